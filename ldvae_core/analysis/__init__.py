@@ -1,0 +1,1 @@
+"""From saved arrays to tables anyone can check."""

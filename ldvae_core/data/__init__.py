@@ -1,0 +1,1 @@
+"""Raw counts: reading, checking, choosing genes, splitting cells."""

@@ -1,0 +1,133 @@
+"""Durable writing: the only code that puts files on disk that must survive a crash.
+
+Every write goes to a temporary neighbour, is flushed to the disk, and is renamed over the target, so that a reader
+(or a restart after a power cut) sees the old content or the new one, never a mixture. Nothing is pickled.
+"""
+
+import json
+import os
+import shutil
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+import pandas as pd
+
+from ldvae_core.errors import RunError
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Replace `path` by `content` in one step. Raises OSError (disk full, no permission) with the old file intact."""
+    _replace(path, lambda file: file.write(content))
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write `value` as readable JSON; not-a-number becomes null, because JSON has no word for it."""
+    write_bytes(path, json.dumps(_without_nan(value), indent=1, ensure_ascii=False, allow_nan=False).encode())
+
+
+def read_json(path: Path) -> Any:
+    """Read what write_json wrote. Raises RunError when the file is missing or is not JSON."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise RunError(f"{path.name} is missing from {path.parent.name}.", "The folder is incomplete.") from None
+    except (UnicodeDecodeError, json.JSONDecodeError) as fault:
+        raise RunError(f"{path.name} in {path.parent.name} cannot be read ({fault}).", "The file is damaged.") from None
+
+
+def write_array(path: Path, array: np.ndarray) -> None:
+    """Write one array as .npy; object arrays are refused (ValueError), because they would need pickle."""
+    _replace(path, lambda file: np.save(file, np.ascontiguousarray(array), allow_pickle=False))
+
+
+def read_array(path: Path) -> np.ndarray:
+    """Memory-map one .npy array, read-only. Raises RunError when it is missing or damaged."""
+    try:
+        return np.load(path, mmap_mode="r", allow_pickle=False)
+    except FileNotFoundError:
+        raise RunError(f"{path.name} is missing from {path.parent.name}.", "The folder is incomplete.") from None
+    except (ValueError, EOFError) as fault:
+        raise RunError(f"{path.name} in {path.parent.name} cannot be read ({fault}).", "The file is damaged.") from None
+
+
+def write_table(path: Path, table: pd.DataFrame) -> None:
+    """Write a table as Parquet, index included."""
+    _replace(path, lambda file: table.to_parquet(file))
+
+
+def read_table(path: Path) -> pd.DataFrame:
+    """Read what write_table wrote. Raises RunError when the file is missing or damaged."""
+    try:
+        return pd.read_parquet(path)
+    except FileNotFoundError:
+        raise RunError(f"{path.name} is missing from {path.parent.name}.", "The folder is incomplete.") from None
+    except (OSError, ValueError) as fault:
+        raise RunError(f"{path.name} in {path.parent.name} cannot be read ({fault}).", "The file is damaged.") from None
+
+
+def write_folder(folder: Path, fill: Callable[[Path], None]) -> None:
+    """Make `folder` in one step: `fill` writes into a hidden neighbour, which is renamed when complete.
+
+    An existing folder is replaced only after the new one is whole; on failure it is untouched and nothing is left behind.
+    """
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    temporary = folder.with_name(f".{folder.name}.{uuid.uuid4().hex}.part")
+    replaced = folder.with_name(f".{folder.name}.{uuid.uuid4().hex}.old")
+    temporary.mkdir()
+    try:
+        fill(temporary)
+        _sync_folder(temporary)
+        if folder.exists():
+            os.replace(folder, replaced)
+        os.replace(temporary, folder)
+    except BaseException:
+        if replaced.exists() and not folder.exists():
+            os.replace(replaced, folder)
+        raise
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+        shutil.rmtree(replaced, ignore_errors=True)
+    _sync_folder(folder.parent)
+
+
+def _replace(path: Path, write: Callable[[BinaryIO], object]) -> None:
+    """Let `write` fill a temporary neighbour, flush it to the disk, and rename it over `path`."""
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.part")
+    try:
+        with open(temporary, "wb") as file:
+            write(file)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    _sync_folder(path.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make a rename itself durable; a no-op where a folder cannot be opened (Windows)."""
+    if os.name == "nt":
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _without_nan(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {str(key): _without_nan(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_without_nan(item) for item in value]
+    if isinstance(value, np.ndarray):
+        return _without_nan(value.tolist())
+    if isinstance(value, np.generic):
+        return _without_nan(value.item())
+    if isinstance(value, float) and not np.isfinite(value):
+        return None
+    return value

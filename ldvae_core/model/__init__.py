@@ -1,0 +1,1 @@
+"""The LDVAE and its relatives."""

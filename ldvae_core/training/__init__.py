@@ -1,0 +1,1 @@
+"""From counts and settings to a trained model."""
