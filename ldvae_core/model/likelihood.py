@@ -19,7 +19,7 @@ def log_negative_binomial(counts: Tensor, log_mean: Tensor, log_theta: Tensor) -
     """log NB(x; mean m, inverse dispersion theta) in nats; variance m + m**2 / theta.
 
     counts: whole numbers >= 0; log_mean: natural log of the mean; log_theta: natural log of theta; any shapes that
-    broadcast. Returns their common shape, in log_mean's dtype. Raises nothing.
+    broadcast. Returns their common shape, in double precision. Raises nothing.
     """
     counts, log_mean, log_theta = (_double(tensor) for tensor in (counts, log_mean, log_theta))
     theta, log_ratio = log_theta.exp(), log_mean - log_theta

@@ -1,0 +1,66 @@
+"""Walking over cells in pieces, so that no array of cells x genes is ever whole in memory."""
+
+from collections.abc import Iterator
+
+import numpy as np
+from scipy import sparse
+
+from ldvae_core.errors import CountsError
+
+ENTRIES = 2_000_000  # numbers in one dense piece: 16 MB in double precision, a few of which live at a time
+
+
+def cell_chunks(n_cells: int, width: int, *, entries: int = ENTRIES) -> Iterator[slice]:
+    """Consecutive slices of cells, each small enough that cells x width stays below `entries` numbers."""
+    step = max(1, entries // max(width, 1))
+    for start in range(0, n_cells, step):
+        yield slice(start, min(start + step, n_cells))
+
+
+def some_cells(cells: np.ndarray, limit: int, *, seed: int) -> np.ndarray:
+    """At most `limit` of the given cell indices, drawn without replacement, ascending; all of them when they fit."""
+    if len(cells) <= limit:
+        return cells
+    return np.sort(np.random.default_rng(seed).choice(cells, size=limit, replace=False))
+
+
+def library_sizes(counts: sparse.csr_matrix) -> np.ndarray:
+    """Counts per cell over the genes given: (n_cells,) float64. Raises CountsError when a cell has none."""
+    sizes = np.asarray(counts.sum(axis=1, dtype=np.float64)).ravel()
+    require_positive(sizes)
+    return sizes
+
+
+def require_positive(library_size: np.ndarray) -> None:
+    """Raise CountsError unless every cell has a library size above zero: without counts there is no likelihood."""
+    if bad := int(np.count_nonzero(~(library_size > 0))):
+        raise CountsError(
+            f"{bad:,} of {len(library_size):,} cells have no counts over the modelled genes.", "Drop these cells first."
+        )
+
+
+def gene_totals(counts: sparse.csr_matrix, cells: np.ndarray) -> np.ndarray:
+    """Counts per gene summed over the cells where `cells` (n_cells,) bool is true: (n_genes,) float64."""
+    totals = np.zeros(counts.shape[1])
+    for chunk in cell_chunks(counts.shape[0], 32):
+        piece = counts[chunk]
+        kept = np.repeat(cells[chunk], np.diff(piece.indptr))
+        totals += np.bincount(piece.indices[kept], weights=piece.data[kept], minlength=len(totals))
+    return totals
+
+
+def column_moments(values: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Mean, standard deviation (divided by n) and skewness of every column of (n_cells, n_columns), in float64.
+
+    The skewness of a column that does not vary is 0.
+    """
+    n_cells, n_columns = values.shape
+    mean, powers = np.zeros(n_columns), np.zeros((2, n_columns))
+    for chunk in cell_chunks(n_cells, n_columns):
+        mean += values[chunk].sum(axis=0, dtype=np.float64) / max(n_cells, 1)
+    for chunk in cell_chunks(n_cells, n_columns):
+        centred = values[chunk].astype(np.float64) - mean
+        powers += (centred**2).sum(axis=0) / n_cells, (centred**3).sum(axis=0) / n_cells
+    sd = np.sqrt(powers[0])
+    skewness = np.divide(powers[1], sd**3, out=np.zeros(n_columns), where=sd > 0)
+    return mean, sd, skewness

@@ -1,0 +1,86 @@
+"""Comparing runs: matched factors, angles between subspaces, and the covariance of a representation."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from scipy.linalg import subspace_angles
+from scipy.optimize import linear_sum_assignment
+
+from ldvae_core.analysis.chunks import cell_chunks, column_moments
+
+
+class Matching(NamedTuple):
+    """Which factor of one run is which of the other, blind to sign and order."""
+
+    pairs: np.ndarray  # (n_matched, 2): factor of a, factor of b, ordered by a
+    match: np.ndarray  # (n_matched,): absolute cosine of their loadings, 0 to 1
+    same_sign: np.ndarray  # (n_matched,) bool
+
+
+class CovarianceView(NamedTuple):
+    """Fig. S3 corrected: shares belong to components, which are mixtures of factors, never to single factors."""
+
+    correlation: np.ndarray  # (n_factors, n_factors) of centred, scaled Z
+    eigenvalue_share: np.ndarray  # (n_factors,), descending, sums to 1; the last is 0 for usages
+    components: np.ndarray  # (n_factors, n_factors), one component per column
+
+
+def match_factors(loadings_a: np.ndarray, loadings_b: np.ndarray) -> Matching:
+    """Pair the factors of two runs so that the summed |cosine| of their centred loadings is largest (Hungarian).
+
+    loadings_a, loadings_b: (n_genes, n_factors_a), (n_genes, n_factors_b), the same genes in the same order; a cosine
+    does not see the factors' scales. The smaller run's factors are all matched. Raises ValueError when genes differ.
+    """
+    _require_same_genes(loadings_a, loadings_b)
+    cosine = _unit_columns(loadings_a).T @ _unit_columns(loadings_b)  # (factors of a, factors of b)
+    a, b = linear_sum_assignment(-np.abs(cosine))
+    return Matching(np.column_stack([a, b]), np.abs(cosine[a, b]), cosine[a, b] >= 0)
+
+
+def stability(loadings: Sequence[np.ndarray]) -> np.ndarray:
+    """Median match of each factor of the first run with its partners in the others: (n_factors,), NaN if unmatched."""
+    first, *others = loadings
+    found = np.full((len(others), first.shape[1]), np.nan)
+    for row, other in enumerate(others):
+        matching = match_factors(first, other)
+        found[row, matching.pairs[:, 0]] = matching.match
+    matched = [column[~np.isnan(column)] for column in found.T]
+    return np.array([np.median(column) if len(column) else np.nan for column in matched])
+
+
+def principal_angles(loadings_a: np.ndarray, loadings_b: np.ndarray) -> np.ndarray:
+    """Angles between the subspaces two runs' centred loadings span: (min(n_factors),) radians, smallest first.
+
+    Small angles with a poor match of factors mean a rotation, not noise. Raises ValueError when genes differ.
+    """
+    _require_same_genes(loadings_a, loadings_b)
+    return subspace_angles(_unit_columns(loadings_a), _unit_columns(loadings_b))[::-1]
+
+
+def covariance_view(representation: np.ndarray) -> CovarianceView:
+    """Correlation of the factors over cells and its eigenvalue spectrum.
+
+    representation: (n_cells, n_factors). A factor that does not vary correlates with nothing. Source: Fig. S3, with the
+    correction of MODEL.md, section 7.
+    """
+    mean, sd, _ = column_moments(representation)
+    products = np.zeros((len(mean), len(mean)))
+    for cells in cell_chunks(*representation.shape):
+        scaled = (np.asarray(representation[cells], np.float64) - mean) / np.where(sd > 0, sd, np.inf)
+        products += scaled.T @ scaled / len(representation)
+    np.fill_diagonal(products, 1.0)
+    values, vectors = np.linalg.eigh(products)
+    values = np.maximum(values[::-1], 0.0)
+    return CovarianceView(products, values / values.sum(), vectors[:, ::-1])
+
+
+def _unit_columns(loadings: np.ndarray) -> np.ndarray:
+    centred = np.asarray(loadings, np.float64) - np.mean(loadings, axis=0, dtype=np.float64)
+    norm = np.linalg.norm(centred, axis=0)
+    return centred / np.where(norm > 0, norm, 1.0)
+
+
+def _require_same_genes(loadings_a: np.ndarray, loadings_b: np.ndarray) -> None:
+    if len(loadings_a) != len(loadings_b):
+        raise ValueError(f"{len(loadings_a)} and {len(loadings_b)} genes: match the genes of both runs first")

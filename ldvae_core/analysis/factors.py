@@ -1,0 +1,211 @@
+"""Factors: what a trained linear model says about cells and genes, in the order and orientation people see."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from scipy import sparse
+from scipy.special import logsumexp
+
+from ldvae_core import durable
+from ldvae_core.analysis.chunks import cell_chunks, column_moments, library_sizes, require_positive
+from ldvae_core.analysis.importance import active_factors, explained_deviance
+from ldvae_core.analysis.metrics import Likelihood
+from ldvae_core.analysis.rotation import varimax
+from ldvae_core.analysis.uncertainty import loading_standard_errors, shrink_loadings
+from ldvae_core.errors import RunError
+
+Axes = Literal["readable", "as_trained"]
+Prior = Literal["normal", "logistic_normal"]
+ARRAYS = ("representation", "loadings", "loadings_se", "loadings_shrunken", "loadings_shrunken_sd", "intercept",
+          "inverse_dispersion", "explained_deviance", "active", "flipped", "trained_as", "rotation")  # fmt: skip
+
+
+@dataclass(frozen=True, eq=False)
+class Factors:
+    """A run's factors, strongest first (dead ones last). Array index k is "Factor k + 1" on screen.
+
+    library_size * softmax(representation @ loadings.T + intercept) is the model's expected count of every gene.
+    """
+
+    axes: Axes  # readable: rotated by varimax; as_trained: the axes training ended with. The same for logistic_normal
+    prior: Prior
+    gene_names: np.ndarray  # (n_genes,) str
+    representation: np.ndarray  # (n_cells, n_factors) float32, posterior mean of z
+    loadings: np.ndarray  # (n_genes, n_factors) float32, natural log per unit of z, centred over genes
+    loadings_se: np.ndarray  # (n_genes, n_factors) float32, standard errors
+    loadings_shrunken: np.ndarray  # (n_genes, n_factors) float32, posterior mean after adaptive shrinkage
+    loadings_shrunken_sd: np.ndarray  # (n_genes, n_factors) float32, its posterior standard deviation
+    intercept: np.ndarray  # (n_genes,) float32, log fraction of a cell at z = 0 (usages: of an even mixture)
+    inverse_dispersion: np.ndarray  # (n_genes,) float32; infinite for a Poisson model
+    explained_deviance: np.ndarray  # (n_factors,) float64, share of the held-out null deviance; not additive
+    active: np.ndarray  # (n_factors,) bool
+    flipped: np.ndarray  # (n_factors,) bool, sign reversed so that the heavier tail is positive
+    trained_as: np.ndarray  # (n_factors,) int: index of the trained axis; -1 on rotated axes
+    rotation: np.ndarray  # (n_factors, n_factors) float64: representation = trained representation @ rotation
+
+    @property
+    def n_cells(self) -> int:
+        """Cells, training and held out together."""
+        return self.representation.shape[0]
+
+    @property
+    def n_genes(self) -> int:
+        """Modelled genes."""
+        return self.loadings.shape[0]
+
+    @property
+    def n_factors(self) -> int:
+        """Factors, dead ones included."""
+        return self.loadings.shape[1]
+
+    @cached_property
+    def _moments(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        return column_moments(self.representation)
+
+    @property
+    def centre(self) -> np.ndarray:
+        """Mean of each factor over cells: (n_factors,) float64."""
+        return self._moments[0]
+
+    @property
+    def scale(self) -> np.ndarray:
+        """Standard deviation of each factor over cells: loadings * scale is the log fold change per sd."""
+        return self._moments[1]
+
+
+def build_factors(
+    *,
+    representation: np.ndarray,
+    posterior_variance: np.ndarray | None,
+    loadings: np.ndarray,
+    intercept: np.ndarray,
+    inverse_dispersion: np.ndarray | None,
+    counts: sparse.csr_matrix,
+    library_size: np.ndarray | None,
+    split: np.ndarray,
+    prior: Prior,
+    axes: Axes,
+    gene_names: np.ndarray,
+    likelihood: Literal["nb", "poisson", "zinb"] = "nb",
+    covariates: np.ndarray | None = None,
+    covariate_loadings: np.ndarray | None = None,
+) -> Factors:
+    """Everything that happens after training (MODEL.md, section 5), at exactly unchanged likelihood.
+
+    representation: (n_cells, n_factors), E[z | x] on the trained axes; posterior_variance: the same shape, Var[z | x],
+    None for logistic_normal; loadings: (n_genes, n_factors), batch norm folded in; intercept, inverse_dispersion:
+    (n_genes,), the latter None for Poisson; counts: (n_cells, n_genes) CSR; library_size: (n_cells,), by default the
+    cell's counts; split: (n_cells,), 0 train, 1 validation, 2 test; covariates: (n_cells, n_levels) design with
+    covariate_loadings (n_genes, n_levels), kept in the predictions and never rotated.
+
+    Normal prior: axes="readable" rotates Z and W together by varimax; a factor whose heavier tail is negative is
+    flipped. Logistic normal: never rotated nor flipped; loadings are also centred per gene over factors, the removed
+    part moving into the intercept. Zero-inflated models are ordered by their negative binomial part.
+    Raises CountsError when a cell has no counts.
+    """
+    usage = prior == "logistic_normal"
+    observed: Likelihood = "poisson" if likelihood == "poisson" else "nb"
+    size = library_sizes(counts) if library_size is None else np.asarray(library_size, np.float64)
+    require_positive(size)
+    weights, bias = _centred(loadings, intercept, usage=usage)
+    rotated = axes == "readable" and not usage and loadings.shape[1] > 1
+    rotation = varimax(representation) if rotated else np.eye(loadings.shape[1])
+    z, flips = _oriented(representation, rotation, usage=usage)
+    rotation = rotation * np.where(flips, -1.0, 1.0)
+    variance = None if posterior_variance is None or usage else _rotate(posterior_variance, rotation**2)
+
+    extra = (None, None) if covariates is None else (covariates, covariate_loadings)
+    theta = None if observed == "poisson" else np.asarray(inverse_dispersion, np.float64)
+    shared = {"intercept": bias, "inverse_dispersion": theta, "usage": usage, "likelihood": observed}
+    shared["n_factors"] = loadings.shape[1]
+    explained = explained_deviance(
+        counts=counts, representation=_beside(z, extra[0]), loadings=_beside(weights @ rotation, extra[1]),
+        library_size=size, split=split, **shared,
+    )  # fmt: skip
+    active = active_factors(z, variance, usage=usage)
+    order = np.lexsort((-explained, ~active))
+    z, rotation = np.ascontiguousarray(z[:, order]), rotation[:, order]
+    weights = weights @ rotation
+    fitted = np.flatnonzero(np.asarray(split) == 0) if (np.asarray(split) == 0).any() else np.arange(len(z))
+    errors = loading_standard_errors(
+        _beside(z, extra[0])[fitted], _beside(weights, extra[1]), library_size=size[fitted], **shared
+    )
+    shrunken = shrink_loadings(weights, errors)
+    return Factors(
+        axes=axes,
+        prior=prior,
+        gene_names=np.asarray(gene_names, dtype=str),
+        representation=z,
+        loadings=weights.astype(np.float32),
+        loadings_se=errors.astype(np.float32),
+        loadings_shrunken=shrunken.mean.astype(np.float32),
+        loadings_shrunken_sd=shrunken.sd.astype(np.float32),
+        intercept=bias.astype(np.float32),
+        inverse_dispersion=np.full(len(bias), np.inf, np.float32) if theta is None else theta.astype(np.float32),
+        explained_deviance=explained[order],
+        active=active[order],
+        flipped=flips[order],
+        trained_as=np.full(len(order), -1) if rotated else order,
+        rotation=rotation,
+    )
+
+
+def save_factors(factors: Factors, folder: Path) -> None:
+    """Write a folder of .npy arrays and about.json in one step; an existing folder is replaced only when complete."""
+
+    def fill(target: Path) -> None:
+        for name in ARRAYS:
+            durable.write_array(target / f"{name}.npy", getattr(factors, name))
+        names = [str(name) for name in factors.gene_names]
+        durable.write_json(target / "about.json", {"axes": factors.axes, "prior": factors.prior, "gene_names": names})
+
+    durable.write_folder(folder, fill)
+
+
+def load_factors(folder: Path) -> Factors:
+    """Open what save_factors wrote; arrays are memory-mapped, read-only. Raises RunError when it is damaged."""
+    about = durable.read_json(folder / "about.json")
+    arrays = {name: durable.read_array(folder / f"{name}.npy") for name in ARRAYS}
+    n_factors, n_genes = arrays["rotation"].shape[0], len(about["gene_names"])
+    shapes = {"representation": (len(arrays["representation"]), n_factors), "rotation": (n_factors, n_factors)}
+    shapes |= {name: (n_genes, n_factors) for name in ARRAYS if name.startswith("loadings")}
+    shapes |= {name: (n_genes,) for name in ("intercept", "inverse_dispersion")}
+    shapes |= {name: (n_factors,) for name in ("explained_deviance", "active", "flipped", "trained_as")}
+    if wrong := [name for name, shape in shapes.items() if arrays[name].shape != shape]:
+        raise RunError(f"The factors in {folder.name} do not fit together: {', '.join(wrong)}.", "Train the run again.")
+    return Factors(axes=about["axes"], prior=about["prior"], gene_names=np.array(about["gene_names"], str), **arrays)
+
+
+def _centred(loadings: np.ndarray, intercept: np.ndarray, *, usage: bool) -> tuple[np.ndarray, np.ndarray]:
+    """Centre each factor over genes, usages also each gene over factors; the intercept becomes a log fraction.
+
+    Softmax ignores a constant per cell, and usages sum to 1, so no fraction changes.
+    """
+    weights, bias = np.asarray(loadings, np.float64), np.asarray(intercept, np.float64)
+    weights = weights - weights.mean(axis=0)
+    if usage:
+        shared = weights.mean(axis=1)
+        weights, bias = weights - shared[:, None], bias + shared
+    return weights, bias - logsumexp(bias)
+
+
+def _oriented(representation: np.ndarray, rotation: np.ndarray, *, usage: bool) -> tuple[np.ndarray, np.ndarray]:
+    """Rotated positions (float32) with their heavier tails positive, by skewness; and which factors were flipped."""
+    z = _rotate(representation, rotation)
+    flips = np.zeros(z.shape[1], bool) if usage else column_moments(z)[2] < 0
+    z[:, flips] *= -1
+    return z, flips
+
+
+def _rotate(values: np.ndarray, matrix: np.ndarray) -> np.ndarray:
+    rotated = np.empty(values.shape, np.float32)
+    for cells in cell_chunks(*values.shape):
+        rotated[cells] = values[cells].astype(np.float64) @ matrix
+    return rotated
+
+
+def _beside(factors: np.ndarray, covariates: np.ndarray | None) -> np.ndarray:
+    return factors if covariates is None else np.hstack([factors, np.asarray(covariates, factors.dtype)])

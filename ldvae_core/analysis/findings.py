@@ -1,0 +1,106 @@
+"""Sentences of finding: what a figure shows, computed from the data, in words."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from ldvae_core.analysis.factors import Factors
+from ldvae_core.analysis.programs import biplot_table, require_factors, top_genes
+from ldvae_core.analysis.separation import BestPair, best_types
+
+SEPARATES = 0.9  # AUC from which a factor is said to separate a type from the rest
+FOLLOWS = 0.75  # from here on it is said to follow it
+
+
+def factor_label(factor: int) -> str:
+    """What factor k (from 0) is called on screen."""
+    return f"Factor {factor + 1}"
+
+
+def factor_finding(factors: Factors, factor: int, associations: pd.DataFrame | None = None, *, n: int = 3) -> str:
+    """One sentence on one factor: the cell type it separates and the strongest genes of that end.
+
+    associations: from association_table, or None without labels. Raises SettingsError when there is no such factor.
+    """
+    require_factors(factors, [factor])
+    name = factor_label(factor)
+    if not factors.active[factor]:
+        return f"{name} is inactive: it hardly varies between cells, so its genes carry no meaning."
+    best = None if associations is None else best_types(associations).query("factor == @factor")
+    if best is None or best.empty:
+        share = f"{name} accounts for {factors.explained_deviance[factor]:.1%} of the held-out deviance"
+        return f"{share}; {_both_ends(factors, factor, n)}."
+    match = best.iloc[0]
+    auc, high = max(match.auc, 1 - match.auc), match.auc >= 0.5
+    if auc < FOLLOWS:
+        return (
+            f"{name} follows no single cell type (closest: {match.cell_type}, AUC {_auc(auc)}); "
+            f"{_both_ends(factors, factor, n)}."
+        )
+    genes = top_genes(factors, factor, n, end="positive" if high else "negative").gene.tolist()
+    verb = "separates" if auc >= SEPARATES else "follows"
+    end = "" if high else " at its low end"
+    where = "its strongest genes" if high else "the strongest genes of that end"
+    return f"{name} {verb} {match.cell_type}{end} (AUC {_auc(auc)}); {where} {_are(genes)}."
+
+
+def pair_finding(
+    factors: Factors, pair: tuple[int, int], associations: pd.DataFrame | None = None, *, n: int = 4
+) -> str:
+    """One sentence on the plane of two factors: the types its axes separate, and the genes with the longest arrows."""
+    table = biplot_table(factors, pair, n_arrows=n)
+    arrows = table[table.arrow].sort_values("length", ascending=False, kind="stable")
+    names = f"Factors {pair[0] + 1} and {pair[1] + 1}"
+    genes = f"the longest arrows are {join(arrows.gene.tolist())}" if len(arrows) else "no gene stands out"
+    matches = pd.DataFrame() if associations is None else best_types(associations)
+    parts = []
+    for factor in pair:
+        found = matches[matches.factor == factor] if len(matches) else matches
+        if len(found) and factors.active[factor] and max(found.auc.iloc[0], 1 - found.auc.iloc[0]) >= FOLLOWS:
+            side = "high" if found.auc.iloc[0] >= 0.5 else "low"
+            parts.append(f"{found.cell_type.iloc[0]} lies {side} on {factor_label(factor)}")
+    if not parts:
+        share = " and ".join(f"{factors.explained_deviance[factor]:.1%}" for factor in pair)
+        return f"{names} account for {share} of the held-out deviance; {genes}."
+    return f"{names}: {' and '.join(parts)}; {genes}."
+
+
+def best_pair_finding(best: BestPair) -> str:
+    """Two sentences: how well the best pair of factors tells the chosen types apart, and where each type lies."""
+    x, y = (factor_label(factor) for factor in best.pair)
+    apart = "tell" if best.balanced_accuracy >= 0.5 + 0.5 / len(best.types) else "hardly tell"
+    first = (
+        f"Factors {best.pair[0] + 1} and {best.pair[1] + 1} {apart} {join(best.types)} apart: "
+        f"{_percent(best.balanced_accuracy)} of cells on the right side (balanced accuracy)."
+    )
+    places = []
+    for cell_type, place in best.directions.iterrows():
+        axis, value = (x, place.x) if abs(place.x) >= abs(place.y) else (y, place.y)
+        places.append(f"{cell_type} lies towards {'high' if value >= 0 else 'low'} {axis}")
+    return f"{first} {'; '.join(places)}."
+
+
+def join(names: Sequence[str]) -> str:
+    """'a', 'a and b', 'a, b and c'."""
+    names = list(names)
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}" if names else ""
+
+
+def _both_ends(factors: Factors, factor: int, n: int) -> str:
+    high, low = (top_genes(factors, factor, n, end=end).gene.tolist() for end in ("positive", "negative"))
+    parts = [f"{', '.join(genes)} at its {side} end" for genes, side in ((high, "high"), (low, "low")) if genes]
+    return f"its strongest genes are {' and '.join(parts)}" if parts else "no gene stands out"
+
+
+def _are(genes: Sequence[str]) -> str:
+    return f"are {', '.join(genes)}" if len(genes) > 1 else f"is {genes[0]}" if genes else "are not known"
+
+
+def _auc(value: float) -> str:
+    return "above 0.99" if 0.995 <= value < 1 else f"{value:.2f}"
+
+
+def _percent(share: float) -> str:
+    """Whole percent, but never a rounded 100%."""
+    return "over 99%" if 0.995 <= share < 1 else f"{np.round(100 * share):.0f}%"

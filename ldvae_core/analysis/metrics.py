@@ -1,0 +1,109 @@
+"""How well the model predicts the counts: log-likelihoods that anyone can recompute from the saved arrays.
+
+Everything is written from log_softmax + log library size; no epsilon stands inside a logarithm (MODEL.md, 3.1).
+"""
+
+from typing import Literal
+
+import numpy as np
+from scipy import sparse
+from scipy.special import gammaln
+
+from ldvae_core.analysis.chunks import cell_chunks, library_sizes, require_positive
+
+Likelihood = Literal["nb", "poisson"]
+
+
+def reconstruction_error(
+    counts: sparse.csr_matrix,
+    representation: np.ndarray,
+    loadings: np.ndarray,
+    intercept: np.ndarray,
+    inverse_dispersion: np.ndarray | None,
+    library_size: np.ndarray | None = None,
+    *,
+    likelihood: Likelihood = "nb",
+) -> np.ndarray:
+    """-log p(x | z) of every cell, with mean = library_size * softmax(z W' + b): (n_cells,) float64, nats per cell.
+
+    counts: (n_cells, n_genes) CSR, whole numbers; representation: (n_cells, n_factors); loadings: (n_genes, n_factors),
+    natural log; intercept, inverse_dispersion: (n_genes,), the latter > 0 and unused (may be None) for Poisson;
+    library_size: (n_cells,), molecules, by default the cell's counts over these genes. All constants are included, so
+    the value equals scipy.stats.nbinom's. Raises CountsError when a cell has no counts.
+    Source: Svensson et al. 2020, section 2; MODEL.md sections 3.1 and 6.
+    """
+    library_size = library_sizes(counts) if library_size is None else np.asarray(library_size, np.float64)
+    require_positive(library_size)
+    error = np.empty(counts.shape[0])
+    for cells in cell_chunks(*counts.shape):
+        piece = counts[cells]
+        log_mean, mean = expected_counts(representation[cells], loadings, intercept, library_size[cells])
+        terms = mean_terms(piece, log_mean, mean, inverse_dispersion, likelihood=likelihood)
+        error[cells] = -(terms + _constants(piece, inverse_dispersion, likelihood=likelihood))
+    return error
+
+
+def expected_counts(
+    representation: np.ndarray, loadings: np.ndarray, intercept: np.ndarray, library_size: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """log m and m of m = library_size * softmax(z W' + b), both (n_cells, n_genes) float64: for one piece of cells."""
+    z, weights = np.asarray(representation, np.float64), np.asarray(loadings, np.float64)
+    log_mean = z @ weights.T  # (cells, genes): logits for now
+    log_mean += np.asarray(intercept, np.float64)
+    log_mean -= log_mean.max(axis=1, keepdims=True)
+    mean = np.exp(log_mean)
+    total = mean.sum(axis=1)
+    log_mean += np.log(library_size / total)[:, None]
+    mean *= (library_size / total)[:, None]
+    return log_mean, mean
+
+
+def mean_terms(
+    counts: sparse.csr_matrix,
+    log_mean: np.ndarray,
+    mean: np.ndarray,
+    inverse_dispersion: np.ndarray | None,
+    *,
+    likelihood: Likelihood = "nb",
+) -> np.ndarray:
+    """The part of log p(x) that depends on the mean, summed over genes: (n_cells,) nats.
+
+    Negative binomial: x log(m / (m + theta)) - theta log(1 + m / theta); Poisson: x log m - m.
+    """
+    cell, gene = _cell_of_each_count(counts), counts.indices
+    x, log_mean_at = counts.data.astype(np.float64), log_mean[cell, gene]
+    if likelihood == "poisson":
+        return _sum_by_cell(counts, x * log_mean_at) - mean.sum(axis=1)
+    theta = np.asarray(inverse_dispersion, np.float64)
+    at_counts = x * np.logaddexp(0.0, np.log(theta)[gene] - log_mean_at)
+    return -_sum_by_cell(counts, at_counts) - np.log1p(mean / theta) @ theta
+
+
+def saturated_terms(
+    counts: sparse.csr_matrix, inverse_dispersion: np.ndarray | None, *, likelihood: Likelihood = "nb"
+) -> np.ndarray:
+    """mean_terms of the best thinkable model, the one whose mean is each count itself: (n_cells,) nats."""
+    x = counts.data.astype(np.float64)
+    if likelihood == "poisson":
+        return _sum_by_cell(counts, x * np.log(x) - x)
+    theta = np.asarray(inverse_dispersion, np.float64)[counts.indices]
+    return -_sum_by_cell(counts, x * np.log1p(theta / x) + theta * np.log1p(x / theta))
+
+
+def _constants(
+    counts: sparse.csr_matrix, inverse_dispersion: np.ndarray | None, *, likelihood: Likelihood
+) -> np.ndarray:
+    """The part of log p(x) that does not depend on the mean; zero counts contribute nothing to it."""
+    x = counts.data.astype(np.float64)
+    if likelihood == "poisson":
+        return -_sum_by_cell(counts, gammaln(x + 1))
+    theta = np.asarray(inverse_dispersion, np.float64)[counts.indices]
+    return _sum_by_cell(counts, gammaln(x + theta) - gammaln(theta) - gammaln(x + 1))
+
+
+def _cell_of_each_count(counts: sparse.csr_matrix) -> np.ndarray:
+    return np.repeat(np.arange(counts.shape[0]), np.diff(counts.indptr))
+
+
+def _sum_by_cell(counts: sparse.csr_matrix, values: np.ndarray) -> np.ndarray:
+    return np.bincount(_cell_of_each_count(counts), weights=values, minlength=counts.shape[0])

@@ -1,0 +1,123 @@
+"""Gene programs as tables: the strongest genes of a factor, the biplot of a pair, one row per factor."""
+
+from collections.abc import Sequence
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+
+from ldvae_core.analysis.factors import Factors
+from ldvae_core.analysis.separation import association_table, best_types
+from ldvae_core.analysis.uncertainty import INTERVAL_90
+from ldvae_core.errors import SettingsError
+
+Use = Literal["shrunken", "raw"]
+End = Literal["both", "positive", "negative"]
+
+
+def effects(factors: Factors, *, use: Use = "shrunken") -> tuple[np.ndarray, np.ndarray]:
+    """Loading and its uncertainty, log fold change per standard deviation of the factor: both (n_genes, n_factors).
+
+    use: "shrunken" (posterior mean and sd) or "raw" (estimate and standard error).
+    """
+    loading, error = (
+        (factors.loadings, factors.loadings_se)
+        if use == "raw"
+        else (factors.loadings_shrunken, factors.loadings_shrunken_sd)
+    )
+    return loading * factors.scale, error * factors.scale
+
+
+def top_genes(factors: Factors, factor: int, n: int = 25, *, use: Use = "shrunken", end: End = "both") -> pd.DataFrame:
+    """The n strongest genes at each asked-for end of one factor, strongest first, positive end first.
+
+    Columns: gene; end ("positive" or "negative"); rank from 1 within its end; loading, low, high: log fold change per
+    sd of the factor, with its 90% interval. Genes with loading 0 belong to neither end. Raises SettingsError when there
+    is no such factor.
+    """
+    require_factors(factors, [factor])
+    loading, error = (values[:, factor] for values in effects(factors, use=use))
+    ends = {"positive": 1.0, "negative": -1.0}
+    tables = []
+    for name in ends if end == "both" else [end]:
+        signed = loading * ends[name]
+        best = np.argsort(-signed, kind="stable")[: max(n, 0)]
+        best = best[signed[best] > 0]
+        tables.append(
+            pd.DataFrame(
+                {
+                    "gene": factors.gene_names[best].astype(object),
+                    "end": name,
+                    "rank": np.arange(1, len(best) + 1),
+                    "loading": loading[best],
+                    "low": loading[best] - INTERVAL_90 * error[best],
+                    "high": loading[best] + INTERVAL_90 * error[best],
+                }
+            )
+        )
+    return pd.concat(tables, ignore_index=True)
+
+
+def gene_table(factors: Factors, gene: int, *, use: Use = "shrunken") -> pd.DataFrame:
+    """One gene's loading in every factor. Columns: factor, loading, low, high (per sd, 90% interval), active."""
+    loading, error = (values[gene] for values in effects(factors, use=use))
+    return pd.DataFrame(
+        {
+            "factor": np.arange(factors.n_factors),
+            "loading": loading,
+            "low": loading - INTERVAL_90 * error,
+            "high": loading + INTERVAL_90 * error,
+            "active": np.asarray(factors.active),
+        }
+    )
+
+
+def biplot_table(factors: Factors, pair: tuple[int, int], *, use: Use = "shrunken", n_arrows: int = 8) -> pd.DataFrame:
+    """Every gene's place in the plane of two factors, in the order of the genes.
+
+    Columns: gene; x, y: loading on the first and second factor, log fold change per sd; length: of the arrow, always of
+    the shrunken effect, so that a rare gene's noise earns no arrow; arrow: whether it is among the n_arrows longest.
+    Raises SettingsError when a factor does not exist.
+    """
+    require_factors(factors, pair)
+    columns = list(pair)
+    shown, shrunken = effects(factors, use=use)[0][:, columns], effects(factors)[0][:, columns]
+    length = np.hypot(*shrunken.T)
+    longest = np.argsort(-length, kind="stable")[: max(n_arrows, 0)]
+    arrow = np.zeros(len(length), bool)
+    arrow[longest] = length[longest] > 0
+    names = factors.gene_names.astype(object)
+    return pd.DataFrame({"gene": names, "x": shown[:, 0], "y": shown[:, 1], "length": length, "arrow": arrow})
+
+
+def factor_table(
+    factors: Factors, labels: Sequence[str] | pd.Series | None = None, *, n: int = 5, use: Use = "shrunken"
+) -> pd.DataFrame:
+    """One row per factor: what a card shows.
+
+    Columns: factor (from 0); explained_deviance (share); active; scale (sd of the factor over cells); positive_genes,
+    negative_genes (the n strongest, joined by ", "); and, with labels (n_cells,), cell_type, correlation, auc of the
+    best-matching type (missing values where no type has enough cells).
+    """
+    ends = [top_genes(factors, factor, n, use=use) for factor in range(factors.n_factors)]
+    table = pd.DataFrame(
+        {
+            "factor": np.arange(factors.n_factors),
+            "explained_deviance": np.asarray(factors.explained_deviance),
+            "active": np.asarray(factors.active),
+            "scale": factors.scale,
+            **{
+                f"{name}_genes": [", ".join(genes.gene[genes.end == name]) for genes in ends]
+                for name in ("positive", "negative")
+            },
+        }
+    )
+    if labels is None:
+        return table
+    return table.merge(best_types(association_table(factors, labels)), on="factor", how="left")
+
+
+def require_factors(factors: Factors, wanted: Sequence[int]) -> None:
+    """Raise SettingsError when one of the factors (from 0) does not exist."""
+    if absent := [f"Factor {factor + 1}" for factor in wanted if not 0 <= factor < factors.n_factors]:
+        raise SettingsError(f"This run has no {' or '.join(absent)}.", f"It has factors 1 to {factors.n_factors}.")

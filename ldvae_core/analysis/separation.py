@@ -1,0 +1,185 @@
+"""Which factors tell cell types apart: association of factor and type, and the pair of axes that separates best."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+import pandas as pd
+
+from ldvae_core.analysis.chunks import column_moments
+from ldvae_core.analysis.discriminant import N_FOLDS, Moments, folds, moments_of_groups, shares_right
+from ldvae_core.analysis.factors import Factors
+from ldvae_core.errors import SettingsError
+
+FEWEST_CELLS = 20  # of a type, before a factor is named after it: AUCs of fewer cells are high by luck
+N_CHECKED = 12  # pairs whose cells are classified one by one, out of those that class moments rank first
+
+
+@dataclass(frozen=True, eq=False)
+class BestPair:
+    """The two factors in whose plane 2 to 4 cell types lie furthest apart."""
+
+    pair: tuple[int, int]  # factors from 0, the stronger one first
+    types: tuple[str, ...]
+    balanced_accuracy: float  # mean over types of the share of its cells on the right side, cross-validated
+    table: pd.DataFrame  # x, y (factors), distance (smallest Mahalanobis), balanced_accuracy (NaN: not checked)
+    directions: pd.DataFrame  # index cell_type; x, y: mean minus the types' common centre, in sd of the factor
+    accuracy: pd.DataFrame  # cell_type, n_cells, share_right: per type, for the best pair
+
+
+def association_table(factors: Factors, labels: Sequence[str] | pd.Series) -> pd.DataFrame:
+    """Association of every factor with every cell type, over the cells that have a label.
+
+    labels: (n_cells,), missing values allowed. Columns: cell_type; factor (from 0); correlation of the factor with "is
+    this cell type" (as in the authors' notebooks); auc: chance that a cell of the type lies higher on the factor than
+    one of another type, 0.5 = no association; n_cells of the type. Rows: types in order, then factors. A single type
+    has nothing to stand out from: NaN. Raises SettingsError when labels and cells differ in number.
+    """
+    codes, types = _coded(labels, factors.n_cells)
+    labelled = codes >= 0
+    codes = codes[labelled]
+    n_cells = np.bincount(codes, minlength=len(types)).astype(np.float64)
+    total = n_cells.sum()
+    sums, rank_sums = np.zeros((2, len(types), factors.n_factors))
+    sd = np.zeros(factors.n_factors)
+    for k in range(factors.n_factors):
+        z = np.asarray(factors.representation[:, k])[labelled]
+        centred = z - z.mean(dtype=np.float64) if len(z) else z
+        sd[k] = centred.std() if len(z) else 0.0
+        sums[:, k] = np.bincount(codes, weights=centred, minlength=len(types))
+        order, ranks = _ranks(z)
+        rank_sums[:, k] = np.bincount(codes[order], weights=ranks, minlength=len(types))
+    inside, outside = n_cells[:, None], total - n_cells[:, None]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        correlation = sums / np.sqrt(inside * outside) / np.where(sd > 0, sd, np.inf)
+        auc = (rank_sums - inside * (inside + 1) / 2) / (inside * outside)
+    undefined = (inside == 0) | (outside == 0)
+    return pd.DataFrame(
+        {
+            "cell_type": np.repeat(np.array(types, object), factors.n_factors),
+            "factor": np.tile(np.arange(factors.n_factors), len(types)),
+            "correlation": np.where(undefined, np.nan, correlation).ravel(),
+            "auc": np.where(undefined, np.nan, auc).ravel(),
+            "n_cells": np.repeat(n_cells.astype(int), factors.n_factors),
+        }
+    )
+
+
+def best_types(associations: pd.DataFrame) -> pd.DataFrame:
+    """The cell type each factor follows most: largest absolute correlation among types of at least 20 cells.
+
+    associations: from association_table. Columns: factor, cell_type, correlation, auc, n_cells; factors without an
+    eligible type are left out.
+    """
+    eligible = associations[(associations.n_cells >= FEWEST_CELLS) & associations.correlation.notna()]
+    strongest = eligible.correlation.abs().groupby(eligible.factor).idxmax()
+    columns = ["factor", "cell_type", "correlation", "auc", "n_cells"]
+    return eligible.loc[strongest, columns].reset_index(drop=True)
+
+
+def best_pair(factors: Factors, labels: Sequence[str] | pd.Series, types: Sequence[str], *, seed: int = 0) -> BestPair:
+    """The pair of active factors that separates 2 to 4 cell types best.
+
+    labels: (n_cells,). All pairs are ranked by the smallest Mahalanobis distance between two types' means (common
+    within-type covariance, every type counting the same); the best dozen by balanced accuracy of a linear discriminant,
+    5-fold cross-validated with seeded folds. Raises SettingsError: fewer than 2 or more than 4 types, unknown ones
+    (listing the known), a type of fewer than 5 cells, fewer than 2 factors.
+    """
+    codes, known = _coded(labels, factors.n_cells)
+    types = tuple(dict.fromkeys(str(name) for name in types))
+    n_cells = _check_types(types, known, codes, factors.n_factors)
+    wanted = np.full(len(known) + 1, -1)  # the last entry answers for cells without a label
+    wanted[[known.index(name) for name in types]] = np.arange(len(types))
+    chosen = np.flatnonzero(wanted[codes] >= 0)
+    code = wanted[codes[chosen]]
+    fold = folds(code, seed)
+    centre = column_moments(factors.representation)[0]
+    moments = moments_of_groups(factors.representation, chosen, code * N_FOLDS + fold, len(types) * N_FOLDS, centre)
+    table = _rank_pairs(factors, moments.together(N_FOLDS))
+    shares = {}
+    for row in table.index[:N_CHECKED]:
+        pair = (int(table.x[row]), int(table.y[row]))
+        z = np.asarray(factors.representation[:, list(pair)], np.float64)[chosen] - centre[list(pair)]
+        shares[row] = shares_right(z, code, fold, moments.of(pair), len(types))
+        table.loc[row, "balanced_accuracy"] = shares[row].mean()
+    table = table.sort_values(["balanced_accuracy", "distance"], ascending=False, na_position="last")
+    best, pair = table.index[0], (int(table.x.iloc[0]), int(table.y.iloc[0]))
+    mean = moments.together(N_FOLDS).mean[:, list(pair)]
+    scale = factors.scale[list(pair)]
+    directions = (mean - mean.mean(axis=0)) / np.where(scale > 0, scale, 1.0)
+    names = pd.Index(types, name="cell_type")
+    return BestPair(
+        pair=pair,
+        types=types,
+        balanced_accuracy=float(shares[best].mean()),
+        table=table.reset_index(drop=True),
+        directions=pd.DataFrame(directions, index=names, columns=["x", "y"]),
+        accuracy=pd.DataFrame({"cell_type": types, "n_cells": n_cells, "share_right": shares[best]}),
+    )
+
+
+def point_arrows(biplot: pd.DataFrame, directions: pd.DataFrame) -> pd.DataFrame:
+    """biplot_table with a column cell_type: the type in which the two factors together raise the gene most.
+
+    directions: BestPair.directions. The rise is the inner product of the gene's arrow with the type's direction, a log
+    fold change against the types' common centre.
+    """
+    rise = biplot[["x", "y"]].to_numpy(np.float64) @ directions[["x", "y"]].to_numpy(np.float64).T
+    return biplot.assign(cell_type=directions.index.to_numpy(object)[rise.argmax(axis=1)])
+
+
+def _rank_pairs(factors: Factors, moments: Moments) -> pd.DataFrame:
+    """All pairs of active factors (of all factors, where fewer than two are active), most separating first."""
+    usable = np.flatnonzero(factors.active)
+    usable = usable if len(usable) >= 2 else np.arange(factors.n_factors)
+    mean, covariance = moments.mean, moments.covariance
+    rows = []
+    for x, y in combinations(usable.tolist(), 2):
+        within = covariance[np.ix_([x, y], [x, y])]
+        gaps = np.array([mean[b, [x, y]] - mean[a, [x, y]] for a, b in combinations(range(len(mean)), 2)])
+        squared = np.einsum("pi,ij,pj->p", gaps, np.linalg.pinv(within, hermitian=True), gaps)
+        rows.append((x, y, float(np.sqrt(max(squared.min(), 0.0))), np.nan))
+    table = pd.DataFrame(rows, columns=["x", "y", "distance", "balanced_accuracy"])
+    return table.sort_values("distance", ascending=False, kind="stable").reset_index(drop=True)
+
+
+def _coded(labels: Sequence[str] | pd.Series, n_cells: int) -> tuple[np.ndarray, list[str]]:
+    """Labels as numbers (-1: missing) and the types they stand for, categories in their own order."""
+    if len(labels) != n_cells:
+        raise SettingsError(f"There are {len(labels):,} labels for {n_cells:,} cells.", "Give one label per cell.")
+    values = pd.Series(labels)
+    coded = values.cat if isinstance(values.dtype, pd.CategoricalDtype) else values.astype("category").cat
+    codes, types = coded.codes.to_numpy(np.int64), [str(name) for name in coded.categories]
+    used = np.bincount(codes[codes >= 0], minlength=len(types)) > 0
+    renumbered = np.append(np.where(used, np.cumsum(used) - 1, -1), -1)
+    return renumbered[codes], [name for name, present in zip(types, used, strict=True) if present]
+
+
+def _check_types(types: tuple[str, ...], known: list[str], codes: np.ndarray, n_factors: int) -> list[int]:
+    problems = []
+    if not 2 <= len(types) <= 4:
+        problems.append(f"Choose 2 to 4 cell types to compare; {len(types)} were given.")
+    if unknown := [name for name in types if name not in known]:
+        problems.append(f"There is no cell type {' or '.join(map(repr, unknown))}; known are: {', '.join(known)}.")
+    n_cells = {name: int(np.count_nonzero(codes == known.index(name))) for name in types if name in known}
+    problems += [
+        f"{name} has only {found} cells; {N_FOLDS} are needed." for name, found in n_cells.items() if found < N_FOLDS
+    ]
+    if n_factors < 2:
+        problems.append("A pair of factors needs a run with at least 2 factors; this one has 1.")
+    if problems:
+        raise SettingsError(problems)
+    return list(n_cells.values())
+
+
+def _ranks(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The order that sorts the values, and the rank (from 1, ties averaged) of each in that order."""
+    order = np.argsort(values)
+    ordered = values[order]
+    ranks = np.arange(1.0, len(values) + 1)
+    starts = np.flatnonzero(np.append(True, ordered[1:] != ordered[:-1])) if len(values) else np.zeros(0, int)
+    if len(starts) < len(values):
+        sizes = np.diff(np.append(starts, len(values)))
+        ranks = np.repeat(starts + (sizes + 1) / 2, sizes)
+    return order, ranks

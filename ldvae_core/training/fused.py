@@ -1,0 +1,134 @@
+"""The fast path: linear decoder, softmax and negative binomial in one step, with the gradient worked out by hand.
+
+For one minibatch, with logits a = z W' + b, fraction f = softmax(a), mean m = l f, and t = m / theta:
+
+    log p(x | z) = sum_g x (log m - log theta - log1p(t)) - theta log1p(t)   + sum_g R(x, theta)
+    d/d log m    = (x - m) / (1 + t)                        =: r
+    d/d a        = r - f sum_g r                            (softmax: one row sum)
+    d/d log theta = -r - theta log1p(t)                     + d R / d log theta
+
+R(x, theta) = lgamma(x + theta) - lgamma(theta) - lgamma(x + 1) holds all the lgammas, and depends on no cell's z. Its
+mean over *all* training cells is therefore used in every step: exact where a minibatch's would be noisy. For gene g it is
+a smooth function of log theta_g alone, so it is tabulated once from the gene's histogram of counts, value and slope, and
+read by cubic Hermite interpolation (RisingFactorials). No lgamma or digamma remains in a step.
+
+Equal to LDVAE.elbo in value and gradient, which tests/training/test_fused.py holds. Covariates enter as further columns of
+z and W. Poisson, zero-inflated, neural and latent-library models take the plain path.
+"""
+
+import math
+
+import numpy as np
+import torch
+from scipy import sparse
+from scipy.special import digamma, gammaln
+from torch import Tensor, nn
+
+from ldvae_core.model.config import ModelConfig
+from ldvae_core.model.ldvae import LDVAE, ElboTerms, Minibatch, draw, normal_kl
+from ldvae_core.model.likelihood import MAX_THETA, MIN_THETA
+
+GRID_POINTS = 257  # steps of 0.063 in log theta: the interpolation is exact to 1e-8 of the value
+
+
+class RisingFactorials(nn.Module):
+    """Mean over training cells of R(x, theta), summed over genes, as a function of log theta (genes,)."""
+
+    def __init__(self, counts: sparse.csr_matrix) -> None:
+        """counts (n_cells, n_genes): the training cells."""
+        super().__init__()
+        low, high = math.log(MIN_THETA), math.log(MAX_THETA)
+        grid = np.linspace(low, high, GRID_POINTS)
+        values, slopes = _tabulate(counts, np.exp(grid))
+        self._low, self._step = low, (high - low) / (GRID_POINTS - 1)
+        self.register_buffer("values", torch.from_numpy(values))  # (grid, genes), double
+        self.register_buffer("slopes", torch.from_numpy(slopes * self._step))
+
+    def forward(self, log_theta: Tensor) -> Tensor:
+        """The sum over genes of the mean over cells, a scalar in nats per cell."""
+        position = (log_theta.double() - self._low) / self._step
+        left = position.detach().floor().clamp(0, GRID_POINTS - 2).long()  # (genes,)
+        u = position - left
+        gene = torch.arange(left.shape[0], device=left.device)
+        v0, v1 = self.values[left, gene], self.values[left + 1, gene]
+        s0, s1 = self.slopes[left, gene], self.slopes[left + 1, gene]
+        rise = v1 - v0
+        interpolated = v0 + u * (s0 + u * ((3 * rise - 2 * s0 - s1) + u * (s0 + s1 - 2 * rise)))
+        return interpolated.sum().to(log_theta.dtype)
+
+
+def _tabulate(counts: sparse.csr_matrix, thetas: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Mean of R and of dR/d log theta over cells, each (thetas, genes), from how often each count occurs in each gene."""
+    n_cells, n_genes = counts.shape
+    pairs = counts.indices.astype(np.int64) << 32 | counts.data.astype(np.int64)
+    pairs, times = np.unique(pairs, return_counts=True)
+    gene, count = pairs >> 32, (pairs & 0xFFFFFFFF).astype(np.float64)
+    values, slopes = np.empty((2, len(thetas), n_genes))
+    factorials = gammaln(count + 1)
+    for row, theta in enumerate(thetas):
+        values[row] = np.bincount(gene, times * (gammaln(count + theta) - gammaln(theta) - factorials), n_genes)
+        slopes[row] = np.bincount(gene, times * theta * (digamma(count + theta) - digamma(theta)), n_genes)
+    return values / n_cells, slopes / n_cells
+
+
+class _Reconstruction(torch.autograd.Function):
+    """Sum over genes of everything in -log p(x | z) but R; see the head of this file."""
+
+    @staticmethod
+    def forward(  # noqa: ANN205
+        ctx, z: Tensor, loadings: Tensor, intercept: Tensor, log_theta: Tensor, counts: Tensor, library_size: Tensor  # noqa: ANN001
+    ):
+        theta = log_theta.exp()
+        mean = torch.addmm(intercept, z, loadings.T)  # logits for now
+        observed = torch.einsum("ng,ng->n", counts, mean)  # sum of x * logit
+        top = mean.amax(dim=1, keepdim=True)
+        total = mean.sub_(top).exp_().sum(dim=1, keepdim=True)
+        mean.mul_(library_size[:, None] / total)  # (cells, genes) expected counts
+        t = mean / theta
+        log1p_t = torch.log1p(t)
+        residual = (counts - mean).div_(t.add_(1.0))  # r, (cells, genes)
+        offset = (library_size / total[:, 0]).log() - top[:, 0]
+        x_total = counts.sum(dim=1)
+        value = observed + x_total * offset - counts @ log_theta
+        value -= torch.einsum("ng,ng->n", counts, log1p_t) + log1p_t @ theta
+        ctx.save_for_backward(z, loadings, theta, mean, residual, log1p_t, library_size)
+        return -value
+
+    @staticmethod
+    def backward(ctx, upstream: Tensor):  # noqa: ANN001, ANN205
+        z, loadings, theta, mean, residual, log1p_t, library_size = ctx.saved_tensors
+        weight = upstream.neg()  # (cells,) the value is minus the log-likelihood
+        d_log_theta = -(weight @ residual) - theta * (weight @ log1p_t)
+        row = residual.sum(dim=1) / library_size
+        d_logits = residual.addcmul_(mean, row[:, None], value=-1.0).mul_(weight[:, None])
+        return d_logits @ loadings, d_logits.T @ z, d_logits.sum(dim=0), d_log_theta, None, None
+
+
+def is_fusable(config: ModelConfig) -> bool:
+    """Whether the fast path knows this model."""
+    return config.decoder == "linear" and config.likelihood == "nb" and config.library == "observed"
+
+
+def fused_elbo(
+    model: LDVAE, batch: Minibatch, rising_factorials: RisingFactorials, generator: torch.Generator | None = None
+) -> ElboTerms:
+    """The same as model.elbo(batch, generator) for a fusable model.
+
+    R enters as the mean of the cells it was tabulated from: equal to the plain path in the sum over those cells.
+    """
+    mean, log_variance = model.encode(batch, generator)
+    z = model.factors_of(draw(mean, log_variance, generator))  # (cells, factors)
+    decoder = model.decoder
+    if model.training and decoder.batch_norm:
+        decoder.follow(z.detach())
+    loadings, intercept = decoder.folded(z if model.training else None)
+    if batch.covariates.shape[1]:
+        z = torch.cat([z, batch.covariates], dim=1)
+        loadings = torch.cat([loadings, decoder.centred_covariates()], dim=1)
+    log_theta = model.bounded_log_theta()
+    error = _Reconstruction.apply(z, loadings, intercept, log_theta, batch.counts, batch.library_size)
+    return ElboTerms(
+        reconstruction_error=error - rising_factorials(log_theta),
+        kl_factors=normal_kl(mean, log_variance).sum(dim=1),
+        kl_library=torch.zeros_like(error),
+    )

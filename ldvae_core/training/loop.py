@@ -1,0 +1,338 @@
+"""The training loop: minibatches in, a trained model and its history out. It reports, and can be told to stop.
+
+It never prints, draws or writes: `on_report` gets every measured point and answers how to go on.
+"""
+
+import copy
+import logging
+import math
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+import torch
+
+from ldvae_core.data.split import TRAIN, VALIDATION
+from ldvae_core.errors import LdvaeError, SettingsError
+from ldvae_core.model.config import ModelConfig, TrainingConfig
+from ldvae_core.model.ldvae import LDVAE, ElboTerms, LinearDecoder, Minibatch, moments
+from ldvae_core.training.fused import RisingFactorials, fused_elbo, is_fusable
+from ldvae_core.training.minibatches import MinibatchSource
+from ldvae_core.training.schedule import kl_weight, learning_rate
+from ldvae_core.training.start import start_values
+
+log = logging.getLogger(__name__)
+
+Answer = Literal["go", "stop", "cancel", "pause"]
+EVALUATION_SIZE = 512  # cells scored at a time
+LONG_EPOCH = 1000  # steps: longer epochs report in between, so that the curves move
+SECONDS_BETWEEN_TICKS = 0.5
+MOST_VALIDATION_CELLS = 10_000  # enough for a standard error of well under 0.1%
+NOISE_SEED, SHUFFLE_SEED, INITIAL_SEED, VALIDATION_SEED = 1, 2, 3, 4  # each generator its own stream of the run's seed
+
+
+@dataclass(frozen=True)
+class HistoryPoint:
+    """One reported point of the curves; errors, KL and ELBO in nats per cell, NaN where not measured."""
+
+    epoch: float  # whole at the end of an epoch
+    step: int
+    train_reconstruction_error: float
+    train_kl: float
+    train_elbo: float
+    validation_reconstruction_error: float
+    validation_kl: float
+    validation_elbo: float
+    kl_weight: float
+    learning_rate: float
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where the run is, several times a second at most."""
+
+    epoch: int  # being worked on, from 1
+    n_epochs: int
+    step: int
+    n_steps: int
+    seconds: float
+    seconds_left: float
+    cells_per_second: float
+    kl_weight: float
+
+
+@dataclass
+class TrainingState:
+    """Everything a run needs to go on bit by bit as if it had never stopped."""
+
+    epochs_done: int = 0
+    seconds: float = 0.0
+    rate_factor: float = 1.0  # halved after a loss that was not finite
+    rollbacks: int = 0
+    best_elbo: float = -math.inf
+    best_epoch: int = 0
+    history: list[HistoryPoint] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Reports:
+    """Where the loop reports to; the defaults do nothing."""
+
+    on_tick: Callable[[Progress, LDVAE], Answer] = lambda progress, model: "go"
+    on_point: Callable[[list[HistoryPoint], LDVAE], None] = lambda history, model: None
+    on_checkpoint: Callable[["Trainer"], None] = lambda trainer: None
+
+
+class Trainer:
+    """One run in memory: model, optimiser, generators and minibatches.
+
+    counts (n_cells, n_genes) CSR; library_size (n_cells,) > 0; split (n_cells,) of data/split.py; covariates
+    (n_cells, levels) one-hot. Raises SettingsError when the split leaves too few cells.
+    """
+
+    def __init__(
+        self,
+        counts: Any,
+        library_size: np.ndarray,
+        split: np.ndarray,
+        covariates: np.ndarray,
+        *,
+        model_config: ModelConfig,
+        training_config: TrainingConfig,
+        device: torch.device,
+        fast: bool = True,
+    ) -> None:
+        self.config, self.device = training_config, device
+        self.train_cells = np.flatnonzero(split == TRAIN)
+        self.validation_cells = np.flatnonzero(split == VALIDATION)
+        if len(self.train_cells) < 2 or len(self.validation_cells) < 1:
+            raise SettingsError("The split leaves fewer than 2 cells to train on or none to validate with.")
+        if len(self.validation_cells) > MOST_VALIDATION_CELLS:
+            chosen = self._numpy_generator(VALIDATION_SEED).choice(
+                self.validation_cells, MOST_VALIDATION_CELLS, replace=False
+            )
+            self.validation_cells = np.sort(chosen)
+        self.minibatch_size = min(training_config.minibatch_size, len(self.train_cells))
+        self.n_epochs = training_config.epochs_for(len(self.train_cells))
+        training_counts = counts[self.train_cells]
+        start = start_values(training_counts, library_size[self.train_cells])
+        self.model = LDVAE(model_config, start, self._torch_generator(INITIAL_SEED, "cpu")).to(device)
+        self.rising = RisingFactorials(training_counts).to(device) if fast and is_fusable(model_config) else None
+        self.source = MinibatchSource(counts, library_size, covariates, device)
+        self.noise = self._torch_generator(NOISE_SEED, device)
+        self.shuffle = self._numpy_generator(SHUFFLE_SEED)
+        self.optimizer = torch.optim.Adam(
+            [parameter for parameter in self.model.parameters() if parameter.requires_grad],
+            lr=training_config.rate,
+            eps=training_config.adam_epsilon,
+            weight_decay=training_config.weight_decay,
+            fused=device.type in ("cpu", "cuda"),
+        )
+        self.state = TrainingState()
+        self.best_weights = copy.deepcopy(self.model.state_dict())
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Minibatches of an epoch; a last one of a single cell is left out, because batch norm needs two."""
+        full, rest = divmod(len(self.train_cells), self.minibatch_size)
+        return full + (rest > 1)
+
+    def train(self, reports: Reports | None = None) -> Answer:
+        """Train to the end, or until told otherwise; returns how it ended ("go" = all epochs or early stop).
+
+        At the end (not when paused or cancelled) the best weights are in place and batch norm's statistics are those of
+        all training cells. Raises LdvaeError when the loss stays non-finite after three halvings of the rate.
+        """
+        reports = reports or Reports()
+        answer: Answer = "go"
+        while self.state.epochs_done < self.n_epochs and answer == "go" and not self._has_converged():
+            good = self.snapshot()
+            answer = self._epoch(reports)
+            if answer in ("pause", "cancel"):
+                return answer
+            if not self._is_finite():
+                self._roll_back(good)
+                continue
+            reports.on_checkpoint(self)
+        if self.state.best_epoch:
+            self.model.load_state_dict(self.best_weights)
+        self.refresh_norms()
+        return answer
+
+    def _epoch(self, reports: Reports) -> Answer:
+        """One pass over the training cells; a point of history at its end (and inside long ones)."""
+        state, n_steps = self.state, self.steps_per_epoch * self.n_epochs
+        first_step, began = state.epochs_done * self.steps_per_epoch, time.monotonic()
+        sums, since, ticked, answer = torch.zeros(2, device=self.device), 0, began, "go"
+        report_every = self.steps_per_epoch if self.steps_per_epoch <= LONG_EPOCH else LONG_EPOCH // 2
+        for position, batch in enumerate(self._minibatches()):
+            step = first_step + position
+            weight = kl_weight(step, n_steps, self.config.kl_warmup)
+            rate = state.rate_factor * learning_rate(step, n_steps, self.config.rate)
+            terms = self._step(batch, weight, rate)
+            sums += torch.stack([terms.reconstruction_error.detach().mean(), _kl(terms).detach().mean()])
+            since += 1
+            now = time.monotonic()
+            if now - ticked > SECONDS_BETWEEN_TICKS:
+                ticked = now
+                answer = reports.on_tick(self._progress(step + 1, n_steps, state.seconds + now - began, weight), self.model)
+                if answer in ("cancel", "pause"):
+                    return answer
+            is_last = position + 1 == self.steps_per_epoch or answer == "stop"
+            if is_last or since == report_every:
+                mean = (sums / since).tolist()
+                seconds = state.seconds + time.monotonic() - began
+                epoch = (step + 1) / self.steps_per_epoch
+                state.history.append(self._point(epoch, step + 1, mean, weight, rate, seconds, validate=is_last))
+                sums, since = sums.zero_(), 0
+                reports.on_point(state.history, self.model)
+            if is_last:
+                break
+        state.epochs_done += 1
+        state.seconds += time.monotonic() - began
+        return answer
+
+    def _step(self, batch: Minibatch, weight: float, rate: float) -> ElboTerms:
+        self.model.train()
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        terms = self._elbo(batch, self.noise)
+        self.optimizer.zero_grad(set_to_none=True)
+        terms.loss(weight).backward()
+        self.optimizer.step()
+        return terms
+
+    def _elbo(self, batch: Minibatch, generator: torch.Generator) -> ElboTerms:
+        if self.rising is not None:
+            return fused_elbo(self.model, batch, self.rising, generator)
+        return self.model.elbo(batch, generator)
+
+    def _minibatches(self) -> Iterator[Minibatch]:
+        order = self.shuffle.permutation(self.train_cells)
+        order = order[: self.steps_per_epoch * self.minibatch_size]
+        return self.source.in_order(order, self.minibatch_size)
+
+    def _point(
+        self, epoch: float, step: int, train: list[float], weight: float, rate: float, seconds: float, *, validate: bool
+    ) -> HistoryPoint:
+        error, kl = self.evaluate(self.validation_cells) if validate else (math.nan, math.nan)
+        elbo = -(error + kl)
+        warm = weight >= 1.0 or self.config.kl_warmup >= 1.0
+        if validate and warm and elbo > self.state.best_elbo:
+            self.state.best_elbo, self.state.best_epoch = elbo, round(epoch + 0.499)
+            self.best_weights = copy.deepcopy(self.model.state_dict())
+        return HistoryPoint(epoch, step, train[0], train[1], -sum(train), error, kl, elbo, weight, rate, seconds)
+
+    @torch.no_grad()
+    def evaluate(self, cells: np.ndarray) -> tuple[float, float]:
+        """Mean reconstruction error and KL of `cells` in evaluation mode, nats per cell, one fixed draw of z a cell."""
+        self.model.eval()
+        generator = self._torch_generator(VALIDATION_SEED, self.device)  # the same draws every time: a smooth curve
+        sums = np.zeros(2)
+        for batch in self.source.in_order(cells, EVALUATION_SIZE):
+            terms = self.model.elbo(batch, generator)
+            sums += float(terms.reconstruction_error.sum()), float(_kl(terms).sum())
+        return float(sums[0] / len(cells)), float(sums[1] / len(cells))
+
+    @torch.no_grad()
+    def refresh_norms(self) -> None:
+        """Replace batch norm's running statistics, which lag, by those of all training cells."""
+        norms = [module for module in self.model.modules() if isinstance(module, torch.nn.BatchNorm1d)]
+        for norm in norms:
+            norm.reset_running_stats()
+            norm.momentum = None  # a plain average over the pass
+        dropouts = [module for module in self.model.modules() if hasattr(module, "dropout")]
+        rates = [module.dropout for module in dropouts]
+        for module in dropouts:
+            module.dropout = 0.0
+        generator = self._torch_generator(VALIDATION_SEED, self.device)
+        self.model.train()
+        decoder = self.model.decoder
+        draws = []
+        for batch in self.source.in_order(self.train_cells, max(EVALUATION_SIZE, self.minibatch_size)):
+            if batch.counts.shape[0] < 2:
+                continue
+            mean, log_variance = self.model.encode(batch)
+            noise = torch.randn(mean.shape, generator=generator, device=self.device)
+            z = self.model.factors_of(mean + noise * (0.5 * log_variance).exp())
+            draws.append(z)
+            if self.model.config.library == "latent":
+                self.model.library_encoder(self.model.encoder_inputs(batch))
+            if not isinstance(decoder, LinearDecoder):
+                decoder(z, batch.covariates)
+        if isinstance(decoder, LinearDecoder) and decoder.batch_norm:
+            mean, covariance = moments(torch.cat(draws))
+            decoder.z_mean.copy_(mean)
+            decoder.z_covariance.copy_(covariance)
+        for module, rate in zip(dropouts, rates, strict=True):
+            module.dropout = rate
+        self.model.eval()
+
+    def snapshot(self) -> dict[str, Any]:
+        """Everything needed to go on from here, as a nested dictionary of tensors and plain values."""
+        return {
+            "model": copy.deepcopy(self.model.state_dict()),
+            "best": self.best_weights,
+            "optimizer": copy.deepcopy(self.optimizer.state_dict()),
+            "noise": self.noise.get_state(),
+            "shuffle": copy.deepcopy(self.shuffle.bit_generator.state),
+            "state": asdict(self.state),
+        }
+
+    def restore(self, snapshot: dict[str, Any]) -> None:
+        """Go back (or forward) to a snapshot."""
+        self.model.load_state_dict(snapshot["model"])
+        self.best_weights = snapshot["best"]
+        self.optimizer.load_state_dict(snapshot["optimizer"])
+        self.noise.set_state(snapshot["noise"])
+        self.shuffle.bit_generator.state = snapshot["shuffle"]
+        values = dict(snapshot["state"])
+        values["history"] = [HistoryPoint(**point) for point in values["history"]]
+        self.state = TrainingState(**values)
+
+    def _roll_back(self, good: dict[str, Any]) -> None:
+        rollbacks, factor = self.state.rollbacks + 1, self.state.rate_factor / 2
+        if rollbacks > 3:
+            raise LdvaeError(
+                "Training broke down four times: the loss stopped being a number, even at an eighth of the learning rate.",
+                "Try a smaller learning rate, and look for cells with extreme counts on the Data page.",
+            )
+        log.warning("The loss was not finite in epoch %d; back to its start with half the rate.", self.state.epochs_done)
+        self.restore(good)
+        self.state.rollbacks, self.state.rate_factor = rollbacks, factor
+
+    def _is_finite(self) -> bool:
+        last = self.state.history[-1]
+        return math.isfinite(last.train_elbo) and math.isfinite(last.validation_elbo)
+
+    def _has_converged(self) -> bool:
+        """No better validation ELBO for `patience` of the run, counted from where the KL weight has reached 1."""
+        waited = self.state.epochs_done - self.state.best_epoch
+        return self.state.best_epoch > 0 and waited > max(2, math.ceil(self.config.patience * self.n_epochs))
+
+    def _progress(self, step: int, n_steps: int, seconds: float, weight: float) -> Progress:
+        done = max(step - 0, 1)
+        return Progress(
+            epoch=(step - 1) // self.steps_per_epoch + 1,
+            n_epochs=self.n_epochs,
+            step=step,
+            n_steps=n_steps,
+            seconds=seconds,
+            seconds_left=seconds / done * (n_steps - step),
+            cells_per_second=done * self.minibatch_size / max(seconds, 1e-9),
+            kl_weight=weight,
+        )
+
+    def _torch_generator(self, stream: int, device: torch.device | str) -> torch.Generator:
+        seed = np.random.SeedSequence([self.config.seed, stream]).generate_state(1, np.uint64)[0]
+        return torch.Generator(device=device).manual_seed(int(seed) % 2**63)
+
+    def _numpy_generator(self, stream: int) -> np.random.Generator:
+        return np.random.default_rng([self.config.seed, stream])
+
+
+def _kl(terms: ElboTerms) -> torch.Tensor:
+    return terms.kl_factors + terms.kl_library
