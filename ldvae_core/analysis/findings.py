@@ -74,11 +74,17 @@ def best_pair_finding(best: BestPair) -> str:
         f"Factors {best.pair[0] + 1} and {best.pair[1] + 1} {apart} {join(best.types)} apart: "
         f"{_percent(best.balanced_accuracy)} of cells on the right side (balanced accuracy)."
     )
-    places = []
-    for cell_type, place in best.directions.iterrows():
-        axis, value = (x, place.x) if abs(place.x) >= abs(place.y) else (y, place.y)
-        places.append(f"{cell_type} lies towards {'high' if value >= 0 else 'low'} {axis}")
+    places = [
+        f"{cell_type} lies towards {_towards(direction.to_numpy(float), (x, y))}"
+        for cell_type, direction in best.directions.iterrows()
+    ]
     return f"{first} {'; '.join(places)}."
+
+
+def _towards(direction: np.ndarray, names: tuple[str, str]) -> str:
+    """'high Factor 2', and the other axis too when it counts for more than half as much."""
+    notable = np.flatnonzero(np.abs(direction) > 0.5 * np.abs(direction).max())
+    return " and ".join(f"{'high' if direction[axis] > 0 else 'low'} {names[axis]}" for axis in notable) or "the centre"
 
 
 def join(names: Sequence[str]) -> str:

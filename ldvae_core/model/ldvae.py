@@ -81,12 +81,13 @@ class LinearDecoder(nn.Module):
     def __init__(self, config: ModelConfig, start: StartValues, n_levels: int, generator: Generator) -> None:
         super().__init__()
         genes, factors = config.n_genes, config.n_factors
+        self.level_counts = [len(covariate.levels) for covariate in config.covariates]
         self.batch_norm, self.has_intercept = config.batch_norm, config.intercept or config.batch_norm
         self.loadings = nn.Parameter(torch.randn(genes, factors, generator=generator) * 0.1)
         self.intercept = nn.Parameter(start.log_fraction.clone(), requires_grad=self.has_intercept)
         if not self.has_intercept:
             nn.init.zeros_(self.intercept)
-        self.covariate_loadings = nn.Parameter(torch.zeros(genes, n_levels))
+        self.covariate_loadings = nn.Parameter(torch.zeros(genes, n_levels), requires_grad=n_levels > 0)
         self.gain = nn.Parameter(torch.full((genes,), 0.3), requires_grad=config.batch_norm)  # batch norm's gamma
         self.register_buffer("z_mean", torch.zeros(factors))
         self.register_buffer("z_covariance", torch.eye(factors))
@@ -105,10 +106,14 @@ class LinearDecoder(nn.Module):
         return self.loadings * scale[:, None], self.intercept - scale * (self.loadings @ mean)
 
     def centred_covariates(self) -> Tensor:
-        """Covariate effects (genes, levels), centred over the levels so that the intercept means "an average level"."""
-        if self.covariate_loadings.shape[1] == 0:
+        """Covariate effects (genes, levels), centred over the levels of each covariate.
+
+        So the intercept means "an average level", and two covariates do not trade constants.
+        """
+        if not self.level_counts:
             return self.covariate_loadings
-        return self.covariate_loadings - self.covariate_loadings.mean(dim=1, keepdim=True)
+        parts = self.covariate_loadings.split(self.level_counts, dim=1)
+        return torch.cat([part - part.mean(dim=1, keepdim=True) for part in parts], dim=1)
 
     def forward(self, z: Tensor, covariates: Tensor) -> Tensor:
         """z (cells, factors), covariates (cells, levels) -> logits (cells, genes)."""
@@ -152,7 +157,8 @@ class LDVAE(nn.Module):
         self.encoder = Encoder(config.n_genes + n_levels, config.n_factors, config, generator)
         decoder = LinearDecoder if config.decoder == "linear" else NeuralDecoder
         self.decoder = decoder(config, start, n_levels, generator)
-        self.log_theta = nn.Parameter(start.log_theta.clone())  # (genes,) log inverse dispersion
+        has_theta = config.likelihood != "poisson"
+        self.log_theta = nn.Parameter(start.log_theta.clone(), requires_grad=has_theta)  # (genes,) log inverse dispersion
         if config.likelihood == "zinb":
             self.zero_logits = linear(config.n_factors, config.n_genes, generator)
         if config.library == "latent":

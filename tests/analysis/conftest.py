@@ -1,5 +1,6 @@
 """Small planted truths: counts drawn from a known linear model, so that every table has a known answer."""
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -23,7 +24,7 @@ class PlantedModel(NamedTuple):
     labels: np.ndarray
 
 
-def plant(*, n_cells=1200, n_genes=150, n_factors=4, usage=False, seed=0, depth=1500.0) -> PlantedModel:
+def plant_model(*, n_cells=1200, n_genes=150, n_factors=4, usage=False, seed=0, depth=1500.0) -> PlantedModel:
     """Each type of cell is high on one factor, and each factor moves genes of its own."""
     rng = np.random.default_rng(seed)
     kind = rng.integers(0, n_factors, n_cells)
@@ -44,7 +45,7 @@ def plant(*, n_cells=1200, n_genes=150, n_factors=4, usage=False, seed=0, depth=
     return PlantedModel(counts, z, loadings, intercept, theta, library_size, labels)
 
 
-def factors_of(planted: PlantedModel, **changes) -> Factors:
+def build_shown(planted: PlantedModel, **changes) -> Factors:
     """build_factors on the truth itself, with a posterior of standard deviation 0.3."""
     usage = bool(np.allclose(planted.z.sum(axis=1), 1))
     settings = {
@@ -64,23 +65,35 @@ def factors_of(planted: PlantedModel, **changes) -> Factors:
 
 
 @pytest.fixture(scope="session")
+def plant() -> Callable[..., PlantedModel]:
+    """Draws another planted model: n_cells, n_genes, n_factors, usage, seed, depth."""
+    return plant_model
+
+
+@pytest.fixture(scope="session")
+def factors_of() -> Callable[..., Factors]:
+    """Builds the factors of a planted model, any argument of build_factors changed."""
+    return build_shown
+
+
+@pytest.fixture(scope="session")
 def planted() -> PlantedModel:
-    return plant()
+    return plant_model()
 
 
 @pytest.fixture(scope="session")
 def planted_usage() -> PlantedModel:
-    return plant(usage=True)
+    return plant_model(usage=True)
 
 
 @pytest.fixture(scope="session")
 def factors(planted) -> Factors:
-    return factors_of(planted)
+    return build_shown(planted)
 
 
 @pytest.fixture(scope="session")
 def usage_factors(planted_usage) -> Factors:
-    return factors_of(planted_usage)
+    return build_shown(planted_usage)
 
 
 @pytest.fixture

@@ -1,0 +1,109 @@
+"""The table of the cells: made plain enough to be saved, and which of its columns are labels."""
+
+import numpy as np
+import pandas as pd
+
+from ldvae_core.data.names import LONGEST_NAME, listing, tidy_names
+
+MOST_LABELS = 100  # distinct values; a column with more, on few cells each, names the cells instead of grouping them
+CELLS_PER_LABEL = 1_000  # ... unless there are that many cells for each
+
+_ROLE_NAMES: dict[str, tuple[str, ...]] = {
+    "cell_type": (
+        "cell_type", "celltype", "cell_types", "celltypes", "cell_ontology_class", "predicted_celltype", "cell_label",
+        "annotation", "cell_annotation", "annot", "cell_identity", "label", "labels", "clusters", "cluster",
+        "clusters_fine", "leiden", "louvain", "seurat_clusters",
+    ),
+    "donor": ("donor", "donor_id", "individual", "ind", "patient", "patient_id", "subject", "subject_id", "mouse",
+              "mouse_id", "animal", "animal_id", "embryo", "embryo_id"),
+    "batch": ("batch", "batch_id", "sequencing_batch", "library", "library_id", "channel", "lane", "plate", "run",
+              "sample", "sample_id", "orig_ident", "dataset", "tech", "technology", "assay"),
+    "condition": ("condition", "treatment", "stim", "stimulation", "disease", "status", "genotype", "stage",
+                  "timepoint", "time_point", "time", "age", "group", "perturbation"),
+}  # fmt: skip
+
+
+def label_columns(annotations: pd.DataFrame) -> tuple[str, ...]:
+    """Columns that group the cells: text, categories or true/false, with few enough values to colour by.
+
+    A column with more than max(100, one per 1,000 cells) values is an identifier, and one of numbers a measurement.
+    """
+    return tuple(str(name) for name in annotations.columns if _is_label(annotations[name]))
+
+
+def guess_roles(annotations: pd.DataFrame) -> dict[str, str | None]:
+    """Which column seems to hold the cell_type, donor, batch and condition, by its name.
+
+    Only label columns with at least two values are considered. The dict has exactly these four keys; None: none fits.
+    """
+    candidates = {}
+    for name in label_columns(annotations):
+        if annotations[name].nunique() >= 2:
+            candidates.setdefault(_plain(name), name)
+    return {
+        role: next((candidates[_plain(name)] for name in names if _plain(name) in candidates), None)
+        for role, names in _ROLE_NAMES.items()
+    }
+
+
+def tidy_annotations(annotations: pd.DataFrame | None, cell_ids: np.ndarray) -> tuple[pd.DataFrame, list[str]]:
+    """The table with cell_ids as its index, every column of a plain type, and a notice for each thing left out."""
+    index = pd.Index(cell_ids, dtype=object)
+    if annotations is None or annotations.shape[1] == 0:
+        return pd.DataFrame(index=index), []
+    names, problems, notices = tidy_names(annotations.columns, kind="annotation column")
+    if problems:
+        return pd.DataFrame(index=index), [f"No annotation was kept. {' '.join(problems)}"]
+    columns, left_out = {}, []
+    for position, name in enumerate(names.tolist()):
+        column = _plain_column(annotations.iloc[:, position])
+        if column is None:
+            left_out.append(name)
+        else:
+            columns[name] = column.set_axis(index)
+    if left_out:
+        notices.append(f"Annotation columns that are neither text nor numbers were left out: {listing(left_out)}.")
+    return pd.DataFrame(columns, index=index), notices
+
+
+def _is_label(column: pd.Series) -> bool:
+    if pd.api.types.is_numeric_dtype(column.dtype) and not pd.api.types.is_bool_dtype(column.dtype):
+        return False
+    if pd.api.types.is_datetime64_any_dtype(column.dtype):
+        return False
+    distinct = column.nunique()
+    return 1 <= distinct <= max(MOST_LABELS, len(column) // CELLS_PER_LABEL) and 2 * distinct <= max(len(column), 2)
+
+
+def _plain_column(column: pd.Series) -> pd.Series | None:
+    """Numbers, true/false, dates and text stay; categories become text categories; anything else is None."""
+    dtype = column.dtype
+    if isinstance(dtype, pd.CategoricalDtype):
+        texts = [_cut(value) for value in dtype.categories]
+        if len(set(texts)) < len(texts):
+            return None
+        return pd.Series(column.cat.rename_categories(texts).array)
+    if pd.api.types.is_object_dtype(dtype) or pd.api.types.is_string_dtype(dtype):
+        return _text_column(column)
+    if pd.api.types.is_numeric_dtype(dtype) and not pd.api.types.is_complex_dtype(dtype):
+        return pd.Series(column.array)
+    return pd.Series(column.array) if pd.api.types.is_datetime64_any_dtype(dtype) else None
+
+
+def _text_column(column: pd.Series) -> pd.Series | None:
+    missing = column.isna().to_numpy()
+    values = column.to_numpy(dtype=object)
+    if any(isinstance(value, list | tuple | dict | np.ndarray) for value in values[:100]):
+        return None
+    return pd.Series([None if gone else _cut(value) for value, gone in zip(values, missing, strict=True)], dtype=object)
+
+
+def _cut(value: object) -> str:
+    """Text that can be saved and shown; bytes are read as UTF-8, and a book in a label is cut."""
+    text = value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+    text = text.encode("utf-8", "replace").decode("utf-8")
+    return text if len(text) <= LONGEST_NAME else f"{text[: LONGEST_NAME - 3]}..."
+
+
+def _plain(name: str) -> str:
+    return "".join(letter for letter in str(name).lower() if letter.isalnum())

@@ -1,0 +1,231 @@
+"""CountMatrix: raw molecules per cell and gene, checked once and trusted everywhere else."""
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+
+import numpy as np
+import pandas as pd
+from scipy import sparse
+
+from ldvae_core.data.annotations import tidy_annotations
+from ldvae_core.data.faults import RAW_COUNTS_REMEDY, fault_sentences, find_faults, guess_transformation
+from ldvae_core.data.names import tidy_names
+from ldvae_core.errors import CountsError
+
+FEWEST_CELLS = 50  # a factor model of fewer cells learns their noise
+FEWEST_GENES = 20
+HASHED_TOGETHER = 4_000_000  # entries
+
+
+@dataclass(frozen=True, eq=False)
+class CountMatrix:
+    """Raw counts with the names of both axes. Built by make_count_matrix, which does the checks.
+
+    counts: CSR (n_cells, n_genes), whole numbers >= 0, uint16 (uint32 when one exceeds 65,535), sorted, no zeros.
+    cell_ids, gene_names: str arrays, unique. gene_ids: str (n_genes,), such as Ensembl ids, or None.
+    annotations: table of the cells, index = cell_ids. counts_from: place in the file: "X", "raw.X", "layers['counts']".
+    notices: what was changed or chosen while reading, one sentence each. about: title, origin, licence, caveats and
+    derived_labels (comma-separated annotation columns not made by the data's authors), where known.
+    """
+
+    counts: sparse.csr_matrix
+    cell_ids: np.ndarray
+    gene_names: np.ndarray
+    gene_ids: np.ndarray | None
+    annotations: pd.DataFrame
+    counts_from: str = "X"
+    notices: tuple[str, ...] = ()
+    about: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def n_cells(self) -> int:
+        """Number of cells."""
+        return self.counts.shape[0]
+
+    @property
+    def n_genes(self) -> int:
+        """Number of genes."""
+        return self.counts.shape[1]
+
+    @property
+    def nonzero_share(self) -> float:
+        """Share of the entries that are not zero, 0 to 1."""
+        return self.counts.nnz / (self.n_cells * self.n_genes)
+
+    @cached_property
+    def library_size(self) -> np.ndarray:
+        """Molecules per cell over the genes of this matrix: float64 (n_cells,)."""
+        return sum_by_cell(self.counts)
+
+    @cached_property
+    def genes_per_cell(self) -> np.ndarray:
+        """Number of genes with at least one molecule: int64 (n_cells,)."""
+        return np.diff(self.counts.indptr).astype(np.int64)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """sha256 (64 hex digits) over shape, counts and names; annotations do not enter."""
+        digest = hashlib.sha256(f"counts 1 {self.n_cells} {self.n_genes}".encode())
+        arrays = ((self.counts.indptr, np.int64), (self.counts.indices, np.uint32), (self.counts.data, np.uint32))
+        for array, dtype in arrays:  # one dtype, so that it depends on the numbers and not on how they are stored
+            for start in range(0, len(array), HASHED_TOGETHER):
+                digest.update(np.ascontiguousarray(array[start : start + HASHED_TOGETHER], dtype=dtype))
+        for names in (self.cell_ids, self.gene_names):
+            digest.update("\n".join(names.tolist()).encode())
+        return digest.hexdigest()
+
+    def subset(self, cells: np.ndarray | None = None, genes: np.ndarray | None = None) -> "CountMatrix":
+        """Only these cells and genes, in that order: positions or boolean masks; None keeps all."""
+        rows = _positions(cells, self.n_cells)
+        columns = _positions(genes, self.n_genes)
+        counts = self.counts if rows is None else self.counts[rows]
+        counts = counts if columns is None else counts[:, columns]
+        counts.sort_indices()
+        return replace(
+            self,
+            counts=counts,
+            cell_ids=self.cell_ids if rows is None else self.cell_ids[rows],
+            gene_names=self.gene_names if columns is None else self.gene_names[columns],
+            gene_ids=self.gene_ids if columns is None or self.gene_ids is None else self.gene_ids[columns],
+            annotations=self.annotations if rows is None else self.annotations.iloc[rows],
+        )
+
+    def with_notices(self, *more: str) -> "CountMatrix":
+        """The same matrix with further notices."""
+        return replace(self, notices=(*self.notices, *more))
+
+
+def make_count_matrix(
+    counts: sparse.spmatrix | sparse.sparray | np.ndarray,
+    *,
+    cell_ids: Iterable[object],
+    gene_names: Iterable[object],
+    gene_ids: Iterable[object] | None = None,
+    annotations: pd.DataFrame | None = None,
+    counts_from: str = "X",
+    notices: Iterable[str] = (),
+    about: Mapping[str, str] | None = None,
+) -> CountMatrix:
+    """Check everything, then build. counts: (n_cells, n_genes), any number type; annotations: one row a cell, in order.
+
+    Repeated names are made unique and cells or genes without counts dropped, each with a notice.
+    Raises CountsError with all problems at once: lengths that disagree, entries that are not whole numbers >= 0, names
+    that cannot be shown, fewer than FEWEST_CELLS cells or FEWEST_GENES genes with counts.
+    """
+    matrix = sparse.csr_matrix(counts)
+    cells, cell_problems, cell_notices = tidy_names(cell_ids, kind="cell")
+    genes, gene_problems, gene_notices = tidy_names(gene_names, kind="gene")
+    ids = None if gene_ids is None else np.asarray([str(name) for name in gene_ids], dtype=str)
+    problems = [*cell_problems, *gene_problems]
+    if not problems:
+        problems += _length_problems(matrix, cells, genes, ids, annotations)
+    problems += value_problems(matrix, where=counts_from)
+    if problems:
+        raise CountsError(problems, RAW_COUNTS_REMEDY)
+    table, table_notices = tidy_annotations(annotations, cells)
+    built = CountMatrix(
+        counts=_compact(matrix),
+        cell_ids=cells,
+        gene_names=genes,
+        gene_ids=ids,
+        annotations=table,
+        counts_from=counts_from,
+        notices=(*notices, *cell_notices, *gene_notices, *table_notices),
+        about=dict(about or {}),
+    )
+    return _without_empty(built)
+
+
+def value_problems(counts: sparse.csr_matrix, *, where: str) -> list[str]:
+    """Why these entries cannot be molecules: a sentence a fault, and a guess at what was done to them; [] if they can."""
+    if counts.dtype.kind not in "buif":
+        return [f"The entries of {where} are not numbers (type {counts.dtype})."]
+    faults = find_faults(counts.data)
+    if not faults:
+        return []
+    guess = guess_transformation(counts)
+    return [*fault_sentences(faults, n_entries=counts.nnz, where=where), *([guess] if guess else [])]
+
+
+def sum_by_cell(counts: sparse.csr_matrix) -> np.ndarray:
+    """Row sums, float64 (n_cells,), without a second copy of the counts."""
+    sums = np.zeros(counts.shape[0])
+    filled = np.diff(counts.indptr) > 0
+    if filled.any():
+        sums[filled] = np.add.reduceat(counts.data, counts.indptr[:-1][filled], dtype=np.float64)
+    return sums
+
+
+def sum_by_gene(counts: sparse.csr_matrix) -> np.ndarray:
+    """Column sums, float64 (n_genes,)."""
+    return np.bincount(counts.indices, weights=counts.data, minlength=counts.shape[1])
+
+
+def _compact(counts: sparse.csr_matrix) -> sparse.csr_matrix:
+    """Sorted, summed, without stored zeros, in the smallest number types; the caller's arrays are left as they were."""
+    matrix = sparse.csr_matrix((counts.data.astype(np.uint32), counts.indices, counts.indptr), shape=counts.shape)
+    if not matrix.has_canonical_format or not matrix.data.all():
+        matrix = matrix.copy()
+        matrix.sum_duplicates()
+        matrix.eliminate_zeros()
+    largest = int(matrix.data.max(initial=0))
+    data = matrix.data.astype(np.uint16) if largest < 65_536 else matrix.data
+    positions = np.int32 if max(matrix.nnz, *matrix.shape) < 2**31 else np.int64
+    indices, indptr = matrix.indices.astype(positions, copy=False), matrix.indptr.astype(positions, copy=False)
+    return sparse.csr_matrix((data, indices, indptr), shape=matrix.shape)
+
+
+def _length_problems(
+    counts: sparse.csr_matrix,
+    cells: np.ndarray,
+    genes: np.ndarray,
+    ids: np.ndarray | None,
+    annotations: pd.DataFrame | None,
+) -> list[str]:
+    lengths = [("cell names", len(cells), 0), ("gene names", len(genes), 1)]
+    if ids is not None:
+        lengths.append(("gene ids", len(ids), 1))
+    if annotations is not None:
+        lengths.append(("rows of annotations", len(annotations), 0))
+    axis_words = ("cells", "genes")
+    return [
+        f"The matrix has {counts.shape[axis]:,} {axis_words[axis]}, but there are {length:,} {what}."
+        for what, length, axis in lengths
+        if length != counts.shape[axis]
+    ]
+
+
+def _without_empty(matrix: CountMatrix) -> CountMatrix:
+    """Drop cells and genes without counts, saying how many; refuse what is then too small to learn from."""
+    cells = matrix.genes_per_cell > 0
+    genes = sum_by_gene(matrix.counts) > 0
+    n_cells, n_genes = int(cells.sum()), int(genes.sum())
+    problems = []
+    if n_cells < FEWEST_CELLS:
+        problems.append(f"{n_cells:,} of {matrix.n_cells:,} cells have counts; at least {FEWEST_CELLS} are needed.")
+    if n_genes < FEWEST_GENES:
+        problems.append(f"{n_genes:,} of {matrix.n_genes:,} genes have counts; at least {FEWEST_GENES} are needed.")
+    if problems:
+        raise CountsError(problems, "Load a data set with more cells and genes.")
+    dropped = []
+    if n_cells < matrix.n_cells:
+        dropped.append(f"{matrix.n_cells - n_cells:,} of {matrix.n_cells:,} cells have no counts: dropped.")
+    if n_genes < matrix.n_genes:
+        dropped.append(f"{matrix.n_genes - n_genes:,} of {matrix.n_genes:,} genes have no counts in any cell: dropped.")
+    if not dropped:
+        return matrix
+    kept_cells = None if n_cells == matrix.n_cells else cells
+    return matrix.subset(kept_cells, None if n_genes == matrix.n_genes else genes).with_notices(*dropped)
+
+
+def _positions(chosen: np.ndarray | None, length: int) -> np.ndarray | None:
+    if chosen is None:
+        return None
+    chosen = np.asarray(chosen)
+    if chosen.dtype == bool:
+        if len(chosen) != length:
+            raise ValueError(f"a mask of {len(chosen)} cannot choose among {length}")
+        return np.flatnonzero(chosen)
+    return chosen

@@ -1,0 +1,137 @@
+"""Which genes to model: the most variable ones, and what gene names tell about themselves."""
+
+import re
+from typing import Literal
+
+import numpy as np
+
+from ldvae_core.data.annotations import guess_roles, label_columns
+from ldvae_core.data.counts import CountMatrix, sum_by_gene
+from ldvae_core.data.names import listing
+from ldvae_core.data.seurat import normalised_variance, rank_genes
+from ldvae_core.errors import SettingsError
+
+__all__ = [
+    "GeneSelection",
+    "find_genes",
+    "guess_roles",
+    "guess_species",
+    "label_columns",
+    "mitochondrial_mask",
+    "ribosomal_mask",
+    "select_genes",
+]
+
+GeneSelection = Literal["seurat_v3", "variance"]
+
+_MITOCHONDRIAL = re.compile(r"mt-", re.IGNORECASE)
+_RIBOSOMAL = re.compile(r"rp(sa|lp[012]|[sl]\d+(a|l|x|y\d|al|l\d|rt)?)(-ps\d+|p\d+)?(-\d+)?", re.IGNORECASE)
+
+
+def select_genes(
+    matrix: CountMatrix,
+    *,
+    method: GeneSelection = "seurat_v3",
+    n_genes: int = 1000,
+    batch_column: str | None = None,
+    keep: tuple[str, ...] = (),
+    drop_mitochondrial: bool = False,
+    drop_ribosomal: bool = False,
+) -> np.ndarray:
+    """Positions of the genes to model, ascending; all cells take part. Genes without counts are never chosen.
+
+    method: "variance" takes the highest variance of raw counts, as in the paper; "seurat_v3" the highest variance after
+    the trend with the mean is taken out (Stuart et al. 2019), within each level of batch_column where one is given.
+    keep: names or ids that are always in, counted among n_genes, even if a drop rule fits them. With fewer genes than
+    n_genes, all are taken. Raises SettingsError: unknown gene or column, n_genes below 2, a trend that cannot be fitted.
+    """
+    if n_genes < 2:
+        raise SettingsError(f"{n_genes} genes cannot be modelled.", "Choose at least 2, better 1,000.")
+    kept = find_genes(matrix, keep)
+    candidates = sum_by_gene(matrix.counts) > 0
+    if drop_mitochondrial:
+        candidates &= ~mitochondrial_mask(matrix.gene_names)
+    if drop_ribosomal:
+        candidates &= ~ribosomal_mask(matrix.gene_names)
+    candidates[kept] = False
+    wanted = max(0, n_genes - len(kept))
+    chosen = np.flatnonzero(candidates)
+    if wanted < len(chosen):
+        chosen = chosen[_order(matrix, method, batch_column, chosen, wanted)[:wanted]]
+    return np.sort(np.concatenate([kept, chosen])).astype(np.int64)
+
+
+def find_genes(matrix: CountMatrix, wanted: tuple[str, ...]) -> np.ndarray:
+    """Positions of genes given by name or id, ascending, each once; the case of letters is ignored where that is clear.
+
+    Raises SettingsError naming those that are not in the data.
+    """
+    exact: dict[str, int] = {}
+    loose: dict[str, int | None] = {}
+    for names in (matrix.gene_names, matrix.gene_ids):
+        for position, name in enumerate([] if names is None else names.tolist()):
+            exact.setdefault(name, position)
+            loose[name.lower()] = position if loose.get(name.lower(), position) == position else None
+    found = {name: exact.get(name, loose.get(name.lower())) for name in wanted}
+    unknown = [name for name, position in found.items() if position is None]
+    if unknown:
+        raise SettingsError(
+            f"{len(unknown):,} of {len(wanted):,} genes to keep are not in the data: {listing(unknown)}.",
+            "Check the spelling and the species, or leave them out.",
+        )
+    return np.unique(np.asarray(list(found.values()), dtype=np.int64))
+
+
+def mitochondrial_mask(gene_names: np.ndarray) -> np.ndarray:
+    """Genes of the mitochondrial genome, mouse (mt-Co1) and human (MT-CO1) symbols: bool (n_genes,)."""
+    return np.asarray([_MITOCHONDRIAL.match(name) is not None for name in gene_names.tolist()], dtype=bool)
+
+
+def ribosomal_mask(gene_names: np.ndarray) -> np.ndarray:
+    """Cytosolic ribosomal proteins, mouse (Rpl3) and human (RPL3) symbols, with their pseudogenes: bool (n_genes,)."""
+    return np.asarray([_RIBOSOMAL.fullmatch(name) is not None for name in gene_names.tolist()], dtype=bool)
+
+
+def guess_species(gene_names: np.ndarray, gene_ids: np.ndarray | None = None) -> Literal["mouse", "human"] | None:
+    """From Ensembl ids, or from how symbols are written: GAPDH is human, Gapdh mouse; None when neither prevails."""
+    names = [*gene_names.tolist(), *([] if gene_ids is None else gene_ids.tolist())]
+    mouse = sum(name.startswith("ENSMUSG") for name in names)
+    human = sum(re.match(r"ENSG\d", name) is not None for name in names)
+    if max(mouse, human) > 0.3 * len(gene_names):
+        return "mouse" if mouse > human else "human"
+    symbols = [name for name in gene_names.tolist() if sum(map(str.isalpha, name)) >= 3 and not name.startswith("ENS")]
+    upper = sum(name.upper() == name for name in symbols)
+    title = sum(name[0].isupper() and any(map(str.islower, name[1:])) for name in symbols)
+    if len(symbols) < 10:
+        return None
+    if upper > 0.7 * len(symbols):
+        return "human"
+    return "mouse" if title > 0.7 * len(symbols) else None
+
+
+def _order(
+    matrix: CountMatrix, method: GeneSelection, batch_column: str | None, candidates: np.ndarray, wanted: int
+) -> np.ndarray:
+    """Candidates from most to least variable, as positions in `candidates`; equals stay in the order of the file."""
+    if method == "variance":
+        return np.argsort(-_variance(matrix)[candidates], kind="stable")
+    if method != "seurat_v3":
+        raise SettingsError(f"Unknown gene selection '{method}'.", "Choose 'seurat_v3' or 'variance'.")
+    counts = matrix.counts[:, candidates]
+    if batch_column is None:
+        return rank_genes([normalised_variance(counts)], wanted)
+    if batch_column not in matrix.annotations:
+        raise SettingsError(
+            f"The batch column '{batch_column}' is not in the data, which has: {listing(matrix.annotations.columns)}.",
+            "Choose one of these, or none.",
+        )
+    levels = matrix.annotations[batch_column].astype(str).to_numpy()
+    return rank_genes([normalised_variance(counts[levels == level]) for level in np.unique(levels)], wanted)
+
+
+def _variance(matrix: CountMatrix) -> np.ndarray:
+    """Variance of raw counts over cells, float64 (n_genes,)."""
+    squares = np.bincount(
+        matrix.counts.indices, weights=np.square(matrix.counts.data, dtype=np.float64), minlength=matrix.n_genes
+    )
+    return squares / matrix.n_cells - np.square(sum_by_gene(matrix.counts) / matrix.n_cells)

@@ -1,0 +1,115 @@
+"""From what was loaded to what is modelled: cells filtered, genes chosen, every cell with molecules left."""
+
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Self
+
+import numpy as np
+
+from ldvae_core.data.counts import FEWEST_CELLS, CountMatrix, sum_by_gene
+from ldvae_core.data.genes import GeneSelection, mitochondrial_mask, select_genes
+from ldvae_core.errors import SettingsError
+
+
+@dataclass(frozen=True)
+class DataChoices:
+    """Which cells and genes of a data set are modelled. Raises SettingsError with every problem at once."""
+
+    gene_selection: GeneSelection = "seurat_v3"  # "variance" as in the paper
+    n_genes: int = 1000  # as in the paper's notebooks
+    batch_column: str | None = None  # seurat_v3 ranks within each of its levels
+    keep_genes: tuple[str, ...] = ()  # always modelled, by name or id
+    drop_mitochondrial: bool = False
+    drop_ribosomal: bool = False
+    min_counts: int = 0  # molecules a cell must have, over all genes
+    min_genes: int = 0  # genes a cell must show
+    max_mitochondrial_share: float = 1.0  # of a cell's molecules, 0 to 1
+
+    def __post_init__(self) -> None:
+        problems = []
+        if self.gene_selection not in ("seurat_v3", "variance"):
+            problems.append(f"Gene selection is '{self.gene_selection}'; it can be 'seurat_v3' or 'variance'.")
+        if not isinstance(self.n_genes, int) or not 2 <= self.n_genes <= 100_000:
+            problems.append(f"The number of genes is {self.n_genes}; it can be 2 to 100,000.")
+        if self.min_counts < 0 or self.min_genes < 0:
+            problems.append("The least counts and genes of a cell cannot be negative.")
+        if not 0 <= self.max_mitochondrial_share <= 1:
+            problems.append(f"The mitochondrial share is {self.max_mitochondrial_share}; it can be 0 to 1.")
+        if problems:
+            raise SettingsError(problems)
+        object.__setattr__(self, "keep_genes", tuple(self.keep_genes))
+
+    def to_dict(self) -> dict[str, Any]:
+        """The choices as plain JSON values."""
+        return {**asdict(self), "keep_genes": list(self.keep_genes)}
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Self:
+        """What to_dict gave. Raises SettingsError for a choice this version does not know."""
+        unknown = sorted(set(values) - {field.name for field in fields(cls)})
+        if unknown:
+            raise SettingsError(f"Unknown data choices: {', '.join(unknown)}.", "They may come from a newer version.")
+        return cls(**values)
+
+
+def prepare(matrix: CountMatrix, choices: DataChoices) -> CountMatrix:
+    """The modelled genes of the cells that pass the filters, every cell with library_size > 0 over these genes.
+
+    What was dropped is said in notices. Raises SettingsError when fewer than FEWEST_CELLS cells are left, a kept gene
+    is not in the data, or select_genes refuses.
+    """
+    passing = passing_cells(matrix, choices)
+    _require_cells(int(passing.sum()), matrix.n_cells)
+    notices = []
+    if not passing.all():
+        notices.append(
+            f"{int((~passing).sum()):,} of {matrix.n_cells:,} cells did not pass the cell filters: left out."
+        )
+        matrix = matrix.subset(cells=passing)
+    genes = select_genes(
+        matrix,
+        method=choices.gene_selection,
+        n_genes=choices.n_genes,
+        batch_column=choices.batch_column,
+        keep=choices.keep_genes,
+        drop_mitochondrial=choices.drop_mitochondrial,
+        drop_ribosomal=choices.drop_ribosomal,
+    )
+    modelled = matrix.subset(genes=genes)
+    silent = sum_by_gene(modelled.counts) == 0  # genes kept by name can have lost all their cells to the filters
+    if silent.any():
+        notices.append(f"{int(silent.sum()):,} kept genes have no counts in these cells: left out.")
+        modelled = modelled.subset(genes=~silent)
+    if modelled.n_genes < choices.n_genes:
+        notices.append(f"{choices.n_genes:,} genes were asked for; all {modelled.n_genes:,} with counts are modelled.")
+    if modelled.n_genes < 2:
+        raise SettingsError(f"{modelled.n_genes} genes are left to model.", "Drop fewer genes.")
+    empty = modelled.library_size == 0
+    if empty.any():
+        _require_cells(int((~empty).sum()), matrix.n_cells)
+        notices.append(
+            f"{int(empty.sum()):,} of {matrix.n_cells:,} cells have no counts in the modelled genes: left out."
+        )
+        modelled = modelled.subset(cells=~empty)
+    return modelled.with_notices(*notices)
+
+
+def passing_cells(matrix: CountMatrix, choices: DataChoices) -> np.ndarray:
+    """Which cells pass the filters on counts, genes and mitochondrial share: bool (n_cells,)."""
+    passing = (matrix.library_size >= choices.min_counts) & (matrix.genes_per_cell >= choices.min_genes)
+    if choices.max_mitochondrial_share < 1:
+        passing &= mitochondrial_share(matrix) <= choices.max_mitochondrial_share
+    return passing
+
+
+def mitochondrial_share(matrix: CountMatrix) -> np.ndarray:
+    """Share of each cell's molecules from mitochondrial genes: float64 (n_cells,), 0 where the data has no such gene."""
+    mitochondrial = matrix.counts @ mitochondrial_mask(matrix.gene_names).astype(np.float64)
+    return np.divide(mitochondrial, matrix.library_size, out=np.zeros(matrix.n_cells), where=matrix.library_size > 0)
+
+
+def _require_cells(left: int, of: int) -> None:
+    if left < FEWEST_CELLS:
+        raise SettingsError(
+            f"The choices leave {left:,} of {of:,} cells; at least {FEWEST_CELLS} are needed.",
+            "Relax the cell filters, or model more genes.",
+        )

@@ -1,0 +1,1 @@
+"""The embedded demo: counts of a mouse embryo, and one finished run of them."""

@@ -1,0 +1,104 @@
+"""Take it with you: a run as one .h5ad that scanpy and every other tool of the field opens.
+
+The one place, beside data/read.py, that says obs and var. A stranger with this file alone recomputes the reconstruction
+error of the test cells: library_size * softmax(X_ldvae @ LDVAE_loadings.T + ldvae_intercept) are the expected counts.
+"""
+
+import json
+import os
+import tempfile
+import warnings
+from pathlib import Path
+from typing import Any
+
+import anndata
+import numpy as np
+import pandas as pd
+
+import ldvae_core
+from ldvae_core.analysis.factors import Factors
+from ldvae_core.data.split import SPLIT_NAMES
+from ldvae_core.errors import RunError
+from ldvae_core.plots.theme import factor_label, type_colours
+from ldvae_core.runs.store import OpenRun
+
+MOST_COLOURED = 102  # categories: beyond, the field's tools have no palette either
+
+
+def write_h5ad(opened: OpenRun, path: Path, *, axes: str | None = None) -> None:
+    """Write the run as .h5ad, in one step: an existing file is replaced only by a whole one.
+
+    axes: "readable" or "as_trained"; None takes the readable ones where the prior has them. Raises RunError when these
+    axes do not exist or the folder cannot be written to.
+    """
+    chosen = axes or ("readable" if "readable" in opened.factors else "as_trained")
+    if chosen not in opened.factors:
+        raise RunError(
+            "This run has no readable axes: factors of a logistic-normal prior are never rotated.",
+            "Export it as trained.",
+        )
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
+    os.close(descriptor)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", category=UserWarning)  # anndata's, about names that read_counts has settled
+            as_anndata(opened, opened.factors[chosen]).write_h5ad(temporary, compression="gzip")
+        os.replace(temporary, path)
+    finally:
+        Path(temporary).unlink(missing_ok=True)
+
+
+def as_anndata(opened: OpenRun, factors: Factors) -> anndata.AnnData:
+    """The run in the field's container; slots as PRODUCT's contract lists them."""
+    counts = opened.counts
+    annotations = counts.annotations.copy()
+    split = np.asarray(opened.split)
+    annotations["ldvae_split"] = pd.Categorical(np.array(SPLIT_NAMES)[split], categories=SPLIT_NAMES)
+    genes = pd.DataFrame(index=pd.Index(counts.gene_names.astype(object)))
+    if counts.gene_ids is not None:
+        genes["gene_ids"] = counts.gene_ids.astype(object)
+    genes["ldvae_intercept"] = np.array(factors.intercept)
+    genes["ldvae_inverse_dispersion"] = np.array(factors.inverse_dispersion)
+    whole = counts.counts.astype(np.float32)
+    return anndata.AnnData(
+        X=whole,
+        obs=annotations,
+        var=genes,
+        layers={"counts": whole.copy()},
+        obsm={"X_ldvae": np.array(factors.representation)},
+        varm={
+            "LDVAE_loadings": np.array(factors.loadings),
+            "LDVAE_loadings_se": np.array(factors.loadings_se),
+            "LDVAE_loadings_shrunken": np.array(factors.loadings_shrunken),
+        },
+        uns={"ldvae": _about(opened, factors), **_colours(annotations)},
+    )
+
+
+def _about(opened: OpenRun, factors: Factors) -> dict[str, Any]:
+    """Settings, history, figures and factors, in types that every reader of .h5ad knows."""
+    labels = [factor_label(k) for k in range(factors.loadings.shape[1])]
+    return {
+        "params": json.dumps(opened.settings.to_dict(), ensure_ascii=False),
+        "history": opened.history.reset_index(drop=True).rename(index=str),
+        "metrics": {key: value for key, value in opened.metrics.items() if isinstance(value, int | float | str)},
+        "factors": {
+            "names": np.array(labels, dtype=object),
+            "explained_deviance": np.array(factors.explained_deviance, dtype=np.float64),
+            "active": np.array(factors.active),
+            "axes": factors.axes,
+        },
+        "version": ldvae_core.__version__,
+    }
+
+
+def _colours(annotations: pd.DataFrame) -> dict[str, np.ndarray]:
+    """<column>_colors in category order, so that other tools draw the cell types as we do."""
+    found = {}
+    for name in annotations.columns:
+        column = annotations[name]
+        if isinstance(column.dtype, pd.CategoricalDtype) and 1 < len(column.cat.categories) <= MOST_COLOURED:
+            colours = type_colours([str(category) for category in column.cat.categories])
+            found[f"{name}_colors"] = np.array(list(colours.values()), dtype=object)
+    return found

@@ -1,0 +1,35 @@
+"""The only way from data to the text of a figure.
+
+plotly reads a small HTML in every text (bold, links, line breaks) and, where MathJax is loaded, formulas between dollar
+signs. Gene, cell type and run names come from files of strangers: here they become plain, short, one-line text.
+"""
+
+import unicodedata
+from collections.abc import Iterable
+
+LONGEST = 40  # characters of a name on a figure; the whole name is in the table behind it
+# Numeric entities keep plotly from seeing a tag, an entity, a formula or a %{placeholder}; it decodes them when drawing.
+_ENTITIES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", "$": "&#36;", "{": "&#123;", "}": "&#125;"})
+
+
+def plain(text: object, *, longest: int = LONGEST) -> str:
+    """One visible line: control, bidirectional and other invisible characters dropped, cut with an ellipsis."""
+    visible = (character if character.isprintable() else " " for character in str(text)[: 4 * longest])
+    line = " ".join("".join(visible).split())
+    line = "".join(character for character in line if unicodedata.category(character) != "Cf")
+    return line if len(line) <= longest else line[: longest - 1].rstrip() + "…"
+
+
+def escape(text: object, *, longest: int = LONGEST) -> str:
+    """Text that plotly draws literally, whatever it holds."""
+    return plain(text, longest=longest).translate(_ENTITIES)
+
+
+def italic(gene: object, *, longest: int = LONGEST) -> str:
+    """A gene name, escaped, in italics: the convention of the field. Its case is kept: it tells the species."""
+    return f"<i>{escape(gene, longest=longest)}</i>"
+
+
+def escape_all(names: Iterable[object], *, longest: int = LONGEST) -> list[str]:
+    """escape, name by name."""
+    return [escape(name, longest=longest) for name in names]

@@ -1,0 +1,106 @@
+"""The square frame that cells and genes share: fixed height, equal axes, so that the two panels of a pair match."""
+
+from typing import NamedTuple
+
+import numpy as np
+import plotly.graph_objects as go
+
+from ldvae_core.plots.escape import escape
+from ldvae_core.plots.theme import FONT_SIZE, SMALL_SIZE, Mode, palette, template
+
+PAIR_HEIGHT = 460  # px: pair, controls and sentence fit a 1440 x 900 window
+COMPACT_HEIGHT = 220  # px: a pair in the gallery
+MARGIN = {"l": 58, "r": 12, "t": 30, "b": 48}  # px; the top holds the tools, clear of the frame
+SMALLEST_SIDE = 300  # px: names are placed for the narrowest frame; in a larger one they only move apart
+LONGEST_TITLE = 70  # characters
+
+
+class Window(NamedTuple):
+    """What a frame shows, in data units; square."""
+
+    x_low: float
+    x_high: float
+    y_low: float
+    y_high: float
+
+    @property
+    def side(self) -> float:
+        return self.x_high - self.x_low
+
+    def to_pixels(self, points: np.ndarray, side: float) -> np.ndarray:
+        """(n, 2) data -> (n, 2) px from the lower left corner of a frame `side` px wide."""
+        return (np.asarray(points, np.float64) - (self.x_low, self.y_low)) * (side / self.side)
+
+    def to_data(self, pixels: np.ndarray, side: float) -> np.ndarray:
+        """The way back."""
+        return np.asarray(pixels, np.float64) * (self.side / side) + (self.x_low, self.y_low)
+
+
+def window_around(points: np.ndarray, *, room: float) -> Window:
+    """The square around (n, 2) points and the origin, with `room` of its side kept free on every edge."""
+    points = np.vstack([points[np.isfinite(points).all(axis=1)], np.zeros((1, 2))])
+    low, high = points.min(axis=0), points.max(axis=0)
+    side = float((high - low).max()) / (1 - 2 * room) or 2.0
+    corner = (low + high - side) / 2
+    return Window(float(corner[0]), float(corner[0] + side), float(corner[1]), float(corner[1] + side))
+
+
+def square_figure(window: Window, *, x_title: str, y_title: str, mode: Mode, height: int = PAIR_HEIGHT) -> go.Figure:
+    """Empty titled axes, equal, with zero lines. The frame is square and as high as the figure allows."""
+    colours = palette(mode)
+    axis = {
+        "showgrid": False,
+        "zeroline": True,
+        "showline": True,
+        "mirror": True,
+        "linecolor": colours.lines,
+        "nticks": 6,
+        "constrain": "domain",
+    }
+    return go.Figure(
+        layout={
+            "template": template(mode),
+            "height": height,
+            "margin": MARGIN,
+            "xaxis": {**axis, "range": [window.x_low, window.x_high], "title": {"text": title(x_title)}},
+            "yaxis": {
+                **axis,
+                "range": [window.y_low, window.y_high],
+                "title": {"text": title(y_title)},
+                "scaleanchor": "x",
+                "scaleratio": 1,
+                "constraintoward": "top",  # a narrow frame stays under its tools
+            },
+            "uirevision": f"{x_title}|{y_title}",  # a zoom survives recolouring, not another pair
+        }
+    )
+
+
+def title(text: str) -> str:
+    """An axis title; what a person typed stays what it is."""
+    return escape(text, longest=LONGEST_TITLE)
+
+
+def say_empty(figure: go.Figure, words: str, mode: Mode) -> go.Figure:
+    """One quiet line in the middle of empty axes."""
+    figure.add_annotation(
+        text=escape(words, longest=120),
+        x=0.5,
+        y=0.5,
+        xref="x domain",
+        yref="y domain",
+        showarrow=False,
+        font={"size": FONT_SIZE, "color": palette(mode).quiet},
+    )
+    return figure
+
+
+def halo(mode: Mode) -> str:
+    """A text shadow in the colour of the paper, so that names stay readable on top of dots and lines."""
+    paper = palette(mode).paper
+    return ", ".join(f"{x}px {y}px 2px {paper}" for x in (-1, 1) for y in (-1, 1)) + f", 0 0 4px {paper}"
+
+
+def note_font(mode: Mode) -> dict[str, object]:
+    """For remarks on a figure."""
+    return {"size": SMALL_SIZE, "color": palette(mode).quiet}

@@ -1,0 +1,239 @@
+"""One source of every colour, font and size; `.streamlit/config.toml` repeats it and a test holds the two together."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import plotly.graph_objects as go
+
+from ldvae_core.analysis.findings import factor_label as factor_label  # one name for a factor, everywhere
+from ldvae_core.plots.colours import blend, distinct_colours, with_contrast
+
+Mode = Literal["light", "dark"]
+
+# Source Sans travels inside Streamlit; the others are the humanist faces of the usual systems. No font is fetched.
+FONT = "Source Sans, Source Sans 3, Source Sans Pro, Segoe UI, Noto Sans, Open Sans, Helvetica Neue, Arial, sans-serif"
+FONT_SIZE, TICK_SIZE, SMALL_SIZE = 13, 12, 11  # px
+LINE_CONTRAST, TEXT_CONTRAST = 3.0, 4.5  # WCAG ratios against the paper
+
+# Okabe and Ito 2008, ordered so that few types get the most different ones.
+OKABE_ITO = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#F0E442", "#000000")
+MANY_SIZES = (20, 28, 102)  # beyond 102 a column is an identifier, not an annotation
+VIRIDIS = (
+    *("#440154", "#482878", "#3E4A89", "#31688E", "#26828E"),
+    *("#1F9E89", "#35B779", "#6CCE59", "#B4DE2C", "#FDE725"),
+)
+DASHES = ("solid", "7px,3px", "2px,2px", "9px,3px,2px,3px")  # of the first four types: colour is never alone
+CONTOUR_WIDTH = 2.0  # px
+
+
+@dataclass(frozen=True)
+class Palette:
+    """The colours of one mode, named by what they are for."""
+
+    paper: str  # behind everything
+    panel: str  # sidebar, widgets
+    ink: str  # text, arrows
+    quiet: str  # secondary text, ticks; contrast >= 4.5
+    zero: str  # zero lines: seen, not loud
+    lines: str  # frames and grids
+    dots: str  # genes that nobody asked for
+    accent: str
+    warning: str  # beside words only
+    sparse: str  # one cell in a bin
+    dense: str  # most cells in a bin
+    low: str  # negative end of a diverging scale
+    low_middle: str
+    middle: str
+    high_middle: str
+    high: str
+
+
+PALETTES: dict[Mode, Palette] = {
+    "light": Palette(
+        paper="#FCFCFA",
+        panel="#F3F4F1",
+        ink="#1F2430",
+        quiet="#5F6673",
+        zero="#A9AEAB",
+        lines="#E3E5E1",
+        dots="#C3C7C4",
+        accent="#0F6B6B",
+        warning="#9A5B00",
+        sparse="#C9CCCA",
+        dense="#1F2430",
+        low="#1D5C96",
+        low_middle="#8FB4D6",
+        middle="#F4F4F0",
+        high_middle="#EBB57E",
+        high="#B0560B",
+    ),
+    "dark": Palette(
+        paper="#12161B",
+        panel="#1A2027",
+        ink="#E6E8EA",
+        quiet="#9AA4AD",
+        zero="#5A646D",
+        lines="#2A3138",
+        dots="#4A535C",
+        accent="#4FB3A9",
+        warning="#E0A458",
+        sparse="#414A53",
+        dense="#F4F6F7",
+        low="#6FB4EC",
+        low_middle="#2F5E86",
+        middle="#1C2229",
+        high_middle="#8A5220",
+        high="#F2A45A",
+    ),
+}
+
+
+def palette(mode: Mode) -> Palette:
+    """The colours of a mode. Raises KeyError for any other word."""
+    return PALETTES[mode]
+
+
+def legible(colour: str, mode: Mode, *, text: bool = False) -> str:
+    """The colour, darkened or lightened just enough to be seen on the paper: ratio 3 as a line, 4.5 as text."""
+    return with_contrast(colour, PALETTES[mode].paper, TEXT_CONTRAST if text else LINE_CONTRAST)
+
+
+def tint(colour: str, mode: Mode, share: float) -> str:
+    """A share of the colour on the paper: areas and second voices."""
+    return blend(colour, PALETTES[mode].paper, share)
+
+
+def type_colours(categories: Sequence[str], given: Sequence[str] | Mapping[str, str] | None = None) -> dict[str, str]:
+    """One colour a category, the same on every page: given by the order of *all* categories, never by what is shown.
+
+    categories: all of the column, in its order. given: the file's own colours (uns["<column>_colors"]), as a list in
+    the same order or by name; honoured where they read #RRGGBB. The others: Okabe-Ito up to 8 categories, else the
+    first 20, 28 or 102 of one list that stays apart for colour-blind eyes; after 102 it starts again.
+    Figures pass each colour through `legible` for the mode they are drawn in.
+    """
+    names = [str(category) for category in categories]
+    if len(names) <= len(OKABE_ITO):
+        ours: tuple[str, ...] = OKABE_ITO
+    else:
+        size = next((size for size in MANY_SIZES if len(names) <= size), MANY_SIZES[-1])
+        ours = distinct_colours(OKABE_ITO[:6], size)  # yellow and black are kept for few types
+    theirs = _given_by_name(names, given)
+    return {name: theirs.get(name, ours[i % len(ours)]) for i, name in enumerate(names)}
+
+
+def _given_by_name(names: list[str], given: Sequence[str] | Mapping[str, str] | None) -> dict[str, str]:
+    if given is None:
+        return {}
+    if not isinstance(given, Mapping):
+        given = dict(zip(names, given, strict=False)) if len(given) >= len(names) else {}
+    hexes = {str(name): str(colour).strip().upper()[:7] for name, colour in given.items()}  # drop an alpha channel
+    return {name: colour for name, colour in hexes.items() if _is_hex(colour)}
+
+
+def _is_hex(colour: str) -> bool:
+    return len(colour) == 7 and colour[0] == "#" and all(c in "0123456789ABCDEF" for c in colour[1:])
+
+
+def grey_scale(mode: Mode) -> list[list[Any]]:
+    """Colour scale for densities of uint8: 0 is no cell and stays empty."""
+    colours = PALETTES[mode]
+    return [[0.0, "rgba(0,0,0,0)"], [0.5 / 255, "rgba(0,0,0,0)"], [0.5 / 255, colours.sparse], [1.0, colours.dense]]
+
+
+def viridis_scale() -> list[list[Any]]:
+    """viridis for uint8, 0 left empty: where the amount itself is the message."""
+    steps = [[(0.5 + 254.5 * i / (len(VIRIDIS) - 1)) / 255, colour] for i, colour in enumerate(VIRIDIS)]
+    return [[0.0, "rgba(0,0,0,0)"], [0.5 / 255, "rgba(0,0,0,0)"], *steps]
+
+
+def diverging_scale(mode: Mode) -> list[list[Any]]:
+    """Blue, paper, orange: sign is told apart by colour-blind eyes, and 0 looks like nothing."""
+    colours = PALETTES[mode]
+    stops = (colours.low, colours.low_middle, colours.middle, colours.high_middle, colours.high)
+    return [[i / 4, colour] for i, colour in enumerate(stops)]
+
+
+def template(mode: Mode) -> go.layout.Template:
+    """What every figure shares. Show it with st.plotly_chart(figure, theme=None), or Streamlit paints over it."""
+    colours = PALETTES[mode]
+    axis = {
+        "gridcolor": colours.lines,
+        "linecolor": colours.lines,
+        "zerolinecolor": colours.zero,
+        "zerolinewidth": 1,
+        "ticks": "",
+        "tickfont": {"size": TICK_SIZE, "color": colours.quiet},
+        "title": {"font": {"size": FONT_SIZE, "color": colours.ink}, "standoff": 8},
+        "automargin": False,  # margins that follow the tick labels make figures jump
+    }
+    return go.layout.Template(
+        layout={
+            "font": {"family": FONT, "size": FONT_SIZE, "color": colours.ink},
+            "paper_bgcolor": colours.paper,
+            "plot_bgcolor": colours.paper,
+            "colorway": [legible(colour, mode) for colour in OKABE_ITO],
+            "xaxis": axis,
+            "yaxis": axis,
+            "hoverlabel": {
+                "bgcolor": colours.panel,
+                "bordercolor": colours.lines,
+                "font": {"family": FONT, "size": FONT_SIZE, "color": colours.ink},
+            },
+            "modebar": {"bgcolor": "rgba(0,0,0,0)", "color": colours.zero, "activecolor": colours.accent},
+            "newselection": {"mode": "immediate", "line": {"color": colours.accent, "width": 2, "dash": "solid"}},
+            "activeselection": {"fillcolor": colours.accent, "opacity": 0.12},
+            "selectionrevision": "selection",
+            "showlegend": False,
+            "separators": ".,",
+            "dragmode": "pan",
+        }
+    )
+
+
+def three_digits(value: float) -> str:
+    """Three significant digits with a real minus sign, thousands set apart: 0.0123, −1.45, 2,240, 1.23 million."""
+    if value != value:
+        return "n/a"
+    if value in (float("inf"), float("-inf")):
+        return "∞" if value > 0 else "−∞"
+    size = abs(value)
+    if size >= 999_500:
+        text = f"{float(f'{size / 1e6:.3g}'):,.3g} million" if size < 9.995e8 else f"{size:.2e}"
+    elif size >= 999.5:
+        text = f"{float(f'{size:.3g}'):,.0f}"
+    elif size == 0 or size >= 1e-3:
+        text = f"{size:.3g}"
+    else:
+        text = f"{size:.2e}"
+    return ("−" if value < 0 and size else "") + text
+
+
+_BUTTONS = ("autoScale2d", "toggleSpikelines", "hoverClosestCartesian", "hoverCompareCartesian")
+
+
+def chart_config(name: str = "figure", *, select: bool = False, buttons: bool = True) -> dict[str, Any]:
+    """For st.plotly_chart(config=...): pictures are saved as SVG under `name`; box and lasso only where they act.
+
+    buttons False: a quiet thumbnail, without any tool.
+    """
+    selecting = () if select else ("select2d", "lasso2d")
+    return {
+        "displaylogo": False,
+        "displayModeBar": "hover" if buttons else False,
+        "scrollZoom": False,
+        "doubleClick": "reset",
+        "responsive": True,
+        "modeBarButtonsToRemove": [*_BUTTONS, *selecting],
+        "toImageButtonOptions": {"format": "svg", "filename": _file_name(name)},
+    }
+
+
+def _file_name(name: str) -> str:
+    kept = "".join(c if c.isascii() and (c.isalnum() or c in "-_") else "_" for c in name.lower())
+    return kept.strip("_")[:60] or "figure"
+
+
+CONFIG = chart_config()  # most figures
+SELECT_CONFIG = chart_config("cells", select=True)  # densities that answer to box and lasso
+THUMBNAIL_CONFIG = chart_config("gallery", buttons=False)

@@ -1,0 +1,305 @@
+"""One run from its settings to its saved results: the only module of `runs` that loads torch.
+
+Called by the worker process and by the command line, never by the page server. Everything a page shows is a file in the
+run folder; see FILES for what is written when.
+"""
+
+import logging
+import os
+import time
+from collections.abc import Callable
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+
+from ldvae_core.analysis.factors import Factors, build_factors, save_factors
+from ldvae_core.analysis.metrics import reconstruction_error
+from ldvae_core.data.counts import CountMatrix
+from ldvae_core.data.folder import load_counts, save_counts
+from ldvae_core.data.prepare import prepare
+from ldvae_core.data.split import TEST, split_cells
+from ldvae_core.durable import read_array, write_array, write_json, write_table
+from ldvae_core.errors import LdvaeError, SettingsError
+from ldvae_core.model.config import Covariate, ModelConfig, TrainingConfig
+from ldvae_core.model.ldvae import LDVAE, LinearDecoder
+from ldvae_core.runs.settings import RunSettings
+from ldvae_core.training.checkpoint import read_checkpoint, write_checkpoint
+from ldvae_core.training.devices import choose_device, found_devices
+from ldvae_core.training.loop import Answer, HistoryPoint, Progress, Reports, Trainer
+from ldvae_core.training.score import folded_decoder, mean_and_error, represent, score
+
+log = logging.getLogger(__name__)
+
+FILES = {
+    "state.json": "stage and, when it failed, why; written whenever the stage changes",
+    "counts": "the modelled counts: folder of data/folder.py",
+    "split.npy": "int8 (n_cells,): train, validation, test",
+    "progress.json": "where training stands, about twice a second",
+    "history.parquet": "one row per reported point of the curves",
+    "checkpoint.npz": "everything needed to go on; removed when the run is finished",
+    "factors": "readable and as_trained: folders of analysis/factors.py",
+    "metrics.json": "figures on the test cells",
+    "covariates.parquet": "loadings of the covariates by name: genes x levels",
+}
+CHECKPOINT_SECONDS = 10.0  # at most this much training is done again after a crash, or one epoch if that is longer
+TOP_GENES = 5  # a factor, as they form
+MOST_LEVELS = 500  # of one covariate: more is an identifier
+
+
+def execute(
+    folder: Path,
+    *,
+    open_counts: Callable[[], CountMatrix],
+    should_stop: Callable[[], Answer] = lambda: "go",
+    resume: bool = False,
+    on_progress: Callable[[Progress], None] = lambda progress: None,
+) -> dict[str, Any]:
+    """Train the model that folder/run.json describes and save all results in the folder; returns the summary.
+
+    open_counts: gives the whole data set, called only when the folder has no prepared counts yet. should_stop: asked
+    about twice a second; "stop" keeps what was learned, "pause" keeps a checkpoint, "cancel" keeps nothing. The summary
+    has the keys of the command line's last line. Raises LdvaeError in words for people; state.json then holds them.
+    """
+    try:
+        return _Run(folder, open_counts, should_stop, on_progress).go(resume=resume)
+    except LdvaeError as fault:
+        _write_state(folder, "failed", error=str(fault))
+        raise
+
+
+class _Run:
+    """The steps of execute, sharing the folder and the callbacks."""
+
+    def __init__(
+        self,
+        folder: Path,
+        open_counts: Callable[[], CountMatrix],
+        should_stop: Callable[[], Answer],
+        on_progress: Callable[[Progress], None],
+    ) -> None:
+        self.folder, self.open_counts, self.should_stop, self.on_progress = folder, open_counts, should_stop, on_progress
+        self.settings = RunSettings.read(folder)
+        self.training = TrainingConfig.from_dict(self.settings.training)
+        self.checkpointed = time.monotonic()
+
+    def go(self, *, resume: bool) -> dict[str, Any]:
+        began = time.monotonic()
+        _write_state(self.folder, "preparing")
+        device = choose_device(self.training.device)
+        threads = set_threads(self.training.threads)
+        counts = self._prepared_counts()
+        model_config = model_config_for(self.settings, counts)
+        split = self._split(counts)
+        covariates = one_hot(counts.annotations, model_config.covariates)
+        seconds_reading = time.monotonic() - began
+        trainer = Trainer(
+            counts.counts,
+            counts.library_size,
+            split,
+            covariates,
+            model_config=model_config,
+            training_config=self.training,
+            device=device,
+        )
+        if resume and self._checkpoint.exists():
+            trainer.restore(read_checkpoint(self._checkpoint, device))
+        _write_state(self.folder, "training")
+        self.device_note = {"device": device.type, "device_reason": found_devices()["reason"], "threads": threads}
+        answer = trainer.train(Reports(self._tick(counts.gene_names), self._point(counts.gene_names), self._keep))
+        if answer in ("pause", "cancel"):
+            _write_state(self.folder, "paused" if answer == "pause" else "cancelled")
+            return {"run": str(self.folder), "state": answer}
+        _write_state(self.folder, "analysing")
+        metrics = self._save_results(trainer, counts, split, covariates)
+        summary = {
+            "run": str(self.folder),
+            "n_cells": counts.n_cells,
+            "n_genes": counts.n_genes,
+            "n_factors": model_config.n_factors,
+            "epochs": trainer.state.epochs_done,
+            "device": device.type,
+            "threads": threads,
+            "seconds_reading": round(seconds_reading, 3),
+            "seconds_training": round(trainer.state.seconds, 3),
+            "test_reconstruction_error": metrics["test_reconstruction_error"],
+            "test_elbo": metrics["test_elbo"],
+        }
+        write_json(self.folder / "metrics.json", {**summary, **metrics, "run": self.folder.name})
+        _write_state(self.folder, "stopped" if answer == "stop" else "finished")
+        self._checkpoint.unlink(missing_ok=True)
+        return summary
+
+    @property
+    def _checkpoint(self) -> Path:
+        return self.folder / "checkpoint.npz"
+
+    def _prepared_counts(self) -> CountMatrix:
+        saved = self.folder / "counts"
+        if not saved.exists():
+            save_counts(prepare(self.open_counts(), self.settings.choices), saved)
+        return load_counts(saved)
+
+    def _split(self, counts: CountMatrix) -> np.ndarray:
+        path = self.folder / "split.npy"
+        if not path.exists():
+            shares = {"validation_share": self.training.validation_share, "test_share": self.training.test_share}
+            write_array(path, split_cells(counts.n_cells, seed=self.training.seed, **shares))
+        return np.array(read_array(path))
+
+    def _tick(self, gene_names: np.ndarray) -> Callable[[Progress, LDVAE], Answer]:
+        def tick(progress: Progress, model: LDVAE) -> Answer:
+            self._write_progress(progress, model, gene_names)
+            self.on_progress(progress)
+            return self.should_stop()
+
+        return tick
+
+    def _point(self, gene_names: np.ndarray) -> Callable[[list[HistoryPoint], LDVAE], None]:
+        written = -np.inf
+
+        def point(history: list[HistoryPoint], model: LDVAE) -> None:
+            nonlocal written
+            if time.monotonic() - written > 0.5:  # short epochs come faster than anyone can look
+                written = time.monotonic()
+                self._write_history(history)
+
+        return point
+
+    def _keep(self, trainer: Trainer) -> None:
+        if time.monotonic() - self.checkpointed > CHECKPOINT_SECONDS:
+            write_checkpoint(self._checkpoint, trainer.snapshot())
+            self.checkpointed = time.monotonic()
+
+    def _write_history(self, history: list[HistoryPoint]) -> None:
+        write_table(self.folder / "history.parquet", pd.DataFrame([asdict(point) for point in history]))
+
+    def _write_progress(self, progress: Progress, model: LDVAE, gene_names: np.ndarray) -> None:
+        forming = forming_programs(model, gene_names)
+        write_json(self.folder / "progress.json", {**asdict(progress), **self.device_note, "top_genes": forming})
+
+    def _save_results(
+        self, trainer: Trainer, counts: CountMatrix, split: np.ndarray, covariates: np.ndarray
+    ) -> dict[str, Any]:
+        """Representation, factors on both axes, and figures on the test cells."""
+        self._write_history(trainer.state.history)
+        model, test = trainer.model, np.flatnonzero(split == TEST)
+        posterior = represent(model, trainer.source)
+        loadings, intercept = folded_decoder(model, posterior.mean, covariates)
+        config = model.config
+        theta = np.full(counts.n_genes, np.inf)
+        if config.likelihood != "poisson":
+            theta = model.bounded_log_theta().detach().double().exp().cpu().numpy()
+        for axes in ("as_trained",) if config.prior == "logistic_normal" else ("as_trained", "readable"):
+            factors = build_factors(
+                representation=posterior.mean,
+                posterior_variance=posterior.variance,
+                loadings=loadings,
+                intercept=intercept,
+                inverse_dispersion=theta,
+                counts=counts.counts,
+                library_size=counts.library_size,
+                split=split,
+                prior=config.prior,
+                axes=axes,
+                gene_names=counts.gene_names,
+                likelihood="poisson" if config.likelihood == "poisson" else "nb",
+            )
+            save_factors(factors, self.folder / "factors" / axes)
+        scores = score(model, trainer.source, test, posterior.mean)
+        error = scores.reconstruction_error
+        if is_recomputable(config):  # from the very numbers that are exported, so that a stranger finds the same figure
+            error = _recomputed_error(factors, counts, test)
+        self._write_covariates(model, counts)
+        means = {"test_reconstruction_error": mean_and_error(error), "test_elbo": mean_and_error(scores.elbo)}
+        figures = {name: mean for name, (mean, _) in means.items()}
+        return figures | {f"{name}_se": spread for name, (_, spread) in means.items()} | {
+            "best_epoch": trainer.state.best_epoch,
+            "cells_per_second": trainer.state.epochs_done * len(trainer.train_cells) / max(trainer.state.seconds, 1e-9),
+            "rollbacks": trainer.state.rollbacks,
+        }
+
+    def _write_covariates(self, model: LDVAE, counts: CountMatrix) -> None:
+        if isinstance(model.decoder, LinearDecoder) and model.config.covariates:
+            names = [f"{item.name}: {level}" for item in model.config.covariates for level in item.levels]
+            values = model.decoder.centred_covariates().detach().cpu().numpy()
+            write_table(self.folder / "covariates.parquet", pd.DataFrame(values, index=counts.gene_names, columns=names))
+
+
+def is_recomputable(config: ModelConfig) -> bool:
+    """Whether library_size * softmax(z W' + b) from the exported arrays is the whole model."""
+    plain = config.decoder == "linear" and config.likelihood in ("nb", "poisson")
+    return plain and config.library == "observed" and not config.covariates
+
+
+def model_config_for(settings: RunSettings, counts: CountMatrix) -> ModelConfig:
+    """The model's settings completed by what only the data knows: number of genes, levels of the covariates.
+
+    Raises SettingsError when a covariate is no annotation of the data, has one level, or too many.
+    """
+    chosen = dict(settings.model)
+    names = chosen.pop("covariates", ())
+    problems, covariates = [], []
+    for name in names:
+        if name not in counts.annotations.columns:
+            known = ", ".join(map(str, counts.annotations.columns)) or "none"
+            problems.append(f"The data has no annotation {name!r} to correct for; it has: {known}.")
+            continue
+        levels = tuple(sorted(counts.annotations[name].astype(str).unique()))
+        if not 2 <= len(levels) <= MOST_LEVELS:
+            problems.append(f"The annotation {name!r} has {len(levels):,} levels; a covariate has 2 to {MOST_LEVELS}.")
+        covariates.append(Covariate(name, levels))
+    if problems:
+        raise SettingsError(problems)
+    return ModelConfig.from_dict({**chosen, "n_genes": counts.n_genes}) if not covariates else replace(
+        ModelConfig.from_dict({**chosen, "n_genes": counts.n_genes}), covariates=tuple(covariates)
+    )
+
+
+def one_hot(annotations: pd.DataFrame, covariates: tuple[Covariate, ...]) -> np.ndarray:
+    """Levels of all covariates side by side: float32 (n_cells, levels); (n_cells, 0) without any."""
+    columns = [np.zeros((len(annotations), 0), np.float32)]
+    for covariate in covariates:
+        values = annotations[covariate.name].astype(str).to_numpy()
+        columns.append((values[:, None] == np.array(covariate.levels)).astype(np.float32))
+    return np.concatenate(columns, axis=1)
+
+
+@torch.no_grad()
+def forming_programs(model: LDVAE, gene_names: np.ndarray) -> list[list[str]]:
+    """Top genes of every factor while training: loadings discounted by how little the counts of a rare gene say."""
+    if not isinstance(model.decoder, LinearDecoder):
+        return []
+    loadings, intercept = (part.cpu().numpy() for part in model.decoder.folded())
+    loadings = loadings - loadings.mean(axis=0)
+    weight = np.exp(intercept - intercept.max())
+    trust = weight / (weight + np.median(weight))
+    strength = np.abs(loadings) * trust[:, None]
+    return [gene_names[np.argsort(-strength[:, k])[:TOP_GENES]].tolist() for k in range(loadings.shape[1])]
+
+
+def set_threads(asked: int | None) -> int:
+    """Set and return torch's threads: as asked, else all cores but one, at most four: small steps do not fill more."""
+    threads = asked or min(max((os.cpu_count() or 2) - 1, 1), 4)
+    torch.set_num_threads(threads)
+    torch.set_flush_denormal(True)  # fractions that underflow would cost a hundred times a normal number
+    return threads
+
+
+def _recomputed_error(factors: Factors, counts: CountMatrix, cells: np.ndarray) -> np.ndarray:
+    finite = np.isfinite(factors.inverse_dispersion).all()
+    return reconstruction_error(
+        counts.counts[cells],
+        factors.representation[cells],
+        factors.loadings,
+        factors.intercept,
+        factors.inverse_dispersion,
+        likelihood="nb" if finite else "poisson",
+    )
+
+
+def _write_state(folder: Path, stage: str, *, error: str = "") -> None:
+    write_json(folder / "state.json", {"stage": stage, "error": error, "pid": os.getpid()})

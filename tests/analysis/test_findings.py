@@ -1,0 +1,84 @@
+"""Sentences of finding say what the tables say."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from ldvae_core.analysis.findings import best_pair_finding, factor_finding, join, pair_finding
+from ldvae_core.analysis.programs import top_genes
+from ldvae_core.analysis.separation import association_table, best_pair, best_types
+
+
+def test_a_factor_is_described_by_its_type_and_genes(factors, labels):
+    """The type it separates, how well, and the strongest genes of that end."""
+    table = association_table(factors, labels)
+    match = best_types(table).iloc[0]
+    genes = ", ".join(top_genes(factors, 0, 3, end="positive").gene)
+    expected = f"Factor 1 separates {match.cell_type} (AUC above 0.99); its strongest genes are {genes}."
+    assert factor_finding(factors, 0, table) == expected
+
+
+def test_a_type_at_the_low_end_is_described_by_the_genes_of_that_end(factors, labels):
+    """Seen from the other side, the same factor separates the type with its negative genes."""
+    turned = replace(
+        factors, representation=-factors.representation, loadings_shrunken=-np.asarray(factors.loadings_shrunken)
+    )
+    sentence = factor_finding(turned, 0, association_table(turned, labels))
+    genes = ", ".join(top_genes(turned, 0, 3, end="negative").gene)
+    assert "at its low end (AUC above 0.99)" in sentence
+    assert sentence.endswith(f"the strongest genes of that end are {genes}.")
+
+
+def test_a_factor_that_follows_no_type_says_so(factors, labels):
+    """Shuffled labels: the closest type is named with its poor AUC, and both ends are listed."""
+    shuffled = np.random.default_rng(0).permutation(labels.astype(str))
+    sentence = factor_finding(factors, 0, association_table(factors, shuffled))
+    assert sentence.startswith("Factor 1 follows no single cell type (closest: type ")
+    assert "at its high end and" in sentence
+
+
+def test_without_labels_a_factor_is_described_by_its_weight(factors):
+    """Explained deviance, as a share of the held-out deviance, and both ends' genes."""
+    share = f"{factors.explained_deviance[1]:.1%}"
+    assert factor_finding(factors, 1).startswith(
+        f"Factor 2 accounts for {share} of the held-out deviance; its strongest"
+    )
+
+
+def test_a_dead_factor_is_not_interpreted(factors):
+    """Genes of a factor that hardly varies mean nothing, and the sentence says so."""
+    dead = replace(factors, active=np.array([True, True, True, False]))
+    expected = "Factor 4 is inactive: it hardly varies between cells, so its genes carry no meaning."
+    assert factor_finding(dead, 3) == expected
+
+
+def test_a_pair_is_described_by_what_lies_where(factors, labels):
+    """The types its axes follow and the longest arrows, with and without labels."""
+    follows = best_types(association_table(factors, labels)).cell_type
+    sentence = pair_finding(factors, (0, 1), association_table(factors, labels))
+    places = f"{follows[0]} lies high on Factor 1 and {follows[1]} lies high on Factor 2"
+    assert sentence.startswith(f"Factors 1 and 2: {places}; the longest arrows are ")
+    assert pair_finding(factors, (0, 1)).startswith("Factors 1 and 2 account for ")
+
+
+def test_the_best_pair_is_told_with_its_number_and_directions(factors, labels):
+    """Which factors, which types, the balanced accuracy in percent, and where each type lies."""
+    best = best_pair(factors, labels, ["type 0", "type 1", "type 2"])
+    numbers = f"Factors {best.pair[0] + 1} and {best.pair[1] + 1}"
+    sentence = best_pair_finding(best)
+    start = f"{numbers} tell type 0, type 1 and type 2 apart: {100 * best.balanced_accuracy:.0f}% of cells on the right"
+    assert sentence.startswith(start)
+    assert sentence.count(" lies towards ") == 3
+
+
+def test_a_perfect_score_is_never_a_rounded_one(factors, labels):
+    """99.7% is over 99%, not 100%; a pair no better than guessing hardly tells types apart."""
+    best = best_pair(factors, labels, ["type 0", "type 1"])
+    assert "over 99% of cells" in best_pair_finding(replace(best, balanced_accuracy=0.997))
+    assert "100% of cells" in best_pair_finding(replace(best, balanced_accuracy=1.0))
+    assert "hardly tell" in best_pair_finding(replace(best, balanced_accuracy=0.55))
+
+
+def test_names_are_joined_as_in_a_sentence():
+    """Commas, and one "and"."""
+    assert [join(list("abc")[:n]) for n in range(4)] == ["", "a", "a and b", "a, b and c"]

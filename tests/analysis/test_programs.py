@@ -1,0 +1,79 @@
+"""Gene programs as tables."""
+
+import numpy as np
+import pytest
+
+from ldvae_core.analysis.programs import biplot_table, factor_table, gene_table, top_genes
+from ldvae_core.analysis.uncertainty import INTERVAL_90
+from ldvae_core.errors import SettingsError
+
+
+def test_top_genes_are_listed_from_each_end(factors):
+    """Both ends, strongest first, ranked from 1; a loading is the log fold change per sd of the factor."""
+    table = top_genes(factors, 2, n=4, use="raw")
+    effect = factors.loadings[:, 2] * factors.scale[2]
+    strongest = np.argsort(-effect)
+    assert table.gene.tolist() == factors.gene_names[np.append(strongest[:4], strongest[::-1][:4])].tolist()
+    assert table["end"].tolist() == ["positive"] * 4 + ["negative"] * 4
+    assert table["rank"].tolist() == [1, 2, 3, 4] * 2
+    assert table.loading.tolist() == effect[np.append(strongest[:4], strongest[::-1][:4])].tolist()
+
+
+def test_intervals_are_90_percent_intervals(factors):
+    """low and high lie 1.645 errors either side of the loading, in the same unit."""
+    raw, shrunken = (
+        top_genes(factors, 0, n=3, use=use, end="positive").set_index("gene") for use in ("raw", "shrunken")
+    )
+    errors = dict(zip(factors.gene_names, factors.loadings_se[:, 0] * factors.scale[0], strict=True))
+    for gene in raw.index:
+        assert raw.high[gene] - raw.loading[gene] == pytest.approx(INTERVAL_90 * errors[gene], rel=1e-6)
+    assert (shrunken.low < shrunken.loading).all()
+
+
+def test_an_end_never_lists_genes_of_the_other(factors):
+    """Asked for more genes than an end has, it lists those that truly point there."""
+    table = top_genes(factors, 0, n=1000)
+    assert (table.loading[table.end == "positive"] > 0).all()
+    assert (table.loading[table.end == "negative"] < 0).all()
+
+
+def test_a_factor_that_does_not_exist_is_refused(factors):
+    """Factors are counted from 1 for people."""
+    with pytest.raises(SettingsError, match=r"^This run has no Factor 10\. It has factors 1 to 4\.$"):
+        top_genes(factors, 9)
+
+
+def test_arrows_are_the_longest_shrunken_effects(factors):
+    """A biplot has every gene, and arrows for the n of largest 2-D length; raw dots keep the shrunken choice."""
+    table, raw = (biplot_table(factors, (0, 2), n_arrows=5, use=use) for use in ("shrunken", "raw"))
+    length = np.hypot(*(factors.loadings_shrunken * factors.scale)[:, [0, 2]].T)
+    assert set(table.gene[table.arrow]) == set(factors.gene_names[np.argsort(-length)[:5]])
+    assert table.gene.tolist() == factors.gene_names.tolist()
+    assert raw.arrow.tolist() == table.arrow.tolist()
+    assert not np.allclose(raw.x, table.x)
+
+
+def test_a_biplot_may_have_no_arrows(factors):
+    """Zero arrows is a choice, not a mistake."""
+    assert not biplot_table(factors, (0, 1), n_arrows=0).arrow.any()
+
+
+def test_each_factor_has_one_row_with_its_best_type(factors, labels):
+    """A card shows explained deviance, both ends and the type the factor follows."""
+    table = factor_table(factors, labels, n=2)
+    assert table.factor.tolist() == [0, 1, 2, 3]
+    assert sorted(table.cell_type) == ["type 0", "type 1", "type 2", "type 3"]
+    assert (table.auc > 0.95).all()
+    assert table.positive_genes[0] == ", ".join(top_genes(factors, 0, n=2, end="positive").gene)
+
+
+def test_factors_can_be_listed_without_labels(factors):
+    """Data without annotations still has factors, in the same columns less the type."""
+    assert "cell_type" not in factor_table(factors)
+
+
+def test_a_gene_has_a_loading_in_every_factor(factors):
+    """The Genes page reads one row of the loadings, per sd, with intervals."""
+    table = gene_table(factors, 12, use="raw")
+    assert table.loading.tolist() == (factors.loadings[12] * factors.scale).tolist()
+    assert (table.low < table.loading).all()

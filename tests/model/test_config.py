@@ -1,0 +1,54 @@
+"""Settings are valid from birth, and survive being written down."""
+
+import pytest
+
+from ldvae_core.errors import SettingsError
+from ldvae_core.model.config import Covariate, ModelConfig, TrainingConfig, default_epochs
+
+
+def test_every_problem_is_named_at_once():
+    """Someone who made two mistakes reads about both."""
+    with pytest.raises(SettingsError) as refused:
+        ModelConfig(n_genes=100, n_factors=0, dropout=2.0)
+    assert refused.value.problems == (
+        "The number of factors must lie between 1 and 99; it is 0.",
+        "The dropout must lie between 0 and 0.9; it is 2.0.",
+    )
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"prior": "cauchy"}, "The prior must be one of normal, logistic_normal; it is 'cauchy'"),
+        ({"likelihood": "gaussian"}, "The likelihood must be one of nb, poisson, zinb; it is 'gaussian'"),
+        ({"prior": "logistic_normal", "n_factors": 1}, "A logistic-normal prior needs at least 2 factors"),
+        ({"n_factors": float("nan")}, "The number of factors must lie between 1 and 99; it is nan"),
+    ],
+    ids=["prior", "likelihood", "one archetype", "not a number"],
+)
+def test_a_model_that_cannot_be_is_refused(settings, message):
+    """A choice outside the family is refused with the family listed."""
+    with pytest.raises(SettingsError, match=message):
+        ModelConfig(n_genes=100, **settings)
+
+
+def test_settings_survive_being_written_down():
+    """to_dict and from_dict are inverse, covariates included."""
+    config = ModelConfig(n_genes=100, covariates=(Covariate("donor", ("a", "b")),))
+    assert ModelConfig.from_dict(config.to_dict()) == config
+    training = TrainingConfig(seed=3, n_epochs=7)
+    assert TrainingConfig.from_dict(training.to_dict()) == training
+
+
+@pytest.mark.parametrize(
+    ("n_train", "epochs"), [(6_280, 128), (100_000, 8), (800_000, 1), (1_600_000, 1), (50, 16_000)]
+)
+def test_the_rule_of_thumb_counts_updates(n_train, epochs):
+    """A first pass is 6,250 updates of 128 cells, and never less than one epoch."""
+    assert default_epochs(n_train) == epochs
+
+
+def test_the_learning_rate_grows_with_the_root_of_the_minibatch():
+    """Four times the minibatch takes twice the notebooks' rate; a rate that was asked for is kept."""
+    assert TrainingConfig(minibatch_size=512).rate == pytest.approx(0.014)
+    assert TrainingConfig(minibatch_size=512, learning_rate=0.003).rate == 0.003
