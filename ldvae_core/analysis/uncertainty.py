@@ -14,7 +14,6 @@ from ldvae_core.analysis.chunks import cell_chunks, some_cells
 from ldvae_core.analysis.metrics import Likelihood, expected_counts
 
 MAX_CELLS = 200_000  # above, information is summed over a seeded sample and scaled up
-NULL_GENES = 10  # genes at exactly 0 assumed beforehand, so that one lucky gene among thousands is not believed
 MAX_WORK = 2e11  # cells x genes x pairs of factors, about 20 s on one core
 INTERVAL_90 = 1.6448536269514722  # half-width of a 90% interval, in standard errors
 
@@ -114,18 +113,17 @@ def _variance_grid(effect: np.ndarray, noise: np.ndarray) -> np.ndarray:
 
 def _mixture_posterior(log_density: np.ndarray, *, max_steps: int = 500, tolerance: float = 1e-7) -> np.ndarray:
     """EM for the mixture's weights; returns each gene's share in each component: (n_genes, n_components)."""
-    n_genes, n_components = log_density.shape
+    n_components = log_density.shape[1]
     scaled = np.exp(log_density - logsumexp(log_density, axis=1, keepdims=True))
-    assumed = np.eye(n_components)[0] * (NULL_GENES - 1)
     weights, reached = np.full(n_components, 1 / n_components), -np.inf
     for _ in range(max_steps):
         joint = scaled * weights
         evidence = joint.sum(axis=1, keepdims=True)
         share = joint / evidence
-        value = float(np.log(evidence).mean()) + assumed[0] * np.log(weights[0]) / n_genes
+        value = float(np.log(evidence).mean())
         if value - reached < tolerance:
             break
-        weights, reached = (share.sum(axis=0) + assumed) / (n_genes + assumed[0]), value
+        weights, reached = share.mean(axis=0), value
     return share
 
 

@@ -139,7 +139,7 @@ def make_count_matrix(
 
 
 def value_problems(counts: sparse.csr_matrix, *, where: str) -> list[str]:
-    """Why these entries cannot be molecules: a sentence a fault, and a guess at what was done to them; [] if they can."""
+    """Why these entries cannot be molecules: a sentence a fault, and a guess at what was done; [] if they can."""
     if counts.dtype.kind not in "buif":
         return [f"The entries of {where} are not numbers (type {counts.dtype})."]
     faults = find_faults(counts.data)

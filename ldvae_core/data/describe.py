@@ -1,4 +1,4 @@
-"""What a person sees after loading: sizes, where the counts were found, what the columns seem to be, quality per cell."""
+"""What a person sees after loading: sizes, where the counts were found, roles of columns, quality per cell."""
 
 from dataclasses import dataclass
 

@@ -48,7 +48,7 @@ def load_counts(folder: Path) -> CountMatrix:
     about = durable.read_json(folder / "about.json")
     if about.get("format_version") != FORMAT_VERSION:
         raise CountsError(
-            f"The counts in {folder.name} have format {about.get('format_version')}; this program reads {FORMAT_VERSION}.",
+            f"{folder.name} has format {about.get('format_version')}; this program reads {FORMAT_VERSION}.",
             "Update the program, or load the data set again.",
         )
     data, indices, indptr, cell_ids, gene_names = (

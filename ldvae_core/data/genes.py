@@ -43,7 +43,7 @@ def select_genes(
     method: "variance" takes the highest variance of raw counts, as in the paper; "seurat_v3" the highest variance after
     the trend with the mean is taken out (Stuart et al. 2019), within each level of batch_column where one is given.
     keep: names or ids that are always in, counted among n_genes, even if a drop rule fits them. With fewer genes than
-    n_genes, all are taken. Raises SettingsError: unknown gene or column, n_genes below 2, a trend that cannot be fitted.
+    n_genes, all are taken. Raises SettingsError: unknown gene or column, n_genes below 2, a trend that has no fit.
     """
     if n_genes < 2:
         raise SettingsError(f"{n_genes} genes cannot be modelled.", "Choose at least 2, better 1,000.")

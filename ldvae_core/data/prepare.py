@@ -61,9 +61,7 @@ def prepare(matrix: CountMatrix, choices: DataChoices) -> CountMatrix:
     _require_cells(int(passing.sum()), matrix.n_cells)
     notices = []
     if not passing.all():
-        notices.append(
-            f"{int((~passing).sum()):,} of {matrix.n_cells:,} cells did not pass the cell filters: left out."
-        )
+        notices.append(f"{int((~passing).sum()):,} of {matrix.n_cells:,} cells fail the cell filters: left out.")
         matrix = matrix.subset(cells=passing)
     genes = select_genes(
         matrix,
@@ -86,9 +84,7 @@ def prepare(matrix: CountMatrix, choices: DataChoices) -> CountMatrix:
     empty = modelled.library_size == 0
     if empty.any():
         _require_cells(int((~empty).sum()), matrix.n_cells)
-        notices.append(
-            f"{int(empty.sum()):,} of {matrix.n_cells:,} cells have no counts in the modelled genes: left out."
-        )
+        notices.append(f"{int(empty.sum()):,} of {matrix.n_cells:,} cells have no counts in these genes: left out.")
         modelled = modelled.subset(cells=~empty)
     return modelled.with_notices(*notices)
 
@@ -102,7 +98,7 @@ def passing_cells(matrix: CountMatrix, choices: DataChoices) -> np.ndarray:
 
 
 def mitochondrial_share(matrix: CountMatrix) -> np.ndarray:
-    """Share of each cell's molecules from mitochondrial genes: float64 (n_cells,), 0 where the data has no such gene."""
+    """Share of each cell's molecules from mitochondrial genes: float64 (n_cells,), 0 without such genes."""
     mitochondrial = matrix.counts @ mitochondrial_mask(matrix.gene_names).astype(np.float64)
     return np.divide(mitochondrial, matrix.library_size, out=np.zeros(matrix.n_cells), where=matrix.library_size > 0)
 

@@ -11,7 +11,7 @@ SPANS = (0.3, 0.5, 0.75, 1.0)  # share of genes in each local fit; wider ones se
 
 
 def normalised_variance(counts: sparse.csr_matrix) -> np.ndarray:
-    """Variance of clipped, standardised counts, float64 (n_genes,), larger meaning more variable than genes of that mean.
+    """Variance of clipped, standardised counts, float64 (n_genes,): above 1, more variable than genes of that mean.
 
     counts: raw counts (n_cells, n_genes). The expected standard deviation of a gene comes from a local quadratic fit of
     log10 variance on log10 mean; standardised counts are clipped at sqrt(n_cells). Genes without variance get 0.

@@ -13,7 +13,7 @@ FEWEST_MOLECULES = 20  # a simulated cell's library size, so that none is empty
 
 @dataclass(frozen=True, eq=False)
 class Planted:
-    """Simulated counts with their truth; rows of loadings, intercept and inverse_dispersion follow counts.gene_names."""
+    """Simulated counts with their truth; rows of loadings, intercept, inverse_dispersion follow counts.gene_names."""
 
     counts: CountMatrix
     representation: np.ndarray  # (n_cells, n_factors), standard normal

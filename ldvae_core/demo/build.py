@@ -1,4 +1,4 @@
-"""Rebuild the embedded demo from the full data set: `python -m ldvae_core.demo.build --source mouse_E7.5_embryo.h5ad`."""
+"""Rebuild the embedded demo from the full data set: `python -m ldvae_core.demo.build --source FILE.h5ad`."""
 
 import argparse
 import io
@@ -25,9 +25,9 @@ ABOUT = {
     "origin": "Wild-type mouse embryos at E7.5, 10x Genomics; example data of the Python package scgeno 0.1.5",
     "licence": "MIT (scgeno 0.1.5)",
     "caveats": (
-        "The counts are the allele-informative subset of molecules (median about 1,900 per cell), so genes without usable "
-        "SNPs are low or absent: Pou5f1, Hba-a1 and Hba-a2 are 0. The cell-type labels were derived by k-means and marker "
-        "genes, not by the original authors. The library size is the number of molecules in the shipped genes only."
+        "The counts are the allele-informative subset of molecules (median about 1,900 per cell), so genes without "
+        "usable SNPs are low or absent: Pou5f1, Hba-a1 and Hba-a2 are 0. The cell-type labels were derived by k-means "
+        "and marker genes, not by the original authors. Library sizes count the molecules of the shipped genes only."
     ),
     "derived_labels": "cell_type",
 }

@@ -8,7 +8,7 @@ import unicodedata
 from collections.abc import Iterable
 
 LONGEST = 40  # characters of a name on a figure; the whole name is in the table behind it
-# Numeric entities keep plotly from seeing a tag, an entity, a formula or a %{placeholder}; it decodes them when drawing.
+# Entities keep plotly from seeing a tag, an entity, a formula or a %{placeholder}; it decodes them when drawing.
 _ENTITIES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", "$": "&#36;", "{": "&#123;", "}": "&#125;"})
 
 

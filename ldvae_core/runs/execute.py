@@ -190,9 +190,10 @@ class _Run:
         posterior = represent(model, trainer.source)
         loadings, intercept = folded_decoder(model, posterior.mean, covariates)
         config = model.config
-        theta = np.full(counts.n_genes, np.inf)
+        theta = None
         if config.likelihood != "poisson":
             theta = model.bounded_log_theta().detach().double().exp().cpu().numpy()
+        effects = _covariate_effects(model)
         for axes in ("as_trained",) if config.prior == "logistic_normal" else ("as_trained", "readable"):
             factors = build_factors(
                 representation=posterior.mean,
@@ -206,14 +207,18 @@ class _Run:
                 prior=config.prior,
                 axes=axes,
                 gene_names=counts.gene_names,
-                likelihood="poisson" if config.likelihood == "poisson" else "nb",
+                likelihood=config.likelihood,
+                covariates=None if effects is None else covariates,
+                covariate_loadings=effects,
             )
             save_factors(factors, self.folder / "factors" / axes)
         scores = score(model, trainer.source, test, posterior.mean)
         error = scores.reconstruction_error
         if is_recomputable(config):  # from the very numbers that are exported, so that a stranger finds the same figure
-            error = _recomputed_error(factors, counts, test)
-        self._write_covariates(model, counts)
+            error = _recomputed_error(factors, counts, test, config.likelihood)
+        if effects is not None:
+            names = [f"{item.name}: {level}" for item in config.covariates for level in item.levels]
+            write_table(self.folder / "covariates.parquet", pd.DataFrame(effects, counts.gene_names, names))
         means = {"test_reconstruction_error": mean_and_error(error), "test_elbo": mean_and_error(scores.elbo)}
         figures = {name: mean for name, (mean, _) in means.items()}
         return figures | {f"{name}_se": spread for name, (_, spread) in means.items()} | {
@@ -221,12 +226,6 @@ class _Run:
             "cells_per_second": trainer.state.epochs_done * len(trainer.train_cells) / max(trainer.state.seconds, 1e-9),
             "rollbacks": trainer.state.rollbacks,
         }
-
-    def _write_covariates(self, model: LDVAE, counts: CountMatrix) -> None:
-        if isinstance(model.decoder, LinearDecoder) and model.config.covariates:
-            names = [f"{item.name}: {level}" for item in model.config.covariates for level in item.levels]
-            values = model.decoder.centred_covariates().detach().cpu().numpy()
-            write_table(self.folder / "covariates.parquet", pd.DataFrame(values, index=counts.gene_names, columns=names))
 
 
 def is_recomputable(config: ModelConfig) -> bool:
@@ -289,15 +288,21 @@ def set_threads(asked: int | None) -> int:
     return threads
 
 
-def _recomputed_error(factors: Factors, counts: CountMatrix, cells: np.ndarray) -> np.ndarray:
-    finite = np.isfinite(factors.inverse_dispersion).all()
+def _covariate_effects(model: LDVAE) -> np.ndarray | None:
+    """Loadings of the covariates' levels, (n_genes, n_levels); None without covariates or with a neural decoder."""
+    if not isinstance(model.decoder, LinearDecoder) or not model.config.covariates:
+        return None
+    return model.decoder.centred_covariates().detach().double().cpu().numpy()
+
+
+def _recomputed_error(factors: Factors, counts: CountMatrix, cells: np.ndarray, likelihood: str) -> np.ndarray:
     return reconstruction_error(
         counts.counts[cells],
         factors.representation[cells],
         factors.loadings,
         factors.intercept,
         factors.inverse_dispersion,
-        likelihood="nb" if finite else "poisson",
+        likelihood=likelihood,
     )
 
 

@@ -1,0 +1,190 @@
+"""The genes of a pair of factors: where each loads, with arrows and names for the strongest."""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+
+from ldvae_core.plots.escape import escape_all, italic, plain
+from ldvae_core.plots.frame import PAIR_HEIGHT, SMALLEST_SIDE, Window, halo, say_empty, square_figure, window_around
+from ldvae_core.plots.labels import Places, place_labels, text_size
+from ldvae_core.plots.theme import DASHES, FONT_SIZE, Mode, legible, palette, three_digits
+
+MOST_SVG_DOTS = 5_000  # above, the dots are drawn by the graphics card
+LONGEST_GENE = 24  # characters of a name in the frame
+ROOM = 0.13  # of the frame's side, kept for names at its edges
+
+
+class Arrows(NamedTuple):
+    """The named genes, longest first, and where their names stand (data units)."""
+
+    table: pd.DataFrame
+    names: list[str]
+    places: Places
+    window: Window
+
+
+def plot_biplot(
+    table: pd.DataFrame,
+    *,
+    x_title: str,
+    y_title: str,
+    colours: Mapping[str, str] | None = None,
+    mode: Mode = "light",
+    height: int = PAIR_HEIGHT,
+) -> go.Figure:
+    """Loadings of every gene in the plane of two factors; the arrow genes named, no name over another.
+
+    table: columns gene, x, y (log fold change per sd), length, arrow (bool), as from biplot_table; with a column
+    cell_type (point_arrows) and `colours` by cell type, arrows and names take the colour, and the dashes, of the type
+    they point to. A clicked point carries the gene's name as customdata[0]. Empty table: empty titled axes.
+    """
+    arrows = arrange(table, side=SMALLEST_SIDE)
+    figure = square_figure(arrows.window, x_title=x_title, y_title=y_title, mode=mode, height=height)
+    if table.empty:
+        return say_empty(figure, "No genes to show", mode)
+    figure.add_trace(_dots(table, mode, x_title, y_title))
+    add_arrows(figure, arrows, mode=mode, colours=colours)
+    return figure
+
+
+def arrange(table: pd.DataFrame, *, side: float, font_size: float = FONT_SIZE, room: float = ROOM) -> Arrows:
+    """Choose the window and place the names of the arrow genes for a frame `side` px wide (and any larger one)."""
+    window = window_around(table[["x", "y"]].to_numpy(np.float64), room=room)
+    chosen = table[table["arrow"].astype(bool)].sort_values("length", ascending=False, kind="stable")
+    tips = chosen[["x", "y"]].to_numpy(np.float64)
+    names = [plain(gene, longest=LONGEST_GENE) for gene in chosen["gene"]]
+    sizes = np.array([text_size(name, font_size) for name in names]).reshape(-1, 2)
+    pixels, origin = window.to_pixels(tips, side), window.to_pixels(np.zeros((1, 2)), side)
+    lines = np.stack([np.broadcast_to(origin, pixels.shape), pixels], axis=1)
+    dots = window.to_pixels(table[["x", "y"]].to_numpy(np.float64)[~table["arrow"].to_numpy(bool)], side)
+    far = dots[np.hypot(*(dots - origin).T) > 0.12 * side]  # the cloud's core is where no name goes anyway
+    places = place_labels(pixels, sizes, frame=(side, side), directions=pixels - origin, lines=lines, dots=far[:2000])
+    places = Places(window.to_data(places.centres, side), places.placed, window.to_data(places.leaders, side))
+    return Arrows(chosen.reset_index(drop=True), names, places, window)
+
+
+def add_arrows(
+    figure: go.Figure,
+    arrows: Arrows,
+    *,
+    mode: Mode,
+    colours: Mapping[str, str] | None = None,
+    font_size: float = FONT_SIZE,
+    axes: tuple[str, str] = ("x", "y"),
+) -> None:
+    """Arrows from the origin, leaders and names: three kinds of trace, on the given axes."""
+    if arrows.table.empty:
+        return
+    where = {"xaxis": axes[0], "yaxis": axes[1]}
+    groups = _groups(arrows.table, colours)
+    for order, (kind, rows) in enumerate(groups.items()):
+        colour = palette(mode).ink if kind is None else legible(colours[kind], mode)
+        dash = "solid" if kind is None else DASHES[order % len(DASHES)]
+        figure.add_trace(_arrow_trace(arrows.table.iloc[rows], colour, dash, font_size).update(where))
+    figure.add_trace(_leader_trace(arrows, mode).update(where))
+    figure.add_trace(_name_trace(arrows, groups, colours, mode, font_size).update(where))
+
+
+def _groups(table: pd.DataFrame, colours: Mapping[str, str] | None) -> dict[str | None, np.ndarray]:
+    """Row numbers by cell type, in the order of `colours`; one group without a name when arrows are not coloured."""
+    if not colours or "cell_type" not in table:
+        return {None: np.arange(len(table))}
+    types = table["cell_type"].astype(str).to_numpy()
+    groups: dict[str | None, np.ndarray] = {kind: np.flatnonzero(types == kind) for kind in colours}
+    groups[None] = np.flatnonzero(~np.isin(types, list(colours)))
+    return {kind: rows for kind, rows in groups.items() if len(rows)}
+
+
+def _dots(table: pd.DataFrame, mode: Mode, x_title: str, y_title: str) -> go.Scatter | go.Scattergl:
+    kind = go.Scattergl if len(table) > MOST_SVG_DOTS else go.Scatter
+    colours = palette(mode)
+    return kind(
+        x=table["x"].to_numpy(np.float32),
+        y=table["y"].to_numpy(np.float32),
+        mode="markers",
+        marker={"size": 4, "color": colours.dots, "line": {"width": 0}},
+        customdata=_click_data(table),
+        text=_hover(table),
+        hovertemplate="%{text}<extra></extra>",
+        name="genes",
+        selected={"marker": {"opacity": 1.0}},
+        unselected={"marker": {"opacity": 1.0}},  # a click opens a gene; it does not fade the others
+    )
+
+
+def _arrow_trace(table: pd.DataFrame, colour: str, dash: str, font_size: float) -> go.Scatter:
+    n = len(table)
+    steps = np.full((n, 3, 2), np.nan)  # origin, tip, break
+    steps[:, 0], steps[:, 1] = 0.0, table[["x", "y"]].to_numpy(np.float64)
+    head = 9 if font_size >= FONT_SIZE else 7
+    return go.Scatter(
+        x=steps[:, :, 0].ravel(),
+        y=steps[:, :, 1].ravel(),
+        mode="lines+markers",
+        line={"color": colour, "width": 1.5 if font_size >= FONT_SIZE else 1.1, "dash": dash},
+        marker={"symbol": "arrow", "angleref": "previous", "size": np.tile([0, head, 0], n), "opacity": 1},
+        customdata=np.repeat(_click_data(table), 3, axis=0),
+        text=np.repeat(_hover(table), 3),
+        hovertemplate="%{text}<extra></extra>",
+        name="arrows",
+        selected={"marker": {"opacity": 1.0}},
+        unselected={"marker": {"opacity": 1.0}},
+    )
+
+
+def _leader_trace(arrows: Arrows, mode: Mode) -> go.Scatter:
+    leaders = arrows.places.leaders
+    steps = np.full((len(leaders), 3, 2), np.nan)
+    steps[:, :2] = leaders
+    return go.Scatter(
+        x=steps[:, :, 0].ravel(),
+        y=steps[:, :, 1].ravel(),
+        mode="lines",
+        line={"color": palette(mode).zero, "width": 0.8},
+        hoverinfo="skip",
+        name="leaders",
+    )
+
+
+def _name_trace(
+    arrows: Arrows,
+    groups: Mapping[str | None, np.ndarray],
+    colours: Mapping[str, str] | None,
+    mode: Mode,
+    font_size: float,
+) -> go.Scatter:
+    ink = np.full(len(arrows.names), palette(mode).ink, dtype=object)
+    for kind, rows in groups.items():
+        if kind is not None:
+            ink[rows] = legible(colours[kind], mode, text=True)
+    shown = arrows.places.placed
+    return go.Scatter(
+        x=arrows.places.centres[shown, 0],
+        y=arrows.places.centres[shown, 1],
+        mode="text",
+        text=[italic(name, longest=LONGEST_GENE) for name, seen in zip(arrows.names, shown, strict=True) if seen],
+        textposition="middle center",
+        textfont={"size": font_size, "color": ink[shown], "shadow": halo(mode)},
+        customdata=_click_data(arrows.table[shown]),
+        hoverinfo="skip",
+        cliponaxis=True,
+        name="names",
+    )
+
+
+def _click_data(table: pd.DataFrame) -> np.ndarray:
+    """(n, 1): the gene's whole name, never drawn."""
+    return table["gene"].astype(str).to_numpy(object)[:, None]
+
+
+def _hover(table: pd.DataFrame) -> list[str]:
+    """Gene and its two loadings; and the type it points to, where that was asked."""
+    genes = [italic(gene) for gene in table["gene"]]
+    types = escape_all(table["cell_type"]) if "cell_type" in table else [""] * len(table)
+    return [
+        f"<b>{gene}</b><br>{three_digits(x)} across, {three_digits(y)} up" + (f"<br>points to {kind}" if kind else "")
+        for gene, x, y, kind in zip(genes, table["x"], table["y"], types, strict=True)
+    ]

@@ -1,0 +1,70 @@
+"""A small viridis bar in the emptiest corner of the frame: it moves with the frame and takes none of its width."""
+
+import numpy as np
+import plotly.graph_objects as go
+
+from ldvae_core.analysis.raster import Raster
+from ldvae_core.plots.colours import rgb
+from ldvae_core.plots.escape import escape
+from ldvae_core.plots.frame import halo
+from ldvae_core.plots.png import png_address
+from ldvae_core.plots.theme import SMALL_SIZE, VIRIDIS, Mode, palette
+
+WIDTH, HEIGHT, EDGE = 0.32, 0.022, 0.035  # of the frame's side
+
+
+def add_colour_bar(figure: go.Figure, raster: Raster, *, title: str, low: str, high: str, mode: Mode) -> None:
+    """Bar, its two ends and its title."""
+    left, bottom = _emptiest_corner(raster.counts)
+    x = EDGE if left else 1 - EDGE - WIDTH
+    y = EDGE + 0.045 if bottom else 1 - EDGE - 0.06
+    figure.add_layout_image(
+        source=png_address(_gradient()),
+        xref="x domain",
+        yref="y domain",
+        x=x,
+        y=y,
+        sizex=WIDTH,
+        sizey=HEIGHT,
+        sizing="stretch",
+        yanchor="bottom",
+        layer="above",
+    )
+    font = {"size": SMALL_SIZE, "color": palette(mode).ink, "shadow": halo(mode)}
+    texts = ((x, y, low, "left", "top"), (x + WIDTH, y, high, "right", "top"))
+    anchor = "left" if left else "right"
+    over = (x if left else x + WIDTH, y + HEIGHT, title, anchor, "bottom")
+    for at_x, at_y, text, xanchor, yanchor in (*texts, over):
+        figure.add_annotation(
+            x=at_x,
+            y=at_y,
+            xref="x domain",
+            yref="y domain",
+            text=escape(text),
+            showarrow=False,
+            xanchor=xanchor,
+            yanchor=yanchor,
+            borderpad=1,
+            font=font,
+        )
+
+
+def _gradient() -> np.ndarray:
+    """(1, 128, 4) uint8 along viridis."""
+    stops = np.stack([rgb(colour) for colour in VIRIDIS])
+    places = np.linspace(0, len(stops) - 1, 128)
+    values = np.stack([np.interp(places, np.arange(len(stops)), stops[:, c]) for c in range(3)], axis=1)
+    return np.round(np.column_stack([values, np.ones(128)]) * 255).astype(np.uint8)[None]
+
+
+def _emptiest_corner(counts: np.ndarray) -> tuple[bool, bool]:
+    """(left, bottom) of the corner with the fewest cells."""
+    rows, columns = max(1, counts.shape[0] // 7), max(1, int(counts.shape[1] * (WIDTH + EDGE)))
+    corners = {
+        (left, bottom): counts[:rows] if bottom else counts[-rows:] for left in (True, False) for bottom in (True, False)
+    }
+    cells = {
+        (left, bottom): int((band[:, :columns] if left else band[:, -columns:]).sum())
+        for (left, bottom), band in corners.items()
+    }
+    return min(cells, key=lambda corner: cells[corner])

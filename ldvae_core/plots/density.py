@@ -1,0 +1,181 @@
+"""The cells of a pair of factors: a raster of how many lie where, with contours, types or a value on top."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import plotly.graph_objects as go
+
+from ldvae_core.analysis.raster import Contour, Raster
+from ldvae_core.plots.colour_bar import add_colour_bar
+from ldvae_core.plots.colours import gamma, linear, rgb
+from ldvae_core.plots.contours import add_contours
+from ldvae_core.plots.frame import PAIR_HEIGHT, Window, say_empty, square_figure
+from ldvae_core.plots.png import png_address
+from ldvae_core.plots.theme import Mode, grey_scale, legible, palette, three_digits, viridis_scale
+from ldvae_core.plots.type_names import add_type_names
+
+POWER = 0.25  # of the paper's Fig. 1c: single cells and crowds are both seen
+NO_CELLS = "No cells to show"
+
+
+def plot_density(
+    raster: Raster,
+    *,
+    x_title: str,
+    y_title: str,
+    contours: Mapping[str, Sequence[Contour]] | None = None,
+    colours: Mapping[str, str] | None = None,
+    shade: str = "grey",
+    mode: Mode = "light",
+    height: int = PAIR_HEIGHT,
+) -> go.Figure:
+    """Cells per bin, to the power 0.25 (as in the paper's Fig. 1c), in an equal, square frame.
+
+    raster: from density_raster; its window is the frame's, so usages start at 0. contours: per cell type, from
+    analysis.raster.contours, drawn in `colours` with each name at its cluster. shade: "grey", or "viridis" with a
+    scale where the density itself is the message. No cells: empty titled axes.
+    """
+    figure = base_figure(raster, x_title=x_title, y_title=y_title, mode=mode, height=height)
+    if not raster.counts.any():
+        return say_empty(figure, NO_CELLS, mode)
+    scaled = np.asarray(raster.counts, np.float64) ** POWER
+    scale = viridis_scale() if shade == "viridis" else grey_scale(mode)
+    figure.add_trace(raster_trace(raster, quantise(scaled, low=0.0), scale))
+    if shade == "viridis":
+        most = int(raster.counts.max())
+        add_colour_bar(figure, raster, title="cells per bin", low="1", high=three_digits(most), mode=mode)
+    if contours:
+        add_contours(figure, contours, colours or {}, window_of(raster), mode=mode)
+    return figure
+
+
+def plot_mean(
+    mean: np.ndarray,
+    raster: Raster,
+    *,
+    x_title: str,
+    y_title: str,
+    value_title: str,
+    mode: Mode = "light",
+    height: int = PAIR_HEIGHT,
+) -> go.Figure:
+    """Mean of a value over the cells of each bin, in viridis: a gene's expression over a pair of factors.
+
+    mean: (bins, bins), NaN without cells, as from mean_raster. value_title: what is averaged, with its unit.
+    """
+    figure = base_figure(raster, x_title=x_title, y_title=y_title, mode=mode, height=height)
+    known = mean[np.isfinite(mean)]
+    if not len(known):
+        return say_empty(figure, NO_CELLS, mode)
+    low = min(0.0, float(known.min()))
+    high = float(np.quantile(known[known > low], 0.99)) if (known > low).any() else low + 1.0  # one cell rules no scale
+    figure.add_trace(raster_trace(raster, quantise(mean, low=low, high=high), viridis_scale()))
+    cut = "≥ " if known.max() > high else ""
+    add_colour_bar(
+        figure, raster, title=value_title, low=three_digits(low), high=cut + three_digits(high), mode=mode
+    )
+    return figure
+
+
+def plot_types(
+    rasters: Mapping[str, Raster],
+    colours: Mapping[str, str],
+    *,
+    x_title: str,
+    y_title: str,
+    mode: Mode = "light",
+    height: int = PAIR_HEIGHT,
+) -> go.Figure:
+    """Every bin in the mix of its cell types' colours, by their share of its cells; names at the clusters.
+
+    rasters: from type_rasters, all in one window. colours: from type_colours.
+    """
+    first = next(iter(rasters.values()), None)
+    empty = Raster(np.zeros((1, 1), int), np.array([0.0, 1.0]), np.array([0.0, 1.0]))
+    figure = base_figure(first or empty, x_title=x_title, y_title=y_title, mode=mode, height=height)
+    if first is None or not any(raster.counts.any() for raster in rasters.values()):
+        return say_empty(figure, NO_CELLS, mode)
+    window = window_of(first)
+    figure.add_layout_image(
+        source=png_address(_mix(rasters, colours, mode)),
+        xref="x",
+        yref="y",
+        x=window.x_low,
+        y=window.y_high,
+        sizex=window.side,
+        sizey=window.side,
+        sizing="stretch",
+        layer="below",
+    )
+    add_type_names(figure, rasters, colours, window, mode=mode)
+    return figure
+
+
+def base_figure(raster: Raster, *, x_title: str, y_title: str, mode: Mode, height: int) -> go.Figure:
+    """The frame of the raster's window, ready for box and lasso."""
+    figure = square_figure(window_of(raster), x_title=x_title, y_title=y_title, mode=mode, height=height)
+    figure.update_layout(dragmode="lasso")
+    figure.add_trace(corners(window_of(raster)))
+    return figure
+
+
+def window_of(raster: Raster) -> Window:
+    """The part of the plane a raster covers."""
+    return Window(*(float(edges[i]) for edges in (raster.x_edges, raster.y_edges) for i in (0, -1)))
+
+
+def corners(window: Window) -> go.Scatter:
+    """Two points nobody sees: plotly offers box and lasso only to figures that have points."""
+    unseen = {"marker": {"opacity": 0.0}}
+    return go.Scatter(
+        x=[window.x_low, window.x_high],
+        y=[window.y_low, window.y_high],
+        mode="markers",
+        marker={"opacity": 0.0, "size": 1},
+        selected=unseen,
+        unselected=unseen,
+        hoverinfo="skip",
+        name="corners",
+    )
+
+
+def raster_trace(raster: Raster, levels: np.ndarray, scale: list, *, axes: tuple[str, str] = ("x", "y")) -> go.Heatmap:
+    """(bins, bins) uint8 as a picture: 0 empty, 1 to 255 along the scale; a few dozen kB for any number of cells."""
+    step_x, step_y = (float(edges[1] - edges[0]) for edges in (raster.x_edges, raster.y_edges))
+    return go.Heatmap(
+        z=levels,
+        x0=float(raster.x_edges[0]) + step_x / 2,
+        dx=step_x,
+        y0=float(raster.y_edges[0]) + step_y / 2,
+        dy=step_y,
+        zmin=0,
+        zmax=255,
+        colorscale=scale,
+        showscale=False,
+        hoverinfo="skip",
+        name="cells",
+        xaxis=axes[0],
+        yaxis=axes[1],
+    )
+
+
+def quantise(values: np.ndarray, *, low: float, high: float | None = None) -> np.ndarray:
+    """(bins, bins) uint8: 0 where there is nothing (NaN, or a count of 0 when high is None), else 1 to 255."""
+    present = np.isfinite(values) if high is not None else values > 0
+    high = float(values[present].max()) if high is None else high
+    levels = np.zeros(values.shape, np.uint8)
+    share = np.clip((values[present] - low) / ((high - low) or 1.0), 0.0, 1.0)
+    levels[present] = 1 + np.round(254 * share).astype(np.uint8)
+    return levels
+
+
+def _mix(rasters: Mapping[str, Raster], colours: Mapping[str, str], mode: Mode) -> np.ndarray:
+    """(bins, bins, 4) uint8, first row on top: colours averaged as light; crowds opaque, single cells fainter."""
+    counts = np.stack([raster.counts for raster in rasters.values()]).astype(np.float64)  # (types, bins, bins)
+    inks = [linear(rgb(legible(colours.get(name, palette(mode).zero), mode))) for name in rasters]
+    total = counts.sum(axis=0)
+    light = np.einsum("tyx,tc->yxc", counts, np.stack(inks)) / np.maximum(total, 1)[..., None]
+    strength = (total / total.max()) ** POWER
+    pixels = np.zeros((*total.shape, 4))
+    pixels[..., :3], pixels[..., 3] = gamma(light), np.where(total > 0, 0.45 + 0.55 * strength, 0)
+    return np.round(pixels[::-1] * 255).astype(np.uint8)

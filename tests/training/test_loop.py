@@ -1,0 +1,160 @@
+"""Training learns what is there, can be repeated and interrupted, and says how it goes."""
+
+import numpy as np
+import pytest
+import torch
+
+from ldvae_core.data.split import TEST
+from ldvae_core.errors import LdvaeError, SettingsError
+from ldvae_core.training.checkpoint import read_checkpoint, write_checkpoint
+from ldvae_core.training.loop import Reports
+from ldvae_core.training.schedule import kl_weight, learning_rate
+from ldvae_core.training.score import folded_decoder, represent, score
+
+
+def same_weights(one, other) -> bool:
+    pairs = zip(one.state_dict().values(), other.state_dict().values(), strict=True)
+    return all(torch.equal(a, b) for a, b in pairs)
+
+
+def best_correlations(found: np.ndarray, planted: np.ndarray) -> np.ndarray:
+    """For every planted column the largest |r| of its best linear reconstruction from the found ones."""
+    centred = [np.asarray(values, float) - np.mean(values, axis=0) for values in (found, planted)]
+    fitted = centred[0] @ np.linalg.lstsq(centred[0], centred[1], rcond=None)[0]
+    return np.array([np.corrcoef(fitted[:, k], centred[1][:, k])[0, 1] for k in range(fitted.shape[1])])
+
+
+@pytest.mark.parametrize("batch_norm", [False, True], ids=["plain", "batch norm"])
+def test_training_finds_the_space_of_the_planted_programs(planted, trainer_for, batch_norm):
+    """The loadings span the planted ones, and the representation the planted positions of cells."""
+    trainer = trainer_for(planted, model={"batch_norm": batch_norm}, n_epochs=60)
+    trainer.train()
+    z = represent(trainer.model, trainer.source).mean
+    loadings, _ = folded_decoder(trainer.model, z, np.zeros((len(z), 0)))
+    assert best_correlations(loadings, planted.loadings).min() > 0.95
+    assert best_correlations(z, planted.representation).min() > 0.9
+
+
+def test_the_same_seed_gives_the_same_bits(few_cells, trainer_for):
+    """Two runs of one seed agree in every bit; another seed differs."""
+    models = []
+    for seed in (4, 4, 5):
+        trainer = trainer_for(few_cells, n_epochs=3, seed=seed)
+        trainer.train()
+        models.append(trainer.model)
+    assert same_weights(models[0], models[1])
+    assert not same_weights(models[0], models[2])
+
+
+def test_a_run_resumed_from_its_checkpoint_ends_in_the_same_bits(few_cells, trainer_for, tmp_path):
+    """Interrupted after epoch 2 of 5, written to disk, read back and finished: no bit differs from an unbroken run."""
+    unbroken = trainer_for(few_cells, n_epochs=5)
+    unbroken.train()
+
+    def keep(trainer):
+        if trainer.state.epochs_done == 2:
+            write_checkpoint(tmp_path / "checkpoint.npz", trainer.snapshot())
+
+    trainer_for(few_cells, n_epochs=5).train(Reports(on_checkpoint=keep))
+    resumed = trainer_for(few_cells, n_epochs=5)
+    resumed.restore(read_checkpoint(tmp_path / "checkpoint.npz", torch.device("cpu")))
+    resumed.train()
+    assert same_weights(resumed.model, unbroken.model)
+    assert [point.step for point in resumed.state.history] == [point.step for point in unbroken.state.history]
+
+
+@pytest.mark.parametrize("answer", ["stop", "pause", "cancel"])
+def test_training_ends_when_it_is_told_to(few_cells, trainer_for, monkeypatch, answer):
+    """At the next tick; stop closes the epoch with a validated point, pause and cancel drop what was begun."""
+    monkeypatch.setattr("ldvae_core.training.loop.SECONDS_BETWEEN_TICKS", -1.0)
+    trainer = trainer_for(few_cells, n_epochs=50)
+    assert trainer.train(Reports(on_tick=lambda progress, model: answer)) == answer
+    assert trainer.state.epochs_done == (1 if answer == "stop" else 0)
+    assert len(trainer.state.history) == (1 if answer == "stop" else 0)
+
+
+def test_a_loss_that_is_not_a_number_is_rolled_back_then_explained(few_cells, trainer_for, monkeypatch):
+    """One bad step halves the rate and costs one epoch; four in a row end the run in words."""
+    trainer = trainer_for(few_cells, n_epochs=3)
+    plain, calls = trainer._elbo, iter(range(10_000))
+
+    def poisoned(batch, generator):
+        terms = plain(batch, generator)
+        return terms._replace(kl_factors=terms.kl_factors * float("nan")) if next(calls) == 0 else terms
+
+    monkeypatch.setattr(trainer, "_elbo", poisoned)
+    trainer.train()
+    assert (trainer.state.rollbacks, trainer.state.rate_factor, trainer.state.epochs_done) == (1, 0.5, 3)
+    always = trainer_for(few_cells, n_epochs=3)
+    monkeypatch.setattr(always, "_elbo", lambda b, g: plain(b, g)._replace(kl_factors=torch.full((1,), float("nan"))))
+    with pytest.raises(LdvaeError, match="Training broke down four times"):
+        always.train()
+
+
+def test_training_stops_when_nothing_improves(few_cells, trainer_for):
+    """Patience is counted in epochs after the best one, and the best weights are kept."""
+    trainer = trainer_for(few_cells, n_epochs=400, patience=0.02, learning_rate=0.05)
+    trainer.train()
+    assert trainer.state.epochs_done < 400
+    assert trainer.state.best_elbo == max(
+        point.validation_elbo for point in trainer.state.history if point.kl_weight == 1
+    )
+
+
+def test_the_curves_are_complete_and_in_nats_per_cell(few_cells, trainer_for):
+    """One point an epoch; ELBO = -(error + KL) at weight 1, whatever the weight in training."""
+    trainer = trainer_for(few_cells, n_epochs=4)
+    trainer.train()
+    assert [point.epoch for point in trainer.state.history] == [1, 2, 3, 4]
+    for point in trainer.state.history:
+        assert point.train_elbo == pytest.approx(-(point.train_reconstruction_error + point.train_kl))
+        assert point.validation_elbo == pytest.approx(-(point.validation_reconstruction_error + point.validation_kl))
+
+
+def test_long_epochs_report_in_between(planted, trainer_for, monkeypatch):
+    """So that the curves of millions of cells move; only the end of an epoch is validated."""
+    monkeypatch.setattr("ldvae_core.training.loop.LONG_EPOCH", 10)
+    trainer = trainer_for(planted, n_epochs=1, minibatch_size=32)
+    trainer.train()
+    assert len(trainer.state.history) == 10
+    assert trainer.state.history[0].epoch == pytest.approx(0.1)
+    assert [np.isnan(point.validation_elbo) for point in trainer.state.history] == [True] * 9 + [False]
+
+
+def test_the_fast_path_trains_to_the_same_model(few_cells, trainer_for):
+    """Fast and plain path from the same seed stay together in what they predict of unseen cells."""
+    errors = []
+    for fast in (True, False):
+        trainer = trainer_for(few_cells, n_epochs=20, fast=fast)
+        trainer.train()
+        z = represent(trainer.model, trainer.source).mean
+        test = np.flatnonzero(split_of(trainer) == TEST)
+        errors.append(score(trainer.model, trainer.source, test, z).reconstruction_error.mean())
+    assert errors[0] == pytest.approx(errors[1], rel=2e-3)
+
+
+def split_of(trainer) -> np.ndarray:
+    split = np.full(trainer.source.n_cells, TEST)
+    split[trainer.train_cells], split[trainer.validation_cells] = 0, 1
+    return split
+
+
+def test_a_split_without_cells_is_refused(few_cells, trainer_for, monkeypatch):
+    """Training needs two cells, validation one."""
+    monkeypatch.setattr("tests.training.conftest.split_cells", lambda n, seed: np.full(n, 2, np.int8))
+    with pytest.raises(SettingsError, match="The split leaves fewer than 2 cells to train on or none to validate with"):
+        trainer_for(few_cells)
+
+
+def test_the_kl_weight_rises_by_steps_and_reaches_one():
+    """Linearly over the first third of the run; at once without warm-up."""
+    assert [kl_weight(step, 30, 1 / 3) for step in (0, 4, 9, 29)] == pytest.approx([0.1, 0.5, 1.0, 1.0])
+    assert kl_weight(0, 30, 0.0) == 1.0
+
+
+def test_the_learning_rate_rises_briefly_and_falls_to_a_fiftieth():
+    """One cycle whose top is the rate that was asked for."""
+    rates = [learning_rate(step, 100, 0.01) for step in range(100)]
+    assert max(rates) == rates[5] == pytest.approx(0.01)
+    assert rates[-1] == pytest.approx(0.0002, rel=0.1)
+    assert rates[0] < rates[4]
