@@ -59,6 +59,8 @@ def load_counts(folder: Path) -> CountMatrix:
     gene_ids = np.asarray(durable.read_array(ids_path)) if ids_path.exists() else None
     annotations = durable.read_table(folder / "annotations.parquet")
     shape = (about["n_cells"], about["n_genes"])
+    if annotations.shape[1] == 0:  # a table without columns forgets how many rows it has
+        annotations = pd.DataFrame(index=range(shape[0]))
     lengths = (len(cell_ids), len(annotations), len(indptr) - 1, len(gene_names), len(indices))
     if lengths != (shape[0], shape[0], shape[0], shape[1], len(data)) or indptr[-1] != len(data):
         raise CountsError(f"The parts of {folder.name} do not fit together.", "Load the data set again.")

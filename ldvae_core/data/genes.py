@@ -1,9 +1,11 @@
 """Which genes to model: the most variable ones, and what gene names tell about themselves."""
 
 import re
+from collections.abc import Iterator
 from typing import Literal
 
 import numpy as np
+from scipy import sparse
 
 from ldvae_core.data.annotations import guess_roles, label_columns
 from ldvae_core.data.counts import CountMatrix, sum_by_gene
@@ -57,7 +59,7 @@ def select_genes(
     wanted = max(0, n_genes - len(kept))
     chosen = np.flatnonzero(candidates)
     if wanted < len(chosen):
-        chosen = chosen[_order(matrix, method, batch_column, chosen, wanted)[:wanted]]
+        chosen = _most_variable(matrix, method, batch_column, candidates, wanted)
     return np.sort(np.concatenate([kept, chosen])).astype(np.int64)
 
 
@@ -109,24 +111,31 @@ def guess_species(gene_names: np.ndarray, gene_ids: np.ndarray | None = None) ->
     return "mouse" if title > 0.7 * len(symbols) else None
 
 
-def _order(
+def _most_variable(
     matrix: CountMatrix, method: GeneSelection, batch_column: str | None, candidates: np.ndarray, wanted: int
 ) -> np.ndarray:
-    """Candidates from most to least variable, as positions in `candidates`; equals stay in the order of the file."""
+    """Positions of the `wanted` most variable candidates (a mask); equals stay in the order of the file."""
     if method == "variance":
-        return np.argsort(-_variance(matrix)[candidates], kind="stable")
-    if method != "seurat_v3":
+        variances = [_variance(matrix)]
+    elif method == "seurat_v3":
+        variances = [normalised_variance(counts) for counts in _by_batch(matrix, batch_column)]
+    else:
         raise SettingsError(f"Unknown gene selection '{method}'.", "Choose 'seurat_v3' or 'variance'.")
-    counts = matrix.counts[:, candidates]
+    return rank_genes([np.where(candidates, variance, -np.inf) for variance in variances], wanted)[:wanted]
+
+
+def _by_batch(matrix: CountMatrix, batch_column: str | None) -> Iterator[sparse.csr_matrix]:
     if batch_column is None:
-        return rank_genes([normalised_variance(counts)], wanted)
+        yield matrix.counts
+        return
     if batch_column not in matrix.annotations:
         raise SettingsError(
             f"The batch column '{batch_column}' is not in the data, which has: {listing(matrix.annotations.columns)}.",
             "Choose one of these, or none.",
         )
     levels = matrix.annotations[batch_column].astype(str).to_numpy()
-    return rank_genes([normalised_variance(counts[levels == level]) for level in np.unique(levels)], wanted)
+    for level in np.unique(levels):
+        yield matrix.counts[levels == level]
 
 
 def _variance(matrix: CountMatrix) -> np.ndarray:

@@ -10,10 +10,11 @@ import plotly.graph_objects as go
 from ldvae_core.plots.escape import escape_all, italic, plain
 from ldvae_core.plots.frame import PAIR_HEIGHT, SMALLEST_SIDE, Window, halo, say_empty, square_figure, window_around
 from ldvae_core.plots.labels import Places, place_labels, text_size
-from ldvae_core.plots.theme import DASHES, FONT_SIZE, Mode, legible, palette, three_digits
+from ldvae_core.plots.theme import DASHES, FONT_SIZE, SMALL_SIZE, Mode, legible, palette, three_digits
 
 MOST_SVG_DOTS = 5_000  # above, the dots are drawn by the graphics card
 LONGEST_GENE = 24  # characters of a name in the frame
+MOST_LARGE_NAMES = 16
 ROOM = 0.13  # of the frame's side, kept for names at its edges
 
 
@@ -41,12 +42,13 @@ def plot_biplot(
     cell_type (point_arrows) and `colours` by cell type, arrows and names take the colour, and the dashes, of the type
     they point to. A clicked point carries the gene's name as customdata[0]. Empty table: empty titled axes.
     """
-    arrows = arrange(table, side=SMALLEST_SIDE)
+    font_size = FONT_SIZE if table["arrow"].sum() <= MOST_LARGE_NAMES else SMALL_SIZE
+    arrows = arrange(table, side=SMALLEST_SIDE, font_size=font_size)
     figure = square_figure(arrows.window, x_title=x_title, y_title=y_title, mode=mode, height=height)
     if table.empty:
         return say_empty(figure, "No genes to show", mode)
-    figure.add_trace(_dots(table, mode, x_title, y_title))
-    add_arrows(figure, arrows, mode=mode, colours=colours)
+    figure.add_trace(_dots(table[~table["arrow"].astype(bool)], mode))
+    add_arrows(figure, arrows, mode=mode, colours=colours, font_size=font_size)
     return figure
 
 
@@ -98,7 +100,7 @@ def _groups(table: pd.DataFrame, colours: Mapping[str, str] | None) -> dict[str 
     return {kind: rows for kind, rows in groups.items() if len(rows)}
 
 
-def _dots(table: pd.DataFrame, mode: Mode, x_title: str, y_title: str) -> go.Scatter | go.Scattergl:
+def _dots(table: pd.DataFrame, mode: Mode) -> go.Scatter | go.Scattergl:
     kind = go.Scattergl if len(table) > MOST_SVG_DOTS else go.Scatter
     colours = palette(mode)
     return kind(
@@ -119,13 +121,20 @@ def _arrow_trace(table: pd.DataFrame, colour: str, dash: str, font_size: float) 
     n = len(table)
     steps = np.full((n, 3, 2), np.nan)  # origin, tip, break
     steps[:, 0], steps[:, 1] = 0.0, table[["x", "y"]].to_numpy(np.float64)
-    head = 9 if font_size >= FONT_SIZE else 7
+    head = 11 if font_size >= SMALL_SIZE else 8
     return go.Scatter(
         x=steps[:, :, 0].ravel(),
         y=steps[:, :, 1].ravel(),
         mode="lines+markers",
-        line={"color": colour, "width": 1.5 if font_size >= FONT_SIZE else 1.1, "dash": dash},
-        marker={"symbol": "arrow", "angleref": "previous", "size": np.tile([0, head, 0], n), "opacity": 1},
+        line={"color": colour, "width": 1.5 if font_size >= SMALL_SIZE else 1.1, "dash": dash},
+        marker={
+            "symbol": "arrow",
+            "angleref": "previous",
+            "size": np.tile([0, head, 0], n),
+            "color": colour,
+            "line": {"width": 0},
+            "opacity": 1,
+        },
         customdata=np.repeat(_click_data(table), 3, axis=0),
         text=np.repeat(_hover(table), 3),
         hovertemplate="%{text}<extra></extra>",

@@ -8,7 +8,7 @@ from ldvae_core.plots.colours import rgb
 from ldvae_core.plots.escape import escape
 from ldvae_core.plots.frame import halo
 from ldvae_core.plots.png import png_address
-from ldvae_core.plots.theme import SMALL_SIZE, VIRIDIS, Mode, palette
+from ldvae_core.plots.theme import SMALL_SIZE, Mode, palette, viridis
 
 WIDTH, HEIGHT, EDGE = 0.32, 0.022, 0.035  # of the frame's side
 
@@ -19,7 +19,7 @@ def add_colour_bar(figure: go.Figure, raster: Raster, *, title: str, low: str, h
     x = EDGE if left else 1 - EDGE - WIDTH
     y = EDGE + 0.045 if bottom else 1 - EDGE - 0.06
     figure.add_layout_image(
-        source=png_address(_gradient()),
+        source=png_address(_gradient(viridis(mode))),
         xref="x domain",
         yref="y domain",
         x=x,
@@ -49,9 +49,9 @@ def add_colour_bar(figure: go.Figure, raster: Raster, *, title: str, low: str, h
         )
 
 
-def _gradient() -> np.ndarray:
-    """(1, 128, 4) uint8 along viridis."""
-    stops = np.stack([rgb(colour) for colour in VIRIDIS])
+def _gradient(colours: tuple[str, ...]) -> np.ndarray:
+    """(1, 128, 4) uint8 along the colours."""
+    stops = np.stack([rgb(colour) for colour in colours])
     places = np.linspace(0, len(stops) - 1, 128)
     values = np.stack([np.interp(places, np.arange(len(stops)), stops[:, c]) for c in range(3)], axis=1)
     return np.round(np.column_stack([values, np.ones(128)]) * 255).astype(np.uint8)[None]
@@ -61,7 +61,9 @@ def _emptiest_corner(counts: np.ndarray) -> tuple[bool, bool]:
     """(left, bottom) of the corner with the fewest cells."""
     rows, columns = max(1, counts.shape[0] // 7), max(1, int(counts.shape[1] * (WIDTH + EDGE)))
     corners = {
-        (left, bottom): counts[:rows] if bottom else counts[-rows:] for left in (True, False) for bottom in (True, False)
+        (left, bottom): counts[:rows] if bottom else counts[-rows:]
+        for left in (True, False)
+        for bottom in (True, False)
     }
     cells = {
         (left, bottom): int((band[:, :columns] if left else band[:, -columns:]).sum())

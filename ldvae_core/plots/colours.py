@@ -11,7 +11,8 @@ _DEUTERANOPIA = np.array([[0.367, 0.861, -0.228], [0.280, 0.673, 0.047], [-0.012
 _TO_CONES = np.array([[0.4122, 0.5363, 0.0514], [0.2119, 0.6807, 0.1074], [0.0883, 0.2817, 0.6300]])
 _TO_OKLAB = np.array([[0.2105, 0.7936, -0.0041], [1.9780, -2.4286, 0.4506], [0.0259, 0.7828, -0.8087]])
 _LUMINANCE = np.array([0.2126, 0.7152, 0.0722])
-_DARKEST, _LIGHTEST = 0.09, 0.42  # luminance: visible on white paper and on dark paper alike
+_PALEST, _LOUDEST = 0.04, 0.2  # chroma: greys mean "all cells", neon shouts
+_DARKEST, _LIGHTEST = 0.07, 0.45  # luminance: visible on white paper and on dark paper alike
 
 
 def rgb(colour: str) -> np.ndarray:
@@ -22,7 +23,7 @@ def rgb(colour: str) -> np.ndarray:
 
 
 def hex_colour(values: np.ndarray) -> str:
-    """"#RRGGBB" from (3,) in 0..1."""
+    """ "#RRGGBB" from (3,) in 0..1."""
     return "#" + "".join(f"{round(float(value) * 255):02X}" for value in np.clip(values, 0, 1))
 
 
@@ -69,8 +70,9 @@ def distinct_colours(start: tuple[str, ...], n: int) -> tuple[str, ...]:
     steps = np.linspace(0.1, 0.95, 12)
     candidates = np.stack(np.meshgrid(steps, steps, steps, indexing="ij"), axis=-1).reshape(-1, 3)
     luminance = linear(candidates) @ _LUMINANCE
-    colourful = np.ptp(candidates, axis=1) > 0.2  # greys mean "all cells"
-    candidates = candidates[(luminance > _DARKEST) & (luminance < _LIGHTEST) & colourful]
+    chroma = np.linalg.norm(_as_seen(candidates)[0, :, 1:], axis=1)
+    calm = (chroma > _PALEST) & (chroma < _LOUDEST)
+    candidates = candidates[(luminance > _DARKEST) & (luminance < _LIGHTEST) & calm]
     seen = _as_seen(candidates)
     chosen = list(start[:n])
     nearest = np.full(len(candidates), np.inf)
@@ -91,6 +93,6 @@ def _as_seen(colours: np.ndarray) -> np.ndarray:
 
 
 def _distance(seen: np.ndarray, one: np.ndarray) -> np.ndarray:
-    """How different they look: normal eyes count fully, the worse of the two colour-blind ones half."""
+    """How different they look to the worst-off eye; colour-blind ones see two dimensions and may settle for half."""
     apart = np.linalg.norm(seen - one, axis=-1)
-    return apart[0] + 0.5 * apart[1:].min(axis=0)
+    return np.minimum(apart[0], 2 * apart[1:].min(axis=0))

@@ -1,6 +1,7 @@
 """The cells of a pair of factors: a raster of how many lie where, with contours, types or a value on top."""
 
 from collections.abc import Mapping, Sequence
+from typing import Literal
 
 import numpy as np
 import plotly.graph_objects as go
@@ -25,7 +26,8 @@ def plot_density(
     y_title: str,
     contours: Mapping[str, Sequence[Contour]] | None = None,
     colours: Mapping[str, str] | None = None,
-    shade: str = "grey",
+    shade: Literal["grey", "viridis"] = "grey",
+    select: bool = False,
     mode: Mode = "light",
     height: int = PAIR_HEIGHT,
 ) -> go.Figure:
@@ -33,15 +35,17 @@ def plot_density(
 
     raster: from density_raster; its window is the frame's, so usages start at 0. contours: per cell type, from
     analysis.raster.contours, drawn in `colours` with each name at its cluster. shade: "grey", or "viridis" with a
-    scale where the density itself is the message. No cells: empty titled axes.
+    scale where the density itself is the message. select: a drag draws a lasso (for charts that answer to it), else
+    it moves the view. No cells: empty titled axes.
     """
-    figure = base_figure(raster, x_title=x_title, y_title=y_title, mode=mode, height=height)
+    figure = base_figure(raster, x_title=x_title, y_title=y_title, mode=mode, height=height, select=select)
     if not raster.counts.any():
         return say_empty(figure, NO_CELLS, mode)
     scaled = np.asarray(raster.counts, np.float64) ** POWER
-    scale = viridis_scale() if shade == "viridis" else grey_scale(mode)
-    figure.add_trace(raster_trace(raster, quantise(scaled, low=0.0), scale))
-    if shade == "viridis":
+    if shade == "grey":
+        figure.add_trace(raster_trace(raster, quantise(scaled, low=0.0), grey_scale(mode, soft=bool(contours))))
+    else:
+        figure.add_trace(raster_trace(raster, quantise(scaled, low=1.0), viridis_scale(mode)))
         most = int(raster.counts.max())
         add_colour_bar(figure, raster, title="cells per bin", low="1", high=three_digits(most), mode=mode)
     if contours:
@@ -56,6 +60,7 @@ def plot_mean(
     x_title: str,
     y_title: str,
     value_title: str,
+    select: bool = False,
     mode: Mode = "light",
     height: int = PAIR_HEIGHT,
 ) -> go.Figure:
@@ -63,17 +68,15 @@ def plot_mean(
 
     mean: (bins, bins), NaN without cells, as from mean_raster. value_title: what is averaged, with its unit.
     """
-    figure = base_figure(raster, x_title=x_title, y_title=y_title, mode=mode, height=height)
+    figure = base_figure(raster, x_title=x_title, y_title=y_title, mode=mode, height=height, select=select)
     known = mean[np.isfinite(mean)]
     if not len(known):
         return say_empty(figure, NO_CELLS, mode)
     low = min(0.0, float(known.min()))
     high = float(np.quantile(known[known > low], 0.99)) if (known > low).any() else low + 1.0  # one cell rules no scale
-    figure.add_trace(raster_trace(raster, quantise(mean, low=low, high=high), viridis_scale()))
+    figure.add_trace(raster_trace(raster, quantise(mean, low=low, high=high), viridis_scale(mode)))
     cut = "≥ " if known.max() > high else ""
-    add_colour_bar(
-        figure, raster, title=value_title, low=three_digits(low), high=cut + three_digits(high), mode=mode
-    )
+    add_colour_bar(figure, raster, title=value_title, low=three_digits(low), high=cut + three_digits(high), mode=mode)
     return figure
 
 
@@ -83,6 +86,7 @@ def plot_types(
     *,
     x_title: str,
     y_title: str,
+    select: bool = False,
     mode: Mode = "light",
     height: int = PAIR_HEIGHT,
 ) -> go.Figure:
@@ -92,7 +96,7 @@ def plot_types(
     """
     first = next(iter(rasters.values()), None)
     empty = Raster(np.zeros((1, 1), int), np.array([0.0, 1.0]), np.array([0.0, 1.0]))
-    figure = base_figure(first or empty, x_title=x_title, y_title=y_title, mode=mode, height=height)
+    figure = base_figure(first or empty, x_title=x_title, y_title=y_title, mode=mode, height=height, select=select)
     if first is None or not any(raster.counts.any() for raster in rasters.values()):
         return say_empty(figure, NO_CELLS, mode)
     window = window_of(first)
@@ -111,10 +115,11 @@ def plot_types(
     return figure
 
 
-def base_figure(raster: Raster, *, x_title: str, y_title: str, mode: Mode, height: int) -> go.Figure:
+def base_figure(raster: Raster, *, x_title: str, y_title: str, mode: Mode, height: int, select: bool) -> go.Figure:
     """The frame of the raster's window, ready for box and lasso."""
     figure = square_figure(window_of(raster), x_title=x_title, y_title=y_title, mode=mode, height=height)
-    figure.update_layout(dragmode="lasso")
+    if select:
+        figure.update_layout(dragmode="lasso")
     figure.add_trace(corners(window_of(raster)))
     return figure
 
@@ -152,6 +157,7 @@ def raster_trace(raster: Raster, levels: np.ndarray, scale: list, *, axes: tuple
         zmax=255,
         colorscale=scale,
         showscale=False,
+        zsmooth="fast",  # the browser resamples: bins that are no whole number of pixels would show a lattice
         hoverinfo="skip",
         name="cells",
         xaxis=axes[0],

@@ -11,7 +11,7 @@ from ldvae_core.plots.theme import FONT_SIZE, SMALL_SIZE, Mode, palette, templat
 PAIR_HEIGHT = 460  # px: pair, controls and sentence fit a 1440 x 900 window
 COMPACT_HEIGHT = 220  # px: a pair in the gallery
 MARGIN = {"l": 58, "r": 12, "t": 30, "b": 48}  # px; the top holds the tools, clear of the frame
-SMALLEST_SIDE = 300  # px: names are placed for the narrowest frame; in a larger one they only move apart
+SMALLEST_SIDE = 320  # px: names are placed for the narrowest frame; in a larger one they only move apart
 LONGEST_TITLE = 70  # characters
 
 

@@ -4,7 +4,6 @@ Positions are found for one size of frame. In a larger frame they are scaled wit
 size, so that what was apart stays apart and what was inside stays inside.
 """
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -12,12 +11,13 @@ import numpy as np
 LINE_HEIGHT = 1.3  # of the font size
 PADDING = 2.0  # px kept free around a name
 # Advance widths in em of the widest face a browser may fall back to (DejaVu Sans), by class of character.
-_WIDTHS = {"ijlI.,:;'|!": 0.35, "frt-()/[]\" ": 0.42, "mwMW%@": 1.0, "GOQDNHU": 0.8}
+_WIDTHS = {"ijlI.,:;'|!": 0.35, 'frt-()/[]" ': 0.42, "mwMW%@": 1.0, "GOQDNHU": 0.8}
 _NARROW = {character: width for characters, width in _WIDTHS.items() for character in characters}
 _GAPS = np.array([4.0, 7.0, 11.0, 16.0, 24.0, 34.0, 48.0, 66.0, 90.0, 120.0])  # px from point to name
 _TURNS = np.deg2rad([0, 15, -15, 30, -30, 50, -50, 70, -70, 95, -95, 120, -120, 150, -150, 180])
+_FILLED = np.array([0.75, 0.75])  # of a box, by the letters of the usual faces
 _LEADER_FROM = 13.0  # px: a name further off is tied to its point by a line
-_ON_A_LINE, _ON_A_POINT, _ON_A_DOT, _CROSSING, _TURNED = 10.0, 30.0, 0.6, 60.0, 7.0  # costs, in px of distance
+_ON_A_LINE, _ON_A_POINT, _CROSSING, _TURNED = 10.0, 30.0, 60.0, 12.0  # costs, in px of distance
 
 
 class Places(NamedTuple):
@@ -42,44 +42,45 @@ def place_labels(
     directions: np.ndarray | None = None,
     lines: np.ndarray | None = None,
     dots: np.ndarray | None = None,
-    clearance: Sequence[float] | None = None,
+    dot_cost: float = 0.6,
+    furthest: float = np.inf,
 ) -> Places:
     """Place names beside their points, the first the best.
 
     points: (n, 2) px, most important first; sizes: (n, 2) px of the names; frame: width, height in px. directions:
     (n, 2) where a name would rather stand, outward from the frame's centre by default. lines: (m, 2, 2) and dots:
-    (k, 2) are avoided where possible; the names and the frame's edges always are. clearance: (n,) px kept free around
-    each point. A name without any room is dropped.
+    (k, 2) are avoided where possible; the names and the frame's edges always are. dot_cost: px of distance worth
+    walking to uncover one dot. furthest: px; a name without room within that distance of its point is dropped.
     """
     points, sizes = np.asarray(points, np.float64).reshape(-1, 2), np.asarray(sizes, np.float64).reshape(-1, 2)
     n = len(points)
     directions = points - np.array(frame) / 2 if directions is None else np.asarray(directions, np.float64)
-    clearance = np.zeros(n) if clearance is None else np.asarray(clearance, np.float64)
     obstacles = _on_lines(lines), (np.empty((0, 2)) if dots is None else np.asarray(dots, np.float64).reshape(-1, 2))
     centres, leaders = np.full((n, 2), np.nan), np.full((n, 2, 2), np.nan)
     boxes = np.empty((0, 4))
     for i in range(n):
         half = sizes[i] / 2 + PADDING
-        candidates, costs = _beside(points[i], half, directions[i], clearance[i])
+        candidates, costs = _beside(points[i], half, directions[i])
         for spots, cost in ((candidates, costs), _everywhere(points[i], half, frame)):
-            allowed = _inside(spots, half, frame) & ~_meets(spots, half, boxes)
+            allowed = _inside(spots, half, frame) & ~_meets(spots, half, boxes) & (cost <= furthest)
             if not allowed.any():
                 continue
             spots, cost = spots[allowed], cost[allowed]
-            cost = cost + _crowding(spots, half, points, obstacles) + _crossings(spots, half, points[i], boxes, leaders)
+            cost = cost + _crowding(spots, half, points, obstacles, dot_cost)
+            cost = cost + _crossings(spots, half, points[i], boxes, leaders)
             centres[i] = spots[cost.argmin()]
             leader = _leader(points[i], centres[i], half)
-            if np.hypot(*(leader[1] - leader[0])) > _LEADER_FROM + clearance[i]:
+            if np.hypot(*(leader[1] - leader[0])) > _LEADER_FROM:
                 leaders[i] = leader
             boxes = np.vstack([boxes, [*(centres[i] - half), *(centres[i] + half)]])
             break
     return Places(centres, ~np.isnan(centres[:, 0]), leaders)
 
 
-def _beside(point: np.ndarray, half: np.ndarray, direction: np.ndarray, clearance: float) -> tuple[np.ndarray, ...]:
+def _beside(point: np.ndarray, half: np.ndarray, direction: np.ndarray) -> tuple[np.ndarray, ...]:
     """Candidate centres around a point, and what each costs: distance, and turning away from the wished direction."""
     angle = np.arctan2(direction[1], direction[0])
-    turns, gaps = (grid.ravel() for grid in np.meshgrid(_TURNS, _GAPS + clearance, indexing="ij"))
+    turns, gaps = (grid.ravel() for grid in np.meshgrid(_TURNS, _GAPS, indexing="ij"))
     ways = np.column_stack([np.cos(angle + turns), np.sin(angle + turns)])
     with np.errstate(divide="ignore"):
         reach = np.min(half / np.abs(ways), axis=1)  # from the centre of a name to its edge, looking back
@@ -105,10 +106,10 @@ def _meets(spots: np.ndarray, half: np.ndarray, boxes: np.ndarray) -> np.ndarray
 
 
 def _crowding(
-    spots: np.ndarray, half: np.ndarray, points: np.ndarray, obstacles: tuple[np.ndarray, np.ndarray]
+    spots: np.ndarray, half: np.ndarray, points: np.ndarray, obstacles: tuple[np.ndarray, np.ndarray], dot_cost: float
 ) -> np.ndarray:
     """What the box at each spot would cover: points to be named, lines, dots."""
-    costs = ((points, _ON_A_POINT), (obstacles[0], _ON_A_LINE), (obstacles[1], _ON_A_DOT))
+    costs = ((points, _ON_A_POINT), (obstacles[0], _ON_A_LINE), (obstacles[1], dot_cost))
     return sum((weight * np.sqrt(_within(spots, half, what)) for what, weight in costs), np.zeros(len(spots)))
 
 
@@ -129,8 +130,11 @@ def _crossings(
 
 
 def _leader(point: np.ndarray, centre: np.ndarray, half: np.ndarray) -> np.ndarray:
-    """(2, 2): from the point to the nearest spot of the name's box."""
-    return np.stack([point, np.clip(point, centre - half + PADDING / 2, centre + half - PADDING / 2)])
+    """(2, 2): from the point straight towards the name's centre, up to the letters, which fill most of the box."""
+    way = point - centre
+    with np.errstate(divide="ignore"):
+        reach = float(np.min(half * _FILLED / np.abs(way)))
+    return np.stack([point, centre + way * min(reach, 1.0)])
 
 
 def _on_lines(lines: np.ndarray | None) -> np.ndarray:

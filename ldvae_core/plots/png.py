@@ -8,7 +8,7 @@ import numpy as np
 
 
 def png_address(pixels: np.ndarray) -> str:
-    """"data:image/png;base64,..." of (rows, columns, 4) uint8, first row on top. Raises ValueError for other shapes."""
+    """The address of (rows, columns, 4) uint8, first row on top. Raises ValueError for other shapes and types."""
     if pixels.ndim != 3 or pixels.shape[2] != 4 or pixels.dtype != np.uint8:
         raise ValueError(f"pixels are (rows, columns, 4) uint8, not {pixels.shape} {pixels.dtype}")
     rows, columns = pixels.shape[:2]

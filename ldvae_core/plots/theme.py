@@ -12,9 +12,10 @@ from ldvae_core.plots.colours import blend, distinct_colours, with_contrast
 Mode = Literal["light", "dark"]
 
 # Source Sans travels inside Streamlit; the others are the humanist faces of the usual systems. No font is fetched.
-FONT = "Source Sans, Source Sans 3, Source Sans Pro, Segoe UI, Noto Sans, Open Sans, Helvetica Neue, Arial, sans-serif"
+FONT = "'Source Sans', 'Segoe UI', 'Noto Sans', 'Open Sans', 'Helvetica Neue', Arial, sans-serif"
 FONT_SIZE, TICK_SIZE, SMALL_SIZE = 13, 12, 11  # px
-LINE_CONTRAST, TEXT_CONTRAST = 3.0, 4.5  # WCAG ratios against the paper
+LINE_CONTRAST: dict[Mode, float] = {"light": 3.0, "dark": 4.5}  # WCAG ratios; thin bright lines fade on dark paper
+TEXT_CONTRAST = 4.5
 
 # Okabe and Ito 2008, ordered so that few types get the most different ones.
 OKABE_ITO = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#F0E442", "#000000")
@@ -95,8 +96,8 @@ def palette(mode: Mode) -> Palette:
 
 
 def legible(colour: str, mode: Mode, *, text: bool = False) -> str:
-    """The colour, darkened or lightened just enough to be seen on the paper: ratio 3 as a line, 4.5 as text."""
-    return with_contrast(colour, PALETTES[mode].paper, TEXT_CONTRAST if text else LINE_CONTRAST)
+    """The colour, darkened or lightened just enough to be seen on the paper, as a line or as text."""
+    return with_contrast(colour, PALETTES[mode].paper, TEXT_CONTRAST if text else LINE_CONTRAST[mode])
 
 
 def tint(colour: str, mode: Mode, share: float) -> str:
@@ -135,15 +136,22 @@ def _is_hex(colour: str) -> bool:
     return len(colour) == 7 and colour[0] == "#" and all(c in "0123456789ABCDEF" for c in colour[1:])
 
 
-def grey_scale(mode: Mode) -> list[list[Any]]:
-    """Colour scale for densities of uint8: 0 is no cell and stays empty."""
+def grey_scale(mode: Mode, *, soft: bool = False) -> list[list[Any]]:
+    """Colour scale for densities of uint8: 0 is no cell and stays empty. soft: a background for coloured lines."""
     colours = PALETTES[mode]
-    return [[0.0, "rgba(0,0,0,0)"], [0.5 / 255, "rgba(0,0,0,0)"], [0.5 / 255, colours.sparse], [1.0, colours.dense]]
+    dense = blend(colours.dense, colours.sparse, 0.3) if soft else colours.dense
+    return [[0.0, "rgba(0,0,0,0)"], [0.5 / 255, "rgba(0,0,0,0)"], [0.5 / 255, colours.sparse], [1.0, dense]]
 
 
-def viridis_scale() -> list[list[Any]]:
+def viridis(mode: Mode) -> tuple[str, ...]:
+    """From least to most; on dark paper without the darkest fifth, which nobody could see there."""
+    return VIRIDIS if mode == "light" else VIRIDIS[2:]
+
+
+def viridis_scale(mode: Mode) -> list[list[Any]]:
     """viridis for uint8, 0 left empty: where the amount itself is the message."""
-    steps = [[(0.5 + 254.5 * i / (len(VIRIDIS) - 1)) / 255, colour] for i, colour in enumerate(VIRIDIS)]
+    colours = viridis(mode)
+    steps = [[(0.5 + 254.5 * i / (len(colours) - 1)) / 255, colour] for i, colour in enumerate(colours)]
     return [[0.0, "rgba(0,0,0,0)"], [0.5 / 255, "rgba(0,0,0,0)"], *steps]
 
 
@@ -191,6 +199,9 @@ def template(mode: Mode) -> go.layout.Template:
     )
 
 
+TICK_GAP = {"ticks": "outside", "ticklen": 5, "tickcolor": "rgba(0,0,0,0)"}  # room between names and what they name
+
+
 def three_digits(value: float) -> str:
     """Three significant digits with a real minus sign, thousands set apart: 0.0123, −1.45, 2,240, 1.23 million."""
     if value != value:
@@ -209,7 +220,11 @@ def three_digits(value: float) -> str:
     return ("−" if value < 0 and size else "") + text
 
 
-_BUTTONS = ("autoScale2d", "toggleSpikelines", "hoverClosestCartesian", "hoverCompareCartesian")
+# "Share chart" would send the figure, data and all, to a company's server; the others are noise.
+_UNWANTED = (
+    *("sendChartToCloud", "zoomIn2d", "zoomOut2d", "autoScale2d"),
+    *("toggleSpikelines", "hoverClosestCartesian", "hoverCompareCartesian"),
+)
 
 
 def chart_config(name: str = "figure", *, select: bool = False, buttons: bool = True) -> dict[str, Any]:
@@ -220,11 +235,13 @@ def chart_config(name: str = "figure", *, select: bool = False, buttons: bool = 
     selecting = () if select else ("select2d", "lasso2d")
     return {
         "displaylogo": False,
+        "showSendToCloud": False,
+        "plotlyServerURL": "",
         "displayModeBar": "hover" if buttons else False,
         "scrollZoom": False,
         "doubleClick": "reset",
         "responsive": True,
-        "modeBarButtonsToRemove": [*_BUTTONS, *selecting],
+        "modeBarButtonsToRemove": [*_UNWANTED, *selecting],
         "toImageButtonOptions": {"format": "svg", "filename": _file_name(name)},
     }
 

@@ -13,6 +13,7 @@ from ldvae_core.plots.theme import FONT_SIZE, SMALL_SIZE, Mode, legible, palette
 
 LONGEST_TYPE = 26  # characters
 MOST_NAMES = 30  # beyond, the largest types are named
+FURTHEST = 60.0  # px: a name further from its cluster than that says nothing; pointing at a bin names its type
 
 
 def add_type_names(
@@ -24,7 +25,7 @@ def add_type_names(
     spots = np.array([peak(rasters[name]) for name in names]).reshape(-1, 2)
     size = FONT_SIZE if len(names) <= 8 else SMALL_SIZE
     inks = [colours.get(name, palette(mode).zero) for name in names]
-    add_names(figure, names, spots, inks, window, mode=mode, font_size=size)
+    add_names(figure, names, spots, inks, window, mode=mode, font_size=size, furthest=FURTHEST)
 
 
 def add_names(
@@ -37,8 +38,8 @@ def add_names(
     mode: Mode,
     font_size: int = FONT_SIZE,
     dots: np.ndarray | None = None,
-    clearance: np.ndarray | None = None,
     directions: np.ndarray | None = None,
+    furthest: float = np.inf,
 ) -> Places:
     """Names beside (n, 2) spots in data units, none over another; the places found, in px of the smallest frame."""
     shown = [plain(name, longest=LONGEST_TYPE) for name in names]
@@ -49,8 +50,9 @@ def add_names(
         sizes,
         frame=(SMALLEST_SIDE, SMALLEST_SIDE),
         dots=None if dots is None else window.to_pixels(dots, SMALLEST_SIDE),
-        clearance=clearance,
+        dot_cost=3.0,
         directions=directions,
+        furthest=furthest,
     )
     inks = [legible(colour, mode, text=True) for colour in colours]
     _add_leaders(figure, places, inks, window)

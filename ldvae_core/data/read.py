@@ -1,0 +1,122 @@
+"""Read counts from a file that is not trusted: a limited child process opens it, never this one."""
+
+import json
+import logging
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import IO, Any
+
+from ldvae_core import durable
+from ldvae_core.data.counts import CountMatrix
+from ldvae_core.data.folder import load_counts
+from ldvae_core.data.formats import reader_of
+from ldvae_core.errors import CountsError
+
+MEMORY_BASE = 2 << 30  # bytes; enough for any file of a few hundred megabytes
+MEMORY_PER_BYTE = 12  # a gzipped sparse matrix unfolds to about six times its size, held twice while it is sorted
+TIMEOUT_S = 900.0
+PROJECT = Path(__file__).resolve().parents[2]
+LOGGED = 4_000  # last characters of the child's messages that go to the log
+_PASSED_ON = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "TEMP", "TMP", "SYSTEMROOT", "LD_LIBRARY_PATH", "VIRTUAL_ENV")
+
+logger = logging.getLogger(__name__)
+
+
+def read_counts(
+    source: Path, into: Path, *, memory_limit_bytes: int | None = None, timeout_s: float = TIMEOUT_S
+) -> CountMatrix:
+    """Read `source` (see formats.READABLE) into the folder `into` and open that: counts checked, names unique.
+
+    memory_limit_bytes: for the child beyond its libraries; None grows with the file. timeout_s: seconds of wall clock.
+    Raises CountsError: missing or unreadable file, refused for safety, no raw counts, too large, too slow, or a reader
+    that died. On any failure `into` is as it was before, and nothing is left beside it.
+    """
+    source = source.expanduser()
+    if not source.exists():
+        raise CountsError(f"{source.name} does not exist.", "Check the path.")
+    if not source.is_file() and not source.is_dir():
+        raise CountsError(f"{source.name} is neither a file nor a folder.", "Choose a data file.")
+    reader_of(source)
+    limit = memory_limit_bytes if memory_limit_bytes is not None else MEMORY_BASE + MEMORY_PER_BYTE * _size(source)
+    durable.write_folder(into, lambda part: _run(source.resolve(), part.resolve(), limit, timeout_s))
+    return load_counts(into)
+
+
+def _run(source: Path, folder: Path, memory_bytes: int, timeout_s: float) -> None:
+    """Let the child fill `folder`; turn its refusal, its death or its silence into CountsError."""
+    command = [sys.executable, "-m", "ldvae_core.data.reading_process"]
+    arguments = [str(source), str(folder), str(memory_bytes), str(max(1, round(timeout_s)))]
+    with tempfile.TemporaryFile() as answer, tempfile.TemporaryFile() as messages:
+        try:
+            status = subprocess.run(
+                [*command, *arguments],
+                stdin=subprocess.DEVNULL,
+                stdout=answer,
+                stderr=messages,
+                timeout=timeout_s,
+                env=_environment(),
+                cwd=PROJECT,
+                check=False,
+            ).returncode
+        except subprocess.TimeoutExpired:
+            raise _too_slow(source, timeout_s) from None
+        reply = _reply(answer)
+        if status != 0 or reply is None or reply:
+            logger.info("Reading %s ended with status %s: %s", source.name, status, _tail(messages))
+    if status == 0 and reply is not None:
+        if reply:
+            raise CountsError(reply["problems"], reply["remedy"])
+        return
+    if status == -getattr(signal, "SIGXCPU", signal.SIGTERM):
+        raise _too_slow(source, timeout_s)
+    raise CountsError(
+        f"The reader stopped while it read {source.name} (status {status}): the file is damaged, or larger than the "
+        f"{memory_bytes / 2**30:.1f} GB of memory allowed.",
+        "Nothing was loaded. Write or download the file again, or load fewer cells.",
+    )
+
+
+def _reply(answer: IO[bytes]) -> dict[str, Any] | None:
+    """The child's answer, or None when it gave none."""
+    answer.seek(0)
+    try:
+        reply = json.loads(answer.read(1_000_000))
+    except ValueError:
+        return None
+    return reply if isinstance(reply, dict) else None
+
+
+def _too_slow(source: Path, timeout_s: float) -> CountsError:
+    return CountsError(
+        f"Reading {source.name} took longer than {timeout_s:,.0f} seconds and was stopped.",
+        "Nothing was loaded. Save the matrix in sparse form, or load fewer cells.",
+    )
+
+
+def _environment() -> dict[str, str]:
+    """What the child needs, and no more: no secrets of the server, no HDF5 plugins, one thread, plain allocators."""
+    return {
+        **{name: os.environ[name] for name in _PASSED_ON if name in os.environ},
+        "PYTHONPATH": str(PROJECT),
+        "PYTHONIOENCODING": "utf-8",
+        "HDF5_PLUGIN_PRELOAD": "::",
+        "OMP_NUM_THREADS": "1",
+        "OPENBLAS_NUM_THREADS": "1",
+        "ARROW_DEFAULT_MEMORY_POOL": "system",
+    }
+
+
+def _size(source: Path) -> int:
+    if source.is_file():
+        return source.stat().st_size
+    return sum(path.stat().st_size for path in source.rglob("*") if path.is_file())
+
+
+def _tail(messages: IO[bytes]) -> str:
+    messages.seek(0, os.SEEK_END)
+    messages.seek(max(0, messages.tell() - LOGGED))
+    return messages.read().decode("utf-8", "replace")

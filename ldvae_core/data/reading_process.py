@@ -1,0 +1,85 @@
+"""The child process that opens an untrusted file: limited in memory and time, it writes the counts or says why not.
+
+Started by read.py as `python -m ldvae_core.data.reading_process SOURCE FOLDER MEMORY_BYTES SECONDS`. The last thing on
+its standard output is one JSON object: {} or {"problems": [...], "remedy": "..."}.
+"""
+
+import importlib
+import json
+import os
+import sys
+import traceback
+import warnings
+from pathlib import Path
+from typing import Any
+
+from ldvae_core.data.counts import CountMatrix
+from ldvae_core.data.folder import fill_counts
+from ldvae_core.data.formats import reader_of
+from ldvae_core.errors import CountsError, LdvaeError
+
+LONGEST_DETAIL = 200  # characters of a library's message that are passed on
+
+
+def read_file(source: Path, folder: Path, *, memory_bytes: int, seconds: int) -> dict[str, Any]:
+    """Read `source` and fill `folder`; the answer for the parent."""
+    try:
+        module, function = reader_of(source)
+        read = getattr(importlib.import_module(f"ldvae_core.data.{module}"), function)
+        _limit(memory_bytes, seconds)
+        matrix: CountMatrix = read(source)
+        fill_counts(matrix, folder)
+    except LdvaeError as refusal:
+        return {"problems": list(refusal.problems), "remedy": refusal.remedy}
+    except MemoryError:
+        return {
+            "problems": [f"Reading {source.name} needs more than {memory_bytes / 2**30:.1f} GB of memory."],
+            "remedy": "Load a smaller part of the cells, or save the matrix in sparse form.",
+        }
+    except Exception as fault:  # a library's error about a malformed file; the whole of it goes to the log
+        traceback.print_exc()
+        detail = str(fault).replace(str(source), source.name).splitlines() or [""]
+        refusal = CountsError(f"{source.name} could not be read: {detail[0][:LONGEST_DETAIL] or type(fault).__name__}")
+        return {
+            "problems": list(refusal.problems),
+            "remedy": "The file is damaged or of an unusual kind. Write it again.",
+        }
+    return {}
+
+
+def _limit(memory_bytes: int, seconds: int) -> None:
+    """Bound what comes after the imports; where the system knows no such limits, the parent's clock still holds."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return
+    limits = {"RLIMIT_CORE": 0, "RLIMIT_CPU": seconds, "RLIMIT_AS": _address_space() + memory_bytes}
+    for name, value in limits.items():
+        try:
+            resource.setrlimit(getattr(resource, name), (value, value))
+        except (AttributeError, ValueError, OSError):
+            continue
+
+
+def _address_space() -> int:
+    """Bytes of address space already taken by the interpreter and the libraries, or a generous guess."""
+    try:
+        pages = int(Path("/proc/self/statm").read_text().split()[0])
+        return pages * os.sysconf("SC_PAGE_SIZE")
+    except (OSError, ValueError):
+        return 4 << 30
+
+
+def main() -> None:
+    """Keep standard output for the answer: whatever a library prints goes to standard error."""
+    answer_to = os.dup(1)
+    os.dup2(2, 1)
+    warnings.simplefilter("ignore")
+    source, folder, memory_bytes, seconds = sys.argv[1:]
+    answer = read_file(Path(source), Path(folder), memory_bytes=int(memory_bytes), seconds=int(seconds))
+    with os.fdopen(answer_to, "w", encoding="utf-8") as out:
+        out.write(json.dumps(answer))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,216 @@
+"""Tables of signs as blue, paper and orange: factors against cell types, factors against each other."""
+
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+
+from ldvae_core.plots.escape import escape
+from ldvae_core.plots.frame import say_empty
+from ldvae_core.plots.labels import text_size
+from ldvae_core.plots.theme import (
+    SMALL_SIZE,
+    TICK_SIZE,
+    Mode,
+    diverging_scale,
+    factor_label,
+    palette,
+    template,
+    three_digits,
+)
+from ldvae_core.plots.theme import (
+    TICK_GAP as GAP,
+)
+
+ROW_HEIGHT, SMALLEST_HEIGHT, LARGEST_HEIGHT = 24, 180, 900  # px
+MOST_PRINTED = 400  # cells of the table whose numbers are written in them
+LONGEST_TYPE = 28  # characters
+MARGIN = {"l": 60, "r": 76, "t": 30, "b": 48}  # px
+_PAIR_HOVER = "%{hovertext}: %{z:.2f}<extra></extra>"
+_SCALES: dict[str, tuple[str, float, float]] = {  # title, middle, half width
+    "correlation": ("correlation", 0.0, 1.0),
+    "auc": ("AUC", 0.5, 0.5),
+}
+
+
+def plot_association(
+    table: pd.DataFrame,
+    *,
+    value: Literal["correlation", "auc"] = "correlation",
+    sort: bool = True,
+    mode: Mode = "light",
+) -> go.Figure:
+    """Factors across, cell types down; orange where a factor is high in a type, blue where it is low.
+
+    table: from association_table; columns cell_type, factor (from 0), correlation, auc, n_cells. sort: types in the
+    order of the factor they follow most, so that the strong ones form a diagonal; else as in the table. Numbers are
+    written up to 400 cells. A clicked cell carries factor (from 0) and cell type as customdata.
+    """
+    if table.empty:
+        figure = go.Figure(layout=_layout([], [], 60, mode, x_title="Factor"))
+        return say_empty(figure, "No annotation to compare with", mode)
+    types = list(dict.fromkeys(table["cell_type"]))
+    grid = table.pivot(index="cell_type", columns="factor", values=value).loc[types]
+    title, middle, half = _SCALES[value]
+    if sort:
+        grid = grid.iloc[_diagonal_order(np.nan_to_num(grid.to_numpy(np.float64) - middle))]
+    names = [escape(name, longest=LONGEST_TYPE) for name in grid.index]
+    left = 20 + max(text_size(str(name)[:LONGEST_TYPE], TICK_SIZE)[0] for name in grid.index)
+    figure = go.Figure(layout=_layout([str(k + 1) for k in grid.columns], names, left, mode, x_title="Factor"))
+    figure.add_trace(_cells(grid.to_numpy(np.float64), title, middle, half, mode))
+    figure.add_trace(_targets(grid, table, title))
+    return figure
+
+
+def plot_correlation(correlation: np.ndarray, *, mode: Mode = "light") -> go.Figure:
+    """Correlation of the factors over cells (Fig. S3): (n_factors, n_factors), as from covariance_view."""
+    names = [str(k + 1) for k in range(len(correlation))]
+    layout = _layout(names, names, 58, mode, x_title="Factor", y_title="Factor")
+    layout["height"] = 360
+    layout["xaxis"] |= {"constrain": "domain"}
+    layout["yaxis"] |= {"scaleanchor": "x", "constrain": "domain"}
+    figure = go.Figure(layout=layout)
+    if not len(correlation):
+        return say_empty(figure, "No factors to compare", mode)
+    cells = _cells(np.asarray(correlation, np.float64), "correlation", 0.0, 1.0, mode, digits=1)
+    figure.add_trace(cells.update(hoverinfo=None, hovertext=_pair_names(len(correlation)), hovertemplate=_PAIR_HOVER))
+    return figure
+
+
+def plot_spectrum(eigenvalue_share: np.ndarray, *, mode: Mode = "light") -> go.Figure:
+    """Share of the standardised variance in each principal component of Z: components, which mix the factors.
+
+    eigenvalue_share: (n_factors,), descending, sums to 1, as from covariance_view.
+    """
+    shares = np.asarray(eigenvalue_share, np.float64)
+    figure = go.Figure(
+        layout={
+            "template": template(mode),
+            "height": 360,
+            "margin": MARGIN,
+            "xaxis": {
+                "title": {"text": "Component of the representation (not a factor)"},
+                "showgrid": False,
+                "dtick": 1,
+            },
+            "yaxis": {"title": {"text": "Share of standardised variance"}, "tickformat": ".0%", "rangemode": "tozero"},
+            "bargap": 0.35,
+        }
+    )
+    if not len(shares):
+        return say_empty(figure, "No factors to compare", mode)
+    figure.add_trace(
+        go.Bar(
+            x=np.arange(1, len(shares) + 1),
+            y=shares,
+            marker={"color": palette(mode).accent, "line": {"width": 0}},
+            hovertemplate="component %{x}: %{y:.3p}<extra></extra>",
+        )
+    )
+    if len(shares) > 12:
+        figure.update_xaxes(dtick=5, tick0=0)
+    return figure
+
+
+def _layout(
+    columns: list[str], rows: list[str], left: float, mode: Mode, *, x_title: str, y_title: str = ""
+) -> dict[str, Any]:
+    """Axes by number, with names as tick text: plotly would read markup in category names."""
+    height = MARGIN["t"] + MARGIN["b"] + ROW_HEIGHT * len(rows)
+    plain_axis = {"showgrid": False, "zeroline": False, "showline": False, **GAP}
+    return {
+        "template": template(mode),
+        "height": int(np.clip(height, SMALLEST_HEIGHT, LARGEST_HEIGHT)),
+        "margin": {**MARGIN, "l": left},
+        "xaxis": {
+            **plain_axis,
+            "title": {"text": x_title},
+            "tickvals": list(range(len(columns))),
+            "ticktext": columns,
+            "range": [-0.5, max(len(columns), 1) - 0.5],
+            "tickangle": 0,
+        },
+        "yaxis": {
+            **plain_axis,
+            "title": {"text": y_title},
+            "tickvals": list(range(len(rows))),
+            "ticktext": rows,
+            "range": [max(len(rows), 1) - 0.5, -0.5],
+        },
+    }
+
+
+def _cells(values: np.ndarray, title: str, middle: float, half: float, mode: Mode, *, digits: int = 2) -> go.Heatmap:
+    printed = values.size <= MOST_PRINTED
+    return go.Heatmap(
+        z=values,
+        zmid=middle,
+        zmin=middle - half,
+        zmax=middle + half,
+        colorscale=diverging_scale(mode),
+        xgap=1,
+        ygap=1,
+        text=_short_numbers(values, middle, half, digits) if printed else None,
+        texttemplate="%{text}" if printed else None,
+        textfont={"size": SMALL_SIZE - 1},
+        hoverinfo="skip",
+        colorbar={
+            "title": {"text": title, "font": {"size": SMALL_SIZE}, "side": "top"},
+            "tickvals": [middle - half, middle, middle + half],
+            "tickfont": {"size": SMALL_SIZE},
+            "thickness": 8,
+            "outlinewidth": 0,
+            "len": 140,
+            "lenmode": "pixels",
+            "y": 1,
+            "yanchor": "top",
+            "x": 1.0,
+            "xpad": 12,
+        },
+        name=title,
+    )
+
+
+def _short_numbers(values: np.ndarray, middle: float, half: float, digits: int) -> np.ndarray:
+    """Numbers worth reading, without their leading zero; nothing where there is next to no association."""
+    words = np.full(values.shape, "", dtype=object)
+    for place in np.argwhere(np.abs(np.nan_to_num(values, nan=middle) - middle) >= 0.1 * half):
+        value = float(values[tuple(place)])
+        words[tuple(place)] = ("−" if value < 0 else "") + f"{abs(value):.{digits}f}".removeprefix("0")
+    return words
+
+
+def _targets(grid: pd.DataFrame, table: pd.DataFrame, title: str) -> go.Scatter:
+    """Points nobody sees over the cells: a heatmap alone answers to no click."""
+    details = table.set_index(["cell_type", "factor"])
+    pairs = [(kind, factor) for kind in grid.index for factor in grid.columns]
+    unseen = {"marker": {"opacity": 0.0}}
+    rows = details.loc[pairs]
+    return go.Scatter(
+        x=np.tile(np.arange(len(grid.columns)), len(grid.index)),
+        y=np.repeat(np.arange(len(grid.index)), len(grid.columns)),
+        mode="markers",
+        marker={"opacity": 0.0, "size": ROW_HEIGHT, "symbol": "square"},
+        selected=unseen,
+        unselected=unseen,
+        customdata=np.array([[int(factor), str(kind)] for kind, factor in pairs], dtype=object),
+        text=[
+            f"<b>{escape(kind)}</b> ({int(n):,} cells)<br>{factor_label(int(factor))}: correlation "
+            f"{three_digits(float(r))}, AUC {three_digits(float(auc))}"
+            for (kind, factor), r, auc, n in zip(pairs, rows["correlation"], rows["auc"], rows["n_cells"], strict=True)
+        ],
+        hovertemplate="%{text}<extra></extra>",
+        name=title,
+    )
+
+
+def _pair_names(n: int) -> list[list[str]]:
+    return [[f"{factor_label(row)} and {factor_label(column)}" for column in range(n)] for row in range(n)]
+
+
+def _diagonal_order(values: np.ndarray) -> np.ndarray:
+    """Rows by their strongest column, then by strength in it."""
+    best = np.abs(values).argmax(axis=1)
+    strength = np.abs(values).max(axis=1)
+    return np.lexsort((-strength, best))

@@ -1,0 +1,184 @@
+"""What lists and live displays say about a run: read from small files, and never stopped by a damaged one."""
+
+import functools
+import logging
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ldvae_core import durable
+from ldvae_core.errors import LdvaeError, RunError
+from ldvae_core.runs import owners
+from ldvae_core.runs.jobs import Asked, Job
+from ldvae_core.runs.settings import NewerFormatError, RunFile, RunSettings
+from ldvae_core.runs.states import FolderState, RunState, Stage, merged_state, read_folder_state
+
+log = logging.getLogger(__name__)
+
+PROGRAMS, GENES = 3, 5  # on a card
+
+
+@dataclass(frozen=True)
+class RunCard:
+    """A run at a glance. Numbers are None while they are not known."""
+
+    run_id: str
+    name: str
+    state: RunState
+    stage: Stage | None  # of the run folder, finer than the state
+    created: str  # ISO 8601, UTC; to be read, never sorted by
+    data_name: str
+    n_cells: int | None
+    n_genes: int | None
+    n_factors: int | None
+    settings: RunSettings | None  # None when run.json cannot be read
+    error: str  # why it failed, or what is wrong with its files; "" when nothing is
+    test_reconstruction_error: float | None  # nats per cell
+    test_elbo: float | None
+    top_programs: list[tuple[str, list[str]]]  # the strongest factors: label, top genes
+    epoch: int | None  # reached so far
+    request: Asked  # stop, cancel or pause: asked for, on its way
+    place: int | None  # in the queue, 1 is next; None when it does not wait
+    sequence: int  # order of submission, higher is later; 0 when not submitted here
+    read_only: bool  # the demo, or made by a newer version
+
+    @property
+    def has_results(self) -> bool:
+        """Whether its factors can be opened."""
+        return self.state in ("finished", "stopped") and self.settings is not None
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where a run stands, from progress.json; zeros before the first report."""
+
+    stage: Stage | None
+    epoch: int  # being worked on, from 1
+    n_epochs: int
+    step: int
+    n_steps: int
+    seconds: float  # of training, pauses left out
+    seconds_left: float  # NaN while unknown
+    cells_per_second: float
+    device: str
+    device_reason: str
+    threads: int
+    kl_weight: float
+    top_genes: list[list[str]]  # of every factor, as they form
+
+    @property
+    def share(self) -> float:
+        """Of the steps done, 0 to 1."""
+        return min(self.step / self.n_steps, 1.0) if self.n_steps else 0.0
+
+
+def read_card(
+    folder: Path, job: Job | None, *, place: int | None = None, run_id: str = "", demo: bool = False
+) -> RunCard:
+    """The card of a run folder and its row in the queue. Never raises for what the files hold."""
+    found = FolderState("finished") if demo else read_folder_state(folder)
+    about, fault, newer = _about(folder)
+    metrics, progress = _json(folder / "metrics.json"), _json(folder / "progress.json")
+    sizes = metrics or _json(folder / "counts" / "about.json")
+    alive = job.held if job else owners.is_alive(found.owner)
+    state = merged_state(job.state if job else None, found.stage, alive=alive)
+    settings = about.settings if about else None
+    error = (job.error if job else "") or found.error
+    return RunCard(
+        run_id=run_id or folder.name,
+        name=settings.name if settings else folder.name,
+        state=state,
+        stage=found.stage,
+        created=about.created if about else "",
+        data_name=about.data_name if about else "",
+        n_cells=_whole(sizes.get("n_cells")),
+        n_genes=_whole(sizes.get("n_genes")),
+        n_factors=settings.n_factors if settings else None,
+        settings=settings,
+        error=fault or (error if state == "failed" or found.stage is None else ""),
+        test_reconstruction_error=_number(metrics.get("test_reconstruction_error")),
+        test_elbo=_number(metrics.get("test_elbo")),
+        top_programs=_top_programs(folder) if state in ("finished", "stopped") and settings else [],
+        epoch=_whole(metrics.get("epochs")) or _whole(progress.get("epoch")),
+        request=job.request if job and state == "running" else "",
+        place=place,
+        sequence=job.seq if job else 0,
+        read_only=demo or newer,
+    )
+
+
+def read_progress(folder: Path) -> Progress:
+    """What progress.json says, with a stand-in for everything missing or strange. Never raises."""
+    values = _json(folder / "progress.json")
+    whole = {name: _whole(values.get(name)) or 0 for name in ("epoch", "n_epochs", "step", "n_steps", "threads")}
+    left, programs = _number(values.get("seconds_left")), values.get("top_genes")
+    return Progress(
+        stage=read_folder_state(folder).stage,
+        **whole,
+        seconds=_number(values.get("seconds")) or 0.0,
+        seconds_left=math.nan if left is None else left,
+        cells_per_second=_number(values.get("cells_per_second")) or 0.0,
+        device=str(values.get("device") or ""),
+        device_reason=str(values.get("device_reason") or ""),
+        kl_weight=_number(values.get("kl_weight")) or 0.0,
+        top_genes=[[str(gene) for gene in genes] for genes in programs if isinstance(genes, list)]
+        if isinstance(programs, list)
+        else [],
+    )
+
+
+def _about(folder: Path) -> tuple[RunFile | None, str, bool]:
+    """run.json, or why it cannot be used and whether because it is newer."""
+    try:
+        return RunFile.read(folder), "", False
+    except NewerFormatError as fault:
+        return None, str(fault), True
+    except (LdvaeError, OSError, RecursionError) as fault:
+        return None, str(fault), False
+
+
+def _top_programs(folder: Path) -> list[tuple[str, list[str]]]:
+    """The strongest factors on the axes people see first; [] when they cannot be read."""
+    axes = next((name for name in ("readable", "as_trained") if (folder / "factors" / name).exists()), None)
+    if axes is None:
+        return []
+    try:
+        changed = (folder / "factors" / axes / "about.json").stat().st_mtime_ns
+        return [(label, list(genes)) for label, genes in _programs_of(folder / "factors" / axes, changed)]
+    except Exception:  # a card without its programs is better than no list of runs
+        log.warning("The factors of %s cannot be shown on its card.", folder.name, exc_info=True)
+        return []
+
+
+@functools.lru_cache(maxsize=512)
+def _programs_of(folder: Path, changed: int) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """(label, top genes) of the first factors; `changed` makes a rewritten folder another entry of the cache."""
+    from ldvae_core.analysis.factors import load_factors
+    from ldvae_core.analysis.programs import top_genes
+
+    factors = load_factors(folder)
+    programs = []
+    for factor in range(min(PROGRAMS, factors.n_factors)):
+        table = top_genes(factors, factor, n=GENES)
+        strongest = table.loc[table["loading"].abs().sort_values(ascending=False).index, "gene"].head(GENES)
+        programs.append((f"Factor {factor + 1}", tuple(map(str, strongest))))
+    return tuple(programs)
+
+
+def _json(path: Path) -> dict[str, Any]:
+    """A JSON object, or {} when there is none to be had."""
+    try:
+        values = durable.read_json(path)
+    except (RunError, OSError, RecursionError):
+        return {}
+    return values if isinstance(values, dict) else {}
+
+
+def _number(value: object) -> float | None:
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+
+
+def _whole(value: object) -> int | None:
+    number = _number(value)
+    return int(number) if number is not None and math.isfinite(number) else None

@@ -1,0 +1,153 @@
+"""A run with results, opened: arrays memory-mapped and shared read-only by everyone who looks at it."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ldvae_core import durable
+from ldvae_core.analysis.factors import Axes, Factors, load_factors
+from ldvae_core.data.annotations import guess_roles
+from ldvae_core.data.counts import CountMatrix
+from ldvae_core.data.demo import DEMO_RUN, load_demo
+from ldvae_core.data.folder import load_counts
+from ldvae_core.errors import RunError
+from ldvae_core.runs.settings import RunFile, RunSettings
+from ldvae_core.runs.workspace import DEMO
+
+HISTORY_COLUMNS = (
+    "epoch", "step", "train_reconstruction_error", "train_kl", "train_elbo", "validation_reconstruction_error",
+    "validation_kl", "validation_elbo", "kl_weight", "learning_rate", "seconds",
+)  # fmt: skip
+NOT_LABELLED = "not labelled"
+
+
+@dataclass(frozen=True, eq=False)
+class OpenRun:
+    """Everything an exploring page or an export needs. Treat as read-only: it is shared."""
+
+    run_id: str
+    counts: CountMatrix  # of the modelled genes, (n_cells, n_genes)
+    factors: dict[Axes, Factors]  # "as_trained" always; "readable" too under a normal prior
+    split: np.ndarray  # int8 (n_cells,), positions in data.split.SPLIT_NAMES
+    history: pd.DataFrame  # columns HISTORY_COLUMNS, nats per cell
+    metrics: dict[str, Any]  # figures on the test cells and the summary of the training
+    settings: RunSettings
+    data_name: str
+    covariate_loadings: pd.DataFrame | None  # genes x levels, None without covariates
+
+    @property
+    def name(self) -> str:
+        """The run's name as people see it."""
+        return self.settings.name
+
+    @property
+    def axes(self) -> Axes:
+        """The axes to show unless asked otherwise."""
+        return "readable" if "readable" in self.factors else "as_trained"
+
+    @property
+    def label_column(self) -> str | None:
+        """The annotation to colour by: as chosen for the run, else what looks like cell types, else None."""
+        chosen = self.settings.label_column
+        return (
+            chosen if chosen in self.counts.annotations.columns else guess_roles(self.counts.annotations)["cell_type"]
+        )
+
+    def labels(self, column: str | None = None) -> pd.Series:
+        """One annotation as categories of text, indexed by cell id; cells without one are NOT_LABELLED, listed last.
+
+        column: by default label_column. Raises RunError when there is no such annotation, naming those there are.
+        """
+        annotations = self.counts.annotations
+        name = self.label_column if column is None else column
+        if name is None or name not in annotations.columns:
+            known = ", ".join(map(str, annotations.columns)) or "none"
+            asked = "annotation of cell types" if name is None else f"annotation {name!r}"
+            raise RunError(f"The data of this run has no {asked}.", f"It has: {known}.")
+        values = annotations[name]
+        if not isinstance(values.dtype, pd.CategoricalDtype):
+            values = values.astype("category")
+        values = values.cat.remove_unused_categories()
+        texts = [str(category) for category in values.cat.categories]
+        missing = values.isna().to_numpy()
+        names = list(dict.fromkeys([*texts, *([NOT_LABELLED] if missing.any() else [])]))
+        place = {text: position for position, text in enumerate(names)}
+        by_code = np.array([*(place[text] for text in texts), place.get(NOT_LABELLED, -1)])
+        shown = pd.Categorical.from_codes(by_code[values.cat.codes.to_numpy()], names)
+        return pd.Series(shown, index=annotations.index, name=str(name))
+
+
+def open_run_folder(folder: Path, *, run_id: str | None = None) -> OpenRun:
+    """Open a run folder with results. Raises RunError when it has none yet, is damaged, or is of a newer format."""
+    about = RunFile.read(folder)
+    if not (folder / "metrics.json").exists() or not (folder / "factors").is_dir():
+        raise RunError(f"The run {about.settings.name!r} has no results yet.", "Wait until its training has finished.")
+    factors = {axes: load_factors(folder / "factors" / axes) for axes in ("readable", "as_trained")
+               if (folder / "factors" / axes).exists()}  # fmt: skip
+    if not factors:
+        raise RunError(f"The run {about.settings.name!r} has no factors.", "The folder is incomplete.")
+    shown = next(iter(factors.values()))
+    opened = OpenRun(
+        run_id=run_id or folder.name,
+        counts=_counts(folder, shown),
+        factors=factors,
+        split=durable.read_array(folder / "split.npy"),
+        history=read_history(folder),
+        metrics=_metrics(folder),
+        settings=about.settings,
+        data_name=about.data_name,
+        covariate_loadings=_covariates(folder),
+    )
+    shape = (shown.n_cells, shown.n_genes)
+    if opened.counts.counts.shape != shape or opened.split.shape != shape[:1]:
+        raise RunError(f"The parts of the run {folder.name} do not fit together.", "The folder is damaged.")
+    return opened
+
+
+def open_demo_run() -> OpenRun:
+    """The finished run that comes with the program."""
+    return open_run_folder(DEMO_RUN, run_id=DEMO)
+
+
+def read_history(folder: Path) -> pd.DataFrame:
+    """The curves so far, columns HISTORY_COLUMNS; no rows before the first point, or when the file cannot be read."""
+    empty = pd.DataFrame({name: pd.Series(dtype="int64" if name == "step" else "float64") for name in HISTORY_COLUMNS})
+    try:
+        table = durable.read_table(folder / "history.parquet")
+    except (RunError, OSError):
+        return empty
+    return table if set(HISTORY_COLUMNS) <= set(table.columns) else empty
+
+
+def _counts(folder: Path, factors: Factors) -> CountMatrix:
+    """The modelled counts; the shipped run leaves them out, because the program ships them once already."""
+    if (folder / "counts").exists():
+        return load_counts(folder / "counts")
+    whole = load_demo()
+    cells = None
+    if (folder / "cell_ids.npy").exists():
+        cells = _places(durable.read_array(folder / "cell_ids.npy"), whole.cell_ids, folder)
+    return whole.subset(cells=cells, genes=_places(factors.gene_names, whole.gene_names, folder))
+
+
+def _places(names: np.ndarray, among: np.ndarray, folder: Path) -> np.ndarray:
+    place = {name: position for position, name in enumerate(among.tolist())}
+    try:
+        return np.array([place[name] for name in names.tolist()])
+    except KeyError:
+        raise RunError(f"The run {folder.name} has lost its counts.", "The folder is incomplete.") from None
+
+
+def _metrics(folder: Path) -> dict[str, Any]:
+    metrics = durable.read_json(folder / "metrics.json")
+    if not isinstance(metrics, dict):
+        raise RunError(f"metrics.json in {folder.name} cannot be understood.", "The file is damaged.")
+    return metrics
+
+
+def _covariates(folder: Path) -> pd.DataFrame | None:
+    path = folder / "covariates.parquet"
+    return durable.read_table(path) if path.exists() else None

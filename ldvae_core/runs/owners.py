@@ -1,0 +1,91 @@
+"""Who is working on a run: a process, named so that no later process can be mistaken for it.
+
+A process id alone is reused. An owner is "home/pid/start": home is this boot of the machine and its numbering of
+processes, start the moment the process began, counted by the kernel and not by a clock that people can set.
+"""
+
+import functools
+import os
+import platform
+import time
+from pathlib import Path
+
+import psutil
+
+SILENT_SECONDS = 4.0  # an owner we cannot look up is dead when its heartbeat stands still for so long
+
+
+@functools.cache
+def home() -> str:
+    """This boot and process numbering (containers number their own); the machine's name where Linux cannot tell."""
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+        return f"{boot}:{os.stat('/proc/self/ns/pid').st_ino}"
+    except OSError:
+        return platform.node().replace("/", "-") or "here"
+
+
+def this_process() -> str:
+    """The owner string of the running process."""
+    return owner_of(os.getpid()) or f"{home()}/{os.getpid()}/unknown"
+
+
+def owner_of(pid: int) -> str | None:
+    """The owner string of a live process of this home; None when there is none, or it only waits to be reaped."""
+    start = _start_of(pid)
+    return None if start is None else f"{home()}/{pid}/{start}"
+
+
+def is_here(owner: str) -> bool:
+    """Whether the owner was named in this home, so that its process can be looked up."""
+    return owner.rpartition("/")[0].rpartition("/")[0] == home()
+
+
+def is_alive(owner: str) -> bool:
+    """Whether this very process still runs here; another one with the same pid started at another time: False."""
+    pid = owner.rpartition("/")[0].rpartition("/")[2]
+    return is_here(owner) and pid.isdigit() and owner_of(int(pid)) == owner
+
+
+def is_surely_dead(owner: str) -> bool:
+    """Whether we can tell at once that the owner has ended: the machine was started anew since, or its process is gone.
+
+    Of another container on this machine we cannot tell, see Watch.
+    """
+    another_boot = owner.partition("/")[0].partition(":")[0] != home().partition(":")[0]
+    return another_boot or (is_here(owner) and not is_alive(owner))
+
+
+class Watch:
+    """Remembers heartbeats of owners that cannot be looked up (in another container), by our own steady clock."""
+
+    def __init__(self) -> None:
+        self._seen: dict[str, tuple[int, float]] = {}
+
+    def is_dead(self, owner: str, heartbeat: int) -> bool:
+        """Whether the owner has ended: looked up where that is possible, else silent for SILENT_SECONDS."""
+        if is_here(owner) or is_surely_dead(owner):
+            return is_surely_dead(owner)
+        now = time.monotonic()
+        last, since = self._seen.get(owner, (None, now))
+        if last != heartbeat:
+            self._seen[owner] = (heartbeat, now)
+            return False
+        return now - since > SILENT_SECONDS
+
+
+def _start_of(pid: int) -> str | None:
+    """Start of a live process: clock ticks since boot on Linux, else the moment the system has on record."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()  # the name may hold anything
+        return None if fields[0] in (b"Z", b"X") else fields[19].decode()
+    except ProcessLookupError:
+        return None
+    except FileNotFoundError:
+        if Path("/proc/self/stat").exists():
+            return None
+    try:
+        process = psutil.Process(pid)
+        return None if process.status() == psutil.STATUS_ZOMBIE else f"{process.create_time():.3f}"
+    except psutil.Error:
+        return None

@@ -1,0 +1,158 @@
+"""What a run was asked to do: run.json, the first file of a run folder, written before anything else happens."""
+
+import datetime
+import json
+import platform
+from dataclasses import asdict, dataclass, field, replace
+from importlib import metadata
+from pathlib import Path
+from typing import Any, Self
+
+import ldvae_core
+from ldvae_core import durable
+from ldvae_core.data.prepare import DataChoices
+from ldvae_core.errors import LdvaeError, RunError, SettingsError
+from ldvae_core.model.config import ModelConfig, TrainingConfig
+
+FORMAT_VERSION = 1
+RUN_FILE = "run.json"
+LONGEST_NAME = 120
+PACKAGES = ("torch", "numpy", "scipy", "pandas", "anndata")
+
+
+@dataclass(frozen=True)
+class RunSettings:
+    """Everything that decides a run's outcome. Raises SettingsError with every problem at once."""
+
+    name: str  # as people see it; may be changed later
+    data_source: str  # "demo", the id of a data set, or (command line only) a path
+    label_column: str | None = None  # annotation that the pages colour by
+    choices: DataChoices = field(default_factory=DataChoices)
+    model: dict[str, Any] = field(default_factory=dict)  # ModelConfig, but n_genes; covariates: names of annotations
+    training: dict[str, Any] = field(default_factory=dict)  # TrainingConfig
+
+    def __post_init__(self) -> None:
+        problems = []
+        if not isinstance(self.name, str) or not self.name.strip() or len(self.name) > LONGEST_NAME:
+            problems.append(
+                f"The name of a run has 1 to {LONGEST_NAME} characters; this one is {str(self.name)[:40]!r}."
+            )
+        elif not self.name.isprintable():
+            problems.append("The name of a run holds characters that cannot be shown, such as line breaks.")
+        if not isinstance(self.data_source, str) or not self.data_source:
+            problems.append("The run names no data set.")
+        for check in (self._check_model, self._check_training):
+            try:
+                check()
+            except LdvaeError as fault:
+                problems.extend(fault.problems)
+        if problems:
+            raise SettingsError(problems)
+
+    def _check_model(self) -> None:
+        covariates = self.model.get("covariates", ())
+        if isinstance(covariates, str) or not all(isinstance(name, str) for name in covariates):
+            raise SettingsError(f"Covariates are a list of annotation names; this is {covariates!r}.")
+        rest = {key: value for key, value in self.model.items() if key != "covariates"}
+        ModelConfig.from_dict({**rest, "n_genes": self.choices.n_genes + len(self.choices.keep_genes)})
+
+    def _check_training(self) -> None:
+        TrainingConfig.from_dict(self.training)
+
+    @property
+    def n_factors(self) -> int:
+        """Latent dimension."""
+        return self.model.get("n_factors", ModelConfig.n_factors)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values; from_dict reads them back."""
+        values = {**asdict(self), "choices": self.choices.to_dict()}
+        return json.loads(json.dumps(values))  # tuples become lists now, so that it equals what is read later
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Self:
+        """Read what to_dict wrote. Raises SettingsError on bad or unknown values."""
+        try:
+            return cls(**{**values, "choices": DataChoices.from_dict(values.get("choices", {}))})
+        except (TypeError, AttributeError) as fault:
+            raise SettingsError(f"The settings cannot be understood ({fault}).") from None
+
+    def write(self, folder: Path, *, data_name: str = "", fingerprint: str = "") -> None:
+        """Make the run folder, with run.json in it, in one durable step; an existing folder only gets the file."""
+        content = {
+            "format_version": FORMAT_VERSION,
+            "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),  # to be read, never sorted by
+            "versions": versions(),
+            "data_name": data_name or Path(self.data_source).name,
+            "fingerprint": fingerprint,
+            "settings": self.to_dict(),
+        }
+        if folder.exists():
+            durable.write_json(folder / RUN_FILE, content)
+        else:
+            durable.write_folder(folder, lambda part: durable.write_json(part / RUN_FILE, content))
+
+    @classmethod
+    def read(cls, folder: Path) -> Self:
+        """The settings of a run folder. Raises RunError when run.json is missing, damaged or of a newer format."""
+        return RunFile.read(folder).settings
+
+
+@dataclass(frozen=True)
+class RunFile:
+    """What run.json says beside the settings."""
+
+    settings: RunSettings
+    created: str  # ISO 8601, UTC
+    versions: dict[str, str]
+    data_name: str
+    fingerprint: str  # of the data set, "" when it was not known at the start
+
+    @classmethod
+    def read(cls, folder: Path) -> Self:
+        """Raises RunError when run.json is missing, damaged or of a newer format; unknown further keys are let be."""
+        content = durable.read_json(folder / RUN_FILE)
+        version = content.get("format_version") if isinstance(content, dict) else None
+        if isinstance(version, int) and version > FORMAT_VERSION:
+            raise NewerFormatError(
+                f"The run {folder.name} was made by a newer version of this program (run format {version}; this one "
+                f"reads up to {FORMAT_VERSION}).",
+                "Update the program to open it.",
+            )
+        if not isinstance(version, int) or version < 1 or not isinstance(content.get("settings"), dict):
+            raise RunError(f"{RUN_FILE} in {folder.name} does not describe a run.", "The file is damaged.")
+        try:
+            settings = RunSettings.from_dict(content["settings"])
+        except SettingsError as fault:
+            raise RunError([f"{RUN_FILE} in {folder.name} holds bad settings.", *fault.problems]) from None
+        found = content.get("versions")
+        return cls(
+            settings=settings,
+            created=str(content.get("created", "")),
+            versions=dict(found) if isinstance(found, dict) else {},
+            data_name=str(content.get("data_name") or Path(settings.data_source).name),
+            fingerprint=str(content.get("fingerprint") or ""),
+        )
+
+
+class NewerFormatError(RunError):
+    """A run written by a version of the program that this one cannot know."""
+
+
+def rename_in(folder: Path, name: str) -> None:
+    """Give the run another name, and leave everything else as it was. Raises SettingsError, RunError."""
+    renamed = replace(RunSettings.read(folder), name=name.strip())
+    content = durable.read_json(folder / RUN_FILE)
+    content["settings"]["name"] = renamed.name
+    durable.write_json(folder / RUN_FILE, content)
+
+
+def versions() -> dict[str, str]:
+    """Versions of the program, of Python and of the packages that decide the numbers; none of them is loaded for it."""
+    found = {"gene-program-explorer": ldvae_core.__version__, "python": platform.python_version()}
+    for package in PACKAGES:
+        try:
+            found[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            continue
+    return found

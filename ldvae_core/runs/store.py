@@ -1,0 +1,117 @@
+"""The runs of a workspace, by id: listed, looked into, opened, renamed, deleted. The only code that hands out a run."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from ldvae_core.data.demo import DEMO_RUN
+from ldvae_core.errors import RunError
+from ldvae_core.runs.cards import Progress, RunCard, read_card, read_progress
+from ldvae_core.runs.jobs import Jobs
+from ldvae_core.runs.opened import HISTORY_COLUMNS, OpenRun, open_demo_run, open_run_folder, read_history
+from ldvae_core.runs.settings import rename_in
+from ldvae_core.runs.workspace import DEMO, Workspace, is_id, listed_ids
+
+__all__ = [
+    "HISTORY_COLUMNS", "OpenRun", "Progress", "RunCard", "RunStore", "open_demo_run", "open_run_folder",
+]  # fmt: skip
+
+
+class RunStore:
+    """The runs of one workspace, and the finished one that comes with the program as "demo"."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        self.workspace = workspace
+        self.jobs = Jobs(workspace)
+
+    def cards(self) -> list[RunCard]:
+        """Every run, the latest submission first, the demo last; a damaged one is listed with what is wrong."""
+        jobs = self.jobs.all()
+        waiting = sorted((job for job in jobs.values() if job.state == "queued"), key=lambda job: job.place)
+        places = {job.run_id: position for position, job in enumerate(waiting, start=1)}
+        cards = [
+            read_card(self.workspace.runs / run_id, jobs.get(run_id), place=places.get(run_id))
+            for run_id in listed_ids(self.workspace.runs)
+            if run_id != DEMO
+        ]
+        cards.sort(key=lambda card: -card.sequence)
+        return [*cards, *self._demo_card()]
+
+    def card(self, run_id: str) -> RunCard:
+        """One run's card. Raises RunError when it is unknown, naming the known ones."""
+        self._folder(run_id)
+        found = next((card for card in self.cards() if card.run_id == run_id), None)
+        if found is None:
+            raise self._unknown(run_id)
+        return found
+
+    def history(self, run_id: str) -> pd.DataFrame:
+        """Its curves so far, columns HISTORY_COLUMNS; empty before the first point. Raises RunError when unknown."""
+        return read_history(self._folder(run_id))
+
+    def progress(self, run_id: str) -> Progress:
+        """Where it stands. Raises RunError when unknown."""
+        return read_progress(self._folder(run_id))
+
+    def open(self, run_id: str) -> OpenRun:
+        """Its results. Raises RunError when it is unknown, has none, is damaged, or is of a newer format."""
+        folder = self._folder(run_id)
+        if run_id == DEMO:
+            return open_demo_run()
+        card = self.card(run_id)
+        if card.settings is not None and not card.has_results:
+            raise RunError(
+                f"The run {card.name!r} has no results to open: it is {card.state}.", card.error or _advice(card)
+            )
+        return open_run_folder(folder)
+
+    def rename(self, run_id: str, name: str) -> None:
+        """Give it another name. Raises RunError (unknown, demo, newer) or SettingsError (not a name)."""
+        folder = self._folder(run_id)
+        _refuse_demo(run_id)
+        rename_in(folder, name)
+
+    def delete(self, run_id: str) -> None:
+        """Remove it for good. Raises RunError when it is unknown, running, the demo, or made by a newer version."""
+        self._folder(run_id)
+        _refuse_demo(run_id)
+        card = self.card(run_id)
+        if card.read_only:
+            raise RunError(f"The run {run_id} is read-only here.", card.error)
+        self.jobs.delete(run_id)
+
+    def _folder(self, run_id: str) -> Path:
+        """The folder of a known id: the gate that every other method goes through."""
+        if run_id == DEMO and (DEMO_RUN / "run.json").exists():
+            return DEMO_RUN
+        if not is_id(run_id) or run_id == DEMO or run_id not in listed_ids(self.workspace.runs):
+            raise self._unknown(run_id)
+        return self.workspace.runs / run_id
+
+    def _unknown(self, run_id: object) -> RunError:
+        known = [card.run_id for card in self.cards()]
+        shown = ", ".join(known[:20]) + (", ..." if len(known) > 20 else "")
+        return RunError(f"There is no run {str(run_id)[:80]!r}.", f"Known runs: {shown or 'none'}.")
+
+    def _demo_card(self) -> list[RunCard]:
+        if not (DEMO_RUN / "run.json").exists():
+            return []
+        return [read_card(DEMO_RUN, None, run_id=DEMO, demo=True)]
+
+
+def _refuse_demo(run_id: str) -> None:
+    if run_id == DEMO:
+        raise RunError(
+            "The demo run belongs to the program and stays as it is.", "Train a run of your own on its data."
+        )
+
+
+def _advice(card: RunCard) -> str:
+    advice = {
+        "queued": "It waits for its turn.",
+        "running": "Wait until its training has finished, or stop it and keep what it has learned.",
+        "paused": "Resume it on the Train page.",
+        "interrupted": "Resume it on the Train page.",
+        "cancelled": "It was cancelled; train it anew.",
+    }
+    return advice.get(card.state, "Train it anew.")

@@ -1,0 +1,69 @@
+"""The only way from data to screen text: names out of strangers' files are shown as the letters they are.
+
+Streamlit reads markdown, HTML-like tags, :colour[directives], :icons: and formulas between dollar signs in nearly every
+label. Gene, cell type, column and run names pass through here first.
+"""
+
+import html
+import unicodedata
+
+import streamlit as st
+
+LONGEST = 80  # characters of a name on screen; the whole name is in the tables
+_JOINER = "\u2060"  # word joiner: invisible, keeps ":smile:" and "www.site" from being read as commands
+
+
+def plain(text: object, *, longest: int = LONGEST) -> str:
+    """One visible line: control, bidirectional and other invisible characters dropped, cut with an ellipsis."""
+    visible = (character if character.isprintable() else " " for character in str(text)[: 4 * longest])
+    line = " ".join("".join(visible).split())
+    line = "".join(character for character in line if unicodedata.category(character) != "Cf")
+    return line if len(line) <= longest else line[: longest - 1].rstrip() + "…"
+
+
+def literal(text: object, *, longest: int = LONGEST) -> str:
+    """Text that markdown shows letter by letter, whatever it holds."""
+    line = plain(text, longest=longest)
+    escaped = "".join(f"\\{c}" if c.isascii() and not c.isalnum() and c != " " else c for c in line)
+    for command in (":", "@", "."):  # icons, mail addresses and bare web addresses are found after escapes are undone
+        escaped = escaped.replace(f"\\{command}", f"{_JOINER}\\{command}{_JOINER}")
+    return escaped
+
+
+def as_html(text: object, *, longest: int = LONGEST) -> str:
+    """Text that HTML shows letter by letter, inside elements and attributes alike."""
+    return html.escape(plain(text, longest=longest), quote=True)
+
+
+def gene(name: object) -> str:
+    """A gene name in italics, the convention of the field, for show(); its case tells the species and is kept."""
+    return f"<i>{as_html(name, longest=40)}</i>"
+
+
+def genes(names: list[str], *, none: str = "") -> str:
+    """Several gene names for show()."""
+    return ", ".join(gene(name) for name in names) or none
+
+
+def show(body: str, *, kind: str = "line") -> None:
+    """Put HTML on the screen. body: fixed words of this program, and data only through as_html or gene."""
+    st.html(f'<div class="gpe-{kind}">{body}</div>')
+
+
+def sentence(text: str, *, kind: str = "finding") -> None:
+    """One sentence computed from data."""
+    show(as_html(text, longest=600), kind=kind)
+
+
+def count(number: float, thing: str, things: str = "") -> str:
+    """'1 cell', '7,850 cells'."""
+    return f"{number:,.0f} {thing if number == 1 else things or thing + 's'}"
+
+
+def percent(share: float) -> str:
+    """A share with three significant digits at most: 11.2%, 0.53%, under 0.1%."""
+    if share != share:
+        return "n/a"
+    if abs(share) < 0.0005:
+        return "0%" if share <= 0 else "under 0.1%"
+    return f"{100 * share:.3g}%" if abs(share) >= 0.01 else f"{100 * share:.2g}%"

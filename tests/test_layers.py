@@ -1,0 +1,81 @@
+"""The direction of imports is a test, not a promise."""
+
+import ast
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+CORE = ROOT / "ldvae_core"
+ORDER = ["errors", "durable", "data", "demo", "model", "training", "analysis", "plots", "runs", "export", "__main__"]
+TORCH_ALLOWED = {"model", "training", "runs/execute.py"}
+SCREEN_ONLY = {"streamlit"}
+PICKLERS = {"pickle", "joblib", "dill", "cloudpickle", "shelve"}
+MAY_SKIP = {"demo": {"runs"}}  # the script that rebuilds the demo trains its run
+
+
+def modules() -> list[Path]:
+    return sorted(path for path in CORE.rglob("*.py"))
+
+
+def layer_of(path: Path) -> str:
+    """The first part of a module's place below ldvae_core."""
+    return path.relative_to(CORE).parts[0].removesuffix(".py")
+
+
+def imports_of(path: Path, *, top_level_only: bool = False) -> set[str]:
+    """Full names of everything a module imports, inside functions too unless told otherwise."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    nodes = tree.body if top_level_only else ast.walk(tree)
+    found: set[str] = set()
+    for node in nodes:
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            found |= {f"{node.module}.{alias.name}" for alias in node.names} | {node.module or "."}
+    return found
+
+
+def ids(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+@pytest.mark.parametrize("module", modules(), ids=ids)
+def test_a_module_imports_only_lower_layers(module):
+    """Data, model, training, analysis, plots, runs, export: each sees only what stands before it."""
+    layer = layer_of(module)
+    if layer == "__init__":
+        return
+    seen = {name.split(".")[1] for name in imports_of(module) if name.startswith("ldvae_core.")}
+    allowed = set(ORDER[: ORDER.index(layer) + 1]) | MAY_SKIP.get(layer, set())
+    assert seen & set(ORDER) <= allowed
+
+
+@pytest.mark.parametrize("module", modules(), ids=ids)
+def test_the_core_knows_no_screen_and_no_pickle(module):
+    """streamlit belongs to app.py and pages/; what runs code on reading belongs nowhere."""
+    assert {name.split(".")[0] for name in imports_of(module)}.isdisjoint(SCREEN_ONLY | PICKLERS)
+
+
+@pytest.mark.parametrize("module", modules(), ids=ids)
+def test_torch_stays_in_model_training_and_the_worker(module):
+    """The page server never loads it: 3.4 s and 690 MB."""
+    place = str(module.relative_to(CORE))
+    if layer_of(module) in TORCH_ALLOWED or place in TORCH_ALLOWED:
+        return
+    heavy = {"torch", "ldvae_core.model.ldvae", "ldvae_core.model.likelihood", "ldvae_core.runs.execute"}
+    heavy |= {f"ldvae_core.training.{path.stem}" for path in (CORE / "training").glob("*.py")}
+    found = imports_of(module, top_level_only=True)
+    assert not {name for name in found if name in heavy or name.startswith("torch.")}
+
+
+def test_every_import_is_in_the_requirements():
+    """A fresh machine gets from requirements.txt all that the program imports."""
+    lines = (ROOT / "requirements.txt").read_text().splitlines()
+    listed = {line.split(">")[0].split("[")[0].strip().lower() for line in lines if line and line[0] != "#"}
+    spelled = {"sklearn": "scikit-learn", "skmisc": "scikit-misc", "multipart": "python-multipart"}
+    ours = {"ldvae_core", "pages", "app"} | set(sys.stdlib_module_names)
+    sources = [*modules(), *(ROOT / "pages").rglob("*.py"), ROOT / "app.py"]
+    used = {name.split(".")[0] for path in sources if path.exists() for name in imports_of(path)} - ours - {"."}
+    assert {spelled.get(name, name) for name in used} <= listed
