@@ -4,7 +4,6 @@ The one place, beside data/read.py, that says obs and var. A stranger with this 
 error of the test cells: library_size * softmax(X_ldvae @ LDVAE_loadings.T + ldvae_intercept) are the expected counts.
 """
 
-import json
 import os
 import tempfile
 import warnings
@@ -22,6 +21,7 @@ from ldvae_core.errors import RunError
 from ldvae_core.plots.theme import factor_label, type_colours
 from ldvae_core.runs.store import OpenRun
 
+SPLIT_COLUMN = "ldvae_split"
 MOST_COLOURED = 102  # categories: beyond, the field's tools have no palette either
 
 
@@ -54,7 +54,7 @@ def as_anndata(opened: OpenRun, factors: Factors) -> anndata.AnnData:
     counts = opened.counts
     annotations = counts.annotations.copy()
     split = np.asarray(opened.split)
-    annotations["ldvae_split"] = pd.Categorical(np.array(SPLIT_NAMES)[split], categories=SPLIT_NAMES)
+    annotations[SPLIT_COLUMN] = pd.Categorical(np.array(SPLIT_NAMES)[split], categories=SPLIT_NAMES)
     genes = pd.DataFrame(index=pd.Index(counts.gene_names.astype(object)))
     if counts.gene_ids is not None:
         genes["gene_ids"] = counts.gene_ids.astype(object)
@@ -80,7 +80,7 @@ def _about(opened: OpenRun, factors: Factors) -> dict[str, Any]:
     """Settings, history, figures and factors, in types that every reader of .h5ad knows."""
     labels = [factor_label(k) for k in range(factors.loadings.shape[1])]
     return {
-        "params": json.dumps(opened.settings.to_dict(), ensure_ascii=False),
+        "params": _storable(opened.settings.to_dict()),
         "history": opened.history.reset_index(drop=True).rename(index=str),
         "metrics": {key: value for key, value in opened.metrics.items() if isinstance(value, int | float | str)},
         "factors": {
@@ -93,11 +93,20 @@ def _about(opened: OpenRun, factors: Factors) -> dict[str, Any]:
     }
 
 
+def _storable(value: Any) -> Any:
+    """Nested settings in what .h5ad can hold: no None, no empty list; lists as arrays."""
+    if isinstance(value, dict):
+        return {key: _storable(item) for key, item in value.items() if item is not None and item != []}
+    return np.array(value) if isinstance(value, list) else value
+
+
 def _colours(annotations: pd.DataFrame) -> dict[str, np.ndarray]:
     """<column>_colors in category order, so that other tools draw the cell types as we do."""
     found = {}
     for name in annotations.columns:
         column = annotations[name]
+        if name == SPLIT_COLUMN:
+            continue
         if isinstance(column.dtype, pd.CategoricalDtype) and 1 < len(column.cat.categories) <= MOST_COLOURED:
             colours = type_colours([str(category) for category in column.cat.categories])
             found[f"{name}_colors"] = np.array(list(colours.values()), dtype=object)

@@ -112,7 +112,7 @@ def build_factors(
     require_positive(size)
     weights, bias = _centred(loadings, intercept, usage=usage)
     rotated = axes == "readable" and not usage and loadings.shape[1] > 1
-    rotation = varimax(representation) if rotated else np.eye(loadings.shape[1])
+    rotation = varimax(representation, loadings) if rotated else np.eye(loadings.shape[1])
     z, flips = _oriented(representation, rotation, usage=usage)
     rotation = rotation * np.where(flips, -1.0, 1.0)
     variance = None if posterior_variance is None or usage else _rotate(posterior_variance, rotation**2)

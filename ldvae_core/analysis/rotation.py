@@ -1,20 +1,37 @@
-"""Readable axes: the rotation of the factors under which cells fall on single axes.
+"""Readable axes: the rotation of the factors under which cells, and the genes behind them, fall on single axes.
 
 A normal prior does not care about rotations, so the axes a run ends with are an accident of its seed. Varimax on the
-cells' positions picks the same axes every time, at exactly the same likelihood (MODEL.md, section 5).
+cells' positions picks the same axes every time, at exactly the same likelihood (MODEL.md, section 5). Cells that fill
+space evenly (a normal cloud) single out no axes, though; then the same criterion of the loadings decides, because few
+genes belong to a program. Its weight falls with the square of what the cells' own criterion exceeds that of a normal
+cloud by: on the mouse embryo it is 0.01, on simulated normal factors 1 to 5.
 """
+
+from typing import NamedTuple
 
 import numpy as np
 
 from ldvae_core.analysis.chunks import some_cells
 
+LOADINGS_WEIGHT = 0.05  # of the genes' criterion, at cells whose own is twice that of a normal cloud
+LARGEST_WEIGHT = 10.0
 SEARCH_CELLS, POLISH_CELLS = 20_000, 200_000  # enough to place an axis; the rotation is then applied to every cell
 
 
-def varimax(representation: np.ndarray, *, n_starts: int = 6, seed: int = 0) -> np.ndarray:
+class _Part(NamedTuple):
+    """Centred rows, and what their mean criterion counts."""
+
+    rows: np.ndarray
+    weight: float
+
+
+def varimax(
+    representation: np.ndarray, loadings: np.ndarray | None = None, *, n_starts: int = 6, seed: int = 0
+) -> np.ndarray:
     """Orthogonal R (n_factors, n_factors) float64 that maximises the summed variance of the squares of (Z - mean) R.
 
-    representation: (n_cells, n_factors). Use Z @ R and W @ R: logits Z W' and the prior N(0, I) are unchanged. The
+    representation: (n_cells, n_factors); loadings (n_genes, n_factors) add the criterion of (W - mean) R, W brought to
+    Z's overall size, with the weight that the head of this file explains. Use Z @ R and W @ R: logits Z W' and the prior N(0, I) are unchanged. The
     criterion has local optima: the best of `n_starts` starts is kept (the axes as given, then seeded random ones).
     Above 200,000 cells a seeded sample places the axes. Raises nothing. Source: Kaiser 1958, without his row weights.
     """
@@ -22,12 +39,17 @@ def varimax(representation: np.ndarray, *, n_starts: int = 6, seed: int = 0) -> 
     if n_factors < 2 or n_cells < 2:
         return np.eye(n_factors)
     rng = np.random.default_rng(seed)
-    search = _centred(representation, SEARCH_CELLS, seed)
     starts = [np.eye(n_factors), *(_random_rotation(n_factors, rng) for _ in range(n_starts - 1))]
-    found = [_climb(search, start, tolerance=1e-7, max_steps=300) for start in starts]
-    best = max(found, key=lambda rotation: varimax_criterion(search @ rotation))
-    polish = search if n_cells <= SEARCH_CELLS else _centred(representation, POLISH_CELLS, seed)
-    return _climb(polish, best, tolerance=1e-12, max_steps=500)
+    cells = some_cells(np.arange(n_cells), SEARCH_CELLS, seed=seed)
+    parts = [_Part(_centred(representation[cells]), 1.0)]
+    best = _best(parts, starts)
+    if loadings is not None:
+        parts.append(_genes_beside(parts[0].rows, loadings, best))
+        best = _best(parts, [best, *starts])
+    if n_cells > SEARCH_CELLS:
+        cells = some_cells(np.arange(n_cells), POLISH_CELLS, seed=seed)
+        parts[0] = _Part(_centred(representation[cells]), 1.0)
+    return _climb(parts, best, tolerance=1e-12, max_steps=500)
 
 
 def varimax_criterion(rotated: np.ndarray) -> float:
@@ -35,9 +57,24 @@ def varimax_criterion(rotated: np.ndarray) -> float:
     return float((rotated**2).var(axis=0).sum())
 
 
-def _centred(representation: np.ndarray, limit: int, seed: int) -> np.ndarray:
-    cells = some_cells(np.arange(len(representation)), limit, seed=seed)
-    values = np.asarray(representation[cells], np.float64)
+def _genes_beside(z: np.ndarray, loadings: np.ndarray, rotation: np.ndarray) -> _Part:
+    """The loadings in Z's size, weighted by how little the cells (at their own best rotation) differ from a cloud."""
+    rotated, w = z @ rotation, _centred(loadings)
+    of_a_cloud = 2.0 * float((rotated.var(axis=0) ** 2).sum())  # the criterion of normal factors of these variances
+    excess = varimax_criterion(rotated) / of_a_cloud - 1.0 if of_a_cloud > 0 else 0.0
+    weight = min(LOADINGS_WEIGHT / excess**2, LARGEST_WEIGHT) if excess != 0 else LARGEST_WEIGHT
+    size = np.sqrt((w**2).mean())
+    return _Part(w * (np.sqrt((z**2).mean()) / size if size > 0 else 0.0), weight)
+
+
+def _best(parts: list[_Part], starts: list[np.ndarray]) -> np.ndarray:
+    """The highest of the optima that these starts lead to."""
+    found = [_climb(parts, start, tolerance=1e-7, max_steps=300) for start in starts]
+    return max(found, key=lambda rotation: sum(part.weight * varimax_criterion(part.rows @ rotation) for part in parts))
+
+
+def _centred(values: np.ndarray) -> np.ndarray:
+    values = np.asarray(values, np.float64)
     return values - values.mean(axis=0)
 
 
@@ -45,19 +82,21 @@ def _random_rotation(n_factors: int, rng: np.random.Generator) -> np.ndarray:
     return np.linalg.qr(rng.standard_normal((n_factors, n_factors)))[0]
 
 
-def _climb(centred: np.ndarray, rotation: np.ndarray, *, tolerance: float, max_steps: int) -> np.ndarray:
+def _climb(parts: list[_Part], rotation: np.ndarray, *, tolerance: float, max_steps: int) -> np.ndarray:
     """Gradient-and-project steps until the criterion rises by less than `tolerance` of itself, ten steps in a row."""
     value, quiet = -np.inf, 0
     for _ in range(max_steps):
-        rotated = centred @ rotation
-        squares = rotated**2
-        mean_squares = squares.mean(axis=0)
-        reached = float(((squares - mean_squares) ** 2).mean(axis=0).sum())
+        reached, gradient = 0.0, np.zeros_like(rotation)  # (factors, factors)
+        for rows, weight in parts:
+            rotated = rows @ rotation
+            squares = rotated**2
+            around_mean = squares - squares.mean(axis=0)
+            reached += weight * float((around_mean**2).mean(axis=0).sum())
+            gradient += weight / len(rows) * (rows.T @ (rotated * around_mean))
         quiet = quiet + 1 if reached <= value * (1 + tolerance) else 0
         if quiet == 10 or reached == 0.0:
             break
         value = max(value, reached)
-        gradient = centred.T @ (rotated * (squares - mean_squares))  # (factors, factors)
         left, _, right = np.linalg.svd(gradient)
         rotation = left @ right
     return rotation

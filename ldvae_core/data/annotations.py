@@ -12,7 +12,7 @@ _ROLE_NAMES: dict[str, tuple[str, ...]] = {
     "cell_type": (
         "cell_type", "celltype", "cell_types", "celltypes", "cell_ontology_class", "predicted_celltype", "cell_label",
         "annotation", "cell_annotation", "annot", "cell_identity", "label", "labels", "clusters", "cluster",
-        "clusters_fine", "leiden", "louvain", "seurat_clusters",
+        "clustername", "clusters_fine", "leiden", "louvain", "seurat_clusters",
     ),
     "donor": ("donor", "donor_id", "individual", "ind", "patient", "patient_id", "subject", "subject_id", "mouse",
               "mouse_id", "animal", "animal_id", "embryo", "embryo_id"),

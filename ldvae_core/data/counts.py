@@ -110,7 +110,7 @@ def make_count_matrix(
 ) -> CountMatrix:
     """Check everything, then build. counts: (n_cells, n_genes), any number type; annotations: one row a cell, in order.
 
-    Repeated names are made unique and cells or genes without counts dropped, each with a notice.
+    Repeated names are made unique and cells without counts dropped, each with a notice.
     Raises CountsError with all problems at once: lengths that disagree, entries that are not whole numbers >= 0, names
     that cannot be shown, fewer than FEWEST_CELLS cells or FEWEST_GENES genes with counts.
     """
@@ -198,10 +198,12 @@ def _length_problems(
 
 
 def _without_empty(matrix: CountMatrix) -> CountMatrix:
-    """Drop cells and genes without counts, saying how many; refuse what is then too small to learn from."""
+    """Drop cells without counts and count the genes without; refuse what is then too small to learn from.
+
+    Such genes stay, so that the data set has the shape of its file; select_genes never chooses them.
+    """
     cells = matrix.genes_per_cell > 0
-    genes = sum_by_gene(matrix.counts) > 0
-    n_cells, n_genes = int(cells.sum()), int(genes.sum())
+    n_cells, n_genes = int(cells.sum()), int((sum_by_gene(matrix.counts) > 0).sum())
     problems = []
     if n_cells < FEWEST_CELLS:
         problems.append(f"{n_cells:,} of {matrix.n_cells:,} cells have counts; at least {FEWEST_CELLS} are needed.")
@@ -209,15 +211,14 @@ def _without_empty(matrix: CountMatrix) -> CountMatrix:
         problems.append(f"{n_genes:,} of {matrix.n_genes:,} genes have counts; at least {FEWEST_GENES} are needed.")
     if problems:
         raise CountsError(problems, "Load a data set with more cells and genes.")
-    dropped = []
+    notices = []
     if n_cells < matrix.n_cells:
-        dropped.append(f"{matrix.n_cells - n_cells:,} of {matrix.n_cells:,} cells have no counts: dropped.")
+        notices.append(f"{matrix.n_cells - n_cells:,} of {matrix.n_cells:,} cells have no counts: dropped.")
     if n_genes < matrix.n_genes:
-        dropped.append(f"{matrix.n_genes - n_genes:,} of {matrix.n_genes:,} genes have no counts in any cell: dropped.")
-    if not dropped:
-        return matrix
-    kept_cells = None if n_cells == matrix.n_cells else cells
-    return matrix.subset(kept_cells, None if n_genes == matrix.n_genes else genes).with_notices(*dropped)
+        silent = matrix.n_genes - n_genes
+        notices.append(f"{silent:,} of {matrix.n_genes:,} genes have no counts in any cell: never modelled.")
+    kept = matrix if n_cells == matrix.n_cells else matrix.subset(cells)
+    return kept.with_notices(*notices)
 
 
 def _positions(chosen: np.ndarray | None, length: int) -> np.ndarray | None:

@@ -73,13 +73,12 @@ def take_counts(places: Sequence[Place]) -> tuple[sparse.csr_matrix, Place, list
 
     Raises CountsError when none does, with the faults of the first place, or when the chosen one is damaged.
     """
-    for place in places:
-        if _starts_well(place) and not count_faults(place):
-            notices = []
-            if place is not places[0]:
-                passed = ", ".join(other.where for other in places[: places.index(place)])
-                notices.append(f"Counts were taken from {place.where}: {passed} holds no raw counts.")
-            return load(place), place, notices
+    for position, place in enumerate(places):
+        counts = load(place)
+        if counts is not None:
+            passed = ", ".join(other.where for other in places[:position])
+            notices = [f"Counts were taken from {place.where}: {passed} holds no raw counts."] if passed else []
+            return counts, place, notices
     first = places[0]
     sentences = fault_sentences(count_faults(first), n_entries=first.n_entries, where=first.where)
     guess = guess_transformation(_first_rows(first))
@@ -95,40 +94,52 @@ def count_faults(place: Place) -> Counter[str]:
     return faults
 
 
-def load(place: Place) -> sparse.csr_matrix:
-    """The matrix as CSR of uint32, rows and columns as stored. Its values are known to be whole numbers >= 0.
+def load(place: Place) -> sparse.csr_matrix | None:
+    """The matrix as CSR of uint32, rows and columns as stored; None as soon as an entry is no whole number >= 0.
 
     Raises CountsError when row starts fall, or an index lies outside the matrix: checked before scipy sees them.
     """
     if place.layout == "dense":
-        blocks = [sparse.csr_matrix(block.astype(np.uint32)) for block in _dense_blocks(place)]
-        return sparse.csr_matrix(sparse.vstack(blocks, format="csr")) if blocks else _empty(place)
-    n_minor = place.n_columns if place.layout == "csr" else place.n_rows
-    pointers = place.element["indptr"][:].astype(np.int64)
+        return _load_dense(place)
     n_values = place.n_entries
+    data = np.empty(n_values, dtype=np.uint32)
+    start = 0
+    for values in _value_blocks(place):
+        if find_faults(values):
+            return None
+        data[start : start + len(values)] = values
+        start += len(values)
+    indices, pointers = _positions(place)
+    make = sparse.csr_matrix if place.layout == "csr" else sparse.csc_matrix
+    return sparse.csr_matrix(make((data, indices, pointers), shape=(place.n_rows, place.n_columns)))
+
+
+def _load_dense(place: Place) -> sparse.csr_matrix | None:
+    blocks = [sparse.csr_matrix((0, place.n_columns), dtype=np.uint32)]
+    for block in _dense_blocks(place):
+        if find_faults(block.ravel()):
+            return None
+        blocks.append(sparse.csr_matrix(block.astype(np.uint32)))
+    return sparse.csr_matrix(sparse.vstack(blocks, format="csr"))
+
+
+def _positions(place: Place) -> tuple[np.ndarray, np.ndarray]:
+    """(indices, row starts) of a sparse place, once it is sure that they stay inside the matrix."""
+    n_values, n_minor = place.n_entries, place.n_columns if place.layout == "csr" else place.n_rows
+    pointers = place.element["indptr"][:].astype(np.int64)
     if pointers[0] != 0 or pointers[-1] != n_values or (np.diff(pointers) < 0).any():
         raise CountsError(f"The row starts of {place.where} are out of order.", DAMAGED_REMEDY)
     small = max(n_values, place.n_rows, place.n_columns) < 2**31
     indices = np.empty(n_values, dtype=np.int32 if small else np.int64)
-    data = np.empty(n_values, dtype=np.uint32)
     for start in range(0, n_values, BLOCK):
         piece = slice(start, start + BLOCK)
         found = place.element["indices"][piece]
-        if len(found) and (int(found.min()) < 0 or int(found.max()) >= n_minor):
+        if int(found.min()) < 0 or int(found.max()) >= n_minor:
             raise CountsError(
                 f"{place.where} has an index outside the matrix ({int(found.max()):,} of {n_minor:,}).", DAMAGED_REMEDY
             )
         indices[piece] = found
-        data[piece] = place.element["data"][piece]
-    make = sparse.csr_matrix if place.layout == "csr" else sparse.csc_matrix
-    return sparse.csr_matrix(
-        make((data, indices, pointers.astype(indices.dtype)), shape=(place.n_rows, place.n_columns))
-    )
-
-
-def _starts_well(place: Place) -> bool:
-    """Whether the first block could be counts: saves reading the rest of what is not."""
-    return not find_faults(next(_value_blocks(place), np.zeros(0)))
+    return indices, pointers.astype(indices.dtype)
 
 
 def _value_blocks(place: Place) -> Iterator[np.ndarray]:
@@ -161,10 +172,6 @@ def _first_rows(place: Place) -> sparse.csr_matrix:
     columns = np.concatenate([np.arange(length) for length in lengths]) if len(lengths) else np.zeros(0, dtype=np.int64)
     width = int(lengths.max(initial=1))
     return sparse.csr_matrix((values, columns, starts), shape=(len(lengths), max(width, 1)))
-
-
-def _empty(place: Place) -> sparse.csr_matrix:
-    return sparse.csr_matrix((place.n_rows, place.n_columns), dtype=np.uint32)
 
 
 def _text(value: object) -> str:

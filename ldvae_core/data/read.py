@@ -18,8 +18,10 @@ from ldvae_core.errors import CountsError
 
 MEMORY_BASE = 2 << 30  # bytes; enough for any file of a few hundred megabytes
 MEMORY_PER_BYTE = 12  # a gzipped sparse matrix unfolds to about six times its size, held twice while it is sorted
-TIMEOUT_S = 900.0
+TIMEOUT_BASE_S = 60.0
+TIMEOUT_S_PER_BYTE = 1e-6  # a second a megabyte; about 20 times what a common .h5ad takes
 PROJECT = Path(__file__).resolve().parents[2]
+CHILD = (sys.executable, "-m", "ldvae_core.data.reading_process")
 LOGGED = 4_000  # last characters of the child's messages that go to the log
 _PASSED_ON = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "TEMP", "TMP", "SYSTEMROOT", "LD_LIBRARY_PATH", "VIRTUAL_ENV")
 
@@ -27,11 +29,11 @@ logger = logging.getLogger(__name__)
 
 
 def read_counts(
-    source: Path, into: Path, *, memory_limit_bytes: int | None = None, timeout_s: float = TIMEOUT_S
+    source: Path, into: Path, *, memory_limit_bytes: int | None = None, timeout_s: float | None = None
 ) -> CountMatrix:
     """Read `source` (see formats.READABLE) into the folder `into` and open that: counts checked, names unique.
 
-    memory_limit_bytes: for the child beyond its libraries; None grows with the file. timeout_s: seconds of wall clock.
+    memory_limit_bytes: for the child beyond its libraries. timeout_s: seconds of wall clock. None grows with the file.
     Raises CountsError: missing or unreadable file, refused for safety, no raw counts, too large, too slow, or a reader
     that died. On any failure `into` is as it was before, and nothing is left beside it.
     """
@@ -41,19 +43,20 @@ def read_counts(
     if not source.is_file() and not source.is_dir():
         raise CountsError(f"{source.name} is neither a file nor a folder.", "Choose a data file.")
     reader_of(source)
-    limit = memory_limit_bytes if memory_limit_bytes is not None else MEMORY_BASE + MEMORY_PER_BYTE * _size(source)
-    durable.write_folder(into, lambda part: _run(source.resolve(), part.resolve(), limit, timeout_s))
+    size = _size(source)
+    memory = MEMORY_BASE + MEMORY_PER_BYTE * size if memory_limit_bytes is None else memory_limit_bytes
+    seconds = TIMEOUT_BASE_S + TIMEOUT_S_PER_BYTE * size if timeout_s is None else timeout_s
+    durable.write_folder(into, lambda part: _run(source.resolve(), part.resolve(), memory, seconds))
     return load_counts(into)
 
 
 def _run(source: Path, folder: Path, memory_bytes: int, timeout_s: float) -> None:
     """Let the child fill `folder`; turn its refusal, its death or its silence into CountsError."""
-    command = [sys.executable, "-m", "ldvae_core.data.reading_process"]
     arguments = [str(source), str(folder), str(memory_bytes), str(max(1, round(timeout_s)))]
     with tempfile.TemporaryFile() as answer, tempfile.TemporaryFile() as messages:
         try:
             status = subprocess.run(
-                [*command, *arguments],
+                [*CHILD, *arguments],
                 stdin=subprocess.DEVNULL,
                 stdout=answer,
                 stderr=messages,

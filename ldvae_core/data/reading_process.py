@@ -53,10 +53,11 @@ def _limit(memory_bytes: int, seconds: int) -> None:
         import resource
     except ImportError:  # Windows
         return
-    limits = {"RLIMIT_CORE": 0, "RLIMIT_CPU": seconds, "RLIMIT_AS": _address_space() + memory_bytes}
-    for name, value in limits.items():
+    space = _address_space() + memory_bytes
+    limits = {"RLIMIT_CORE": (0, 0), "RLIMIT_CPU": (seconds, seconds + 5), "RLIMIT_AS": (space, space)}
+    for name, soft_and_hard in limits.items():
         try:
-            resource.setrlimit(getattr(resource, name), (value, value))
+            resource.setrlimit(getattr(resource, name), soft_and_hard)
         except (AttributeError, ValueError, OSError):
             continue
 

@@ -8,7 +8,16 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from ldvae_core.plots.escape import escape_all, italic, plain
-from ldvae_core.plots.frame import PAIR_HEIGHT, SMALLEST_SIDE, Window, halo, say_empty, square_figure, window_around
+from ldvae_core.plots.frame import (
+    PAIR_HEIGHT,
+    SMALLEST_SIDE,
+    Window,
+    halo,
+    say_empty,
+    square_figure,
+    window_around,
+    words_trace,
+)
 from ldvae_core.plots.labels import Places, place_labels, text_size
 from ldvae_core.plots.theme import DASHES, FONT_SIZE, SMALL_SIZE, Mode, legible, palette, three_digits
 
@@ -87,7 +96,9 @@ def add_arrows(
         dash = "solid" if kind is None else DASHES[order % len(DASHES)]
         figure.add_trace(_arrow_trace(arrows.table.iloc[rows], colour, dash, font_size).update(where))
     figure.add_trace(_leader_trace(arrows, mode).update(where))
-    figure.add_trace(_name_trace(arrows, groups, colours, mode, font_size).update(where))
+    for kind, rows in groups.items():
+        colour = palette(mode).ink if kind is None else legible(colours[kind], mode, text=True)
+        figure.add_trace(_name_trace(arrows, rows, colour, mode, font_size).update(where))
 
 
 def _groups(table: pd.DataFrame, colours: Mapping[str, str] | None) -> dict[str | None, np.ndarray]:
@@ -158,30 +169,12 @@ def _leader_trace(arrows: Arrows, mode: Mode) -> go.Scatter:
     )
 
 
-def _name_trace(
-    arrows: Arrows,
-    groups: Mapping[str | None, np.ndarray],
-    colours: Mapping[str, str] | None,
-    mode: Mode,
-    font_size: float,
-) -> go.Scatter:
-    ink = np.full(len(arrows.names), palette(mode).ink, dtype=object)
-    for kind, rows in groups.items():
-        if kind is not None:
-            ink[rows] = legible(colours[kind], mode, text=True)
-    shown = arrows.places.placed
-    return go.Scatter(
-        x=arrows.places.centres[shown, 0],
-        y=arrows.places.centres[shown, 1],
-        mode="text",
-        text=[italic(name, longest=LONGEST_GENE) for name, seen in zip(arrows.names, shown, strict=True) if seen],
-        textposition="middle center",
-        textfont={"size": font_size, "color": ink[shown], "shadow": halo(mode)},
-        customdata=_click_data(arrows.table[shown]),
-        hoverinfo="skip",
-        cliponaxis=True,
-        name="names",
-    )
+def _name_trace(arrows: Arrows, rows: np.ndarray, colour: str, mode: Mode, font_size: float) -> go.Scatter:
+    rows = rows[arrows.places.placed[rows]]
+    names = [italic(arrows.names[row], longest=LONGEST_GENE) for row in rows]
+    font = {"size": font_size, "shadow": halo(mode)}
+    trace = words_trace(arrows.places.centres[rows], names, colour=colour, font=font)
+    return trace.update(customdata=_click_data(arrows.table.iloc[rows]), name="names")
 
 
 def _click_data(table: pd.DataFrame) -> np.ndarray:

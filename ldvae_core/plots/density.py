@@ -10,12 +10,14 @@ from ldvae_core.analysis.raster import Contour, Raster
 from ldvae_core.plots.colour_bar import add_colour_bar
 from ldvae_core.plots.colours import gamma, linear, rgb
 from ldvae_core.plots.contours import add_contours
+from ldvae_core.plots.escape import escape
 from ldvae_core.plots.frame import PAIR_HEIGHT, Window, say_empty, square_figure
 from ldvae_core.plots.png import png_address
 from ldvae_core.plots.theme import Mode, grey_scale, legible, palette, three_digits, viridis_scale
 from ldvae_core.plots.type_names import add_type_names
 
 POWER = 0.25  # of the paper's Fig. 1c: single cells and crowds are both seen
+HOVER_BINS = 48
 NO_CELLS = "No cells to show"
 
 
@@ -111,6 +113,7 @@ def plot_types(
         sizing="stretch",
         layer="below",
     )
+    figure.add_trace(_what_is_here(rasters, window))
     add_type_names(figure, rasters, colours, window, mode=mode)
     return figure
 
@@ -173,6 +176,33 @@ def quantise(values: np.ndarray, *, low: float, high: float | None = None) -> np
     share = np.clip((values[present] - low) / ((high - low) or 1.0), 0.0, 1.0)
     levels[present] = 1 + np.round(254 * share).astype(np.uint8)
     return levels
+
+
+def _what_is_here(rasters: Mapping[str, Raster], window: Window) -> go.Scatter:
+    """Points nobody sees, at most 48 x 48, that name the commonest type under the pointer and count the cells."""
+    counts = np.stack([raster.counts for raster in rasters.values()])
+    bins = counts.shape[1]
+    edges = np.unique(np.linspace(0, bins, min(HOVER_BINS, bins) + 1).astype(int))
+    blocks = np.add.reduceat(np.add.reduceat(counts, edges[:-1], axis=1), edges[:-1], axis=2)
+    total, names = blocks.sum(axis=0), [escape(name) for name in rasters]
+    rows, columns = np.nonzero(total)
+    best = blocks[:, rows, columns].argmax(axis=0)
+    middle = (edges[:-1] + edges[1:]) / 2 * window.side / bins
+    unseen = {"marker": {"opacity": 0.0}}
+    return go.Scatter(
+        x=(window.x_low + middle[columns]).astype(np.float32),
+        y=(window.y_low + middle[rows]).astype(np.float32),
+        mode="markers",
+        marker={"opacity": 0.0, "size": 8},
+        selected=unseen,
+        unselected=unseen,
+        text=[
+            f"<b>{names[kind]}</b><br>{blocks[kind, row, column]:,} of {total[row, column]:,} cells here"
+            for kind, row, column in zip(best, rows, columns, strict=True)
+        ],
+        hovertemplate="%{text}<extra></extra>",
+        name="types here",
+    )
 
 
 def _mix(rasters: Mapping[str, Raster], colours: Mapping[str, str], mode: Mode) -> np.ndarray:

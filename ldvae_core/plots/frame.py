@@ -1,5 +1,6 @@
 """The square frame that cells and genes share: fixed height, equal axes, so that the two panels of a pair match."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -11,7 +12,7 @@ from ldvae_core.plots.theme import FONT_SIZE, SMALL_SIZE, Mode, palette, templat
 PAIR_HEIGHT = 460  # px: pair, controls and sentence fit a 1440 x 900 window
 COMPACT_HEIGHT = 220  # px: a pair in the gallery
 MARGIN = {"l": 58, "r": 12, "t": 30, "b": 48}  # px; the top holds the tools, clear of the frame
-SMALLEST_SIDE = 320  # px: names are placed for the narrowest frame; in a larger one they only move apart
+SMALLEST_SIDE = 290  # px: names are placed for the narrowest frame; in a larger one they only move apart
 LONGEST_TITLE = 70  # characters
 
 
@@ -83,6 +84,7 @@ def title(text: str) -> str:
 
 def say_empty(figure: go.Figure, words: str, mode: Mode) -> go.Figure:
     """One quiet line in the middle of empty axes."""
+    figure.add_trace(go.Scatter(x=[None], y=[None], hoverinfo="skip", name="nothing"))  # or plotly drops the axes
     figure.add_annotation(
         text=escape(words, longest=120),
         x=0.5,
@@ -99,6 +101,24 @@ def halo(mode: Mode) -> str:
     """A text shadow in the colour of the paper, so that names stay readable on top of dots and lines."""
     paper = palette(mode).paper
     return ", ".join(f"{x}px {y}px 2px {paper}" for x in (-1, 1) for y in (-1, 1)) + f", 0 0 4px {paper}"
+
+
+def words_trace(
+    places: np.ndarray, texts: Sequence[str], *, colour: str, font: dict[str, object] | None = None
+) -> go.Scatter:
+    """Escaped texts centred on (n, 2) places, in one colour that a selection elsewhere does not fade."""
+    kept = {"textfont": {"color": colour}}
+    return go.Scatter(
+        x=places[:, 0],
+        y=places[:, 1],
+        mode="text",
+        text=list(texts),
+        textposition="middle center",
+        textfont={"color": colour, **(font or {})},
+        selected=kept,
+        unselected=kept,
+        hoverinfo="skip",
+    )
 
 
 def note_font(mode: Mode) -> dict[str, object]:

@@ -38,10 +38,11 @@ def plot_thumbnail(
         figure.add_trace(raster_trace(raster, levels, grey_scale(mode)))
     if table.empty:
         return say_empty(figure, "No genes", mode)
-    cloud = density_raster(*table[["x", "y"]].to_numpy(np.float64).T, bins=GENE_BINS, extent=Extent(*genes.window))
-    figure.add_trace(
-        raster_trace(cloud, quantise(cloud.counts.astype(float), low=0.0), _cloud(mode), axes=("x2", "y2"))
-    )
+    others = table.loc[~table["arrow"].astype(bool), ["x", "y"]].to_numpy(np.float64)
+    cloud = density_raster(*others.T, bins=GENE_BINS, extent=Extent(*genes.window))
+    if cloud.counts.any():
+        levels = quantise(cloud.counts.astype(float), low=0.0)
+        figure.add_trace(raster_trace(cloud, levels, _cloud(mode), axes=("x2", "y2")))
     add_arrows(figure, genes, mode=mode, font_size=NAME_SIZE, axes=("x2", "y2"))
     figure.update_traces(hoverinfo="skip", hovertemplate=None)
     return figure

@@ -6,13 +6,15 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
+from ldvae_core.plots.colours import contrast
 from ldvae_core.plots.escape import escape
-from ldvae_core.plots.frame import say_empty
+from ldvae_core.plots.frame import say_empty, words_trace
 from ldvae_core.plots.labels import text_size
 from ldvae_core.plots.theme import (
     SMALL_SIZE,
     TICK_SIZE,
     Mode,
+    diverging_colour,
     diverging_scale,
     factor_label,
     palette,
@@ -24,6 +26,7 @@ from ldvae_core.plots.theme import (
 )
 
 ROW_HEIGHT, SMALLEST_HEIGHT, LARGEST_HEIGHT = 24, 180, 900  # px
+LEAST_PRINTED = 0.1  # of the scale
 MOST_PRINTED = 400  # cells of the table whose numbers are written in them
 LONGEST_TYPE = 28  # characters
 MARGIN = {"l": 60, "r": 76, "t": 30, "b": 48}  # px
@@ -59,6 +62,7 @@ def plot_association(
     left = 20 + max(text_size(str(name)[:LONGEST_TYPE], TICK_SIZE)[0] for name in grid.index)
     figure = go.Figure(layout=_layout([str(k + 1) for k in grid.columns], names, left, mode, x_title="Factor"))
     figure.add_trace(_cells(grid.to_numpy(np.float64), title, middle, half, mode))
+    _print_numbers(figure, grid.to_numpy(np.float64), middle, half, mode)
     figure.add_trace(_targets(grid, table, title))
     return figure
 
@@ -73,8 +77,9 @@ def plot_correlation(correlation: np.ndarray, *, mode: Mode = "light") -> go.Fig
     figure = go.Figure(layout=layout)
     if not len(correlation):
         return say_empty(figure, "No factors to compare", mode)
-    cells = _cells(np.asarray(correlation, np.float64), "correlation", 0.0, 1.0, mode, digits=1)
+    cells = _cells(np.asarray(correlation, np.float64), "correlation", 0.0, 1.0, mode)
     figure.add_trace(cells.update(hoverinfo=None, hovertext=_pair_names(len(correlation)), hovertemplate=_PAIR_HOVER))
+    _print_numbers(figure, np.asarray(correlation, np.float64), 0.0, 1.0, mode, digits=1)
     return figure
 
 
@@ -141,8 +146,7 @@ def _layout(
     }
 
 
-def _cells(values: np.ndarray, title: str, middle: float, half: float, mode: Mode, *, digits: int = 2) -> go.Heatmap:
-    printed = values.size <= MOST_PRINTED
+def _cells(values: np.ndarray, title: str, middle: float, half: float, mode: Mode) -> go.Heatmap:
     return go.Heatmap(
         z=values,
         zmid=middle,
@@ -151,9 +155,6 @@ def _cells(values: np.ndarray, title: str, middle: float, half: float, mode: Mod
         colorscale=diverging_scale(mode),
         xgap=1,
         ygap=1,
-        text=_short_numbers(values, middle, half, digits) if printed else None,
-        texttemplate="%{text}" if printed else None,
-        textfont={"size": SMALL_SIZE - 1},
         hoverinfo="skip",
         colorbar={
             "title": {"text": title, "font": {"size": SMALL_SIZE}, "side": "top"},
@@ -172,13 +173,30 @@ def _cells(values: np.ndarray, title: str, middle: float, half: float, mode: Mod
     )
 
 
-def _short_numbers(values: np.ndarray, middle: float, half: float, digits: int) -> np.ndarray:
+def _print_numbers(
+    figure: go.Figure, values: np.ndarray, middle: float, half: float, mode: Mode, *, digits: int = 2
+) -> None:
     """Numbers worth reading, without their leading zero; nothing where there is next to no association."""
-    words = np.full(values.shape, "", dtype=object)
-    for place in np.argwhere(np.abs(np.nan_to_num(values, nan=middle) - middle) >= 0.1 * half):
-        value = float(values[tuple(place)])
-        words[tuple(place)] = ("−" if value < 0 else "") + f"{abs(value):.{digits}f}".removeprefix("0")
-    return words
+    if values.size > MOST_PRINTED:
+        return
+    shares = (np.nan_to_num(values, nan=middle) - middle) / half
+    places = np.argwhere(np.abs(shares) >= LEAST_PRINTED)
+    colours = palette(mode)
+    inks = np.array([_readable_on(diverging_colour(float(shares[tuple(p)]), mode), mode) for p in places], dtype=object)
+    words = np.array([_short(float(values[tuple(place)]), digits) for place in places], dtype=object)
+    for ink in (colours.ink, colours.paper):
+        chosen = np.flatnonzero(inks == ink)
+        trace = words_trace(places[chosen][:, ::-1], words[chosen], colour=ink, font={"size": SMALL_SIZE})
+        figure.add_trace(trace.update(name="numbers"))
+
+
+def _short(value: float, digits: int) -> str:
+    return ("−" if value < 0 else "") + f"{abs(value):.{digits}f}".removeprefix("0")
+
+
+def _readable_on(cell: str, mode: Mode) -> str:
+    colours = palette(mode)
+    return max((colours.ink, colours.paper), key=lambda ink: contrast(ink, cell))
 
 
 def _targets(grid: pd.DataFrame, table: pd.DataFrame, title: str) -> go.Scatter:

@@ -16,6 +16,7 @@ _NARROW = {character: width for characters, width in _WIDTHS.items() for charact
 _GAPS = np.array([4.0, 7.0, 11.0, 16.0, 24.0, 34.0, 48.0, 66.0, 90.0, 120.0])  # px from point to name
 _TURNS = np.deg2rad([0, 15, -15, 30, -30, 50, -50, 70, -70, 95, -95, 120, -120, 150, -150, 180])
 _FILLED = np.array([0.75, 0.75])  # of a box, by the letters of the usual faces
+_BACKWARDS = np.deg2rad(140)
 _LEADER_FROM = 13.0  # px: a name further off is tied to its point by a line
 _ON_A_LINE, _ON_A_POINT, _CROSSING, _TURNED = 10.0, 30.0, 60.0, 12.0  # costs, in px of distance
 
@@ -61,7 +62,7 @@ def place_labels(
     for i in range(n):
         half = sizes[i] / 2 + PADDING
         candidates, costs = _beside(points[i], half, directions[i])
-        for spots, cost in ((candidates, costs), _everywhere(points[i], half, frame)):
+        for spots, cost in ((candidates, costs), _everywhere(points[i], half, directions[i], frame)):
             allowed = _inside(spots, half, frame) & ~_meets(spots, half, boxes) & (cost <= furthest)
             if not allowed.any():
                 continue
@@ -78,21 +79,31 @@ def place_labels(
 
 
 def _beside(point: np.ndarray, half: np.ndarray, direction: np.ndarray) -> tuple[np.ndarray, ...]:
-    """Candidate centres around a point, and what each costs: distance, and turning away from the wished direction."""
+    """Candidate centres around a point, and what each costs: distance, and turning away from the wished direction.
+
+    Backwards only close by: a longer leader would run along the arrow that points here.
+    """
     angle = np.arctan2(direction[1], direction[0])
     turns, gaps = (grid.ravel() for grid in np.meshgrid(_TURNS, _GAPS, indexing="ij"))
+    sensible = (np.abs(turns) < _BACKWARDS) | (gaps < _LEADER_FROM)
+    turns, gaps = turns[sensible], gaps[sensible]
     ways = np.column_stack([np.cos(angle + turns), np.sin(angle + turns)])
     with np.errstate(divide="ignore"):
         reach = np.min(half / np.abs(ways), axis=1)  # from the centre of a name to its edge, looking back
     return point + ways * (gaps + reach)[:, None], gaps + _TURNED * np.abs(turns)
 
 
-def _everywhere(point: np.ndarray, half: np.ndarray, frame: tuple[float, float]) -> tuple[np.ndarray, np.ndarray]:
+def _everywhere(
+    point: np.ndarray, half: np.ndarray, direction: np.ndarray, frame: tuple[float, float]
+) -> tuple[np.ndarray, np.ndarray]:
     """A fine grid over the whole frame: the last resort in a crowd."""
     x = np.arange(half[0] + 1, frame[0] - half[0], 9.0)
     y = np.arange(half[1] + 1, frame[1] - half[1], 7.0)
     spots = np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2)
-    return spots, np.hypot(*(spots - point).T)
+    away = spots - point
+    distance = np.hypot(*away.T)
+    backward = away @ direction < np.cos(_BACKWARDS) * distance * np.hypot(*direction)
+    return spots, distance + frame[0] * backward  # backwards only where there is nothing else
 
 
 def _inside(spots: np.ndarray, half: np.ndarray, frame: tuple[float, float]) -> np.ndarray:

@@ -40,6 +40,7 @@ class Palette:
     lines: str  # frames and grids
     dots: str  # genes that nobody asked for
     accent: str
+    button: str  # the accent where white words stand on it; contrast >= 4.5
     warning: str  # beside words only
     sparse: str  # one cell in a bin
     dense: str  # most cells in a bin
@@ -60,6 +61,7 @@ PALETTES: dict[Mode, Palette] = {
         lines="#E3E5E1",
         dots="#C3C7C4",
         accent="#0F6B6B",
+        button="#0F6B6B",
         warning="#9A5B00",
         sparse="#C9CCCA",
         dense="#1F2430",
@@ -78,6 +80,7 @@ PALETTES: dict[Mode, Palette] = {
         lines="#2A3138",
         dots="#4A535C",
         accent="#4FB3A9",
+        button="#2B827B",
         warning="#E0A458",
         sparse="#414A53",
         dense="#F4F6F7",
@@ -160,6 +163,14 @@ def diverging_scale(mode: Mode) -> list[list[Any]]:
     colours = PALETTES[mode]
     stops = (colours.low, colours.low_middle, colours.middle, colours.high_middle, colours.high)
     return [[i / 4, colour] for i, colour in enumerate(stops)]
+
+
+def diverging_colour(share: float, mode: Mode) -> str:
+    """The colour of that scale at a share of -1 to 1."""
+    stops = [stop[1] for stop in diverging_scale(mode)]
+    place = (min(max(share, -1.0), 1.0) + 1) / 2 * (len(stops) - 1)
+    left = min(int(place), len(stops) - 2)
+    return blend(stops[left + 1], stops[left], place - left)
 
 
 def template(mode: Mode) -> go.layout.Template:

@@ -7,7 +7,7 @@ import plotly.graph_objects as go
 
 from ldvae_core.analysis.raster import Raster, peak
 from ldvae_core.plots.escape import escape, plain
-from ldvae_core.plots.frame import SMALLEST_SIDE, Window, halo
+from ldvae_core.plots.frame import SMALLEST_SIDE, Window, halo, words_trace
 from ldvae_core.plots.labels import Places, place_labels, text_size
 from ldvae_core.plots.theme import FONT_SIZE, SMALL_SIZE, Mode, legible, palette
 
@@ -57,23 +57,10 @@ def add_names(
     inks = [legible(colour, mode, text=True) for colour in colours]
     _add_leaders(figure, places, inks, window)
     centres, seen = window.to_data(places.centres, SMALLEST_SIDE), places.placed
-    figure.add_trace(
-        go.Scatter(
-            x=centres[seen, 0],
-            y=centres[seen, 1],
-            mode="text",
-            text=[escape(name, longest=LONGEST_TYPE) for name, kept in zip(shown, seen, strict=True) if kept],
-            textposition="middle center",
-            textfont={
-                "size": font_size,
-                "weight": 600,
-                "color": [ink for ink, kept in zip(inks, seen, strict=True) if kept],
-                "shadow": halo(mode),
-            },
-            hoverinfo="skip",
-            name="type names",
-        )
-    )
+    font = {"size": font_size, "weight": 600, "shadow": halo(mode)}
+    for row in np.flatnonzero(seen):  # one trace a colour
+        text = [escape(shown[row], longest=LONGEST_TYPE)]
+        figure.add_trace(words_trace(centres[[row]], text, colour=inks[row], font=font).update(name="type names"))
     return places
 
 

@@ -68,7 +68,7 @@ def _walk(root: Path, below: str, depth: int) -> Iterator[tuple[os.DirEntry[str]
     except OSError:
         return
     for entry in entries:
-        if entry.name.startswith(".") or entry.is_symlink():
+        if entry.name.startswith("."):
             continue
         relative = f"{below}/{entry.name}" if below else entry.name
         if entry.is_file(follow_symlinks=False) and entry.name.lower().endswith(SUFFIXES):

@@ -27,6 +27,7 @@ from ldvae_core.errors import LdvaeError, SettingsError
 from ldvae_core.model.config import Covariate, ModelConfig, TrainingConfig
 from ldvae_core.model.ldvae import LDVAE, LinearDecoder
 from ldvae_core.runs.settings import RunSettings
+from ldvae_core.runs.states import write_folder_state
 from ldvae_core.training.checkpoint import read_checkpoint, write_checkpoint
 from ldvae_core.training.devices import choose_device, found_devices
 from ldvae_core.training.loop import Answer, HistoryPoint, Progress, Reports, Trainer
@@ -67,7 +68,7 @@ def execute(
     try:
         return _Run(folder, open_counts, should_stop, on_progress).go(resume=resume)
     except LdvaeError as fault:
-        _write_state(folder, "failed", error=str(fault))
+        write_folder_state(folder, "failed", error=str(fault))
         raise
 
 
@@ -88,7 +89,7 @@ class _Run:
 
     def go(self, *, resume: bool) -> dict[str, Any]:
         began = time.monotonic()
-        _write_state(self.folder, "preparing")
+        write_folder_state(self.folder, "preparing")
         device = choose_device(self.training.device)
         threads = set_threads(self.training.threads)
         counts = self._prepared_counts()
@@ -107,13 +108,13 @@ class _Run:
         )
         if resume and self._checkpoint.exists():
             trainer.restore(read_checkpoint(self._checkpoint, device))
-        _write_state(self.folder, "training")
+        write_folder_state(self.folder, "training")
         self.device_note = {"device": device.type, "device_reason": found_devices()["reason"], "threads": threads}
         answer = trainer.train(Reports(self._tick(counts.gene_names), self._point(counts.gene_names), self._keep))
         if answer in ("pause", "cancel"):
-            _write_state(self.folder, "paused" if answer == "pause" else "cancelled")
+            write_folder_state(self.folder, "paused" if answer == "pause" else "cancelled")
             return {"run": str(self.folder), "state": answer}
-        _write_state(self.folder, "analysing")
+        write_folder_state(self.folder, "analysing")
         metrics = self._save_results(trainer, counts, split, covariates)
         summary = {
             "run": str(self.folder),
@@ -129,7 +130,7 @@ class _Run:
             "test_elbo": metrics["test_elbo"],
         }
         write_json(self.folder / "metrics.json", {**summary, **metrics, "run": self.folder.name})
-        _write_state(self.folder, "stopped" if answer == "stop" else "finished")
+        write_folder_state(self.folder, "stopped" if answer == "stop" else "finished")
         self._checkpoint.unlink(missing_ok=True)
         return summary
 
@@ -304,7 +305,3 @@ def _recomputed_error(factors: Factors, counts: CountMatrix, cells: np.ndarray, 
         factors.inverse_dispersion,
         likelihood=likelihood,
     )
-
-
-def _write_state(folder: Path, stage: str, *, error: str = "") -> None:
-    write_json(folder / "state.json", {"stage": stage, "error": error, "pid": os.getpid()})

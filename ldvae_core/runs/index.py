@@ -5,6 +5,7 @@ step. The runs themselves live in their folders: without this file only the queu
 """
 
 import sqlite3
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -14,6 +15,7 @@ from ldvae_core.errors import RunError
 
 SCHEMA_VERSION = 1
 PATIENCE_SECONDS = 30.0  # to wait for another writer
+_ONE_AT_A_TIME = threading.Lock()  # threads of one process take turns: SQLite's own waiting is slow and unfair
 SCHEMA = (
     """CREATE TABLE jobs (
         seq INTEGER PRIMARY KEY AUTOINCREMENT,  -- order of submission
@@ -39,7 +41,7 @@ def writing(path: Path, *, flush: bool = True) -> Iterator[sqlite3.Connection]:
 
     flush=False lets a power cut lose it, for heartbeats. Raises RunError when the file is damaged, newer or locked.
     """
-    with _explained(path), closing(_connect(path)) as connection:
+    with _ONE_AT_A_TIME, _explained(path), closing(_connect(path)) as connection:
         _prepare(connection, path)
         connection.execute(f"PRAGMA synchronous = {'FULL' if flush else 'NORMAL'}")
         connection.execute("BEGIN IMMEDIATE")

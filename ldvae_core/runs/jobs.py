@@ -86,9 +86,8 @@ class Jobs:
             raise RunError(f"A run can be asked to {', '.join(get_args(Request))}; this was {what!r}.")
         with index.writing(self.workspace.index) as db:
             folder = listed_folder(self.workspace.runs, run_id, what="run")
-            job, folder_state = _find(db, run_id), read_folder_state(folder)
-            alive = job.held if job else owners.is_alive(folder_state.owner)
-            state = merged_state(job.state if job else None, folder_state.stage, alive=alive)
+            job = _find(db, run_id)
+            state = _state_of(job, folder)
             if what == "resume":
                 self._resume(db, folder, job, state)
             elif state == "running" and job:
@@ -183,8 +182,7 @@ class Jobs:
         with index.writing(self.workspace.index) as db:
             folder = listed_folder(self.workspace.runs, run_id, what="run")
             hidden = folder.with_name(f".{run_id}.{uuid.uuid4().hex}.deleted")
-            job = _find(db, run_id)
-            if (job and job.held) or (job is None and owners.is_alive(read_folder_state(folder).owner)):
+            if _state_of(_find(db, run_id), folder) == "running":
                 raise RunError(f"The run {run_id} is running.", "Cancel it first, then delete it.")
             db.execute("DELETE FROM jobs WHERE run_id = ?", (run_id,))
             os.replace(folder, hidden)
@@ -225,6 +223,13 @@ def _enqueue(
         "INSERT INTO jobs (run_id, token, place, state, resume, device) VALUES (?, ?, ?, 'queued', ?, ?)",
         (run_id, token, place, resume, device),
     )
+
+
+def _state_of(job: Job | None, folder: Path) -> RunState:
+    """The run's state, by the queue and by its folder."""
+    found = read_folder_state(folder)
+    alive = job.held if job else owners.is_alive(found.owner)
+    return merged_state(job.state if job else None, found.stage, alive=alive)
 
 
 def _settle(db: sqlite3.Connection, run_id: str, state: RunState, *, error: str = "") -> None:

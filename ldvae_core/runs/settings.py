@@ -1,6 +1,7 @@
 """What a run was asked to do: run.json, the first file of a run folder, written before anything else happens."""
 
 import datetime
+import functools
 import json
 import platform
 from dataclasses import asdict, dataclass, field, replace
@@ -82,7 +83,7 @@ class RunSettings:
         content = {
             "format_version": FORMAT_VERSION,
             "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),  # to be read, never sorted by
-            "versions": versions(),
+            "versions": dict(versions()),
             "data_name": data_name or Path(self.data_source).name,
             "fingerprint": fingerprint,
             "settings": self.to_dict(),
@@ -111,7 +112,10 @@ class RunFile:
     @classmethod
     def read(cls, folder: Path) -> Self:
         """Raises RunError when run.json is missing, damaged or of a newer format; unknown further keys are let be."""
-        content = durable.read_json(folder / RUN_FILE)
+        try:
+            content = durable.read_json(folder / RUN_FILE)
+        except RecursionError:
+            content = None  # nested so deep that it was made to do harm
         version = content.get("format_version") if isinstance(content, dict) else None
         if isinstance(version, int) and version > FORMAT_VERSION:
             raise NewerFormatError(
@@ -147,6 +151,7 @@ def rename_in(folder: Path, name: str) -> None:
     durable.write_json(folder / RUN_FILE, content)
 
 
+@functools.cache
 def versions() -> dict[str, str]:
     """Versions of the program, of Python and of the packages that decide the numbers; none of them is loaded for it."""
     found = {"gene-program-explorer": ldvae_core.__version__, "python": platform.python_version()}

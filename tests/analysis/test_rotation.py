@@ -51,3 +51,22 @@ def test_factors_that_do_not_vary_leave_a_valid_rotation():
     """Constant positions, a run that learned nothing, still give an orthogonal matrix."""
     rotation = varimax(np.ones((60, 3)))
     np.testing.assert_allclose(rotation.T @ rotation, np.eye(3), atol=1e-12)
+
+
+def test_sparse_loadings_decide_where_cells_form_a_cloud():
+    """Normal factors single out no axes; the few genes of each program do."""
+    rng = np.random.default_rng(3)
+    cells = rng.standard_normal((3000, 6))
+    genes = rng.standard_normal((400, 6)) * (rng.random((400, 6)) < 0.15)
+    turn = ortho_group.rvs(6, random_state=2)
+    rotation = varimax(cells @ turn, genes @ turn)
+    overlap = np.abs(np.corrcoef(genes.T, (genes @ turn @ rotation).T)[:6, 6:])
+    assert overlap.max(axis=1).min() > 0.95
+
+
+def test_cells_decide_where_they_single_out_axes():
+    """Loadings that say nothing (a normal cloud of genes) do not move the axes that the cells show."""
+    cells, rng = spiky_cells(), np.random.default_rng(4)
+    rotation = varimax(cells, rng.standard_normal((400, 5)))
+    overlap = np.abs(np.corrcoef(cells.T, (cells @ rotation).T)[:5, 5:])
+    assert overlap.max(axis=1).min() > 0.98

@@ -92,16 +92,16 @@ def test_repeated_names_become_unique_with_a_notice(molecules):
     assert "1 of 38 gene names repeat (Actb)" in built.notices[0]
 
 
-def test_empty_cells_and_genes_are_dropped_with_a_notice(molecules):
-    """What has no counts says nothing; how much was dropped is said."""
+def test_empty_cells_are_dropped_and_empty_genes_counted(molecules):
+    """A cell without counts says nothing; genes without stay, so that the shape is that of the file."""
     molecules[:7] = 0
     molecules[:, 9] = 0
     built = build(molecules)
-    assert built.counts.shape == (73, 39)
+    assert built.counts.shape == (73, 40)
     assert built.cell_ids[0] == CELLS[7]
     assert built.notices == (
         "7 of 80 cells have no counts: dropped.",
-        "1 of 40 genes have no counts in any cell: dropped.",
+        "1 of 40 genes have no counts in any cell: never modelled.",
     )
 
 

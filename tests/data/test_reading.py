@@ -125,6 +125,7 @@ def test_old_encodings_are_read(tmp_path, read_here, molecules, matrix):
     assert read.annotations["n"].tolist() == list(range(80))
 
 
+@pytest.mark.filterwarnings("ignore::anndata.OldFormatWarning")  # it is what this test is about
 def test_categories_of_older_files_are_read(tmp_path, read_here, matrix, molecules):
     """Codes that point at __categories, as anndata wrote before 0.8."""
     with h5py.File(tmp_path / "old.h5ad", "w") as file:
@@ -208,6 +209,7 @@ def test_a_loom_is_read(tmp_path, read_here, matrix, molecules):
     assert read.annotations["ClusterName"].tolist()[:2] == ["a", "b"]
 
 
+@pytest.mark.filterwarnings("ignore:Writing zarr v2:UserWarning")  # anndata's own default for writing
 def test_a_zarr_folder_is_read(adata, tmp_path, read_here, matrix):
     """AnnData saved with write_zarr."""
     adata.write_zarr(tmp_path / "x.zarr")

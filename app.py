@@ -1,0 +1,81 @@
+"""Launcher: `streamlit run app.py`. Every address goes through pages/shell.py; the queue is looked after from here."""
+
+from collections.abc import AsyncIterator, MutableMapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import Route
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from ldvae_core import __version__
+from ldvae_core.runs.dispatcher import Dispatcher
+from ldvae_core.runs.workspace import Workspace
+
+# Streamlit and plotly write styles into the page and run workers from blobs; nothing comes from another server.
+CONTENT_POLICY = "; ".join(
+    (
+        "default-src 'self'",
+        "script-src 'self' 'unsafe-inline' 'unsafe-eval' 'wasm-unsafe-eval' blob:",
+        "style-src 'self' 'unsafe-inline'",
+        "img-src 'self' data: blob:",
+        "font-src 'self' data:",
+        "connect-src 'self' ws: wss: data: blob:",
+        "worker-src 'self' blob:",
+        "frame-src 'self' blob: data:",
+        "object-src 'none'",
+        "base-uri 'self'",
+        "form-action 'self'",
+        "frame-ancestors 'none'",
+    )
+)
+HEADERS = {
+    b"content-security-policy": CONTENT_POLICY.encode(),
+    b"x-content-type-options": b"nosniff",
+    b"referrer-policy": b"no-referrer",
+    b"x-frame-options": b"DENY",
+}
+
+
+class SecurityHeaders:
+    """Adds HEADERS to every HTTP answer, in place of what it may have said itself."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                kept = [(name, value) for name, value in message.get("headers", []) if name.lower() not in HEADERS]
+                message["headers"] = [*kept, *HEADERS.items()]
+            await send(message)
+
+        await self.app(scope, receive, send_with_headers if scope["type"] == "http" else send)
+
+
+@asynccontextmanager
+async def lifespan(app: st.App) -> AsyncIterator[MutableMapping[str, Any]]:
+    """Start the dispatcher with the server and stop it with the server; a training process outlives both."""
+    dispatcher = Dispatcher(Workspace.default())
+    dispatcher.start()
+    try:
+        yield {"dispatcher": dispatcher}
+    finally:
+        dispatcher.stop()
+
+
+async def health(request: Request) -> JSONResponse:
+    """Whether the server answers, and in which version."""
+    return JSONResponse({"status": "ok", "version": __version__})
+
+
+app = st.App(
+    Path(__file__).resolve().parent / "pages" / "shell.py",
+    lifespan=lifespan,
+    routes=[Route("/health", health)],
+    middleware=[Middleware(SecurityHeaders)],
+)

@@ -1,0 +1,3 @@
+"""Stub."""
+from pages.parts.header import page_header
+page_header("data","..")

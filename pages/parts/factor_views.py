@@ -1,0 +1,133 @@
+"""The three views of the Factors page."""
+
+import pandas as pd
+import streamlit as st
+
+from ldvae_core.analysis.factors import Factors
+from ldvae_core.analysis.findings import factor_finding, factor_label, pair_finding
+from ldvae_core.analysis.programs import biplot_table, factor_table, top_genes
+from ldvae_core.plots.distribution import binned_densities, plot_distribution
+from ldvae_core.plots.gallery import plot_thumbnail
+from ldvae_core.plots.ranked import plot_ranked_loadings
+from ldvae_core.plots.theme import THUMBNAIL_CONFIG
+from ldvae_core.runs.store import OpenRun
+from pages.parts.figures import Panel, download_table, show_figure
+from pages.parts.header import derived_badge
+from pages.parts.pair import cells_panel, genes_panel, raster_of
+from pages.parts.pickers import apart, factor_list
+from pages.parts.runs import associations, colours_of, go
+from pages.parts.style import mode
+from pages.parts.text import percent
+
+LIST_HEIGHT = 560  # px
+MOST_PAIRS = 12  # of the gallery on one screen
+HOW_PAIR = (
+    "**Left:** every cell, placed by its position on two factors; darker is more cells (to the power 0.25, so that single "
+    "cells show too). **Right:** every gene, placed by how strongly it loads on the same two factors: natural-log change "
+    "of its share of a cell's molecules per standard deviation of the factor. A cell far to the right is rich in the "
+    "genes far to the right. Sign and order of factors are arbitrary; both ends count. The camera saves SVG."
+)
+HOW_USAGE = " Here factors are shares: at least 0, and they sum to 1 in every cell, so axes start at 0."
+HOW_RANKED = (
+    "The strongest genes of both ends, with 90% intervals. A loading of 1 means that a cell one standard deviation higher "
+    "on this factor has e = 2.7 times as large a share of that gene. Orange rises with the factor, blue falls."
+)
+HOW_RIDGES = "How the cells of each type lie on this factor; each curve is scaled to its own peak, the stroke is the median."
+
+
+def show_pair(
+    opened: OpenRun, factors: Factors, second: int, *, use: str, n_arrows: int, colour: str | None
+) -> None:
+    """The list of factors beside the density and the biplot of the chosen one against `second`."""
+    related = associations(opened, factors)
+    with st.container(key="split"):
+        left, right = st.columns([0.24, 0.76], gap="medium")
+    with left:
+        first = factor_list(factors, table_of(opened, factors), key="x", height=LIST_HEIGHT)
+    pair = apart(first, second, factors.n_factors)
+    with right:
+        panels = [
+            cells_panel(opened, factors, pair, colour=colour),
+            genes_panel(factors, pair, use=use, n_arrows=n_arrows),
+        ]
+        how = HOW_PAIR + (HOW_USAGE if factors.prior == "logistic_normal" else "")
+        show_figure(panels, key="pair", finding=pair_finding(factors, pair, related), how_to_read=how)
+        derived_badge(opened, opened.label_column)
+
+
+def show_gallery(opened: OpenRun, factors: Factors, *, use: str, n_arrows: int) -> None:
+    """Consecutive pairs as in Fig. 1c, each opening its large view."""
+    active = [k for k in range(factors.n_factors) if factors.active[k]] or list(range(factors.n_factors))
+    pairs = [(active[i], active[i + 1]) for i in range(0, len(active) - 1, 2)]
+    if len(active) % 2 and len(active) > 1:
+        pairs.append((active[-2], active[-1]))
+    related = associations(opened, factors)
+    with st.grid(3, min_column_width=330, gap="medium", key="gallery"):
+        for pair in pairs[:MOST_PAIRS]:
+            with st.container(gap="xsmall", key=f"pair_{pair[0]}_{pair[1]}"):
+                _thumbnail(opened, factors, pair, related, use=use, n_arrows=n_arrows)
+    with st.container(horizontal=True, vertical_alignment="center"):
+        idle = factors.n_factors - len(active)
+        st.caption(f"{len(active)} active factors in order of strength" + (f", {idle} inactive ones left out." if idle else "."))
+        download_table(lambda: table_of(opened, factors), "factors", key="gallery_csv")
+    derived_badge(opened, opened.label_column)
+
+
+def show_one_factor(opened: OpenRun, factors: Factors, *, use: str) -> None:
+    """One factor: both ends' genes with intervals, and where each cell type lies on it."""
+    related = associations(opened, factors)
+    with st.container(key="split"):
+        left, right = st.columns([0.24, 0.76], gap="medium")
+    with left:
+        factor = factor_list(factors, table_of(opened, factors), key="x", height=LIST_HEIGHT)
+    with right:
+        n = st.slider("Genes at each end", 5, 40, 15, key="n_genes", bind="query-params", width=220)
+        genes = top_genes(factors, factor, n, use=use)  # type: ignore[arg-type]
+        name = factor_label(factor)
+        panels = [Panel(plot_ranked_loadings(genes, mode=mode()), f"factor_{factor + 1}_genes",
+                        f"Strongest genes of {name} at both ends.", genes, "Genes")]  # fmt: skip
+        if opened.label_column:
+            panels.append(_ridges(opened, factors, factor))
+        show_figure(panels, key="factor", finding=factor_finding(factors, factor, related),
+                    how_to_read=f"{HOW_RANKED}\n\n{HOW_RIDGES}")  # fmt: skip
+        derived_badge(opened, opened.label_column)
+
+
+def table_of(opened: OpenRun, factors: Factors) -> pd.DataFrame:
+    """One row per factor, with its best cell type where there are labels."""
+    return _table(opened.run_id, id(opened), factors.axes, opened)
+
+
+@st.cache_resource(max_entries=16, show_spinner=False)
+def _table(run_id: str, opened_id: int, axes: str, _opened: OpenRun) -> pd.DataFrame:
+    factors = _opened.factors[axes]  # type: ignore[index]
+    return factor_table(factors, _opened.labels() if _opened.label_column else None)
+
+
+def _thumbnail(
+    opened: OpenRun, factors: Factors, pair: tuple[int, int], related: pd.DataFrame | None, *, use: str, n_arrows: int
+) -> None:
+    table = biplot_table(factors, pair, use=use, n_arrows=n_arrows)  # type: ignore[arg-type]
+    titles = {"x_title": factor_label(pair[0]), "y_title": factor_label(pair[1])}
+    figure = plot_thumbnail(raster_of(opened, factors, pair), table, **titles, mode=mode())
+    finding = pair_finding(factors, pair, related)
+    share = " and ".join(percent(factors.explained_deviance[k]) for k in pair)
+    st.plotly_chart(figure, theme=None, key=f"thumb_{pair[0]}_{pair[1]}", config=THUMBNAIL_CONFIG, alt=finding)
+    st.button(
+        f"Factors {pair[0] + 1} and {pair[1] + 1} · {share}",
+        key=f"open_{pair[0]}_{pair[1]}",
+        type="tertiary",
+        icon=":material/open_in_full:",
+        on_click=go,
+        args=("factors.py",),
+        kwargs={"view": "One pair", "x": pair[0], "y": pair[1]},
+    )
+
+
+def _ridges(opened: OpenRun, factors: Factors, factor: int) -> Panel:
+    column = str(opened.label_column)
+    labels = opened.labels(column)
+    table = binned_densities(factors.representation[:, factor], labels, [str(name) for name in labels.cat.categories])
+    name = factor_label(factor)
+    figure = plot_distribution(table, x_title=name, colours=colours_of(opened, column), mode=mode())
+    return Panel(figure, f"factor_{factor + 1}_cells", f"Distribution of {name} in each type.", table, "Cells")

@@ -1,0 +1,99 @@
+"""Every figure on screen: with a text alternative, a sentence of finding, how to read it, and the table behind it."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import pandas as pd
+import plotly.graph_objects as go
+import streamlit as st
+
+from ldvae_core.plots.theme import chart_config
+from pages.parts.text import sentence
+
+FORMULA_SIGNS = ("=", "+", "-", "@", "\t", "\r")  # a spreadsheet would run a cell that starts like this
+
+
+class Panel(NamedTuple):
+    """One drawing and the table behind it; name: of the files it is saved as."""
+
+    figure: go.Figure
+    name: str
+    alt: str
+    table: pd.DataFrame | Callable[[], pd.DataFrame]
+    label: str = "CSV"  # of its download button
+
+
+def show_figure(
+    panels: Panel | list[Panel],
+    *,
+    key: str,
+    finding: str = "",
+    how_to_read: str = "",
+    smallest: int = 380,
+    on_click: Callable[[], None] | None = None,
+) -> None:
+    """Draw one panel, or several side by side (below each other where one would be narrower than `smallest` px).
+
+    finding: one sentence computed from the data. on_click: called when a point of the drawing is clicked; the point is
+    then in st.session_state[f"{key}_{number}"]. The camera above a drawing saves it as SVG.
+    """
+    panels = [panels] if isinstance(panels, Panel) else panels
+    if len(panels) == 1:
+        _chart(panels[0], f"{key}_0", finding, on_click)
+    else:
+        with st.grid(len(panels), min_column_width=smallest, gap="small", key=f"{key}_panels"):
+            for number, panel in enumerate(panels):
+                _chart(panel, f"{key}_{number}", finding, on_click)
+    with st.container(horizontal=True, vertical_alignment="center", gap="small", key=f"{key}_foot"):
+        if finding:
+            sentence(finding)
+        if how_to_read:
+            with st.popover("How to read this", icon=":material/help:", type="tertiary", width="content"):
+                st.markdown(how_to_read)
+        for number, panel in enumerate(panels):
+            download_table(panel.table, panel.name, key=f"{key}_csv_{number}", label=panel.label)
+
+
+def download_table(
+    table: pd.DataFrame | Callable[[], pd.DataFrame], name: str, *, key: str, label: str = "CSV"
+) -> None:
+    """A button that saves the table; it is made into a file only when the button is pressed."""
+    st.download_button(
+        label,
+        data=lambda: csv_bytes(table() if callable(table) else table),
+        file_name=f"{name}.csv",
+        mime="text/csv",
+        key=key,
+        on_click="ignore",
+        type="tertiary",
+        icon=":material/download:",
+        help=f"The numbers behind this, as {name}.csv",
+    )
+
+
+def csv_bytes(table: pd.DataFrame, *, index: bool = False) -> bytes:
+    """The table as UTF-8 CSV; text that a spreadsheet would take for a formula gets a leading apostrophe."""
+    safe = table.copy(deep=False)
+    for name in safe.columns:
+        if not pd.api.types.is_numeric_dtype(safe[name].dtype):
+            safe[name] = [_defused(value) for value in safe[name]]
+    if index:
+        safe.index = [_defused(value) for value in safe.index]
+    safe.columns = [_defused(str(name)) for name in safe.columns]
+    return safe.to_csv(index=index).encode("utf-8")
+
+
+def _defused(value: Any) -> Any:
+    return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA_SIGNS) else value
+
+
+def _chart(panel: Panel, key: str, finding: str, on_click: Callable[[], None] | None) -> None:
+    st.plotly_chart(
+        panel.figure,
+        theme=None,
+        key=key,
+        config=chart_config(panel.name),
+        alt=f"{panel.alt} {finding}".strip(),
+        on_select=on_click or "ignore",
+        selection_mode="points",
+    )

@@ -1,0 +1,94 @@
+"""Cells and genes of a pair of factors, side by side: the picture the program is about."""
+
+from collections.abc import Mapping, Sequence
+
+import pandas as pd
+import streamlit as st
+
+from ldvae_core.analysis.factors import Axes, Factors
+from ldvae_core.analysis.findings import factor_label
+from ldvae_core.analysis.programs import biplot_table
+from ldvae_core.analysis.raster import Raster, contours, density_raster, type_rasters
+from ldvae_core.plots.biplot import plot_biplot
+from ldvae_core.plots.density import plot_density, plot_types
+from ldvae_core.plots.frame import PAIR_HEIGHT
+from ldvae_core.runs.store import OpenRun
+from pages.parts.figures import Panel
+from pages.parts.runs import colours_of
+from pages.parts.style import mode
+
+MOST_COLOURED = 30  # types of one figure; more is a list of names, not a picture
+
+
+@st.cache_resource(max_entries=64, show_spinner=False)
+def _raster(run_id: str, opened_id: int, axes: Axes, pair: tuple[int, int], _factors: Factors) -> Raster:
+    x, y = (_factors.representation[:, factor] for factor in pair)
+    return density_raster(x, y, from_zero=_factors.prior == "logistic_normal")
+
+
+@st.cache_resource(max_entries=24, show_spinner=False)
+def _rasters(
+    run_id: str, opened_id: int, axes: Axes, pair: tuple[int, int], column: str, _opened: OpenRun
+) -> dict[str, Raster]:
+    factors, labels = _opened.factors[axes], _opened.labels(column)
+    x, y = (factors.representation[:, factor] for factor in pair)
+    types = [str(name) for name in labels.cat.categories]
+    return type_rasters(x, y, labels, types, from_zero=factors.prior == "logistic_normal")
+
+
+def raster_of(opened: OpenRun, factors: Factors, pair: tuple[int, int]) -> Raster:
+    """Cells per bin in the plane of two factors."""
+    return _raster(opened.run_id, id(opened), factors.axes, pair, factors)
+
+
+def cells_panel(
+    opened: OpenRun,
+    factors: Factors,
+    pair: tuple[int, int],
+    *,
+    colour: str | None = None,
+    outlined: Sequence[str] = (),
+    label: str | None = None,
+    height: int = PAIR_HEIGHT,
+) -> Panel:
+    """The density of cells. colour: annotation whose types mix their colours; outlined: types of `label` with contours."""
+    raster = raster_of(opened, factors, pair)
+    titles = {"x_title": factor_label(pair[0]), "y_title": factor_label(pair[1])}
+    shared = {**titles, "mode": mode(), "height": height}
+    if colour:
+        figure = plot_types(_rasters(opened.run_id, id(opened), factors.axes, pair, colour, opened),
+                            colours_of(opened, colour), **shared)  # fmt: skip
+    elif outlined and label:
+        rasters = _rasters(opened.run_id, id(opened), factors.axes, pair, label, opened)
+        lines = {name: contours(rasters[name]) for name in outlined}
+        figure = plot_density(raster, contours=lines, colours=colours_of(opened, label), **shared)
+    else:
+        figure = plot_density(raster, **shared)
+    figure.update_layout(dragmode="zoom")
+    alt = f"Density of {factors.n_cells:,} cells over {titles['x_title']} (across) and {titles['y_title']} (up)."
+    return Panel(figure, f"cells_{pair[0] + 1}_{pair[1] + 1}", alt, lambda: _cell_table(opened, factors, pair), "Cells")
+
+
+def genes_panel(
+    factors: Factors,
+    pair: tuple[int, int],
+    *,
+    use: str = "shrunken",
+    n_arrows: int = 8,
+    table: pd.DataFrame | None = None,
+    colours: Mapping[str, str] | None = None,
+    height: int = PAIR_HEIGHT,
+) -> Panel:
+    """The biplot of loadings. table: from point_arrows, with the type every arrow points to, coloured by `colours`."""
+    shown = biplot_table(factors, pair, use=use, n_arrows=n_arrows) if table is None else table  # type: ignore[arg-type]
+    titles = [f"Loading on {factor_label(factor)}" for factor in pair]
+    figure = plot_biplot(shown, x_title=titles[0], y_title=titles[1], colours=colours, mode=mode(), height=height)
+    figure.update_layout(dragmode="zoom")
+    alt = f"Loadings of {factors.n_genes:,} genes on the same two factors, the {n_arrows} strongest with arrows and names."
+    return Panel(figure, f"genes_{pair[0] + 1}_{pair[1] + 1}", alt, shown, "Genes")
+
+
+def _cell_table(opened: OpenRun, factors: Factors, pair: tuple[int, int]) -> pd.DataFrame:
+    columns = {factor_label(factor): factors.representation[:, factor] for factor in pair}
+    table = pd.DataFrame({"cell": opened.counts.cell_ids, **columns})
+    return table if opened.label_column is None else table.assign(label=opened.labels().astype(str).to_numpy())

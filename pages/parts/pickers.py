@@ -1,0 +1,120 @@
+"""Choices that the address remembers: which view, which factors, which axes, how many arrows, which annotation."""
+
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from ldvae_core.analysis.factors import Factors
+from ldvae_core.analysis.findings import factor_label
+from ldvae_core.data.annotations import label_columns
+from ldvae_core.runs.store import OpenRun
+from pages.parts.text import literal, percent
+
+NO_COLOUR = "none"
+AXES = {"readable": "Readable", "as_trained": "As trained"}
+LOADINGS = {"shrunken": "Shrunken", "raw": "Raw"}
+AXES_HELP = (
+    "**Readable** turns all axes together so that cell types fall on them (varimax); the likelihood is exactly the same, "
+    "and the axes no longer depend on the seed. **As trained** shows the axes training ended with."
+)
+LOADINGS_HELP = (
+    "**Shrunken** loadings are pulled towards 0 as far as the counts leave them uncertain, so that rare, noisy genes do "
+    "not lead. **Raw** shows the fitted values. Arrows are chosen by shrunken loadings in both."
+)
+
+
+def segments(label: str, options: dict[str, str], *, key: str, help: str | None = None, hide_label: bool = False) -> str:
+    """A row of options, one always chosen, kept in the address; returns the option's key."""
+    words = list(options.values())
+    if st.session_state.get(key) not in (*words, None):
+        del st.session_state[key]
+    unset = {} if key in st.session_state else {"default": words[0]}
+    chosen = st.segmented_control(
+        label,
+        words,
+        key=key,
+        required=True,
+        bind="query-params",
+        help=help,
+        label_visibility="collapsed" if hide_label else "visible",
+        **unset,
+    )
+    return next((option for option, word in options.items() if word == chosen), next(iter(options)))
+
+
+def axes_picker(opened: OpenRun) -> Factors:
+    """The factors on the axes asked for; no choice where there is none."""
+    if "readable" not in opened.factors:
+        return opened.factors[opened.axes]
+    return opened.factors[segments("Axes", AXES, key="axes", help=AXES_HELP)]  # type: ignore[index]
+
+
+def loadings_picker() -> str:
+    """'shrunken' or 'raw'."""
+    return segments("Loadings", LOADINGS, key="loadings", help=LOADINGS_HELP)
+
+
+def arrows_slider() -> int:
+    """How many genes get an arrow and a name."""
+    unset = {} if "arrows" in st.session_state else {"value": 8}
+    return st.slider("Named genes", 0, 30, key="arrows", bind="query-params", width=150, **unset)
+
+
+def factor_select(label: str, factors: Factors, *, key: str, default: int, help: str | None = None) -> int:
+    """One factor from a drop-down."""
+    _forget_absent(key, factors.n_factors)
+    unset = {} if key in st.session_state else {"index": min(default, factors.n_factors - 1)}
+    return st.selectbox(label, range(factors.n_factors), format_func=factor_label, key=key, bind="query-params",
+                        help=help, width=140, **unset)  # fmt: skip
+
+
+def factor_list(factors: Factors, table: pd.DataFrame, *, key: str, height: int) -> int:
+    """All factors, strongest first, each with its share, best cell type and both ends' genes; returns the chosen one."""
+    _forget_absent(key, factors.n_factors)
+    with st.container(height=height, border=False, key="factor_list"):
+        return st.radio(
+            "Factors, strongest first",
+            range(factors.n_factors),
+            format_func=factor_label,
+            captions=[_caption(row) for row in table.itertuples()],
+            key=key,
+            bind="query-params",
+            width="stretch",
+        )
+
+
+def annotation_picker(opened: OpenRun, *, key: str, label: str, none: bool = False) -> str | None:
+    """An annotation that groups the cells; None when there is none, or none is wanted."""
+    columns = list(label_columns(opened.counts.annotations))
+    if opened.label_column in columns:
+        columns.insert(0, columns.pop(columns.index(opened.label_column)))
+    options = [NO_COLOUR, *columns] if none else columns
+    if not options:
+        return None
+    if st.session_state.get(key) not in (*options, None):
+        del st.session_state[key]
+    chosen = st.selectbox(label, options, key=key, bind="query-params", width=170)
+    return None if chosen == NO_COLOUR and none else chosen
+
+
+def apart(x: int, y: int, n_factors: int) -> tuple[int, int]:
+    """The pair to draw: a factor against itself is no picture, so the next one stands in."""
+    return (x, y) if x != y or n_factors < 2 else (x, (x + 1) % n_factors)
+
+
+def _forget_absent(key: str, n_factors: int) -> None:
+    """Another run may have fewer factors than the address or the session remembers."""
+    value: Any = st.session_state.get(key)
+    if value is not None and not (isinstance(value, int) and 0 <= value < n_factors):
+        del st.session_state[key]
+
+
+def _caption(row: Any) -> str:
+    if not row.active:
+        return "inactive"
+    kind = getattr(row, "cell_type", None)
+    first = percent(row.explained_deviance) + (f" · {literal(kind, longest=30)}" if isinstance(kind, str) else "")
+    ends = [", ".join(f"*{literal(gene, longest=20)}*" for gene in text.split(", ")[:3] if gene)
+            for text in (row.positive_genes, row.negative_genes)]  # fmt: skip
+    return f"{first}  \n{' | '.join(end for end in ends if end)}"

@@ -1,0 +1,135 @@
+"""The run in use: which one the address names, opened once for all visitors, and what is derived from it."""
+
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from ldvae_core.analysis.factors import Axes, Factors
+from ldvae_core.analysis.separation import association_table
+from ldvae_core.errors import LdvaeError
+from ldvae_core.plots.theme import type_colours
+from ldvae_core.runs.store import OpenRun, RunCard, RunStore
+from ldvae_core.runs.workspace import DEMO, Workspace
+from pages.parts.problems import problem_box
+
+RUN = "run"  # in the session and in the address alike
+STATE_WORDS = {
+    "queued": "waiting for its turn",
+    "running": "training",
+    "paused": "paused",
+    "finished": "finished",
+    "stopped": "stopped early, results kept",
+    "cancelled": "cancelled",
+    "failed": "failed",
+    "interrupted": "interrupted",
+}
+STATE_DOTS = {"finished": "good", "stopped": "good", "running": "busy", "queued": "busy", "failed": "bad",
+              "interrupted": "bad"}  # fmt: skip
+
+
+def store() -> RunStore:
+    """The runs of this server's workspace."""
+    return RunStore(Workspace.default())
+
+
+def choose_run(cards: list[RunCard]) -> RunCard | None:
+    """The run in use: as the address says, else as in this session, else the latest with results, else the latest."""
+    known = {card.run_id: card for card in cards}
+    asked = st.query_params.get(RUN)
+    if asked in known:
+        st.session_state[RUN] = asked
+    if st.session_state.get(RUN) not in known:
+        first = next((card for card in cards if card.has_results), cards[0] if cards else None)
+        st.session_state[RUN] = first.run_id if first else None
+    chosen = st.session_state[RUN]
+    if chosen and asked != chosen:
+        st.query_params[RUN] = chosen
+    return known.get(chosen)
+
+
+def use_run(run_id: str) -> None:
+    """Make it the run in use, from the next rerun on."""
+    st.session_state[RUN] = run_id
+    st.query_params[RUN] = run_id
+
+
+def go(page: str, run_id: str | None = None, **values: Any) -> None:
+    """For on_click: open another page with a run and with widgets set; values: widget key -> value."""
+    if run_id:
+        use_run(run_id)
+    for key, value in values.items():
+        st.session_state[key] = value
+    chosen = st.session_state.get(RUN)
+    st.switch_page(page, query_params={RUN: chosen} if chosen else {})
+
+
+def require_run() -> OpenRun:
+    """The run in use, opened; without one, or when it has no results yet, says what to do and ends the page."""
+    run_id = st.session_state.get(RUN)
+    if run_id is None:
+        with st.container(border=True, key="no_run"):
+            st.markdown("**No run yet.** A run is a model trained on one data set; its gene programs are shown here.")
+            _doors()
+        st.stop()
+    try:
+        return open_run(run_id)
+    except LdvaeError as fault:
+        problem_box(fault)
+        with st.container(horizontal=True):
+            st.button("See its training", icon=":material/monitoring:", key="to_train", on_click=go, args=("train.py",))
+            st.button("All runs", icon=":material/home:", key="to_home", on_click=go, args=("home.py",))
+        st.stop()
+
+
+def open_run(run_id: str) -> OpenRun:
+    """A run with results. Raises RunError as the store does."""
+    runs = store()
+    card = runs.card(run_id)
+    return _opened(str(runs.workspace.root), run_id, f"{card.state} {card.name} {card.epoch}")
+
+
+@st.cache_resource(max_entries=4, show_spinner="Opening the run")
+def _opened(root: str, run_id: str, changed: str) -> OpenRun:
+    """Shared by all visitors: read-only. `changed` tells a renamed or resumed run from what it was."""
+    return store().open(run_id)
+
+
+def axes_of(opened: OpenRun, wanted: str | None = None) -> Factors:
+    """The factors on the wanted axes, where the run has them."""
+    axes: Axes = wanted if wanted in opened.factors else opened.axes  # type: ignore[assignment]
+    return opened.factors[axes]
+
+
+def associations(opened: OpenRun, factors: Factors, column: str | None = None) -> pd.DataFrame | None:
+    """Association of every factor with every type of an annotation; None when the run has no such annotation."""
+    column = column or opened.label_column
+    return None if column is None else _associations(opened.run_id, id(opened), factors.axes, column, opened)
+
+
+@st.cache_resource(max_entries=24, show_spinner=False)
+def _associations(run_id: str, opened_id: int, axes: Axes, column: str, _opened: OpenRun) -> pd.DataFrame:
+    return association_table(_opened.factors[axes], _opened.labels(column))
+
+
+def colours_of(opened: OpenRun, column: str) -> dict[str, str]:
+    """One colour a category, the same on every page."""
+    return type_colours([str(name) for name in opened.labels(column).cat.categories])
+
+
+def derived_labels(opened: OpenRun, column: str | None) -> bool:
+    """Whether the annotation was computed from the counts, not made by the data's authors."""
+    named = (name.strip() for name in opened.counts.about.get("derived_labels", "").split(","))
+    return column is not None and column in named
+
+
+def _doors() -> None:
+    with st.container(horizontal=True):
+        st.button("Train one", type="primary", icon=":material/model_training:", key="no_run_train", on_click=go,
+                  args=("train.py",))  # fmt: skip
+        st.button("Load my data", icon=":material/upload_file:", key="no_run_data", on_click=go, args=("data.py",))
+
+
+def is_demo(run_id: str) -> bool:
+    """Whether it is the run that comes with the program."""
+    return run_id == DEMO

@@ -1,0 +1,227 @@
+"""The queue keeps its promises: one run a submission, first come first served, nothing lost."""
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from ldvae_core.errors import RunError
+from ldvae_core.runs import owners
+from ldvae_core.runs.jobs import Jobs
+from ldvae_core.runs.states import read_folder_state, write_folder_state
+from ldvae_core.runs.workspace import Workspace
+from tests.runs.conftest import settings_named
+
+ME = owners.this_process()
+DEAD = f"{owners.home()}/1/1"
+
+
+@pytest.fixture(name="claimed")
+def _claimed(jobs) -> str:
+    """A run that this process works on."""
+    run_id = jobs.submit(settings_named("endless"))
+    jobs.take_lock(ME, owners.Watch())
+    jobs.claim(ME)
+    write_folder_state(jobs.workspace.runs / run_id, "training")
+    return run_id
+
+
+def test_sixty_four_submissions_with_one_token_make_one_run(tmp_path):
+    """Two tabs, or an impatient finger, start one run."""
+    workspace, start = Workspace(tmp_path), threading.Barrier(64)
+
+    def submit(_):
+        start.wait()
+        return Jobs(workspace).submit(settings_named(), token="form-1")
+
+    with ThreadPoolExecutor(64) as pool:
+        assert len(set(pool.map(submit, range(64)))) == 1
+    assert len(list(workspace.runs.iterdir())) == len(Jobs(workspace).all()) == 1
+
+
+def test_sixty_four_submissions_without_a_token_make_sixty_four_runs(jobs):
+    """Nothing is lost when many submit at the same moment."""
+    with ThreadPoolExecutor(64) as pool:
+        ids = set(pool.map(lambda _: jobs.submit(settings_named()), range(64)))
+    assert len(ids) == 64
+    assert set(jobs.all()) == ids
+
+
+def test_a_submission_cut_off_before_the_queue_is_taken_up_again(jobs, monkeypatch):
+    """The folder is written first; a second try with the same token finds it and adds the row."""
+    monkeypatch.setattr("ldvae_core.runs.jobs._enqueue", lambda *_, **__: (_ for _ in ()).throw(KeyboardInterrupt))
+    with pytest.raises(KeyboardInterrupt):
+        jobs.submit(settings_named(), token="t")
+    monkeypatch.undo()
+    assert [jobs.submit(settings_named(), token="t")] == [path.name for path in jobs.workspace.runs.iterdir()]
+
+
+def test_an_unknown_data_set_is_refused_before_anything_is_made(jobs):
+    """A run without data would only fail later."""
+    settings = settings_named()
+    object.__setattr__(settings, "data_source", "/etc/passwd")
+    with pytest.raises(RunError, match=r"There is no data set '/etc/passwd'\. Known are: none; and demo\."):
+        jobs.submit(settings)
+    assert not list(jobs.workspace.runs.iterdir())
+
+
+def test_runs_are_taken_in_the_order_they_came(jobs):
+    """First come, first served; a resumed run goes to the end."""
+    first, second, third = (jobs.submit(settings_named()) for _ in range(3))
+    jobs.request(first, "pause")
+    jobs.request(first, "resume")
+    jobs.take_lock(ME, owners.Watch())
+    taken = [jobs.claim(ME) for _ in range(3)]
+    assert [job.run_id for job in taken] == [second, third, first]
+    assert [job.resume for job in taken] == [False, False, True]
+    assert jobs.claim(ME) is None
+
+
+def test_two_claims_never_give_the_same_run(jobs):
+    """Claiming is one step, even for many threads."""
+    ids = {jobs.submit(settings_named()) for _ in range(8)}
+    jobs.take_lock(ME, owners.Watch())
+    with ThreadPoolExecutor(16) as pool:
+        claimed = [job.run_id for job in pool.map(lambda _: jobs.claim(ME), range(16)) if job]
+    assert sorted(claimed) == sorted(ids)
+
+
+def test_only_the_worker_with_the_lock_can_claim(jobs):
+    """One worker at a time works in a workspace; a live one is never pushed aside, a dead one is."""
+    jobs.submit(settings_named())
+    assert jobs.take_lock(DEAD, owners.Watch())
+    assert jobs.take_lock(ME, owners.Watch())
+    assert not jobs.take_lock("another", owners.Watch())
+    assert jobs.claim("another") is None
+    assert jobs.claim(ME) is not None
+
+
+def test_the_lock_is_not_released_while_a_run_waits(jobs):
+    """A run submitted at the moment a worker leaves is not left behind."""
+    jobs.take_lock(ME, owners.Watch())
+    jobs.submit(settings_named())
+    assert not jobs.release_lock(ME, only_if_idle=True)
+    assert jobs.worker() == ME
+
+
+@pytest.mark.parametrize("what", ["stop", "cancel", "pause"])
+def test_a_request_reaches_the_worker(jobs, claimed, what):
+    """What is asked on a page arrives with the next heartbeat."""
+    assert jobs.beat(ME, claimed) == ""
+    jobs.request(claimed, what)
+    assert jobs.beat(ME, claimed) == what
+    assert jobs.all()[claimed].heartbeat == 2
+
+
+def test_a_cancelled_run_cannot_be_kept_after_all(jobs, claimed):
+    """Cancel is final: a later request does not replace it."""
+    jobs.request(claimed, "cancel")
+    jobs.request(claimed, "stop")
+    assert jobs.beat(ME, claimed) == "cancel"
+
+
+def test_a_worker_that_lost_its_run_is_told_to_pause(jobs, claimed):
+    """Two processes never write one run: the one that lost it lets go."""
+    assert jobs.beat("another", claimed) == "pause"
+    assert not jobs.settle("another", claimed, "finished")
+
+
+@pytest.mark.parametrize(("what", "message"), [
+    ("resume", "cannot be resumed: it is finished. Its results are there"),
+    ("stop", "cannot be asked to stop now: it is finished"),
+    ("cancel", "cannot be asked to cancel now: it is finished"),
+    ("pause", "cannot be asked to pause now: it is finished"),
+    ("explode", "can be asked to stop, cancel, pause, resume"),
+])  # fmt: skip
+def test_a_finished_run_cannot_be_changed(jobs, finished_run, what, message):
+    """Results are never put at risk by a late click."""
+    with pytest.raises(RunError, match=message):
+        jobs.request(finished_run, what)
+
+
+def test_a_waiting_run_is_cancelled_at_once(jobs):
+    """Nobody has to be told."""
+    run_id = jobs.submit(settings_named())
+    jobs.request(run_id, "cancel")
+    assert jobs.all()[run_id].state == "cancelled"
+    assert read_folder_state(jobs.workspace.runs / run_id).stage == "cancelled"
+    with pytest.raises(RunError, match=r"cannot be resumed: it is cancelled\. Train a new run\."):
+        jobs.request(run_id, "resume")
+
+
+def test_a_waiting_run_cannot_be_stopped_and_kept(jobs):
+    """There is nothing to keep yet, and the message says what to do instead."""
+    run_id = jobs.submit(settings_named())
+    with pytest.raises(RunError, match=r"it is queued\. It has learned nothing yet: cancel it instead\."):
+        jobs.request(run_id, "stop")
+
+
+def test_resuming_twice_is_resuming_once(jobs):
+    """The second of two tabs gets no error."""
+    run_id = jobs.submit(settings_named())
+    jobs.request(run_id, "pause")
+    jobs.request(run_id, "resume")
+    jobs.request(run_id, "resume")
+    assert jobs.all()[run_id].state == "queued"
+
+
+def test_the_run_of_a_dead_owner_is_interrupted_and_can_go_on(jobs, claimed):
+    """Killed, out of memory, power cut: found, said, and resumed by one click."""
+    _owned_by(jobs, claimed, DEAD)
+    assert jobs.mark_interrupted(owners.Watch()) == [claimed]
+    assert jobs.all()[claimed].state == "interrupted"
+    assert jobs.worker() is None
+    jobs.request(claimed, "resume")
+    jobs.take_lock(ME, owners.Watch())
+    assert jobs.claim(ME).resume
+
+
+def test_the_run_of_a_live_owner_is_left_alone(jobs, claimed):
+    """A server that starts anew finds a running run and does not touch it."""
+    assert jobs.mark_interrupted(owners.Watch()) == []
+    assert jobs.all()[claimed].state == "running"
+    assert jobs.worker() == ME
+
+
+def test_a_run_that_finished_just_before_its_worker_died_is_finished(jobs, claimed):
+    """The folder is written first, so its word counts."""
+    write_folder_state(jobs.workspace.runs / claimed, "finished")
+    _owned_by(jobs, claimed, DEAD)
+    jobs.mark_interrupted(owners.Watch())
+    assert jobs.all()[claimed].state == "finished"
+
+
+def test_a_run_whose_worker_died_while_it_was_cancelled_is_cancelled(jobs, claimed):
+    """The wish survives the worker."""
+    (jobs.workspace.runs / claimed / "checkpoint.npz").write_bytes(b"x")
+    jobs.request(claimed, "cancel")
+    _owned_by(jobs, claimed, DEAD)
+    jobs.mark_interrupted(owners.Watch())
+    assert jobs.all()[claimed].state == "cancelled"
+    assert not (jobs.workspace.runs / claimed / "checkpoint.npz").exists()
+
+
+def test_a_lost_index_loses_only_the_queue(jobs, claimed, store):
+    """Runs live in their folders: without the index they are interrupted, and can go on."""
+    for file in jobs.workspace.root.glob("index.sqlite3*"):
+        file.unlink()
+    folder = jobs.workspace.runs / claimed
+    (folder / "state.json").write_text('{"stage": "training"}')
+    assert store.card(claimed).state == "interrupted"
+    jobs.request(claimed, "resume")
+    assert store.card(claimed).state == "queued"
+
+
+def test_a_damaged_index_is_explained(jobs):
+    """SQLite's words never reach a page alone."""
+    jobs.workspace.index.write_bytes(b"this is no database" * 100)
+    with pytest.raises(RunError, match=r"The queue index\.sqlite3 is damaged .* Move this file away"):
+        jobs.submit(settings_named())
+
+
+def _owned_by(jobs: Jobs, run_id: str, owner: str) -> None:
+    from ldvae_core.runs import index
+
+    with index.writing(jobs.workspace.index) as db:
+        db.execute("UPDATE jobs SET owner = ? WHERE run_id = ?", (owner, run_id))
+        db.execute("UPDATE worker SET owner = ?", (owner,))
