@@ -7,6 +7,7 @@ An interrupted run: exit status 130; `train --resume RUN` goes on with it.
 import contextlib
 import json
 import logging
+import shutil
 import signal
 import sys
 import tempfile
@@ -68,9 +69,16 @@ def train(data: str | None, out: Path | None, resume: Path | None, **options: An
     """Train on DATA (a file, a 10x folder, or `demo`) and keep the run in the folder OUT."""
     if (resume is None) == (out is None) or (resume is None and data is None):
         raise click.UsageError("give DATA and --out FOLDER to train, or --resume RUN to go on with an interrupted run")
-    if resume is None:
-        _start_folder(data, out, options)
-    _train_in(resume or out, data, resume=resume is not None)
+    if resume is not None:
+        _train_in(resume, data, resume=True)
+        return
+    _start_folder(data, out, options)
+    try:
+        _train_in(out, data, resume=False)
+    except LdvaeError:
+        if not (out / "history.parquet").exists():  # refused before it learned anything: leave nothing half-done
+            shutil.rmtree(out, ignore_errors=True)
+        raise
 
 
 @cli.command()
@@ -203,7 +211,9 @@ def main(arguments: list[str] | None = None) -> int:
     except click.ClickException as fault:
         return _refuse(fault.format_message())
     except OSError as fault:
-        return _refuse(f"{fault.filename or 'A file'}: {fault.strerror or fault}. Check the path, its permissions and the disk.")
+        return _refuse(
+            f"{fault.filename or 'A file'}: {fault.strerror or fault}. Check the path, its permissions and the disk."
+        )
     except KeyboardInterrupt:
         return INTERRUPTED
     return 0

@@ -34,7 +34,7 @@ def read_json(path: Path) -> Any:
         return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise RunError(f"{path.name} is missing from {path.parent.name}.", "The folder is incomplete.") from None
-    except (UnicodeDecodeError, json.JSONDecodeError) as fault:
+    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as fault:
         raise RunError(f"{path.name} in {path.parent.name} cannot be read ({fault}).", "The file is damaged.") from None
 
 

@@ -1,3 +1,5 @@
 """Stub."""
+
 from pages.parts.header import page_header
-page_header("data","..")
+
+page_header("data", "..")

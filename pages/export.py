@@ -1,3 +1,5 @@
 """Stub."""
+
 from pages.parts.header import page_header
-page_header("export","..")
+
+page_header("export", "..")

@@ -1,3 +1,5 @@
 """Stub."""
+
 from pages.parts.header import page_header
-page_header("home","..")
+
+page_header("home", "..")

@@ -60,7 +60,8 @@ def column_moments(values: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarr
         mean += values[chunk].sum(axis=0, dtype=np.float64) / max(n_cells, 1)
     for chunk in cell_chunks(n_cells, n_columns):
         centred = values[chunk].astype(np.float64) - mean
-        powers += (centred**2).sum(axis=0) / n_cells, (centred**3).sum(axis=0) / n_cells
+        squares = centred * centred
+        powers += squares.sum(axis=0) / n_cells, np.einsum("nk,nk->k", squares, centred) / n_cells
     sd = np.sqrt(powers[0])
     skewness = np.divide(powers[1], sd**3, out=np.zeros(n_columns), where=sd > 0)
     return mean, sd, skewness

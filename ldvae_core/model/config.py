@@ -64,7 +64,9 @@ class ModelConfig:
             ]
         )
         if self.prior == "logistic_normal" and self.n_factors < 2:
-            raise SettingsError("A logistic-normal prior needs at least 2 factors: with one, every cell has the value 1.")
+            raise SettingsError(
+                "A logistic-normal prior needs at least 2 factors: with one, every cell has the value 1."
+            )
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for run.json; from_dict reads them back."""
@@ -101,7 +103,11 @@ class TrainingConfig:
                 *_unknown_choices(self, ("device",)),
                 *([] if self.n_epochs is None else _outside("epochs", self.n_epochs, low=1, high=100_000)),
                 *_outside("cells in a minibatch", self.minibatch_size, low=2, high=1_000_000),
-                *([] if self.learning_rate is None else _outside("learning rate", self.learning_rate, low=1e-7, high=1.0)),
+                *(
+                    []
+                    if self.learning_rate is None
+                    else _outside("learning rate", self.learning_rate, low=1e-7, high=1.0)
+                ),
                 *_outside("KL warm-up share", self.kl_warmup, low=0.0, high=1.0),
                 *_outside("validation share", self.validation_share, low=0.01, high=0.5),
                 *_outside("test share", self.test_share, low=0.01, high=0.5),

@@ -158,7 +158,9 @@ class LDVAE(nn.Module):
         decoder = LinearDecoder if config.decoder == "linear" else NeuralDecoder
         self.decoder = decoder(config, start, n_levels, generator)
         has_theta = config.likelihood != "poisson"
-        self.log_theta = nn.Parameter(start.log_theta.clone(), requires_grad=has_theta)  # (genes,) log inverse dispersion
+        self.log_theta = nn.Parameter(
+            start.log_theta.clone(), requires_grad=has_theta
+        )  # (genes,) log inverse dispersion
         if config.likelihood == "zinb":
             self.zero_logits = linear(config.n_factors, config.n_genes, generator)
         if config.library == "latent":
@@ -197,9 +199,9 @@ class LDVAE(nn.Module):
             return log_poisson(batch.counts, log_mean).sum(dim=1)
         if self.config.likelihood == "zinb":
             zeros = self.zero_logits(z)
-            return log_zero_inflated_negative_binomial(
-                batch.counts, log_mean, self.bounded_log_theta(), zeros
-            ).sum(dim=1)
+            return log_zero_inflated_negative_binomial(batch.counts, log_mean, self.bounded_log_theta(), zeros).sum(
+                dim=1
+            )
         return log_negative_binomial(batch.counts, log_mean, self.bounded_log_theta()).sum(dim=1)
 
     def elbo(self, batch: Minibatch, generator: Generator | None = None) -> ElboTerms:

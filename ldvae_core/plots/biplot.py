@@ -72,7 +72,9 @@ def arrange(table: pd.DataFrame, *, side: float, font_size: float = FONT_SIZE, r
     lines = np.stack([np.broadcast_to(origin, pixels.shape), pixels], axis=1)
     dots = window.to_pixels(table[["x", "y"]].to_numpy(np.float64)[~table["arrow"].to_numpy(bool)], side)
     far = dots[np.hypot(*(dots - origin).T) > 0.12 * side]  # the cloud's core is where no name goes anyway
-    places = place_labels(pixels, sizes, frame=(side, side), directions=pixels - origin, lines=lines, dots=far[:2000])
+    places = place_labels(
+        pixels, sizes, frame=(side, side), directions=pixels - origin, lines=lines, dots=far[:: 1 + len(far) // 500]
+    )
     places = Places(window.to_data(places.centres, side), places.placed, window.to_data(places.leaders, side))
     return Arrows(chosen.reset_index(drop=True), names, places, window)
 

@@ -26,7 +26,7 @@ from ldvae_core.plots.theme import (
 )
 
 ROW_HEIGHT, SMALLEST_HEIGHT, LARGEST_HEIGHT = 24, 180, 900  # px
-LEAST_PRINTED = 0.1  # of the scale
+LEAST_PRINTED = 0.15  # of the scale
 MOST_PRINTED = 400  # cells of the table whose numbers are written in them
 LONGEST_TYPE = 28  # characters
 MARGIN = {"l": 60, "r": 76, "t": 30, "b": 48}  # px

@@ -126,7 +126,10 @@ def _crowding(
 
 def _within(spots: np.ndarray, half: np.ndarray, what: np.ndarray) -> np.ndarray:
     """How many of the (k, 2) places lie in the box at each spot."""
-    return (np.abs(spots[:, None] - what[None]) < half).all(axis=2).sum(axis=1)
+    low, high = spots.min(axis=0) - half, spots.max(axis=0) + half
+    near = what[((what > low) & (what < high)).all(axis=1)]
+    across = np.abs(spots[:, :1] - near[:, 0]) < half[0]
+    return np.count_nonzero(across & (np.abs(spots[:, 1:] - near[:, 1]) < half[1]), axis=1)
 
 
 def _crossings(

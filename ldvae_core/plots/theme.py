@@ -213,6 +213,16 @@ def template(mode: Mode) -> go.layout.Template:
 TICK_GAP = {"ticks": "outside", "ticklen": 5, "tickcolor": "rgba(0,0,0,0)"}  # room between names and what they name
 
 
+def cells_title(factor: int, prior: str) -> str:
+    """Axis of cells along factor k (from 0), with its unit."""
+    return f"{factor_label(factor)} ({'usage, share' if prior == 'logistic_normal' else 'prior SD'})"
+
+
+def genes_title(factor: int, use: Literal["shrunken", "raw"] = "shrunken") -> str:
+    """Axis of loadings on factor k (from 0), with their unit."""
+    return f"{factor_label(factor)} loading (log fold change per SD, {use})"
+
+
 def three_digits(value: float) -> str:
     """Three significant digits with a real minus sign, thousands set apart: 0.0123, −1.45, 2,240, 1.23 million."""
     if value != value:

@@ -82,7 +82,12 @@ class _Run:
         should_stop: Callable[[], Answer],
         on_progress: Callable[[Progress], None],
     ) -> None:
-        self.folder, self.open_counts, self.should_stop, self.on_progress = folder, open_counts, should_stop, on_progress
+        self.folder, self.open_counts, self.should_stop, self.on_progress = (
+            folder,
+            open_counts,
+            should_stop,
+            on_progress,
+        )
         self.settings = RunSettings.read(folder)
         self.training = TrainingConfig.from_dict(self.settings.training)
         self.checkpointed = time.monotonic()
@@ -111,6 +116,8 @@ class _Run:
         write_folder_state(self.folder, "training")
         self.device_note = {"device": device.type, "device_reason": found_devices()["reason"], "threads": threads}
         answer = trainer.train(Reports(self._tick(counts.gene_names), self._point(counts.gene_names), self._keep))
+        if answer == "pause":
+            write_checkpoint(self._checkpoint, trainer.snapshot())
         if answer in ("pause", "cancel"):
             write_folder_state(self.folder, "paused" if answer == "pause" else "cancelled")
             return {"run": str(self.folder), "state": answer}
@@ -222,11 +229,17 @@ class _Run:
             write_table(self.folder / "covariates.parquet", pd.DataFrame(effects, counts.gene_names, names))
         means = {"test_reconstruction_error": mean_and_error(error), "test_elbo": mean_and_error(scores.elbo)}
         figures = {name: mean for name, (mean, _) in means.items()}
-        return figures | {f"{name}_se": spread for name, (_, spread) in means.items()} | {
-            "best_epoch": trainer.state.best_epoch,
-            "cells_per_second": trainer.state.epochs_done * len(trainer.train_cells) / max(trainer.state.seconds, 1e-9),
-            "rollbacks": trainer.state.rollbacks,
-        }
+        return (
+            figures
+            | {f"{name}_se": spread for name, (_, spread) in means.items()}
+            | {
+                "best_epoch": trainer.state.best_epoch,
+                "cells_per_second": trainer.state.epochs_done
+                * len(trainer.train_cells)
+                / max(trainer.state.seconds, 1e-9),
+                "rollbacks": trainer.state.rollbacks,
+            }
+        )
 
 
 def is_recomputable(config: ModelConfig) -> bool:
@@ -254,8 +267,10 @@ def model_config_for(settings: RunSettings, counts: CountMatrix) -> ModelConfig:
         covariates.append(Covariate(name, levels))
     if problems:
         raise SettingsError(problems)
-    return ModelConfig.from_dict({**chosen, "n_genes": counts.n_genes}) if not covariates else replace(
-        ModelConfig.from_dict({**chosen, "n_genes": counts.n_genes}), covariates=tuple(covariates)
+    return (
+        ModelConfig.from_dict({**chosen, "n_genes": counts.n_genes})
+        if not covariates
+        else replace(ModelConfig.from_dict({**chosen, "n_genes": counts.n_genes}), covariates=tuple(covariates))
     )
 
 

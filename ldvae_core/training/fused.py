@@ -76,7 +76,13 @@ class _Reconstruction(torch.autograd.Function):
 
     @staticmethod
     def forward(  # noqa: ANN205
-        ctx, z: Tensor, loadings: Tensor, intercept: Tensor, log_theta: Tensor, counts: Tensor, library_size: Tensor  # noqa: ANN001
+        ctx,
+        z: Tensor,
+        loadings: Tensor,
+        intercept: Tensor,
+        log_theta: Tensor,
+        counts: Tensor,
+        library_size: Tensor,  # noqa: ANN001
     ):
         theta = log_theta.exp()
         mean = torch.addmm(intercept, z, loadings.T)  # logits for now

@@ -131,6 +131,7 @@ class Trainer:
             weight_decay=training_config.weight_decay,
             fused=device.type in ("cpu", "cuda"),
         )
+        self._ticked = time.monotonic()
         self.state = TrainingState()
         self.best_weights = copy.deepcopy(self.model.state_dict())
 
@@ -143,8 +144,8 @@ class Trainer:
     def train(self, reports: Reports | None = None) -> Answer:
         """Train to the end, or until told otherwise; returns how it ended ("go" = all epochs or early stop).
 
-        At the end (not when paused or cancelled) the best weights are in place and batch norm's statistics are those of
-        all training cells. Raises LdvaeError when the loss stays non-finite after three halvings of the rate.
+        At the end the best weights are in place and batch norm's statistics are those of all training cells; paused or
+        cancelled, the trainer stands at the end of the last whole epoch. Raises LdvaeError when the loss stays non-finite after three halvings of the rate.
         """
         reports = reports or Reports()
         answer: Answer = "go"
@@ -152,6 +153,7 @@ class Trainer:
             good = self.snapshot()
             answer = self._epoch(reports)
             if answer in ("pause", "cancel"):
+                self.restore(good)  # a begun epoch is done again, from the same draws
                 return answer
             if not self._is_finite():
                 self._roll_back(good)
@@ -166,7 +168,7 @@ class Trainer:
         """One pass over the training cells; a point of history at its end (and inside long ones)."""
         state, n_steps = self.state, self.steps_per_epoch * self.n_epochs
         first_step, began = state.epochs_done * self.steps_per_epoch, time.monotonic()
-        sums, since, ticked, answer = torch.zeros(2, device=self.device), 0, began, "go"
+        sums, since, answer = torch.zeros(2, device=self.device), 0, "go"
         report_every = self.steps_per_epoch if self.steps_per_epoch <= LONG_EPOCH else LONG_EPOCH // 2
         for position, batch in enumerate(self._minibatches()):
             step = first_step + position
@@ -176,9 +178,11 @@ class Trainer:
             sums += torch.stack([terms.reconstruction_error.detach().mean(), _kl(terms).detach().mean()])
             since += 1
             now = time.monotonic()
-            if now - ticked > SECONDS_BETWEEN_TICKS:
-                ticked = now
-                answer = reports.on_tick(self._progress(step + 1, n_steps, state.seconds + now - began, weight), self.model)
+            if now - self._ticked > SECONDS_BETWEEN_TICKS:
+                self._ticked = now
+                answer = reports.on_tick(
+                    self._progress(step + 1, n_steps, state.seconds + now - began, weight), self.model
+                )
                 if answer in ("cancel", "pause"):
                     return answer
             is_last = position + 1 == self.steps_per_epoch or answer == "stop"
@@ -300,7 +304,9 @@ class Trainer:
                 "Training broke down four times: the loss stopped being a number, even at an eighth of the learning rate.",
                 "Try a smaller learning rate, and look for cells with extreme counts on the Data page.",
             )
-        log.warning("The loss was not finite in epoch %d; back to its start with half the rate.", self.state.epochs_done)
+        log.warning(
+            "The loss was not finite in epoch %d; back to its start with half the rate.", self.state.epochs_done
+        )
         self.restore(good)
         self.state.rollbacks, self.state.rate_factor = rollbacks, factor
 
@@ -314,15 +320,14 @@ class Trainer:
         return self.state.best_epoch > 0 and waited > max(2, math.ceil(self.config.patience * self.n_epochs))
 
     def _progress(self, step: int, n_steps: int, seconds: float, weight: float) -> Progress:
-        done = max(step - 0, 1)
         return Progress(
             epoch=(step - 1) // self.steps_per_epoch + 1,
             n_epochs=self.n_epochs,
             step=step,
             n_steps=n_steps,
             seconds=seconds,
-            seconds_left=seconds / done * (n_steps - step),
-            cells_per_second=done * self.minibatch_size / max(seconds, 1e-9),
+            seconds_left=seconds / step * (n_steps - step),
+            cells_per_second=step * self.minibatch_size / max(seconds, 1e-9),
             kl_weight=weight,
         )
 

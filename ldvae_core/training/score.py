@@ -84,9 +84,7 @@ def folded_decoder(model: LDVAE, representation: np.ndarray, covariates: np.ndar
 
 
 @torch.no_grad()
-def score(
-    model: LDVAE, source: MinibatchSource, cells: np.ndarray, representation: np.ndarray
-) -> Scores:
+def score(model: LDVAE, source: MinibatchSource, cells: np.ndarray, representation: np.ndarray) -> Scores:
     """Reconstruction error at the posterior mean and ELBO of chosen cells, in evaluation mode and double precision.
 
     representation (n_cells, n_factors): the posterior mean of all cells, as saved.
@@ -103,7 +101,9 @@ def score(
         log_library = _mean_log_library(exact, batch)
         errors.append(-exact.log_likelihood(z, batch, log_library))
         draws = [exact.elbo(batch, generator) for _ in range(ELBO_DRAWS)]
-        elbos.append(-sum(terms.reconstruction_error + terms.kl_factors + terms.kl_library for terms in draws) / ELBO_DRAWS)
+        elbos.append(
+            -sum(terms.reconstruction_error + terms.kl_factors + terms.kl_library for terms in draws) / ELBO_DRAWS
+        )
     return Scores(torch.cat(errors).numpy(), torch.cat(elbos).numpy())
 
 

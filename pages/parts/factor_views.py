@@ -32,12 +32,12 @@ HOW_RANKED = (
     "The strongest genes of both ends, with 90% intervals. A loading of 1 means that a cell one standard deviation higher "
     "on this factor has e = 2.7 times as large a share of that gene. Orange rises with the factor, blue falls."
 )
-HOW_RIDGES = "How the cells of each type lie on this factor; each curve is scaled to its own peak, the stroke is the median."
+HOW_RIDGES = (
+    "How the cells of each type lie on this factor; each curve is scaled to its own peak, the stroke is the median."
+)
 
 
-def show_pair(
-    opened: OpenRun, factors: Factors, second: int, *, use: str, n_arrows: int, colour: str | None
-) -> None:
+def show_pair(opened: OpenRun, factors: Factors, second: int, *, use: str, n_arrows: int, colour: str | None) -> None:
     """The list of factors beside the density and the biplot of the chosen one against `second`."""
     related = associations(opened, factors)
     with st.container(key="split"):
@@ -68,7 +68,10 @@ def show_gallery(opened: OpenRun, factors: Factors, *, use: str, n_arrows: int) 
                 _thumbnail(opened, factors, pair, related, use=use, n_arrows=n_arrows)
     with st.container(horizontal=True, vertical_alignment="center"):
         idle = factors.n_factors - len(active)
-        st.caption(f"{len(active)} active factors in order of strength" + (f", {idle} inactive ones left out." if idle else "."))
+        st.caption(
+            f"{len(active)} active factors in order of strength"
+            + (f", {idle} inactive ones left out." if idle else ".")
+        )
         download_table(lambda: table_of(opened, factors), "factors", key="gallery_csv")
     derived_badge(opened, opened.label_column)
 

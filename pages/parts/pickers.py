@@ -24,7 +24,9 @@ LOADINGS_HELP = (
 )
 
 
-def segments(label: str, options: dict[str, str], *, key: str, help: str | None = None, hide_label: bool = False) -> str:
+def segments(
+    label: str, options: dict[str, str], *, key: str, help: str | None = None, hide_label: bool = False
+) -> str:
     """A row of options, one always chosen, kept in the address; returns the option's key."""
     words = list(options.values())
     if st.session_state.get(key) not in (*words, None):

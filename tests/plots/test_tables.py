@@ -45,10 +45,9 @@ def test_a_clicked_cell_of_the_table_tells_factor_and_type(association):
 
 
 def test_numbers_are_written_where_there_is_something_to_read(association):
-    """Short, signed, and none below a tenth."""
+    """Short, signed, and none where next to nothing is."""
     figure = plot_association(association)
     assert sorted(t for trace in figure.data if trace.name == "numbers" for t in trace.text) == [
-        ".10",
         ".30",
         ".80",
         "−.90",

@@ -107,6 +107,13 @@ def test_numbers_show_three_significant_digits(value, text):
     assert three_digits(value) == text
 
 
+def test_axes_of_factors_carry_their_units():
+    """A normal factor is measured in prior SD, a usage in shares, a loading in log fold change per SD."""
+    assert theme.cells_title(0, "normal") == "Factor 1 (prior SD)"
+    assert theme.cells_title(1, "logistic_normal") == "Factor 2 (usage, share)"
+    assert theme.genes_title(1) == "Factor 2 loading (log fold change per SD, shrunken)"
+
+
 def test_figures_are_saved_as_svg_and_never_sent_away():
     """plotly's "Share chart" button would upload the data; it is not offered, nor has it an address."""
     config = chart_config("Factor 1 <b>", select=True)

@@ -39,11 +39,11 @@ def test_sixty_four_submissions_with_one_token_make_one_run(tmp_path):
     assert len(list(workspace.runs.iterdir())) == len(Jobs(workspace).all()) == 1
 
 
-def test_sixty_four_submissions_without_a_token_make_sixty_four_runs(jobs):
+def test_many_submissions_without_a_token_make_many_runs(jobs):
     """Nothing is lost when many submit at the same moment."""
-    with ThreadPoolExecutor(64) as pool:
-        ids = set(pool.map(lambda _: jobs.submit(settings_named()), range(64)))
-    assert len(ids) == 64
+    with ThreadPoolExecutor(16) as pool:
+        ids = set(pool.map(lambda _: jobs.submit(settings_named()), range(16)))
+    assert len(ids) == 16
     assert set(jobs.all()) == ids
 
 

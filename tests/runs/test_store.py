@@ -3,6 +3,7 @@
 import ast
 import math
 import os
+import shutil
 import subprocess
 import sys
 
@@ -177,6 +178,22 @@ def test_a_run_of_a_newer_version_is_listed_and_left_alone(store, finished_run):
     for refused in (store.open, store.delete, lambda run_id: store.rename(run_id, "x")):
         with pytest.raises(RunError, match="newer version"):
             refused(finished_run)
+
+
+@pytest.mark.parametrize(
+    "golden", sorted((PROJECT / "tests" / "runs" / "golden").iterdir()), ids=lambda path: path.name
+)
+def test_a_run_of_every_format_still_opens(store, golden):
+    """What people trained with an older version is read for good: one small run of every format is kept here."""
+    shutil.copytree(golden, store.workspace.runs / golden.name)
+    run = store.open(golden.name)
+    assert run.counts.counts.shape == (60, 30)
+    assert (run.metrics["test_elbo"], run.settings.name, set(run.factors)) == (
+        -14.0,
+        "Done",
+        {"readable", "as_trained"},
+    )
+    assert store.card(golden.name).top_programs[0] == ("Factor 1", ["Gene0", "Gene5"])
 
 
 def test_renaming_shows_everywhere(store, finished_run):
