@@ -71,7 +71,7 @@ def read_table(path: Path) -> pd.DataFrame:
 def write_folder(folder: Path, fill: Callable[[Path], None]) -> None:
     """Make `folder` in one step: `fill` writes into a hidden neighbour, which is renamed when complete.
 
-    An existing folder is replaced only after the new one is whole; on failure it is untouched and nothing is left behind.
+    An existing folder is replaced only after the new one is whole; on failure it is untouched and nothing is left.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
     temporary = folder.with_name(f".{folder.name}.{uuid.uuid4().hex}.part")

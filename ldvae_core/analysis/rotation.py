@@ -7,7 +7,6 @@ genes belong to a program. Its weight falls with the square of what the cells' o
 cloud by: on the mouse embryo it is 0.01, on simulated normal factors 1 to 5.
 """
 
-from itertools import combinations
 from typing import NamedTuple
 
 import numpy as np
@@ -51,7 +50,7 @@ def varimax(
     if n_cells > SEARCH_CELLS:
         cells = some_cells(np.arange(n_cells), POLISH_CELLS, seed=seed)
         parts[0] = _Part(_centred(representation[cells]), 1.0)
-    return _turn_pairs(parts, best, tolerance=1e-8, max_sweeps=100)
+    return _climb(parts, best, tolerance=1e-12, max_steps=500)
 
 
 def varimax_criterion(rotated: np.ndarray) -> float:
@@ -71,7 +70,7 @@ def _genes_beside(z: np.ndarray, loadings: np.ndarray, rotation: np.ndarray) -> 
 
 def _best(parts: list[_Part], starts: list[np.ndarray]) -> np.ndarray:
     """The highest of the optima that these starts lead to."""
-    found = [_turn_pairs(parts, start, tolerance=1e-4, max_sweeps=30) for start in starts]
+    found = [_climb(parts, start, tolerance=1e-7, max_steps=300) for start in starts]
     return max(found, key=lambda rotation: sum(part.weight * varimax_criterion(part.rows @ rotation) for part in parts))
 
 
@@ -84,34 +83,21 @@ def _random_rotation(n_factors: int, rng: np.random.Generator) -> np.ndarray:
     return np.linalg.qr(rng.standard_normal((n_factors, n_factors)))[0]
 
 
-def _turn_pairs(parts: list[_Part], rotation: np.ndarray, *, tolerance: float, max_sweeps: int) -> np.ndarray:
-    """Kaiser's sweeps: turn each pair of axes by its best angle, in closed form, until none exceeds the tolerance."""
-    rotated = [np.ascontiguousarray((part.rows @ rotation).T) for part in parts]  # (factors, rows) each
-    axes = rotation.T.copy()  # one axis per row, turned along
-    for _ in range(max_sweeps):
-        largest = 0.0
-        for i, j in combinations(range(len(axes)), 2):
-            angle = _best_angle([(rows[i], rows[j], part.weight) for rows, part in zip(rotated, parts, strict=True)])
-            if abs(angle) > tolerance:
-                turn = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
-                for rows in (*rotated, axes):
-                    rows[[i, j]] = turn @ rows[[i, j]]
-            largest = max(largest, abs(angle))
-        if largest <= tolerance:
+def _climb(parts: list[_Part], rotation: np.ndarray, *, tolerance: float, max_steps: int) -> np.ndarray:
+    """Gradient-and-project steps until the criterion rises by less than `tolerance` of itself, ten steps in a row."""
+    value, quiet = -np.inf, 0
+    for _ in range(max_steps):
+        reached, gradient = 0.0, np.zeros_like(rotation)  # (factors, factors)
+        for rows, weight in parts:
+            rotated = rows @ rotation
+            squares = rotated**2
+            around_mean = squares - squares.mean(axis=0)
+            reached += weight * float((around_mean**2).mean(axis=0).sum())
+            gradient += weight / len(rows) * (rows.T @ (rotated * around_mean))
+        quiet = quiet + 1 if reached <= value * (1 + tolerance) else 0
+        if quiet == 10 or reached == 0.0:
             break
-    left, _, right = np.linalg.svd(axes.T)  # many turns lose a digit of orthogonality: put it back
-    return left @ right
-
-
-def _best_angle(planes: list[tuple[np.ndarray, np.ndarray, float]]) -> float:
-    """The angle of highest summed criterion in the plane of two factors: x, y and weight of each part.
-
-    With u = x^2 - y^2 and v = 2xy the criterion is constant + (cosine * cos 4a + sine * sin 4a) / 4, summed over parts.
-    """
-    sine = cosine = 0.0
-    for x, y, weight in planes:
-        u, v = (x - y) * (x + y), 2 * x * y
-        mean_u, mean_v = u.mean(), v.mean()
-        sine += weight * 2 * (u @ v / len(u) - mean_u * mean_v)
-        cosine += weight * ((u @ u - v @ v) / len(u) - mean_u**2 + mean_v**2)
-    return float(np.arctan2(sine, cosine) / 4)
+        value = max(value, reached)
+        left, _, right = np.linalg.svd(gradient)
+        rotation = left @ right
+    return rotation

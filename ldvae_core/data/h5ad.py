@@ -17,7 +17,7 @@ MOST_COLUMNS = 1_000
 EXPRESSION = "Gene Expression"  # the 10x name of what is modelled, against antibodies and guides
 
 
-def read_anndata(root: Any) -> CountMatrix:  # noqa: ANN401  an h5py or zarr group
+def read_anndata(root: Any) -> CountMatrix:
     """Counts of an opened AnnData store that has passed its gate.
 
     Taken from X, else a layer named for counts, else raw, else any layer: the first with whole numbers >= 0.
@@ -48,7 +48,7 @@ def read_anndata(root: Any) -> CountMatrix:  # noqa: ANN401  an h5py or zarr gro
     )
 
 
-def read_frame(element: Any, n_rows: int, where: str) -> tuple[pd.DataFrame, list[str]]:  # noqa: ANN401
+def read_frame(element: Any, n_rows: int, where: str) -> tuple[pd.DataFrame, list[str]]:
     """A table (obs or var) column by column: (table with its names as index, columns that could not be read).
 
     Raises CountsError when the names themselves cannot be read or are not n_rows many.
@@ -73,7 +73,7 @@ def read_frame(element: Any, n_rows: int, where: str) -> tuple[pd.DataFrame, lis
     return table, left_out
 
 
-def _candidates(root: Any) -> list[Place]:  # noqa: ANN401
+def _candidates(root: Any) -> list[Place]:
     """The matrices of the file in the order of preference; only the first is required to be well formed."""
     elements = [("X", root["X"])] if "X" in root and not _is_null(root["X"]) else []
     layers = list(root["layers"].keys()) if "layers" in root and hasattr(root["layers"], "keys") else []
@@ -93,7 +93,7 @@ def _candidates(root: Any) -> list[Place]:  # noqa: ANN401
     return places
 
 
-def _read_column(group: Any, name: str, n_rows: int) -> Any | None:  # noqa: ANN401
+def _read_column(group: Any, name: str, n_rows: int) -> Any | None:
     """One column, or None when it is damaged, of another length, or not one value a row."""
     element = group[name]
     shape = getattr(element, "shape", None)
@@ -108,13 +108,13 @@ def _read_column(group: Any, name: str, n_rows: int) -> Any | None:  # noqa: ANN
     return column if np.shape(column) == (n_rows,) else None
 
 
-def _read_old_categories(group: Any, element: Any) -> pd.Categorical:  # noqa: ANN401
+def _read_old_categories(group: Any, element: Any) -> pd.Categorical:
     """Categories as written before anndata 0.8: the column holds codes and points at its categories."""
     categories = read_elem(group.file[element.attrs["categories"]])
     return pd.Categorical.from_codes(element[:], categories=[_text(value) for value in categories])
 
 
-def _read_compound(element: Any, n_rows: int, where: str) -> pd.DataFrame:  # noqa: ANN401
+def _read_compound(element: Any, n_rows: int, where: str) -> pd.DataFrame:
     """A table as written before anndata 0.7: one dataset whose records are the rows."""
     if element.dtype.names is None or element.shape != (n_rows,):
         raise CountsError(f"{where} is not a table of {n_rows:,} rows as the matrix asks.", DAMAGED_REMEDY)
@@ -133,7 +133,7 @@ def _expression_genes(var: pd.DataFrame) -> np.ndarray | None:
     return genes if genes.any() and not genes.all() else None
 
 
-def _is_null(element: Any) -> bool:  # noqa: ANN401
+def _is_null(element: Any) -> bool:
     return _text(element.attrs.get("encoding-type", "")) == "null" or getattr(element, "shape", ()) is None
 
 

@@ -41,7 +41,7 @@ def read_loom(root: h5py.Group) -> CountMatrix:
     )
 
 
-def _candidates(file: Any) -> list[Place]:  # noqa: ANN401
+def _candidates(file: Any) -> list[Place]:
     layers = file.get("layers", {})
     named = [name for wanted in COUNT_LAYERS for name in layers if name.lower() == wanted]
     elements = [("matrix", file["matrix"]), *((f"layers['{name}']", layers[name]) for name in named)]
@@ -51,7 +51,7 @@ def _candidates(file: Any) -> list[Place]:  # noqa: ANN401
     return places
 
 
-def _attributes(group: Any, length: int) -> pd.DataFrame:  # noqa: ANN401
+def _attributes(group: Any, length: int) -> pd.DataFrame:
     """The one-dimensional attributes of an axis."""
     columns = {}
     for name in group:

@@ -34,7 +34,7 @@ class Place:
         return self.n_rows * self.n_columns if self.layout == "dense" else self.element["data"].shape[0]
 
 
-def find_place(element: Any, where: str) -> Place:  # noqa: ANN401  h5py or zarr, which share these methods
+def find_place(element: Any, where: str) -> Place:
     """Recognise a sparse group or a dense dataset. Raises CountsError when it is neither, or its parts do not fit."""
     if is_numeric(element, n_dimensions=2):
         return Place(where, element, *element.shape, layout="dense")
@@ -46,7 +46,7 @@ def find_place(element: Any, where: str) -> Place:  # noqa: ANN401  h5py or zarr
     return sparse_place(element, where, n_rows=int(shape[0]), n_columns=int(shape[1]), layout=layout)
 
 
-def sparse_place(element: Any, where: str, *, n_rows: int, n_columns: int, layout: Literal["csr", "csc"]) -> Place:  # noqa: ANN401
+def sparse_place(element: Any, where: str, *, n_rows: int, n_columns: int, layout: Literal["csr", "csc"]) -> Place:
     """A sparse group whose parts have fitting lengths and types; their content is checked when it is read."""
     for part, kinds in (("data", "buif"), ("indices", "iu"), ("indptr", "iu")):
         if (

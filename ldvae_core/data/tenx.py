@@ -166,7 +166,7 @@ def _reaches_out(matrix: sparse.coo_matrix) -> bool:
     return bool(matrix.row.max() >= matrix.shape[0] or matrix.col.max() >= matrix.shape[1])
 
 
-def _declared_shape(group: Any, where: str) -> tuple[int, int]:  # noqa: ANN401
+def _declared_shape(group: Any, where: str) -> tuple[int, int]:
     """(n_genes, n_cells) as Cell Ranger writes it."""
     shape = group["shape"][:] if "shape" in group and getattr(group["shape"], "shape", None) == (2,) else None
     if shape is None or shape.dtype.kind not in "iu":
@@ -174,7 +174,7 @@ def _declared_shape(group: Any, where: str) -> tuple[int, int]:  # noqa: ANN401
     return int(shape[0]), int(shape[1])
 
 
-def _h5_features(group: Any) -> Features:  # noqa: ANN401
+def _h5_features(group: Any) -> Features:
     if "features" in group:  # v3
         features = group["features"]
         kinds = _texts(features["feature_type"]) if "feature_type" in features else None
@@ -182,5 +182,5 @@ def _h5_features(group: Any) -> Features:  # noqa: ANN401
     return Features(_texts(group["gene_names"]), _texts(group["genes"]), None)
 
 
-def _texts(dataset: Any) -> list[str]:  # noqa: ANN401
+def _texts(dataset: Any) -> list[str]:
     return [value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value) for value in dataset[:]]

@@ -157,8 +157,8 @@ def _refuse(problems: list[str]) -> None:
 def _outside(name: str, value: float, *, low: float, high: float) -> list[str]:
     if isinstance(value, int | float) and not isinstance(value, bool) and low <= value <= high:
         return []
-    return [f"The number of {name} must lie between {low:g} and {high:g}; it is {value}."
-            if isinstance(low, int) else f"The {name} must lie between {low:g} and {high:g}; it is {value}."]  # fmt: skip
+    counted = "number of " if isinstance(low, int) else ""
+    return [f"The {counted}{name} must lie between {low:g} and {high:g}; it is {value}."]
 
 
 def _unknown_choices(config: object, names: tuple[str, ...]) -> list[str]:

@@ -41,7 +41,7 @@ def read_checkpoint(path: Path, device: torch.device) -> dict[str, Any]:
 
 
 def _take_tensors(value: Any, arrays: dict[str, np.ndarray]) -> Any:
-    """`value` with every tensor moved into `arrays`; dictionaries become lists of pairs, so that keys keep their type."""
+    """`value` with every tensor moved into `arrays`; dictionaries become lists of pairs, to keep the type of keys."""
     if isinstance(value, torch.Tensor):
         name = f"t{len(arrays)}"
         arrays[name] = value.detach().cpu().numpy()

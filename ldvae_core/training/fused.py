@@ -8,15 +8,16 @@ For one minibatch, with logits a = z W' + b, fraction f = softmax(a), mean m = l
     d/d log theta = -r - theta log1p(t)                     + d R / d log theta
 
 R(x, theta) = lgamma(x + theta) - lgamma(theta) - lgamma(x + 1) holds all the lgammas, and depends on no cell's z. Its
-mean over *all* training cells is therefore used in every step: exact where a minibatch's would be noisy. For gene g it is
-a smooth function of log theta_g alone, so it is tabulated once from the gene's histogram of counts, value and slope, and
-read by cubic Hermite interpolation (RisingFactorials). No lgamma or digamma remains in a step.
+mean over *all* training cells is therefore used in every step: exact where a minibatch's would be noisy. For gene g it
+is a smooth function of log theta_g alone, so it is tabulated once from the gene's histogram of counts, value and slope,
+and read by cubic Hermite interpolation (RisingFactorials). No lgamma or digamma remains in a step.
 
-Equal to LDVAE.elbo in value and gradient, which tests/training/test_fused.py holds. Covariates enter as further columns of
-z and W. Poisson, zero-inflated, neural and latent-library models take the plain path.
+Equal to LDVAE.elbo in value and gradient, which tests/training/test_fused.py holds. Covariates enter as further columns
+of z and W. Poisson, zero-inflated, neural and latent-library models take the plain path.
 """
 
 import math
+from typing import Any
 
 import numpy as np
 import torch
@@ -58,7 +59,7 @@ class RisingFactorials(nn.Module):
 
 
 def _tabulate(counts: sparse.csr_matrix, thetas: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Mean of R and of dR/d log theta over cells, each (thetas, genes), from how often each count occurs in each gene."""
+    """Mean of R and of dR/d log theta over cells, each (thetas, genes), from how often a count occurs in a gene."""
     n_cells, n_genes = counts.shape
     pairs = counts.indices.astype(np.int64) << 32 | counts.data.astype(np.int64)
     pairs, times = np.unique(pairs, return_counts=True)
@@ -75,15 +76,15 @@ class _Reconstruction(torch.autograd.Function):
     """Sum over genes of everything in -log p(x | z) but R; see the head of this file."""
 
     @staticmethod
-    def forward(  # noqa: ANN205
-        ctx,
+    def forward(
+        ctx: Any,
         z: Tensor,
         loadings: Tensor,
         intercept: Tensor,
         log_theta: Tensor,
         counts: Tensor,
-        library_size: Tensor,  # noqa: ANN001
-    ):
+        library_size: Tensor,
+    ) -> Tensor:
         theta = log_theta.exp()
         mean = torch.addmm(intercept, z, loadings.T)  # logits for now
         observed = torch.einsum("ng,ng->n", counts, mean)  # sum of x * logit
@@ -101,7 +102,7 @@ class _Reconstruction(torch.autograd.Function):
         return -value
 
     @staticmethod
-    def backward(ctx, upstream: Tensor):  # noqa: ANN001, ANN205
+    def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor | None, ...]:
         z, loadings, theta, mean, residual, log1p_t, library_size = ctx.saved_tensors
         weight = upstream.neg()  # (cells,) the value is minus the log-likelihood
         d_log_theta = -(weight @ residual) - theta * (weight @ log1p_t)

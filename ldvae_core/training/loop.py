@@ -145,7 +145,8 @@ class Trainer:
         """Train to the end, or until told otherwise; returns how it ended ("go" = all epochs or early stop).
 
         At the end the best weights are in place and batch norm's statistics are those of all training cells; paused or
-        cancelled, the trainer stands at the end of the last whole epoch. Raises LdvaeError when the loss stays non-finite after three halvings of the rate.
+        cancelled, the trainer stands at the end of the last whole epoch. Raises LdvaeError when the loss stays
+        non-finite after three halvings of the rate.
         """
         reports = reports or Reports()
         answer: Answer = "go"
@@ -301,7 +302,7 @@ class Trainer:
         rollbacks, factor = self.state.rollbacks + 1, self.state.rate_factor / 2
         if rollbacks > 3:
             raise LdvaeError(
-                "Training broke down four times: the loss stopped being a number, even at an eighth of the learning rate.",
+                "Training broke down four times: the loss was no longer a number, even at an eighth of the rate.",
                 "Try a smaller learning rate, and look for cells with extreme counts on the Data page.",
             )
         log.warning(

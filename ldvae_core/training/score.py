@@ -37,7 +37,7 @@ class Scores(NamedTuple):
 def represent(model: LDVAE, source: MinibatchSource) -> Representation:
     """Posterior mean and variance of z for every cell.
 
-    Logistic-normal: E[softmax(v)] is not softmax(E v), so both are Monte-Carlo moments from a fixed seed; rows sum to 1.
+    Logistic-normal: E[softmax(v)] is not softmax(E v), so both are Monte-Carlo moments, seeded; rows sum to 1.
     """
     model.eval()
     generator = torch.Generator(source.device).manual_seed(SCORE_SEED)
