@@ -1,5 +1,7 @@
 """Launcher: `streamlit run app.py`. Every address goes through pages/shell.py; the queue is looked after from here."""
 
+import logging
+import uuid
 from collections.abc import AsyncIterator, MutableMapping
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -15,6 +17,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from ldvae_core import __version__
 from ldvae_core.runs.dispatcher import Dispatcher
 from ldvae_core.runs.workspace import Workspace
+
+log = logging.getLogger("gene_program_explorer")
 
 # Streamlit and plotly write styles into the page and run workers from blobs; nothing comes from another server.
 CONTENT_POLICY = "; ".join(
@@ -68,6 +72,18 @@ async def lifespan(app: st.App) -> AsyncIterator[MutableMapping[str, Any]]:
         dispatcher.stop()
 
 
+def say_error_number(fault: Exception) -> bool:
+    """A bug stays loud, without showing a stranger the inside: a number on screen, everything in the log."""
+    number = uuid.uuid4().hex[:8]
+    log.error("error %s on a page", number, exc_info=fault)
+    st.error(
+        f"The program made a mistake (error {number}); nothing of yours was changed. Reload the page. If it happens "
+        "again, tell whoever looks after this program the number: the log has the details.",
+        icon=":material/bug_report:",
+    )
+    return True
+
+
 async def health(request: Request) -> JSONResponse:
     """Whether the server answers, and in which version."""
     return JSONResponse({"status": "ok", "version": __version__})
@@ -76,6 +92,7 @@ async def health(request: Request) -> JSONResponse:
 app = st.App(
     Path(__file__).resolve().parent / "pages" / "shell.py",
     lifespan=lifespan,
+    on_script_error=say_error_number,
     routes=[Route("/health", health)],
     middleware=[Middleware(SecurityHeaders)],
 )

@@ -1,5 +1,21 @@
-"""Stub."""
+"""Export: take it with me."""
 
-from pages.parts.header import page_header
+import streamlit as st
 
-page_header("export", "..")
+from pages.parts.export_views import show_command, show_file, show_tables
+from pages.parts.header import derived_badge, page_header
+from pages.parts.pickers import axes_picker
+from pages.parts.problems import refusals
+from pages.parts.runs import require_run
+
+page_header("Export", "Take cells, programs and figures to other programs.")
+opened = require_run()
+with refusals():
+    factors = axes_picker(opened)
+    left, right = st.columns(2, gap="large")
+    with left:
+        show_file(opened, factors)
+    with right:
+        show_tables(opened, factors)
+    show_command(opened)
+derived_badge(opened, opened.label_column)

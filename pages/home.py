@@ -1,5 +1,17 @@
-"""Stub."""
+"""Home: where do I start?"""
+
+import streamlit as st
 
 from pages.parts.header import page_header
+from pages.parts.home_views import WHAT, show_doors, show_runs, show_showcase
+from pages.parts.runs import store
 
-page_header("home", "..")
+page_header("Gene Program Explorer", "From single-cell counts to gene programs you can read.")
+cards = store().cards()
+show_doors(cards)
+left, right = st.columns([0.66, 0.34], gap="large")
+with left:
+    show_showcase(cards)
+with right:
+    st.markdown(WHAT)
+show_runs(cards)

@@ -15,7 +15,7 @@ from pages.parts.style import put_style  # noqa: E402
 
 st.set_page_config(
     page_title="Gene Program Explorer",
-    page_icon=":material/scatter_plot:",
+    page_icon=str(Path(__file__).parent / "parts" / "icon.png"),
     layout="wide",
     initial_sidebar_state=236,
     menu_items={"Get help": None, "Report a bug": None, "About": None},

@@ -119,14 +119,27 @@ def best_pair(factors: Factors, labels: Sequence[str] | pd.Series, types: Sequen
     )
 
 
-def point_arrows(biplot: pd.DataFrame, directions: pd.DataFrame) -> pd.DataFrame:
+def point_arrows(biplot: pd.DataFrame, directions: pd.DataFrame, *, n_each: int | None = None) -> pd.DataFrame:
     """biplot_table with a column cell_type: the type in which the two factors together raise the gene most.
 
     directions: BestPair.directions. The rise is the inner product of the gene's arrow with the type's direction, a log
-    fold change against the types' common centre.
+    fold change against the types' common centre. n_each: give arrows to the n_each genes raised most in every type
+    instead of the longest of all, which may belong to one type; judged by shrunken lengths, like the longest are.
     """
-    rise = biplot[["x", "y"]].to_numpy(np.float64) @ directions[["x", "y"]].to_numpy(np.float64).T
-    return biplot.assign(cell_type=directions.index.to_numpy(object)[rise.argmax(axis=1)])
+    places = biplot[["x", "y"]].to_numpy(np.float64)
+    rise = places @ directions[["x", "y"]].to_numpy(np.float64).T  # (genes, types)
+    nearest = rise.argmax(axis=1)
+    pointed = biplot.assign(cell_type=directions.index.to_numpy(object)[nearest])
+    if n_each is None:
+        return pointed
+    drawn = np.hypot(*places.T)
+    shrink = np.divide(biplot.length.to_numpy(np.float64), drawn, out=np.zeros_like(drawn), where=drawn > 0)
+    strength = rise.max(axis=1) * shrink
+    arrow = np.zeros(len(biplot), bool)
+    for cell_type in range(len(directions)):
+        own = np.flatnonzero((nearest == cell_type) & (strength > 0))
+        arrow[own[np.argsort(-strength[own], kind="stable")][: max(n_each, 0)]] = True
+    return pointed.assign(arrow=arrow)
 
 
 def _rank_pairs(factors: Factors, moments: Moments) -> pd.DataFrame:

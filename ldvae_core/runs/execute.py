@@ -136,7 +136,7 @@ class _Run:
             "test_reconstruction_error": metrics["test_reconstruction_error"],
             "test_elbo": metrics["test_elbo"],
         }
-        write_json(self.folder / "metrics.json", {**summary, **metrics, "run": self.folder.name})
+        write_json(self.folder / "metrics.json", {**metrics, **{k: v for k, v in summary.items() if k != "run"}})
         write_folder_state(self.folder, "stopped" if answer == "stop" else "finished")
         self._checkpoint.unlink(missing_ok=True)
         return summary

@@ -140,3 +140,12 @@ def test_arrows_take_the_type_they_raise(factors, labels):
     rising = arrows[arrows.gene == f"Gene{np.argmax(factors.loadings[:10, best.pair[0]])}"]
     follows = best_types(association_table(factors, labels)).set_index("factor").cell_type
     assert rising.cell_type.tolist() == [follows[best.pair[0]]]
+
+
+def test_every_type_gets_arrows_of_its_own(factors, labels):
+    """One type's strong genes do not crowd out the others': n_each genes point to every type, strongest first."""
+    best = best_pair(factors, labels, ["type 0", "type 1", "type 2"])
+    table = biplot_table(factors, best.pair, n_arrows=3)
+    arrows = point_arrows(table, best.directions, n_each=2)
+    assert arrows[arrows.arrow].cell_type.value_counts().to_dict() == {"type 0": 2, "type 1": 2, "type 2": 2}
+    assert point_arrows(table, best.directions).arrow.tolist() == table.arrow.tolist()

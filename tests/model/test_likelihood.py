@@ -21,7 +21,7 @@ def exact_log_nb(count: float, mean: float, theta: float) -> mpmath.mpf:
 
 
 def spread_points(n: int, *, largest_count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Counts, means 1e-8 to 1e5 and inverse dispersions 1e-3 to 1e4, spread evenly on log scales; one count in four is 0."""
+    """Counts, means 1e-8 to 1e5 and inverse dispersions 1e-3 to 1e4, on log scales; a quarter are 0."""
     rng = np.random.default_rng(0)
     counts = np.floor(10 ** rng.uniform(0, np.log10(largest_count), n)) * (rng.random(n) > 0.25)
     return counts, 10 ** rng.uniform(-8, 5, n), 10 ** rng.uniform(-3, 4, n)

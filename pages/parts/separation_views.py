@@ -1,0 +1,161 @@
+"""The two halves of the Cell types page: chosen types drawn apart, and the table of all types and factors."""
+
+import pandas as pd
+import streamlit as st
+
+from ldvae_core.analysis.factors import Factors
+from ldvae_core.analysis.findings import best_pair_finding, factor_label
+from ldvae_core.analysis.programs import biplot_table
+from ldvae_core.analysis.separation import BestPair, best_pair, best_types, point_arrows
+from ldvae_core.plots.heatmap import plot_association
+from ldvae_core.runs.store import OpenRun
+from pages.parts.figures import Panel, show_figure
+from pages.parts.pair import cells_panel, genes_panel
+from pages.parts.runs import associations, colours_of, go
+from pages.parts.style import mode
+from pages.parts.text import as_html, count, percent, plain, show
+
+VALUES = {"correlation": "Correlation", "auc": "AUC"}
+MOST_TYPES = 4  # of one picture: more contours than that cannot be read
+DEMO_TYPES = ("Erythroid (primitive)", "ExE endoderm", "Epiblast/ectoderm")  # the paper's Fig. 1c, last row
+HOW_SEPARATION = (
+    "The two factors were chosen among all pairs: in their plane a straight line tells the chosen types apart best. "
+    "**Left:** all cells in grey, and around the cells of each type the regions that hold 25, 50, 75 and 90% of them. "
+    "**Right:** the genes on the same two factors; an arrow has the colour of the type in which the two factors raise "
+    "its gene most. Balanced accuracy is the mean over types of the share of their cells on the right side, for cells "
+    "left out when the line was drawn; by chance it is 1 / number of types."
+)
+HOW_ASSOCIATION = (
+    "**Correlation** of a factor with being of a type, as in the paper's notebooks: near +1 the factor is high in this "
+    "type and nowhere else. **AUC** is the chance that a cell of the type lies higher on the factor than another cell: "
+    "0.5 is no association, 1 always higher, 0 always lower. Click a square to see that factor."
+)
+
+
+def types_picker(opened: OpenRun, column: str) -> list[str]:
+    """Two to four types, kept in the address; the first choice is the paper's where the data has it."""
+    counts = opened.labels(column).value_counts()
+    known = [str(name) for name in opened.labels(column).cat.categories]
+    kept = [name for name in st.session_state.get("types", ()) if name in known]
+    if "types" in st.session_state and kept != st.session_state["types"]:
+        del st.session_state["types"]  # another annotation, another run
+    unset = {} if "types" in st.session_state else {"default": kept or _first_types(known, counts)}
+    return st.multiselect(
+        "Types to tell apart",
+        known,
+        key="types",
+        bind="query-params",
+        max_selections=MOST_TYPES,
+        format_func=plain,
+        placeholder="Choose 2 to 4",
+        width=440,
+        **unset,
+    )
+
+
+def show_separation(
+    opened: OpenRun, factors: Factors, column: str, types: list[str], *, use: str, n_arrows: int
+) -> None:
+    """The pair of factors that separates the types best: cells with contours beside genes with coloured arrows."""
+    best, arrows, finding = separation(opened, factors, column, types, use=use, n_arrows=n_arrows)
+    colours = colours_of(opened, column)
+    panels = [
+        cells_panel(opened, factors, best.pair, outlined=types, label=column),
+        genes_panel(factors, best.pair, table=arrows, colours=colours, n_arrows=n_arrows),
+    ]
+    _facts(best)
+    show_figure(panels, key="separation", finding=finding, how_to_read=HOW_SEPARATION)
+    st.button(
+        f"Open factors {best.pair[0] + 1} and {best.pair[1] + 1}",
+        key="open_best",
+        type="tertiary",
+        icon=":material/open_in_full:",
+        on_click=go,
+        args=("factors.py",),
+        kwargs={"view": "One pair", "x": best.pair[0], "y": best.pair[1]},
+    )
+
+
+def separation(
+    opened: OpenRun, factors: Factors, column: str, types: list[str], *, use: str, n_arrows: int
+) -> tuple[BestPair, pd.DataFrame, str]:
+    """The pair of factors that separates the types best, its biplot with arrows for every type, and the sentence."""
+    best = _best_pair(opened.run_id, id(opened), factors.axes, column, tuple(types), factors, opened)
+    table = biplot_table(factors, best.pair, use=use, n_arrows=n_arrows)  # type: ignore[arg-type]
+    each = max(1, round(n_arrows / len(types))) if n_arrows else 0
+    arrows = point_arrows(table, best.directions, n_each=each)
+    return best, arrows, _finding(best, arrows)
+
+
+def show_associations(opened: OpenRun, factors: Factors, column: str, *, value: str) -> None:
+    """The heat map of all factors and types; a click opens the factor."""
+    table = associations(opened, factors, column)
+    figure = plot_association(table, value=value, mode=mode())  # type: ignore[arg-type]
+    finding = ""
+    followed = best_types(table)
+    if len(followed):
+        top = followed.loc[followed.correlation.abs().idxmax()]
+        finding = (
+            f"{factor_label(int(top.factor))} follows one type most closely: {top.cell_type} "
+            f"(correlation {top.correlation:+.2f}, AUC {top.auc:.2f})."
+        )
+    panel = Panel(figure, "factors_by_type", "Association of every factor with every type.", table, "Table")
+    show_figure(panel, key="association", finding=finding, how_to_read=HOW_ASSOCIATION, on_click=_open_clicked)
+
+
+def no_annotation() -> None:
+    """What to do when the cells carry no labels."""
+    with st.container(border=True, key="no_annotation"):
+        st.markdown(
+            "**These cells carry no annotation.** Load data with a column of cell types (or of conditions, samples, "
+            "clusters), and train on it; the factors themselves can be read without one."
+        )
+        st.button(
+            "See the factors", key="to_factors", icon=":material/scatter_plot:", on_click=go, args=("factors.py",)
+        )
+        st.button("Load other data", key="to_data", icon=":material/upload_file:", on_click=go, args=("data.py",))
+
+
+def _first_types(known: list[str], counts: pd.Series) -> list[str]:
+    if set(DEMO_TYPES) <= set(known):
+        return list(DEMO_TYPES)
+    return [str(name) for name in counts.index[:3]] if len(known) > 1 else []
+
+
+@st.cache_resource(max_entries=64, show_spinner="Comparing all pairs of factors")
+def _best_pair(
+    run_id: str, opened_id: int, axes: str, column: str, types: tuple[str, ...], _factors: Factors, _opened: OpenRun
+) -> BestPair:
+    return best_pair(_factors, _opened.labels(column), types)
+
+
+def _facts(best: BestPair) -> None:
+    """The separation as a number, and each type's own share."""
+    pair = f"{best.pair[0] + 1} and {best.pair[1] + 1}"
+    facts = [("Best pair of factors", pair), ("Balanced accuracy", percent(best.balanced_accuracy))]
+    facts += [
+        (f"{plain(row.cell_type, longest=32)}, {count(row.n_cells, 'cell')}", percent(row.share_right))
+        for row in best.accuracy.itertuples()
+    ]
+    show(
+        "".join(f"<div><span>{as_html(name)}</span><b>{as_html(value)}</b></div>" for name, value in facts),
+        kind="facts",
+    )
+
+
+def _finding(best: BestPair, arrows: pd.DataFrame) -> str:
+    named = arrows[arrows["arrow"]].sort_values("length", ascending=False)
+    genes = [
+        f"{', '.join(named.gene[named.cell_type == name].head(4))} point to {name}"
+        for name in best.types
+        if (named.cell_type == name).any()
+    ]
+    return f"{best_pair_finding(best)} {'; '.join(genes)}." if genes else best_pair_finding(best)
+
+
+def _open_clicked() -> None:
+    points = st.session_state["association_0"].selection.points
+    if points:
+        data = points[0].get("customdata") or []
+        if data:
+            go("factors.py", view="One factor", x=int(data[0]))
