@@ -1,5 +1,61 @@
-"""Stub: another engineer (of this one page) is writing it; the product designer leaves pages/data.py alone."""
+"""Data: what did I load, and what will be modelled?"""
 
+import streamlit as st
+
+from ldvae_core.data.prepare import DataChoices
+from ldvae_core.errors import LdvaeError
+from pages.parts.data_cells import choose_cells, show_survivors
+from pages.parts.data_facts import show_annotations, show_facts
+from pages.parts.data_genes import choose_genes, show_preview
+from pages.parts.data_sets import data_in_use
 from pages.parts.header import page_header
+from pages.parts.problems import problem_box, refusals
+from pages.parts.runs import go
 
-page_header("data", "..")
+CHOICE = "data_choice"  # what the Train page takes up
+
+
+def remember(data_source: str, choices: DataChoices, label_column: str | None) -> dict[str, object]:
+    """Keep what will be modelled for the Train page."""
+    choice = {"data_source": data_source, "choices": choices.to_dict(), "label_column": label_column}
+    st.session_state[CHOICE] = choice
+    return choice
+
+
+page_header("Data", "What did I load, and what will be modelled?")
+data = data_in_use()
+source = data.card.dataset_id
+show_facts(data)
+label = show_annotations(data)
+
+st.subheader("Which cells", anchor=False)
+with refusals():
+    cells = choose_cells(data)
+    show_survivors(data, DataChoices(**cells))
+
+st.subheader("Which genes", anchor=False)
+usable = True
+with st.container(key="split"):
+    left, right = st.columns([0.36, 0.64], gap="large")
+with left, refusals():
+    choices = DataChoices(**cells, **choose_genes(data))
+with right:
+    try:
+        show_preview(data, choices)
+    except LdvaeError as fault:
+        usable = False
+        problem_box(fault)
+
+if usable:
+    remember(source, choices, label)
+elif st.session_state.get(CHOICE, {}).get("data_source") != source:  # never leave another data set's choices behind
+    remember(source, DataChoices(), label)
+st.button(
+    "Use this data: train a model",
+    type="primary",
+    icon=":material/model_training:",
+    key="use_data",
+    disabled=not usable,
+    on_click=go,
+    args=("train.py",),
+)

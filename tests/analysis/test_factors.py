@@ -67,6 +67,12 @@ def test_usages_are_never_turned_flipped_or_centred(planted_usage, usage_factors
     np.testing.assert_allclose(usage_factors.representation, planted_usage.z[:, order], rtol=1e-6)
 
 
+def test_a_usage_with_a_heavy_low_tail_is_not_flipped(planted_usage, factors_of):
+    """An archetype that most cells are made of is skewed downwards, and still is never below 0."""
+    z = np.random.default_rng(0).dirichlet([12, 1, 1, 1], len(planted_usage.z))
+    assert factors_of(planted_usage, representation=z).representation.min() >= 0
+
+
 def test_a_usage_loading_is_against_the_mean_archetype(usage_factors):
     """Because usages sum to 1, loadings are also centred per gene over factors."""
     np.testing.assert_allclose(usage_factors.loadings.mean(axis=1), 0, atol=1e-6)

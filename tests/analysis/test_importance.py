@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from scipy.special import softmax
-from scipy.stats import nbinom
+from scipy.stats import nbinom, ortho_group
 
 from ldvae_core.analysis.importance import active_factors, explained_deviance, held_out_cells, marginal_kl
 from ldvae_core.data.split import split_cells
@@ -86,10 +86,20 @@ def test_a_usage_that_never_changes_is_dead():
 
 
 def test_dead_factors_stand_last(planted, factors_of):
-    """A factor that does nothing is listed after the live ones, whatever noise says about its explained deviance."""
+    """A factor whose cells hardly vary is listed after the live ones, however large loadings make its share."""
+    z, loadings = planted.z.copy(), planted.loadings.copy()
+    z[:, 0], loadings[:, 0] = z[:, 0] * 0.05, loadings[:, 0] * 20
+    shown = factors_of(planted, representation=z, loadings=loadings, axes="as_trained")
+    assert shown.active.tolist() == [True, True, True, False]
+    assert shown.trained_as[3] == 0
+    assert shown.explained_deviance[3] > shown.explained_deviance[2]
+
+
+def test_activity_is_judged_on_the_axes_shown(planted, factors_of):
+    """Posterior variances turn with the axes: a factor without information is dead from whatever axes training left."""
     z = planted.z.copy()
-    z[:, 0] *= 1e-3
-    variance = np.full(z.shape, 0.09)
-    variance[:, 0] = 1.0
-    shown = factors_of(planted, representation=z, posterior_variance=variance)
+    z[:, 0] *= 0.12  # varies enough, but says nothing: KL 0.007 nats
+    turn = ortho_group.rvs(4, random_state=3)
+    arguments = {"representation": z @ turn, "loadings": planted.loadings @ turn}
+    shown = factors_of(planted, **arguments, posterior_variance=np.ones(z.shape))
     assert shown.active.tolist() == [True, True, True, False]

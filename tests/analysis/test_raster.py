@@ -35,14 +35,13 @@ def test_a_raster_equals_numpys_histogram(cloud, dtype):
     assert raster.counts.sum() == 5000
 
 
-def test_points_on_the_edges_fall_where_numpy_puts_them():
-    """On an inner edge: the upper bin; on the last edge: the last bin; outside: nowhere."""
-    edges = np.linspace(0, 1, 11)
-    x = np.concatenate([edges, [-1e-9, 1 + 1e-9, np.nan, 0.3]])
-    raster = density_raster(x, x, bins=10, extent=Extent(0, 1, 0, 1))
-    theirs, _, _ = np.histogram2d(x[:-2], x[:-2], bins=(raster.x_edges, raster.y_edges))
-    theirs[3, 3] += 1 if x[-1] >= raster.x_edges[3] else 0
-    theirs[2, 2] += 0 if x[-1] >= raster.x_edges[3] else 1
+@pytest.mark.parametrize(("low", "high", "bins"), [(0.0, 1.0, 10), (-3.7, 9.1, 256), (0.1, 0.7, 49)])
+def test_points_on_the_edges_fall_where_numpy_puts_them(low, high, bins):
+    """On an inner edge: the upper bin; a hair below it: the lower; on the last edge: the last bin; outside: nowhere."""
+    edges = np.linspace(low, high, bins + 1)
+    x = np.concatenate([edges, np.nextafter(edges, low - 1), np.nextafter(edges, high + 1)])
+    raster = density_raster(np.append(x, np.nan), np.append(x, low), bins=bins, extent=Extent(low, high, low, high))
+    theirs, _, _ = np.histogram2d(x, x, bins=(edges, edges))
     assert (raster.counts == theirs.T).all()
 
 

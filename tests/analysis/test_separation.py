@@ -51,11 +51,13 @@ def test_a_factor_that_does_not_vary_is_associated_with_nothing(factors, labels)
     assert (table.correlation.unique().tolist(), table.auc.unique().tolist()) == ([0.0], [0.5])
 
 
-def test_factors_are_not_named_after_a_handful_of_cells(factors, labels):
-    """A type of fewer than 20 cells may have an AUC of 1 by luck."""
-    names = labels.astype(str).to_numpy(object)
-    names[np.argsort(-factors.representation[:, 0])[:5]] = "rare"
-    assert "rare" not in set(best_types(association_table(factors, names)).cell_type)
+@pytest.mark.parametrize(("n_cells", "named"), [(19, False), (20, True)])
+def test_factors_are_not_named_after_a_handful_of_cells(factors, labels, n_cells, named):
+    """Even a perfect match counts only from 20 cells on: fewer may be luck."""
+    names, z = labels.astype(str).to_numpy(object), np.array(factors.representation)
+    names[:n_cells], z[:n_cells, 0] = "rare", 100.0
+    found = best_types(association_table(replace(factors, representation=z), names))
+    assert ("rare" in set(found.cell_type)) == named
 
 
 def test_labels_must_match_the_cells(factors):

@@ -70,6 +70,17 @@ def test_standard_errors_are_the_inverse_information(planted):
     np.testing.assert_allclose(ours[7], expected, rtol=1e-6)
 
 
+def test_usage_errors_are_those_of_the_contrast(planted_usage):
+    """One gene written out: the covariance of its archetype levels, as that of levels minus their mean."""
+    z, theta = planted_usage.z, planted_usage.theta[7]
+    fraction = softmax(z @ planted_usage.loadings.T + planted_usage.intercept, axis=1)
+    mean = planted_usage.library_size * fraction[:, 7]
+    levels = np.linalg.inv((z * (mean * theta / (mean + theta))[:, None]).T @ z)
+    contrast = np.eye(4) - 1 / 4
+    ours = loading_standard_errors(z, *planted_usage[2:6], usage=True)
+    np.testing.assert_allclose(ours[7], np.sqrt(np.diag(contrast @ levels @ contrast)), rtol=1e-6)
+
+
 def test_many_cells_are_sampled_and_scaled(planted, monkeypatch):
     """Summing over a sample of the cells and scaling up gives nearly the same errors."""
     whole = loading_standard_errors(planted.z, *planted[2:6])

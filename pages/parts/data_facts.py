@@ -1,0 +1,130 @@
+"""What was loaded, in words: sizes, where the counts were found, what was changed, and the columns of the cells."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from ldvae_core.data.annotations import guess_roles, label_columns
+from ldvae_core.plots.theme import three_digits
+from pages.parts.header import badge_of_derived
+from pages.parts.text import as_html, percent, plain, show
+
+if TYPE_CHECKING:
+    from pages.parts.data_sets import OpenData
+
+NONE = ""  # no column can be called so
+ROLE_WORDS = {"cell_type": "cell type", "donor": "donor", "batch": "sequencing batch", "condition": "condition"}
+MOST_FREQUENT = 4
+LONGEST_VALUE = 32  # characters
+TABLE_HEIGHT = 248  # px
+ROW_HEIGHT = 35  # px
+PLACES = {"X": "X", "table": "the table"}
+
+
+def show_facts(data: "OpenData") -> None:
+    """One row of numbers; below it why these are the raw counts, where they come from, and every notice."""
+    summary = data.summary
+    facts = {
+        "Cells": f"{summary.n_cells:,}",
+        "Genes": f"{summary.n_genes:,}",
+        "Entries above 0": percent(summary.nonzero_share),
+        "Median counts per cell": three_digits(float(np.median(summary.library_size))),
+        "Raw counts found in": PLACES.get(summary.counts_from, summary.counts_from),
+        "Species, by gene names": summary.species or "not clear",
+    }
+    body = "".join(f"<div><span>{as_html(name)}</span><b>{as_html(value)}</b></div>" for name, value in facts.items())
+    show(body, kind="facts")
+    with st.container(gap="xsmall", key="data_notices"):
+        show(f"{as_html(_why(summary.counts_from, summary.notices))} {_origin(data.counts.about)}", kind="quiet")
+        for notice in summary.notices:
+            show(f'<span class="gpe-badge">notice</span> {as_html(notice, longest=400)}')
+        for column in derived_columns(data):
+            badge_of_derived(column)
+
+
+def show_annotations(data: "OpenData") -> str | None:
+    """The columns of the cells as a table, and which of them labels the cells from here on (None: none)."""
+    table = data.columns
+    if table.empty:
+        show("The file has no annotation of its cells: factors can be read by their genes alone.", kind="quiet")
+        return None
+    options = [NONE, *data.summary.labels]
+    guess = data.summary.roles["cell_type"]
+    label = st.selectbox(
+        "Labels of the cells",
+        options,
+        index=options.index(guess) if guess in options else 0,
+        format_func=lambda name: plain(name) or "none",
+        key="label_column",
+        persist_state="session",
+        width=300,
+        help="Factors are compared with these labels, and figures are coloured by them. Training never sees them.",
+    )
+    height = "auto" if len(table) * ROW_HEIGHT < TABLE_HEIGHT - ROW_HEIGHT else TABLE_HEIGHT
+    st.dataframe(table, hide_index=True, height=height, key="annotation_columns", row_height=ROW_HEIGHT,
+                 alt=f"{len(table)} annotation columns of the cells with their kinds and values.",
+                 column_config={"Levels": st.column_config.NumberColumn(format="localized", width="small"),
+                                "Kind": st.column_config.TextColumn(width="small"),
+                                "Looks like": st.column_config.TextColumn(width="small"),
+                                "Values": st.column_config.TextColumn(width="large")})  # fmt: skip
+    return label or None
+
+
+def derived_columns(data: "OpenData") -> list[str]:
+    """Annotation columns that were computed from the counts, not made by the data's authors."""
+    named = {name.strip() for name in data.counts.about.get("derived_labels", "").split(",")}
+    return [name for name in data.summary.columns if name in named]
+
+
+def annotation_table(annotations: pd.DataFrame) -> pd.DataFrame:
+    """One row a column: Column, Kind, Levels (distinct values), Looks like (guessed role), Values (most frequent)."""
+    roles = {column: ROLE_WORDS[role] for role, column in guess_roles(annotations).items() if column is not None}
+    labels = set(label_columns(annotations))
+    rows = [
+        (plain(name), _kind(annotations[name], name in labels), annotations[name].nunique(), roles.get(name, ""),
+         _values(annotations[name]))
+        for name in annotations.columns
+    ]  # fmt: skip
+    return pd.DataFrame(rows, columns=["Column", "Kind", "Levels", "Looks like", "Values"])
+
+
+def _kind(column: pd.Series, is_label: bool) -> str:
+    if pd.api.types.is_bool_dtype(column.dtype):
+        return "true / false"
+    if pd.api.types.is_numeric_dtype(column.dtype):
+        return "numbers"
+    if pd.api.types.is_datetime64_any_dtype(column.dtype):
+        return "dates"
+    return "labels" if is_label else "text"
+
+
+def _values(column: pd.Series) -> str:
+    """The most frequent values with their shares; of numbers the median and the range."""
+    present = column.dropna()
+    if present.empty:
+        return "all missing"
+    if pd.api.types.is_numeric_dtype(column.dtype) and not pd.api.types.is_bool_dtype(column.dtype):
+        low, middle, high = (three_digits(float(value)) for value in present.quantile([0, 0.5, 1]))
+        text = f"median {middle}, {low} to {high}"
+    elif present.nunique() == len(present):
+        text = f"all different, such as {plain(present.iloc[0], longest=LONGEST_VALUE)}"
+    else:
+        shares = present.value_counts().head(MOST_FREQUENT) / len(column)
+        text = ", ".join(f"{plain(value, longest=LONGEST_VALUE)} {percent(share)}" for value, share in shares.items())
+    missing = 1 - len(present) / len(column)
+    return text + (f"; {percent(missing)} missing" if missing else "")
+
+
+def _why(counts_from: str, notices: tuple[str, ...]) -> str:
+    if any(notice.startswith("Counts were taken from") for notice in notices):
+        return f"Every entry of {counts_from} is a whole number, 0 or more: these are the raw counts."
+    place = PLACES.get(counts_from, counts_from)
+    return f"{place[0].upper()}{place[1:]} was the first place to look, and every entry is a whole number, 0 or more."
+
+
+def _origin(about: dict[str, str]) -> str:
+    parts = [(word, about[key]) for word, key in
+             (("Origin", "origin"), ("Licence", "licence"), ("Caveats", "caveats")) if about.get(key)]  # fmt: skip
+    return " ".join(f"<b>{word}:</b> {as_html(text.rstrip('.'), longest=900)}." for word, text in parts)
