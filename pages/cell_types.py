@@ -3,29 +3,33 @@
 import streamlit as st
 
 from pages.parts.header import derived_badge, page_header
-from pages.parts.pickers import annotation_picker, arrows_slider, axes_picker
+from pages.parts.pickers import annotation_picker, arrows_slider, axes_picker, loadings_picker, segments
 from pages.parts.problems import refusals
-from pages.parts.runs import associations, require_run
-from pages.parts.type_views import show_associations, show_separation, types_picker
+from pages.parts.runs import require_run
+from pages.parts.separation_views import (
+    VALUES,
+    no_annotation,
+    show_associations,
+    show_separation,
+    types_picker,
+)
 
-page_header("Cell types", "Which programs tell them apart?")
+page_header("Cell types", "Which programs, and which genes, tell cells apart?")
 opened = require_run()
-with st.container(horizontal=True, vertical_alignment="bottom", gap="small", key="controls"):
-    label = annotation_picker(opened, key="label", label="Annotation")
-    types = types_picker(opened, label) if label else []
+with st.container(horizontal=True, vertical_alignment="top", gap="small", key="controls"):
+    column = annotation_picker(opened, key="label", label="Annotation")
+    if column is None:
+        no_annotation()
+        st.stop()
+    types = types_picker(opened, column)
     factors = axes_picker(opened)
+    use = loadings_picker()
     n_arrows = arrows_slider()
-if label is None:
-    st.info(
-        "This data has no annotation that groups its cells, such as a column of cell types. Load it with one, or look at "
-        "its programs on the Factors page.",
-        icon=":material/label_off:",
-    )
-    st.stop()
 with refusals(end_page=False):
-    show_separation(opened, factors, label, types, n_arrows=n_arrows)
-derived_badge(opened, label)
-st.subheader("Every program against every type")
-related = associations(opened, factors, label)
-if related is not None:
-    show_associations(related)
+    if len(types) < 2:
+        st.info("Choose 2 to 4 types above to see which programs tell them apart.", icon=":material/touch_app:")
+    else:
+        show_separation(opened, factors, column, types, use=use, n_arrows=n_arrows)
+derived_badge(opened, column)
+st.subheader("Every program against every type", anchor=False)
+show_associations(opened, factors, column, value=segments("Measure", VALUES, key="measure", hide_label=True))

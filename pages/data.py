@@ -11,6 +11,7 @@ from pages.parts.data_sets import data_in_use
 from pages.parts.header import page_header
 from pages.parts.problems import problem_box, refusals
 from pages.parts.runs import go
+from pages.parts.text import as_html, show
 
 CHOICE = "data_choice"  # what the Train page takes up
 
@@ -34,28 +35,23 @@ with refusals():
     show_survivors(data, DataChoices(**cells))
 
 st.subheader("Which genes", anchor=False)
-usable = True
+size = ""
 with st.container(key="split"):
     left, right = st.columns([0.36, 0.64], gap="large")
 with left, refusals():
     choices = DataChoices(**cells, **choose_genes(data))
 with right:
     try:
-        show_preview(data, choices)
+        size = show_preview(data, choices)
     except LdvaeError as fault:
-        usable = False
         problem_box(fault)
 
-if usable:
+if size:
     remember(source, choices, label)
 elif st.session_state.get(CHOICE, {}).get("data_source") != source:  # never leave another data set's choices behind
     remember(source, DataChoices(), label)
-st.button(
-    "Use this data: train a model",
-    type="primary",
-    icon=":material/model_training:",
-    key="use_data",
-    disabled=not usable,
-    on_click=go,
-    args=("train.py",),
-)
+with st.container(horizontal=True, vertical_alignment="center", gap="medium", key="data_end"):
+    st.button("Use this data: train a model", type="primary", icon=":material/model_training:", key="use_data",
+              disabled=not size, on_click=go, args=("train.py",))  # fmt: skip
+    words = f"{as_html(size)}, {'labelled by ' + as_html(label) if label else 'without labels'}"
+    show(words if size else "Mend what the box says first.", kind="quiet")

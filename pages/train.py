@@ -1,5 +1,52 @@
-"""Stub: another engineer (of this one page) is writing it; the product designer leaves pages/train.py alone."""
+"""Train: which model, and is it done?"""
+
+import streamlit as st
 
 from pages.parts.header import page_header
+from pages.parts.problems import refusals
+from pages.parts.runs import RUN, store, use_run
+from pages.parts.text import show
+from pages.parts.training_devices import kind_of
+from pages.parts.training_form import Form, show_form
+from pages.parts.training_panel import show_panel
+from pages.parts.training_plan import duration, papers_models, seconds_expected, settings_of, submit_once
+from pages.parts.training_runs import show_runs
 
-page_header("train", "..")
+
+def estimate(form: Form) -> str:
+    """How long it will take, roughly, and what it waits for."""
+    runs, cards = store(), store().cards()
+    seconds = seconds_expected(form.data, form.training["n_epochs"], form.device, cards, runs)
+    if form.plan == "five":
+        return f"Five runs, one after the other: {duration(5 * seconds)} on this {kind_of(form.device)}, roughly."
+    waiting = sum(card.state in ("queued", "running") for card in cards)
+    after = f", after {waiting} other run{'s' * (waiting > 1)}" if waiting else ""
+    return f"Roughly {duration(seconds)} on this {kind_of(form.device)}{after}."
+
+
+def launch(form: Form) -> None:
+    """Queue what the form says and make it the run in use. Raises LdvaeError; then nothing was queued."""
+    make = papers_models if form.plan == "five" else lambda *values: [settings_of(*values)]
+    wanted = make(form.data, form.name, form.model, form.training)
+    submitted = [submit_once(store(), settings) for settings in wanted]
+    if not any(new for _, new in submitted):
+        st.toast("A run with these very settings is already under way: here it is.", icon=":material/info:")
+    use_run(submitted[0][0])
+    st.rerun()
+
+
+page_header("Train", "Which model, and is it done?")
+with st.container(key="split"):
+    left, right = st.columns([0.35, 0.65], gap="large")
+with left:
+    form = show_form()
+    with st.container(horizontal=True, vertical_alignment="center", gap="small", key="train_launch"):
+        label = "Train five models" if form.plan == "five" else "Train"
+        pressed = st.button(label, key="train", type="primary", icon=":material/play_arrow:")
+        show(estimate(form), kind="quiet")
+    if pressed:
+        with refusals(end_page=False):
+            launch(form)
+with right:
+    show_panel(st.session_state.get(RUN))
+show_runs()

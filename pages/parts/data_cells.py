@@ -18,7 +18,7 @@ def choose_cells(data: OpenData) -> dict[str, float]:
     """The three histograms with their filters; returns the filters as keywords of DataChoices."""
     summary = data.summary
     has_mitochondrial = bool(summary.mitochondrial_share.any())
-    with st.grid(3, min_column_width=300, gap="medium", key="quality"):
+    with st.grid(3, min_column_width=280, gap="medium", key="quality"):
         with st.container(gap="xsmall", key="quality_counts"):
             counts = _filter("Minimum counts per cell", "min_counts", summary.library_size.max(), step=100)
             _histogram("counts", summary.library_size, "Counts per cell (library size)", counts or None, log=True)
@@ -27,10 +27,10 @@ def choose_cells(data: OpenData) -> dict[str, float]:
             _histogram("genes", summary.genes_per_cell, "Genes per cell", genes or None)
         with st.container(gap="xsmall", key="quality_mitochondrial"):
             largest = st.number_input(
-                "Largest mitochondrial share, %", 0.0, 100.0, 100.0, step=1.0, format="%.1f", width=220,
+                "Largest mitochondrial share, %", 0.0, 100.0, step=1.0, format="%.1f", width=220,
                 key="mitochondrial_percent", persist_state="session", disabled=not has_mitochondrial,
-                help="Counts from mitochondrial genes (mt-, MT-). Dying cells have a large share; what is large depends "
-                "on the tissue." if has_mitochondrial else "No gene name starts with mt- or MT-.",
+                help="Counts from mitochondrial genes (mt-, MT-). Dying cells have a large share; how large depends on "
+                "the tissue." if has_mitochondrial else "No gene name starts with mt- or MT-.",
             )  # fmt: skip
             threshold = largest / 100 if largest < 100 else None
             _histogram("mitochondrial", summary.mitochondrial_share, "Mitochondrial share of counts", threshold,
@@ -74,7 +74,7 @@ def _unused(name: str, table: pd.DataFrame) -> str:
 
 
 def _filter(label: str, key: str, highest: float, *, step: int) -> int:
-    return st.number_input(label, 0, max(int(highest), 1), 0, step=step, key=key, persist_state="session", width=220,
+    return st.number_input(label, 0, max(int(highest), 1), step=step, key=key, persist_state="session", width=220,
                            help="Cells below are left out; 0 keeps all.")  # fmt: skip
 
 

@@ -37,7 +37,9 @@ def show_facts(data: "OpenData") -> None:
     body = "".join(f"<div><span>{as_html(name)}</span><b>{as_html(value)}</b></div>" for name, value in facts.items())
     show(body, kind="facts")
     with st.container(gap="xsmall", key="data_notices"):
-        show(f"{as_html(_why(summary.counts_from, summary.notices))} {_origin(data.counts.about)}", kind="quiet")
+        show(as_html(_why(summary.counts_from, summary.notices), longest=300), kind="quiet")
+        if origin := _origin(data.counts.about):
+            show(origin, kind="quiet")
         for notice in summary.notices:
             show(f'<span class="gpe-badge">notice</span> {as_html(notice, longest=400)}')
         for column in derived_columns(data):
@@ -51,11 +53,9 @@ def show_annotations(data: "OpenData") -> str | None:
         show("The file has no annotation of its cells: factors can be read by their genes alone.", kind="quiet")
         return None
     options = [NONE, *data.summary.labels]
-    guess = data.summary.roles["cell_type"]
     label = st.selectbox(
         "Labels of the cells",
         options,
-        index=options.index(guess) if guess in options else 0,
         format_func=lambda name: plain(name) or "none",
         key="label_column",
         persist_state="session",
@@ -65,10 +65,11 @@ def show_annotations(data: "OpenData") -> str | None:
     height = "auto" if len(table) * ROW_HEIGHT < TABLE_HEIGHT - ROW_HEIGHT else TABLE_HEIGHT
     st.dataframe(table, hide_index=True, height=height, key="annotation_columns", row_height=ROW_HEIGHT,
                  alt=f"{len(table)} annotation columns of the cells with their kinds and values.",
-                 column_config={"Levels": st.column_config.NumberColumn(format="localized", width="small"),
-                                "Kind": st.column_config.TextColumn(width="small"),
-                                "Looks like": st.column_config.TextColumn(width="small"),
-                                "Values": st.column_config.TextColumn(width="large")})  # fmt: skip
+                 column_config={"Levels": st.column_config.NumberColumn(format="localized", width=80),
+                                "Column": st.column_config.TextColumn(width=150),
+                                "Kind": st.column_config.TextColumn(width=90),
+                                "Looks like": st.column_config.TextColumn(width=130),
+                                "Values": st.column_config.TextColumn(width=640)})  # fmt: skip
     return label or None
 
 
@@ -121,7 +122,7 @@ def _why(counts_from: str, notices: tuple[str, ...]) -> str:
     if any(notice.startswith("Counts were taken from") for notice in notices):
         return f"Every entry of {counts_from} is a whole number, 0 or more: these are the raw counts."
     place = PLACES.get(counts_from, counts_from)
-    return f"{place[0].upper()}{place[1:]} was the first place to look, and every entry is a whole number, 0 or more."
+    return f"Raw counts were found in {place}, the first place looked at: every entry is a whole number, 0 or more."
 
 
 def _origin(about: dict[str, str]) -> str:

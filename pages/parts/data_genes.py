@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,6 @@ from pages.parts.text import as_html, count, gene, genes, plain, sentence, show
 
 METHODS = {"seurat_v3": "Variable beyond what its mean explains", "variance": "Highest variance of counts"}
 CAPTIONS = ("seurat_v3: finds markers of small groups too", "as in the paper: led by abundant genes")
-DEFAULT_GENES = 1_000
 FIRST_NAMES = 24
 MOST_SEARCHED = 12  # names in the search box
 
@@ -31,18 +31,16 @@ class Preview:
 
     n_cells: int
     table: pd.DataFrame  # one row a gene, most counts first: gene, id, counts, cells
-    notices: tuple[str, ...]  # of choosing only
+    notices: tuple[str, ...]  # of choosing only, without what the cell filters say already
 
 
 def choose_genes(data: OpenData) -> dict[str, Any]:
     """The widgets; returns the choices as keywords of DataChoices."""
-    demo = data.card.dataset_id == DEMO  # its genes were chosen already: choosing again would lose some
     total = data.summary.n_genes
-    method = st.radio("A gene is modelled when it is", list(METHODS), index=int(demo), format_func=METHODS.get,
+    method = st.radio("A gene is modelled when it is", list(METHODS), format_func=METHODS.get,
                       captions=CAPTIONS, key="gene_selection", persist_state="session")  # fmt: skip
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium", key="gene_numbers"):
-        n_genes = st.number_input("Number of genes", 2, min(max(total, 2), 100_000),
-                                  min(2_000 if demo else DEFAULT_GENES, total), step=100, key="n_genes",
+        n_genes = st.number_input("Number of genes", 2, min(max(total, 2), 100_000), step=100, key="n_genes",
                                   persist_state="session", width=150)  # fmt: skip
         batch = st.selectbox(
             "Ranked within each", [NONE, *data.summary.labels], format_func=lambda name: plain(name) or "no batch",
@@ -64,8 +62,11 @@ def choose_genes(data: OpenData) -> dict[str, Any]:
             "batch_column": (batch or None) if method == "seurat_v3" else None}  # fmt: skip
 
 
-def show_preview(data: OpenData, choices: DataChoices) -> None:
-    """How many genes, the first of them, and a search. Raises SettingsError as training would."""
+def show_preview(data: OpenData, choices: DataChoices) -> str:
+    """How many genes, the first of them, and a search; returns its size in words.
+
+    Raises SettingsError as training would.
+    """
     preview = _preview(data.key, choices, data.counts)
     names = preview.table["gene"].tolist()
     with st.container(horizontal=True, vertical_alignment="center", key="modelled"):
@@ -80,6 +81,7 @@ def show_preview(data: OpenData, choices: DataChoices) -> None:
     more = f" and {len(names) - FIRST_NAMES:,} more" if len(names) > FIRST_NAMES else ""
     show(f"Most counts first: {genes(names[:FIRST_NAMES])}{more}.")
     _search(data, set(names))
+    return f"{count(preview.n_cells, 'cell')} × {count(len(names), 'gene')}"
 
 
 def split_names(text: str | None) -> tuple[str, ...]:
@@ -90,8 +92,8 @@ def split_names(text: str | None) -> tuple[str, ...]:
 def _search(data: OpenData, modelled: set[str]) -> None:
     with st.container(key="gene_answers", gap="xsmall"):
         asked = split_names(
-            st.text_input("Is my gene modelled?", key="gene_search", persist_state="session", max_chars=1_000,
-                          width=340, placeholder="Symbol or Ensembl id", icon=":material/search:")
+            st.text_input("Is my gene modelled?", key="gene_search", persist_state="session", width=340,
+                          placeholder="Symbol or Ensembl id", icon=":material/search:")
         )[:MOST_SEARCHED]  # fmt: skip
         absent = [name for name in asked if not _answer(data, name, modelled)]
         if absent:
@@ -104,11 +106,11 @@ def _answer(data: OpenData, name: str, modelled: set[str]) -> bool:
     try:
         found = find_genes(data.counts, (name,))
     except SettingsError:
+        lower = {other.lower(): other for other in data.counts.gene_names.tolist()}
         start = name.lower()[:3]
-        near = [
-            other for other in data.counts.gene_names.tolist() if len(start) > 2 and other.lower().startswith(start)
-        ]
-        show(f"{gene(name)} is not in the data{': names that begin alike are ' if near else ''}{genes(near[:5])}.")
+        alike = {other: known for other, known in lower.items() if other.startswith(start)}
+        near = [alike[other] for other in get_close_matches(name.lower()[:40], alike, n=4, cutoff=0.7)]
+        show(f"{gene(name)} is not in the data{'; close to it: ' if near else ''}{genes(near)}.")
         return True
     known = str(data.counts.gene_names[found[0]])
     called = gene(known) if known == name else f"{gene(known)} ({as_html(name, longest=40)})"
@@ -129,7 +131,8 @@ def _preview(key: tuple[str, str, str], choices: DataChoices, _counts: CountMatr
     if chosen.gene_ids is not None:
         table.insert(1, "id", chosen.gene_ids)
     table = table.sort_values("counts", ascending=False, kind="stable", ignore_index=True)
-    return Preview(chosen.n_cells, table, chosen.notices[len(_counts.notices):])  # fmt: skip
+    notices = [notice for notice in chosen.notices[len(_counts.notices) :] if "cell filters" not in notice]
+    return Preview(chosen.n_cells, table, tuple(notices))
 
 
 @st.cache_data(max_entries=16, show_spinner=False)

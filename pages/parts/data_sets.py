@@ -11,11 +11,11 @@ import streamlit as st
 from ldvae_core.data.counts import CountMatrix
 from ldvae_core.data.describe import DataSummary, describe
 from ldvae_core.data.formats import READABLE, SUFFIXES
+from ldvae_core.data.prepare import DataChoices
 from ldvae_core.errors import LdvaeError, RunError
 from ldvae_core.runs.datasets import MOST_UPLOADED, DatasetCard, Datasets
 from ldvae_core.runs.workspace import DEMO, HOME_VARIABLE, PROJECT, Workspace
-from pages.parts.data_facts import annotation_table
-from pages.parts.pickers import segments
+from pages.parts.data_facts import NONE, annotation_table
 from pages.parts.problems import problem_box
 from pages.parts.text import as_html, literal, plain, show
 
@@ -27,10 +27,9 @@ PICKER, SOURCE, LOADED, REFUSED, CHOICES_OF = (
     "data_refused",
     "data_choices_of",
 )
-CHOICE_KEYS = ("label_column", "min_counts", "min_genes", "mitochondrial_percent", "gene_selection", "n_genes",
-               "batch_column", "keep_genes", "drop_mitochondrial", "drop_ribosomal", "gene_search")  # fmt: skip
-SOURCES = {"loaded": "Loaded here", "folder": "Data folder", "upload": "Upload"}
+SOURCES = {"loaded": "Already loaded", "folder": "Data folder", "upload": "Upload"}
 MB = 1_000_000  # bytes
+DEMO_GENES = 2_000  # all that it comes with
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,25 +50,26 @@ def data_in_use() -> OpenData:
         st.session_state[SOURCE] = SOURCES["loaded"]
     cards = {card.dataset_id: card for card in datasets.list()}
     chosen = _choose(cards)
-    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium", key="data_source"):
-        source = segments("Data from", SOURCES, key=SOURCE)
-        if source == "loaded":
-            _pick(cards, chosen)
-        elif source == "folder":
-            _load_file(datasets)
-    if source == "upload":
+    with st.container(horizontal=True, vertical_alignment="top", gap="medium", key="data_source"):
+        source = _source()
+        with st.container(horizontal=True, vertical_alignment="bottom", gap="medium", key="data_choose"):
+            if source == "loaded":
+                _pick(cards, chosen)
+            elif source == "folder":
+                ready = _pick_file(datasets)
+    if source == "folder" and ready:
+        _load(*ready)
+    elif source == "upload":
         _load_upload(datasets)
     if source != "loaded":
         show(f"In use below: <b>{as_html(cards[chosen].name)}</b>", kind="line")
-    if st.session_state.get(CHOICES_OF) != chosen:  # thresholds and columns of another data set mean nothing here
-        st.session_state[CHOICES_OF] = chosen
-        for key in CHOICE_KEYS:
-            st.session_state.pop(key, None)
     try:
-        return _opened(str(datasets.workspace.root), chosen, cards[chosen].identity)
+        data = _opened(str(datasets.workspace.root), chosen, cards[chosen].identity)
     except LdvaeError as fault:
         problem_box(fault)
         st.stop()
+    _put_defaults(data)
+    return data
 
 
 def use_data(dataset_id: str) -> None:
@@ -113,37 +113,72 @@ def _pick(cards: dict[str, DatasetCard], chosen: str) -> None:
                  on_change=lambda: use_data(st.session_state[PICKER]))  # fmt: skip
 
 
-def _load_file(datasets: Datasets) -> None:
+def _source() -> str:
+    words = list(SOURCES.values())
+    unset = {} if SOURCE in st.session_state else {"default": words[0]}
+    chosen = st.segmented_control("Data from", words, key=SOURCE, required=True, **unset)
+    return next((source for source, word in SOURCES.items() if word == chosen), "loaded")
+
+
+def _put_defaults(data: OpenData) -> None:
+    """Start from the defaults for another data set: thresholds and columns of the last one mean nothing there."""
+    demo = data.card.dataset_id == DEMO  # its genes were chosen already: choosing again would lose some
+    defaults = {
+        "label_column": data.summary.roles["cell_type"] or NONE,
+        "min_counts": 0,
+        "min_genes": 0,
+        "mitochondrial_percent": 100.0,
+        "gene_selection": "variance" if demo else "seurat_v3",
+        "n_genes": max(2, min(DEMO_GENES if demo else DataChoices.n_genes, data.summary.n_genes)),
+        "batch_column": NONE,
+        "keep_genes": "",
+        "drop_mitochondrial": False,
+        "drop_ribosomal": False,
+        "gene_search": "",
+    }
+    another = st.session_state.get(CHOICES_OF) != data.key
+    st.session_state[CHOICES_OF] = data.key
+    for key, value in defaults.items():
+        if another or key not in st.session_state:
+            st.session_state[key] = value
+
+
+def _pick_file(datasets: Datasets) -> tuple[str, str, Callable[[], str], bool] | None:
+    """Arguments of _load for the chosen file; None when the folder is empty."""
     datasets.workspace.make()
     files = {file.file_id: file for file in datasets.data_files()}
     if not files:
-        show(f"Nothing there yet: put a file into {_folder_words(datasets)}, then reload this page.", kind="quiet")
-        return
+        show(f"Nothing there yet: put a file into {_folder_words(datasets)}, then choose again.", kind="quiet")
+        return None
     words = {key: plain(file.name) + (f" · {_size(file.size_bytes)}" if file.kind == "file" else " · folder")
              for key, file in files.items()}  # fmt: skip
+    if st.session_state.get("data_file") not in (*files, None):  # taken away meanwhile
+        del st.session_state["data_file"]
     chosen = st.selectbox("File on the server", list(files), format_func=lambda key: words.get(key, str(key)),
                           key="data_file", width=380)  # fmt: skip
     pressed = st.button("Load this file", icon=":material/table_view:", key="load_file")
-    show(f"Files are listed from {_folder_words(datasets)}: put a file there.", kind="quiet")
-    _load(f"file {chosen}", files[chosen].name, lambda: datasets.add_file(chosen), start=pressed)
+    show(f"To see a file here, put it into {_folder_words(datasets)}.", kind="quiet")
+    return f"file {chosen}", files[chosen].name, lambda: datasets.add_file(chosen), pressed
 
 
 def _load_upload(datasets: Datasets) -> None:
     most = min(MOST_UPLOADED // MB, int(st.get_option("server.maxUploadSize")))
     uploaded = st.file_uploader(
-        f"One file with the raw counts of cells and genes: {', '.join(SUFFIXES)}; up to {most:,} MB",
+        "One file with the raw counts of cells and genes",
         type=[suffix.lstrip(".") for suffix in SUFFIXES],
         key="upload",
-        help=f"Readable: {READABLE}. Folders and larger files: put them into the server's data folder.",
+        help=f"Readable: {READABLE}.",
     )
+    show(f"AnnData .h5ad, 10x .h5, .loom, or a table .csv or .tsv (also .gz), up to {most:,} MB. Larger files and "
+         f"folders: put them into {_folder_words(datasets)}.", kind="quiet")  # fmt: skip
     if uploaded is None:
         return
     key = f"upload {uploaded.file_id}"
     known = st.session_state.get(REFUSED, ("",))[0] == key
-    _load(key, uploaded.name, lambda: datasets.add_upload(uploaded.name, uploaded), start=not known)
+    _load(key, uploaded.name, lambda: datasets.add_upload(uploaded.name, uploaded), not known)
 
 
-def _load(key: str, name: str, add: Callable[[], str], *, start: bool) -> None:
+def _load(key: str, name: str, add: Callable[[], str], start: bool) -> None:
     """Read and check, then go on with the new data set; a refusal stays on screen as long as its file is chosen."""
     if start:
         st.session_state.pop(REFUSED, None)

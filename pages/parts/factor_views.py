@@ -22,15 +22,15 @@ from pages.parts.text import percent
 LIST_HEIGHT = 560  # px
 MOST_PAIRS = 12  # of the gallery on one screen
 HOW_PAIR = (
-    "**Left:** every cell, placed by its position on two factors; darker is more cells (to the power 0.25, so that single "
-    "cells show too). **Right:** every gene, placed by how strongly it loads on the same two factors: natural-log change "
-    "of its share of a cell's molecules per standard deviation of the factor. A cell far to the right is rich in the "
+    "**Left:** every cell, placed by its position on two factors; darker is more cells (to the power 0.25, so that "
+    "single cells show too). **Right:** every gene, placed by how strongly it loads on the same two factors: "
+    "natural-log change of its share of a cell's molecules per standard deviation of the factor. A cell far to the right is rich in the "
     "genes far to the right. Sign and order of factors are arbitrary; both ends count. The camera saves SVG."
 )
 HOW_USAGE = " Here factors are shares: at least 0, and they sum to 1 in every cell, so axes start at 0."
 HOW_RANKED = (
-    "The strongest genes of both ends, with 90% intervals. A loading of 1 means that a cell one standard deviation higher "
-    "on this factor has e = 2.7 times as large a share of that gene. Orange rises with the factor, blue falls."
+    "The strongest genes of both ends, with 90% intervals. A loading of 1 means that a cell one standard deviation "
+    "higher on this factor has e = 2.7 times as large a share of that gene. Orange rises with the factor, blue falls."
 )
 HOW_RIDGES = (
     "How the cells of each type lie on this factor; each curve is scaled to its own peak, the stroke is the median."

@@ -39,14 +39,14 @@ def show_figure(
     """
     panels = [panels] if isinstance(panels, Panel) else panels
     if len(panels) == 1:
-        _chart(panels[0], f"{key}_0", finding, on_click)
+        draw(panels[0], f"{key}_0", finding, on_click)
     else:
         with st.grid(len(panels), min_column_width=smallest, gap="small", key=f"{key}_panels"):
             for number, panel in enumerate(panels):
-                _chart(panel, f"{key}_{number}", finding, on_click)
-    with st.container(horizontal=True, vertical_alignment="center", gap="small", key=f"{key}_foot"):
-        if finding:
-            sentence(finding)
+                draw(panel, f"{key}_{number}", finding, on_click)
+    if finding:
+        sentence(finding)
+    with st.container(horizontal=True, vertical_alignment="center", gap="medium", key=f"{key}_foot"):
         if how_to_read:
             with st.popover("How to read this", icon=":material/help:", type="tertiary", width="content"):
                 st.markdown(how_to_read)
@@ -83,11 +83,8 @@ def csv_bytes(table: pd.DataFrame, *, index: bool = False) -> bytes:
     return safe.to_csv(index=index).encode("utf-8")
 
 
-def _defused(value: Any) -> Any:
-    return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA_SIGNS) else value
-
-
-def _chart(panel: Panel, key: str, finding: str, on_click: Callable[[], None] | None) -> None:
+def draw(panel: Panel, key: str, finding: str = "", on_click: Callable[[], None] | None = None) -> None:
+    """The drawing alone, for places that put its table's download elsewhere."""
     st.plotly_chart(
         panel.figure,
         theme=None,
@@ -97,3 +94,7 @@ def _chart(panel: Panel, key: str, finding: str, on_click: Callable[[], None] | 
         on_select=on_click or "ignore",
         selection_mode="points",
     )
+
+
+def _defused(value: Any) -> Any:
+    return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA_SIGNS) else value

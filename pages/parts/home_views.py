@@ -22,8 +22,8 @@ WHAT = """
 #### What is a gene program?
 Genes do not act alone: blood cells switch on all their globin genes together. A **gene program** is such a set of genes
 that rise and fall together from cell to cell. This dashboard learns them from raw counts with a linearly decoded
-variational autoencoder (LDVAE): every cell gets a position on a few **factors**, every gene a **loading** on each, and a
-factor with its strongest genes is a program.
+variational autoencoder (LDVAE): every cell gets a position on a few **factors**, every gene a **loading** on each, and
+a factor with its strongest genes is a program.
 
 #### Five minutes
 1. **Factors**: each dot of the cloud is a cell, each arrow a gene. Cells far along an axis are rich in the genes that
@@ -72,11 +72,11 @@ def show_showcase(cards: list[RunCard]) -> None:
         opened = open_run(DEMO)
         factors, column = axes_of(opened), str(opened.label_column)
         best, arrows, sentence = separation(opened, factors, column, list(DEMO_TYPES), use="shrunken", n_arrows=9)
+        given = colours_of(opened, column)
+        colours = {name: given[name] for name in DEMO_TYPES}
         panels = [
             cells_panel(opened, factors, best.pair, outlined=DEMO_TYPES, label=column, height=HEIGHT),
-            genes_panel(
-                factors, best.pair, table=arrows, colours=colours_of(opened, column), n_arrows=9, height=HEIGHT
-            ),
+            genes_panel(factors, best.pair, table=arrows, colours=colours, n_arrows=9, height=HEIGHT),
         ]
         show_figure(panels, key="showcase", finding=sentence, how_to_read=HOW, smallest=320)
         derived_badge(opened, column)

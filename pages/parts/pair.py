@@ -51,7 +51,7 @@ def cells_panel(
     label: str | None = None,
     height: int = PAIR_HEIGHT,
 ) -> Panel:
-    """The density of cells. colour: annotation whose types mix their colours; outlined: types of `label` with contours."""
+    """The density of cells. colour: annotation whose types mix their colours; outlined: types of `label` to outline."""
     raster = raster_of(opened, factors, pair)
     titles = {"x_title": factor_label(pair[0]), "y_title": factor_label(pair[1])}
     shared = {**titles, "mode": mode(), "height": height}
@@ -84,7 +84,7 @@ def genes_panel(
     titles = [f"Loading on {factor_label(factor)}" for factor in pair]
     figure = plot_biplot(shown, x_title=titles[0], y_title=titles[1], colours=colours, mode=mode(), height=height)
     figure.update_layout(dragmode="zoom")
-    alt = f"Loadings of {factors.n_genes:,} genes on the same two factors, the {n_arrows} strongest with arrows and names."
+    alt = f"Loadings of {factors.n_genes:,} genes on the same two factors, the {n_arrows} strongest with arrows."
     return Panel(figure, f"genes_{pair[0] + 1}_{pair[1] + 1}", alt, shown, "Genes")
 
 

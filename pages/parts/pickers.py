@@ -15,12 +15,12 @@ NO_COLOUR = "none"
 AXES = {"readable": "Readable", "as_trained": "As trained"}
 LOADINGS = {"shrunken": "Shrunken", "raw": "Raw"}
 AXES_HELP = (
-    "**Readable** turns all axes together so that cell types fall on them (varimax); the likelihood is exactly the same, "
-    "and the axes no longer depend on the seed. **As trained** shows the axes training ended with."
+    "**Readable** turns all axes together so that cell types fall on them (varimax); the likelihood is exactly the "
+    "same, and the axes no longer depend on the seed. **As trained** shows the axes training ended with."
 )
 LOADINGS_HELP = (
-    "**Shrunken** loadings are pulled towards 0 as far as the counts leave them uncertain, so that rare, noisy genes do "
-    "not lead. **Raw** shows the fitted values. Arrows are chosen by shrunken loadings in both."
+    "**Shrunken** loadings are pulled towards 0 as far as the counts leave them uncertain, so that rare, noisy genes "
+    "do not lead. **Raw** shows the fitted values. Arrows are chosen by shrunken loadings in both."
 )
 
 
@@ -60,7 +60,7 @@ def loadings_picker() -> str:
 def arrows_slider() -> int:
     """How many genes get an arrow and a name."""
     unset = {} if "arrows" in st.session_state else {"value": 8}
-    return st.slider("Named genes", 0, 30, key="arrows", bind="query-params", width=150, **unset)
+    return st.slider("Named genes", 0, 30, key="arrows", bind="query-params", width=120, **unset)
 
 
 def factor_select(label: str, factors: Factors, *, key: str, default: int, help: str | None = None) -> int:
@@ -72,7 +72,7 @@ def factor_select(label: str, factors: Factors, *, key: str, default: int, help:
 
 
 def factor_list(factors: Factors, table: pd.DataFrame, *, key: str, height: int) -> int:
-    """All factors, strongest first, each with its share, best cell type and both ends' genes; returns the chosen one."""
+    """All factors, strongest first, with share, best cell type and both ends' genes; returns the chosen one."""
     _forget_absent(key, factors.n_factors)
     with st.container(height=height, border=False, key="factor_list"):
         return st.radio(
@@ -96,7 +96,7 @@ def annotation_picker(opened: OpenRun, *, key: str, label: str, none: bool = Fal
         return None
     if st.session_state.get(key) not in (*options, None):
         del st.session_state[key]
-    chosen = st.selectbox(label, options, key=key, bind="query-params", width=170)
+    chosen = st.selectbox(label, options, key=key, bind="query-params", width=150)
     return None if chosen == NO_COLOUR and none else chosen
 
 

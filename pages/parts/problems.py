@@ -21,7 +21,7 @@ def problem_box(fault: LdvaeError) -> None:
 
 @contextmanager
 def refusals(*, end_page: bool = True) -> Iterator[None]:
-    """Show an LdvaeError raised inside as a box; nothing was changed. end_page: the rest of the page needs the result."""
+    """Show an LdvaeError raised inside as a box; nothing was changed. end_page: the page needs the result."""
     try:
         yield
     except LdvaeError as fault:

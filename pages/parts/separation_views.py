@@ -48,7 +48,7 @@ def types_picker(opened: OpenRun, column: str) -> list[str]:
         max_selections=MOST_TYPES,
         format_func=plain,
         placeholder="Choose 2 to 4",
-        width=440,
+        width=470,
         **unset,
     )
 
@@ -58,13 +58,14 @@ def show_separation(
 ) -> None:
     """The pair of factors that separates the types best: cells with contours beside genes with coloured arrows."""
     best, arrows, finding = separation(opened, factors, column, types, use=use, n_arrows=n_arrows)
-    colours = colours_of(opened, column)
+    given = colours_of(opened, column)
+    colours = {name: given[name] for name in types}  # in their order: an arrow has the dashes of its type's outline
     panels = [
         cells_panel(opened, factors, best.pair, outlined=types, label=column),
         genes_panel(factors, best.pair, table=arrows, colours=colours, n_arrows=n_arrows),
     ]
-    _facts(best)
     show_figure(panels, key="separation", finding=finding, how_to_read=HOW_SEPARATION)
+    _facts(best)
     st.button(
         f"Open factors {best.pair[0] + 1} and {best.pair[1] + 1}",
         key="open_best",

@@ -10,7 +10,9 @@ _CSS = """
 .stAppHeader {{ background: transparent; pointer-events: none; }}
 .stAppHeader button {{ pointer-events: auto; }}
 [data-testid=stSidebarHeader] {{ height: 1.6rem; padding-bottom: 0; margin: 0; }}
-[data-testid=stSidebarUserContent] {{ padding-left: 1.1rem; padding-right: 1.1rem; }}
+[data-testid=stSidebarContent] {{ padding-left: 0; padding-right: 0; }}
+[data-testid=stSidebarUserContent] {{ padding-left: 1rem; padding-right: 1rem; }}
+[data-testid=stSidebar] .stSelectbox * {{ font-size: .88rem; }}
 .st-key-pages [data-testid=stPageLink-NavLink] {{ padding: .36rem .55rem; }}
 .gpe-head {{ display: flex; align-items: baseline; gap: .9rem; flex-wrap: wrap; }}
 .gpe-head h1 {{ margin: 0; padding: 0; font-size: 1.6rem; font-weight: 600; letter-spacing: -.01em; }}
@@ -21,7 +23,8 @@ _CSS = """
 .gpe-finding {{ font-size: 1rem; border-left: 3px solid {accent}; padding: .1rem 0 .1rem .7rem; max-width: 78rem; }}
 .gpe-name {{ font-weight: 650; font-size: 1.08rem; line-height: 1.25; letter-spacing: -.005em; }}
 .gpe-state {{ font-size: .85rem; color: {quiet}; display: flex; gap: .45rem; align-items: center; }}
-.gpe-state b {{ width: .55rem; height: .55rem; border-radius: 50%; background: {zero}; flex: none; }}
+.gpe-state b {{ display: block; width: .55rem; min-width: .55rem; height: .55rem; border-radius: 50%;
+  background: {zero}; flex: none; }}
 .gpe-state b.good {{ background: {accent}; }}
 .gpe-state b.busy {{ background: transparent; border: 2px solid {accent}; }}
 .gpe-state b.bad {{ background: {warning}; }}
@@ -33,13 +36,12 @@ _CSS = """
 .gpe-facts b {{ font-size: 1.2rem; font-weight: 600; }}
 .gpe-card {{ font-size: .9rem; line-height: 1.45; font-variant-numeric: tabular-nums; }}
 .gpe-card h3 {{ font-size: 1.05rem; font-weight: 600; margin: 0 0 .1rem; padding: 0; }}
-.gpe-card p {{ margin: 0 0 .25rem; }}
+.gpe-card p {{ margin: 0 0 .25rem; font-size: inherit; }}
 .gpe-card .gpe-state {{ margin-bottom: .35rem; }}
-.gpe-programs {{ display: grid; grid-template-columns: auto 1fr; gap: .05rem .7rem; font-size: .88rem; margin: 0; }}
+.gpe-programs {{ display: grid; grid-template-columns: auto 1fr; gap: .05rem .7rem; font-size: .88rem;
+  margin: 0 !important; padding: 0 !important; }}
 .gpe-programs dt {{ color: {quiet}; white-space: nowrap; font-weight: 400; }}
 .gpe-programs dd {{ margin: 0; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }}
-[class*=_foot][data-testid=stHorizontalBlock] {{ flex-wrap: nowrap; }}
-[class*=_foot][data-testid=stHorizontalBlock] > :first-child {{ flex: 1 1 auto; }}
 [data-testid=stBaseButton-segmented_controlActive] {{ color: {accent} !important; border-color: {accent} !important; }}
 .st-key-factor_list [data-testid=stRadioGroup] {{ gap: 0; }}
 .st-key-factor_list [data-testid=stRadioGroup] > div {{ width: 100%; padding: .35rem .45rem .4rem;
@@ -48,15 +50,16 @@ _CSS = """
 .st-key-factor_list [data-testid=stRadioGroup] > [data-selected=true] {{ background: {panel};
   border-left-color: {accent}; }}
 .st-key-factor_list [data-testid=stRadioCaption] p {{ font-size: .82rem; line-height: 1.38; color: {quiet}; }}
-.st-key-factor_list [data-testid=stCaptionContainer] {{ color: {quiet}; }}
+.st-key-factor_list [data-testid=stCaptionContainer],
+  .st-key-factor_list [data-testid=stRadioCaption] {{ opacity: 1; color: {quiet}; }}
 @media (max-width: 1100px) {{
   .st-key-split > [data-testid=stLayoutWrapper] > [data-testid=stHorizontalBlock] {{ flex-direction: column;
     gap: .5rem; }}
   .st-key-split [data-testid=stHorizontalBlock] > [data-testid=stColumn] {{ width: 100% !important;
     flex: 1 1 auto !important; min-width: 0; }}
-  .st-key-factor_list, [data-testid=stLayoutWrapper]:has(> .st-key-factor_list) {{ height: 11rem !important; }}
+  .st-key-factor_list, [data-testid=stLayoutWrapper]:has(> .st-key-factor_list) {{ height: 11rem !important;
+    max-height: 11rem !important; flex: none !important; }}
   .stMainBlockContainer {{ padding-left: 1.25rem; padding-right: 1.25rem; }}
-  [class*=_foot][data-testid=stHorizontalBlock] {{ flex-wrap: wrap; }}
 }}
 @media (prefers-reduced-motion: reduce) {{ * {{ animation-duration: 0s !important; transition: none !important; }} }}
 """

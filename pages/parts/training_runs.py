@@ -1,0 +1,56 @@
+"""The queue and the recent runs, one row each; its name opens its panel."""
+
+import streamlit as st
+
+from ldvae_core.runs.cards import RunCard
+from pages.parts.runs import RUN, store, use_run
+from pages.parts.sidebar import run_state_html
+from pages.parts.text import as_html, genes, literal, show
+
+ROWS = 8  # before "show all"
+WIDTHS = [0.34, 0.2, 0.2, 0.26]
+
+
+def show_runs() -> None:
+    """Draw the list; with rows that keep up while runs wait or work."""
+    cards = store().cards()
+    if not cards:
+        return
+    waiting = sum(card.state == "queued" for card in cards)
+    show(f"<b>Queue and recent runs</b>{f' <span class=gpe-quiet>{waiting} waiting</span>' if waiting else ''}")
+    shown = len(cards) if st.session_state.get("train_all_runs") else ROWS
+    live = any(card.state == "running" for card in cards)
+    st.fragment(_rows, run_every=2.0 if live else None, key="train_rows")([card.run_id for card in cards[:shown]])
+    if len(cards) > ROWS:
+        st.toggle(f"Show all {len(cards)} runs", key="train_all_runs", persist_state="session")
+
+
+def _rows(run_ids: list[str]) -> None:
+    cards = {card.run_id: card for card in store().cards()}
+    with st.container(gap="xxsmall", key="train_rows_list"):
+        for run_id in run_ids:
+            if run_id in cards:
+                _row(cards[run_id])
+
+
+def _row(card: RunCard) -> None:
+    name, state, figure, programs = st.columns(WIDTHS, vertical_alignment="center", gap="small")
+    here = card.run_id == st.session_state.get(RUN)
+    if name.button(literal(card.name, longest=60), key=f"train_open_{card.run_id}", type="tertiary", disabled=here,
+                   icon=":material/arrow_right:" if here else None):  # fmt: skip
+        use_run(card.run_id)
+        st.rerun()
+    with state:
+        show(run_state_html(card), kind="state")
+    with figure:
+        error = card.test_reconstruction_error
+        show(f"test error {error:,.1f}" if error is not None else as_html(card.data_name), kind="quiet")
+    with programs:
+        show(_last_word(card), kind="quiet")
+
+
+def _last_word(card: RunCard) -> str:
+    """Why it failed, or its strongest program."""
+    if card.error:
+        return as_html(card.error, longest=70)
+    return genes(card.top_programs[0][1][:4]) if card.top_programs else ""

@@ -1,0 +1,62 @@
+"""The Home page: three doors, a picture of real cells, and the runs as cards."""
+
+import pytest
+
+from ldvae_core.runs.store import RunStore
+
+
+@pytest.fixture
+def home(open_page, finished_run):
+    """Home with the demo and one run."""
+    return open_page("home.py")
+
+
+def test_a_fresh_start_shows_real_cells(open_page, words):
+    """Before anything is clicked: density and biplot of the demo, with a sentence."""
+    at = open_page("home.py")
+    assert len(at.get("plotly_chart")) == 2
+    assert "Erythroid (primitive)" in words(at)
+
+
+def test_the_demo_is_one_click_away(home):
+    """Open the demo leads to its factors."""
+    home.button(key="door_button_0").click().run()
+    assert not home.exception
+    assert home.session_state["run"] == "demo"
+    assert "Factors" in home.html[0].value
+
+
+def test_a_card_says_name_state_error_and_programs(home, words):
+    """Name, state, held-out error and the strongest programs."""
+    said = words(home)
+    for part in ("Planted programs", "finished", "99.5 nats per cell", "Factor 3"):
+        assert part in said
+
+
+def test_a_run_can_be_renamed(home, workspace, finished_run):
+    """The new name is kept."""
+    home.text_input(key=f"name_{finished_run}").set_value("Blood").run()
+    home.button(key=f"rename_{finished_run}").click().run()
+    assert RunStore(workspace).card(finished_run).name == "Blood"
+
+
+def test_deleting_asks_first(home, workspace, finished_run):
+    """Nothing is deleted by one click."""
+    assert home.button(key=f"delete_{finished_run}").disabled
+    home.checkbox(key=f"sure_{finished_run}").check().run()
+    home.button(key=f"delete_{finished_run}").click().run()
+    assert finished_run not in [card.run_id for card in RunStore(workspace).cards()]
+
+
+def test_the_demo_cannot_be_renamed_or_deleted(home):
+    """It belongs to the program."""
+    with pytest.raises(KeyError):
+        home.button(key="delete_demo")
+
+
+def test_hostile_run_names_stay_letters(open_page, make_run, words):
+    """A run may be called anything."""
+    make_run(name="<img src=x onerror=alert(1)> **x**")
+    said = words(open_page("home.py"))
+    assert "<img" not in said
+    assert "&lt;img" in said
