@@ -19,7 +19,7 @@ VIEWS = {"pair": "One pair", "gallery": "Gallery", "factor": "One factor"}
 
 page_header("Factors", "Which gene programs are there, and which cells use them?")
 opened = require_run()
-with st.container(horizontal=True, vertical_alignment="bottom", gap="small", key="controls"):
+with st.container(horizontal=True, vertical_alignment="top", gap="small", key="controls"):
     view = segments("View", VIEWS, key="view")
     factors = axes_picker(opened)
     use = loadings_picker()

@@ -9,7 +9,7 @@ PROJECT = str(Path(__file__).resolve().parents[1])
 if PROJECT not in sys.path:  # started from elsewhere than the project's folder
     sys.path.insert(0, PROJECT)
 
-from pages.parts.runs import choose_run, store  # noqa: E402
+from pages.parts.runs import choose_run, follow, store  # noqa: E402
 from pages.parts.sidebar import show_sidebar  # noqa: E402
 from pages.parts.style import put_style  # noqa: E402
 
@@ -30,6 +30,7 @@ PAGES = [
     st.Page("export.py", title="Export", icon=":material/download:", help="Take results to other programs."),
 ]
 page = st.navigation(PAGES, position="hidden")  # the sidebar lists them below the name and the run in use
+follow()
 cards = store().cards()
 show_sidebar(PAGES, cards, choose_run(cards))
 page.run()

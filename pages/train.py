@@ -18,7 +18,7 @@ def estimate(form: Form) -> str:
     runs, cards = store(), store().cards()
     seconds = seconds_expected(form.data, form.training["n_epochs"], form.device, cards, runs)
     if form.plan == "five":
-        return f"Five runs, one after the other: {duration(5 * seconds)} on this {kind_of(form.device)}, roughly."
+        return f"Five runs, one after the other: roughly {duration(5 * seconds)} on this {kind_of(form.device)}."
     waiting = sum(card.state in ("queued", "running") for card in cards)
     after = f", after {waiting} other run{'s' * (waiting > 1)}" if waiting else ""
     return f"Roughly {duration(seconds)} on this {kind_of(form.device)}{after}."
@@ -38,7 +38,7 @@ def launch(form: Form) -> None:
 page_header("Train", "Which model, and is it done?")
 with st.container(key="split"):
     left, right = st.columns([0.35, 0.65], gap="large")
-with left:
+with left, st.container(gap="xsmall", key="train_form"):
     form = show_form()
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key="train_launch"):
         label = "Train five models" if form.plan == "five" else "Train"

@@ -11,7 +11,7 @@ from ldvae_core.plots.theme import chart_config
 from pages.parts.data_sets import OpenData
 from pages.parts.figures import download_table
 from pages.parts.style import mode
-from pages.parts.text import count, percent, sentence
+from pages.parts.text import count, percent, sentence, show
 
 
 def choose_cells(data: OpenData) -> dict[str, float]:
@@ -32,9 +32,11 @@ def choose_cells(data: OpenData) -> dict[str, float]:
                 help="Counts from mitochondrial genes (mt-, MT-). Dying cells have a large share; how large depends on "
                 "the tissue." if has_mitochondrial else "No gene name starts with mt- or MT-.",
             )  # fmt: skip
-            threshold = largest / 100 if largest < 100 else None
-            _histogram("mitochondrial", summary.mitochondrial_share, "Mitochondrial share of counts", threshold,
-                       share=True)  # fmt: skip
+            if has_mitochondrial:
+                _histogram("mitochondrial", summary.mitochondrial_share, "Mitochondrial share of counts",
+                           largest / 100 if largest < 100 else None, share=True)  # fmt: skip
+            else:
+                show("No gene name starts with mt- or MT-, so there is no such share to see.", kind="quiet")
     return {"min_counts": counts, "min_genes": genes, "max_mitochondrial_share": round(largest / 100, 6)}
 
 

@@ -80,7 +80,9 @@ def genes_panel(
     height: int = PAIR_HEIGHT,
 ) -> Panel:
     """The biplot of loadings. table: from point_arrows, with the type every arrow points to, coloured by `colours`."""
-    shown = biplot_table(factors, pair, use=use, n_arrows=n_arrows) if table is None else table  # type: ignore[arg-type]
+    shown = table
+    if shown is None:
+        shown = biplot_table(factors, pair, use=use, n_arrows=n_arrows)  # type: ignore[arg-type]
     titles = [f"Loading on {factor_label(factor)}" for factor in pair]
     figure = plot_biplot(shown, x_title=titles[0], y_title=titles[1], colours=colours, mode=mode(), height=height)
     figure.update_layout(dragmode="zoom")

@@ -31,16 +31,15 @@ def segments(
     words = list(options.values())
     if st.session_state.get(key) not in (*words, None):
         del st.session_state[key]
-    unset = {} if key in st.session_state else {"default": words[0]}
     chosen = st.segmented_control(
         label,
         words,
+        default=words[0],  # always given: without it, going back in the browser would leave nothing chosen
         key=key,
         required=True,
         bind="query-params",
         help=help,
         label_visibility="collapsed" if hide_label else "visible",
-        **unset,
     )
     return next((option for option, word in options.items() if word == chosen), next(iter(options)))
 
@@ -59,16 +58,22 @@ def loadings_picker() -> str:
 
 def arrows_slider() -> int:
     """How many genes get an arrow and a name."""
-    unset = {} if "arrows" in st.session_state else {"value": 8}
-    return st.slider("Named genes", 0, 30, key="arrows", bind="query-params", width=120, **unset)
+    return st.slider("Named genes", 0, 30, 8, key="arrows", bind="query-params", width=120)
 
 
 def factor_select(label: str, factors: Factors, *, key: str, default: int, help: str | None = None) -> int:
     """One factor from a drop-down."""
     _forget_absent(key, factors.n_factors)
-    unset = {} if key in st.session_state else {"index": min(default, factors.n_factors - 1)}
-    return st.selectbox(label, range(factors.n_factors), format_func=factor_label, key=key, bind="query-params",
-                        help=help, width=140, **unset)  # fmt: skip
+    return st.selectbox(
+        label,
+        range(factors.n_factors),
+        index=min(default, factors.n_factors - 1),
+        format_func=factor_label,
+        key=key,
+        bind="query-params",
+        help=help,
+        width=140,
+    )
 
 
 def factor_list(factors: Factors, table: pd.DataFrame, *, key: str, height: int) -> int:

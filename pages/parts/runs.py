@@ -14,6 +14,7 @@ from ldvae_core.runs.workspace import DEMO, Workspace
 from pages.parts.problems import problem_box
 
 RUN = "run"  # in the session and in the address alike
+NEXT = "next_page"  # where a click wants to go
 STATE_WORDS = {
     "queued": "waiting for its turn",
     "running": "training",
@@ -60,8 +61,20 @@ def go(page: str, run_id: str | None = None, **values: Any) -> None:
         use_run(run_id)
     for key, value in values.items():
         st.session_state[key] = value
-    chosen = st.session_state.get(RUN)
-    st.switch_page(page, query_params={RUN: chosen} if chosen else {})
+    st.session_state[NEXT] = page
+
+
+def follow() -> None:
+    """Go where a click asked to go; called by the shell, which alone knows the pages."""
+    if page := st.session_state.pop(NEXT, None):
+        chosen = st.session_state.get(RUN)
+        st.switch_page(page, query_params={RUN: chosen} if chosen else {})
+
+
+def go_next(page: str, run_id: str) -> None:
+    """From inside a fragment, which cannot leave its page itself: run the whole program again, which goes there."""
+    go(page, run_id)
+    st.rerun(scope="app")
 
 
 def require_run() -> OpenRun:

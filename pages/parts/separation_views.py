@@ -39,17 +39,16 @@ def types_picker(opened: OpenRun, column: str) -> list[str]:
     kept = [name for name in st.session_state.get("types", ()) if name in known]
     if "types" in st.session_state and kept != st.session_state["types"]:
         del st.session_state["types"]  # another annotation, another run
-    unset = {} if "types" in st.session_state else {"default": kept or _first_types(known, counts)}
     return st.multiselect(
         "Types to tell apart",
         known,
+        default=_first_types(known, counts),
         key="types",
         bind="query-params",
         max_selections=MOST_TYPES,
         format_func=plain,
         placeholder="Choose 2 to 4",
         width=470,
-        **unset,
     )
 
 

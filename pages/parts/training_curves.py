@@ -20,11 +20,11 @@ MEASURES: dict[Measure, str] = {
 HEIGHT = 340  # px
 MOST_OVERLAID = 6
 HOW_TO_READ = (
-    "**Thin:** training cells. **Bold:** validation cells, which the model does not learn from. **Reconstruction error:** "
-    "how badly counts are predicted, in nats per cell; lower is better. **KL:** how much factors say about a cell beyond "
-    "the prior. **ELBO:** minus their sum, what training raises; higher is better. **KL weight:** rises from 0 to 1 so "
-    "that factors form before they are held back; curves often bend until it is 1. When the bold curve turns away from "
-    "the thin one, the model learns single cells by heart: stop and keep, or use fewer factors."
+    "**Thin:** training cells. **Bold:** validation cells, which the model does not learn from. **Reconstruction "
+    "error:** how badly counts are predicted, in nats per cell; lower is better. **KL:** how much factors say about a "
+    "cell beyond the prior. **ELBO:** minus their sum, what training raises; higher is better. **KL weight:** rises "
+    "from 0 to 1 so that factors form before they are held back; curves often bend until it is 1. When the bold curve "
+    "turns away from the thin one, the model learns single cells by heart: stop and keep, or use fewer factors."
 )
 
 
@@ -32,7 +32,7 @@ def show_curves(card: RunCard, cards: list[RunCard], *, n_epochs: int) -> None:
     """One measure of the run, with its options. n_epochs: planned, so that the axis stands still."""
     if card.state in ("cancelled", "queued") and store().history(card.run_id).empty:
         return
-    with st.container(horizontal=True, vertical_alignment="bottom", gap="small", key="train_curve_options"):
+    with st.container(horizontal=True, vertical_alignment="center", gap="small", key="train_curve_options"):
         words = list(MEASURES.values())
         unset = {} if "train_measure" in st.session_state else {"default": words[0]}
         word = st.segmented_control("Curve", words, key="train_measure", required=True, persist_state="session",
@@ -44,14 +44,20 @@ def show_curves(card: RunCard, cards: list[RunCard], *, n_epochs: int) -> None:
             logarithmic = st.toggle("Logarithmic axis", key="train_log", disabled=measure in ("elbo", "kl_weight"),
                                     persist_state="session",
                                     help="For the reconstruction error and the KL, which are positive.")  # fmt: skip
-    histories = {"": store().history(card.run_id), **_others(card, cards)}
+        others = _others(card, cards)
+    histories = {"": store().history(card.run_id), **others}
     table = histories[""]
     if len(histories) > 1:
         histories = {plain(card.name, longest=40): histories.pop(""), **histories}
     figure = plot_learning_curves(
         histories if len(histories) > 1 else table,
-        measure=measure, smoothing=smoothing, log_axis=logarithmic, n_epochs=n_epochs or None, mode=mode(), height=HEIGHT,
-    )  # fmt: skip
+        measure=measure,
+        smoothing=smoothing,
+        log_axis=logarithmic,
+        n_epochs=n_epochs or None,
+        mode=mode(),
+        height=HEIGHT,
+    )
     panel = Panel(figure, f"curves_{measure}", f"{TITLES[measure]} against epochs.", table)
     show_figure(panel, key="train_curves", finding=curve_finding(table, measure), how_to_read=HOW_TO_READ)
 
@@ -85,7 +91,7 @@ def _others(card: RunCard, cards: list[RunCard]) -> dict[str, pd.DataFrame]:
         st.session_state["train_overlay"] = [run_id for run_id in kept if run_id in names]
     chosen = st.multiselect("Compare with", list(names), key="train_overlay", max_selections=MOST_OVERLAID,
                             format_func=lambda run_id: names.get(run_id, plain(run_id)), persist_state="session",
-                            placeholder="Compare with other runs on these cells and genes",
+                            placeholder="Compare with other runs",
                             label_visibility="collapsed")  # fmt: skip
     tables: dict[str, pd.DataFrame] = {}
     for run_id in chosen:

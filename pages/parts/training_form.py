@@ -6,13 +6,13 @@ from typing import Any, NamedTuple
 import streamlit as st
 
 from ldvae_core.errors import LdvaeError
-from ldvae_core.model.config import FIRST_PASS_UPDATES, REFERENCE_RATE, THOROUGH, default_epochs
+from ldvae_core.model.config import FIRST_PASS_UPDATES, REFERENCE_MINIBATCH, REFERENCE_RATE, THOROUGH, default_epochs
 from ldvae_core.runs.datasets import Datasets
 from ldvae_core.runs.settings import LONGEST_NAME
 from ldvae_core.runs.workspace import DEMO
 from pages.parts.problems import problem_box
 from pages.parts.runs import go, store
-from pages.parts.text import as_html, plain, show
+from pages.parts.text import as_html, count, plain, show
 from pages.parts.training_devices import await_devices, found_devices, kind_of
 from pages.parts.training_plan import DATA_CHOICE, Data, data_of
 
@@ -40,7 +40,7 @@ def show_form() -> Form:
     data = _pick_data()
     plan = st.session_state.get("train_plan") or PLANS["first"]
     plan = next((key for key, word in PLANS.items() if word == plan), "first")
-    _head("Programs", "How many gene programs to look for, and whether a cell can have less than nothing of one.")
+    _head("Programs", "How many to look for, and of what kind.")
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         n_factors = st.number_input(
             "Factors", 1, min(100, max(data.n_genes - 1, 1)), 10, key="train_n_factors", width=120, **KEPT,
@@ -51,11 +51,9 @@ def show_form() -> Form:
                         "factors are shares that sum to 1.")  # fmt: skip
     batch_norm, intercept = _decoder(fixed=plan == "five")
     plan, n_epochs, seed, asked, device = _training(data)
-    model, more = _advanced(data)
+    name, model, more = _advanced(data)
     model = {"n_factors": n_factors, "prior": prior, "batch_norm": batch_norm, "intercept": intercept, **model}
     training = {"n_epochs": n_epochs, "seed": seed, "device": asked, **more}
-    name = st.text_input("Name", key="train_name", max_chars=LONGEST_NAME - 40, placeholder="made from the settings",
-                         help="What the run is called in lists. It can be left empty.", **KEPT)  # fmt: skip
     return Form(data, plan, name, model, training, device)
 
 
@@ -69,8 +67,9 @@ def _pick_data() -> Data:
     if st.session_state.get("train_data") not in (*cards, None):
         del st.session_state["train_data"]
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
-        chosen = st.selectbox("Data", list(cards), format_func=lambda key: plain(cards[key].name if key in cards else key),
-                              key="train_data", width="stretch", **KEPT)  # fmt: skip
+        names = {dataset_id: plain(card.name) for dataset_id, card in cards.items()}
+        chosen = st.selectbox("Data", list(names), format_func=lambda key: names.get(key, str(key)), key="train_data",
+                              **KEPT)  # fmt: skip
         st.button("Change", key="train_to_data", icon=":material/table_view:", on_click=go, args=("data.py",),
                   help="Load other data, or choose other genes and cells.")  # fmt: skip
     try:
@@ -88,10 +87,10 @@ def _pick_data() -> Data:
 
 def _decoder(*, fixed: bool) -> tuple[bool, bool]:
     """Whether with batch norm, and whether with an intercept."""
-    _head("Decoder", "How loadings become counts; both switches leave the loadings readable.")
+    _head("Decoder", "How factors become counts of genes.")
     with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
-        batch_norm = st.toggle("Batch norm", key="train_batch_norm", disabled=fixed, **KEPT,
-                               help="Evens out the decoded values while training; folded into the loadings shown.")  # fmt: skip
+        words = "Evens out the decoded values while training; folded into the loadings shown."
+        batch_norm = st.toggle("Batch norm", key="train_batch_norm", disabled=fixed, help=words, **KEPT)
         if batch_norm and not fixed:
             st.toggle("Intercept", True, key="train_intercept_fixed", disabled=True)
             show("Batch norm brings its own intercept.", kind="quiet")
@@ -106,9 +105,11 @@ def _decoder(*, fixed: bool) -> tuple[bool, bool]:
 
 def _training(data: Data) -> tuple[str, int, int, str, str]:
     """Plan, epochs, seed, the device asked for, and the one that will be used."""
-    _head("Training", "One epoch shows every training cell once; a thorough run is the one to publish.")
+    _head("Training", "How long, from which start, and where.")
     plan = _choice("Plan", PLANS, key="train_plan")
-    rule = default_epochs(data.n_train, st.session_state.get("train_minibatch") or 128, thorough=plan == "thorough")
+    rule = default_epochs(
+        data.n_train, st.session_state.get("train_minibatch") or REFERENCE_MINIBATCH, thorough=plan == "thorough"
+    )
     if st.session_state.get("train_rule") != (plan, rule):  # another plan or other data: the rule speaks anew
         st.session_state["train_rule"] = (plan, rule)
         st.session_state["train_epochs"] = rule
@@ -118,32 +119,35 @@ def _training(data: Data) -> tuple[str, int, int, str, str]:
         del st.session_state["train_device"]
     best = found["best"] if found else "cpu"
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
-        n_epochs = st.number_input("Epochs", 1, 100_000, key="train_epochs", width=110, **KEPT)
-        seed = st.number_input("Seed", 0, 2**32 - 1, 0, key="train_seed", width=100, **KEPT,
+        n_epochs = st.number_input("Epochs", 1, 100_000, key="train_epochs", width=105, **KEPT,
+                                   help="One epoch shows every training cell once.")  # fmt: skip
+        seed = st.number_input("Seed", 0, 2**32 - 1, 0, key="train_seed", width=95, **KEPT,
                                help="The same seed gives the same run; another one shows what to trust.")  # fmt: skip
-        asked = st.selectbox("Device", names, key="train_device", width=150, **KEPT,
-                             format_func=lambda name: f"Best ({kind_of(best)})" if name == "auto" else kind_of(name))  # fmt: skip
+        words = {name: f"Best ({kind_of(best)})" if name == "auto" else kind_of(name) for name in names}
+        asked = st.selectbox("Device", names, key="train_device", width=135, format_func=words.get, **KEPT)
     updates = FIRST_PASS_UPDATES * (THOROUGH if plan == "thorough" else 1)
-    show(f"Rule of thumb: <b>{rule:,}</b> epochs, {updates:,} updates of the model, after the paper's “1 million / cells”.",
-         kind="quiet")  # fmt: skip
+    words = f"{updates:,} updates of the model, after the paper's “1 million / cells”"
+    reason = as_html(found["reason"], longest=200) if found else ""
+    show(f"Rule of thumb: <b>{count(rule, 'epoch')}</b>, {words}. {reason}", kind="quiet")
     if found is None:
         await_devices()
-    else:
-        show(as_html(found["reason"], longest=200), kind="quiet")
     return plan, n_epochs, seed, asked, best if asked == "auto" else asked
 
 
-def _advanced(data: Data) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The folded part: (of the model, of the training)."""
+def _advanced(data: Data) -> tuple[str, dict[str, Any], dict[str, Any]]:
+    """The folded part: name of the run, settings of the model, settings of the training."""
     known = list(data.annotations)
     if kept := st.session_state.get("train_covariates"):  # another data set has other annotations
         st.session_state["train_covariates"] = [name for name in kept if name in known]
     with st.expander("Advanced", key="train_advanced"):
+        name = st.text_input("Name of the run", key="train_name", max_chars=LONGEST_NAME - 40, **KEPT,
+                             placeholder="made from the settings")  # fmt: skip
         left, right = st.columns(2, gap="small")
         minibatch = left.number_input("Minibatch size", 2, 1_000_000, 128, key="train_minibatch", **KEPT,
                                       help="Cells per update of the model.")  # fmt: skip
-        rate = right.number_input("Learning rate", 1e-7, 1.0, None, step=0.001, format="%.5g", key="train_rate", **KEPT,
-                                  placeholder=f"{REFERENCE_RATE * (minibatch / 128) ** 0.5:.2g} (automatic)")  # fmt: skip
+        usual = f"{REFERENCE_RATE * (minibatch / REFERENCE_MINIBATCH) ** 0.5:.2g} (automatic)"
+        rate = right.number_input("Learning rate", 1e-7, 1.0, None, step=0.001, format="%.5g", key="train_rate",
+                                  placeholder=usual, **KEPT)  # fmt: skip
         hidden = left.number_input("Hidden units", 8, 4096, 128, key="train_hidden", **KEPT,
                                    help="Width of the encoder; the decoder stays linear.")  # fmt: skip
         threads = right.number_input("CPU threads", 1, os.cpu_count() or 1, None, key="train_threads", **KEPT,
@@ -156,7 +160,7 @@ def _advanced(data: Data) -> tuple[dict[str, Any], dict[str, Any]]:
             help="Annotations such as sequencing batch or donor, whose effect is kept out of the programs.",
         )  # fmt: skip
     model = {"likelihood": likelihood, "library": library, "n_hidden": hidden, "covariates": list(covariates)}
-    return model, {"minibatch_size": minibatch, "learning_rate": rate, "threads": threads}
+    return name, model, {"minibatch_size": minibatch, "learning_rate": rate, "threads": threads}
 
 
 def _head(title: str, words: str) -> None:

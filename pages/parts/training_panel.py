@@ -8,7 +8,7 @@ from ldvae_core.errors import LdvaeError, RunError
 from ldvae_core.runs.cards import Progress, RunCard
 from ldvae_core.runs.jobs import Request
 from pages.parts.problems import problem_box, refusals
-from pages.parts.runs import go, store
+from pages.parts.runs import go_next, store
 from pages.parts.sidebar import run_state_html
 from pages.parts.text import as_html, count, genes, show
 from pages.parts.training_curves import show_curves
@@ -57,8 +57,13 @@ def _panel(run_id: str, drawn: tuple[tuple[str, str, str, int], ...]) -> None:
         _head(card)
         _show_progress(card, progress)
         _buttons(card)
-        show_curves(card, cards, n_epochs=progress.n_epochs)
+        show_curves(card, cards, n_epochs=progress.n_epochs or _planned(card))
         _programs(card, progress)
+
+
+def _planned(card: RunCard) -> int:
+    """Epochs that were asked for, 0 when that was left to the rule of thumb: the axis of the curves."""
+    return (card.settings.training.get("n_epochs") or 0) if card.settings else 0
 
 
 def _head(card: RunCard) -> None:
@@ -144,14 +149,14 @@ def _buttons(card: RunCard) -> None:
         if card.state in ("paused", "interrupted", "failed"):
             _ask("Try again" if card.state == "failed" else "Resume", "resume", card, icon="play_circle", first=True)
         if training or card.state in ("queued", "paused", "interrupted"):
-            with st.popover("Cancel", icon=":material/cancel:", key="train_cancel", disabled=card.request == "cancel"):
+            with st.popover("Cancel", icon=":material/cancel:", key="train_confirm", disabled=card.request == "cancel"):
                 st.markdown("Cancel this run and throw away what it has learned?")
                 _ask("Yes, cancel it", "cancel", card, icon="delete")
         if card.has_results:
-            st.button("See its factors", key="train_to_factors", type="primary", icon=":material/scatter_plot:",
-                      on_click=go, args=("factors.py", run_id))  # fmt: skip
-            st.button("Cell types", key="train_to_types", icon=":material/bubble_chart:", on_click=go,
-                      args=("cell_types.py", run_id))  # fmt: skip
+            if st.button("See its factors", key="train_to_factors", type="primary", icon=":material/scatter_plot:"):
+                go_next("factors.py", run_id)
+            if st.button("Cell types", key="train_to_types", icon=":material/bubble_chart:"):
+                go_next("cell_types.py", run_id)
 
 
 def _ask(label: str, what: Request, card: RunCard, *, icon: str, help: str | None = None, first: bool = False) -> None:

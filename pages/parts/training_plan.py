@@ -1,4 +1,4 @@
-"""What the form asks for, as settings of runs: on which data, which models, under which names, and how long it takes."""
+"""What the form asks for, as settings of runs: on which data, which models, what names, and how long it takes."""
 
 import hashlib
 import json
@@ -92,11 +92,12 @@ def papers_models(data: Data, name: str, model: dict[str, Any], training: dict[s
 
 
 def made_name(data: Data, model: dict[str, Any], training: dict[str, Any]) -> str:
-    """'10 factors, batch norm · Mouse embryo, day 7.5': what tells runs apart comes first."""
+    """'10 factors, batch norm, 60 epochs · Mouse embryo, day 7.5': what tells runs apart comes first."""
     parts = [f"{model['n_factors']} factor{'' if model['n_factors'] == 1 else 's'}"]
     parts += ["logistic-normal"] if model["prior"] == "logistic_normal" else []
     parts += ["batch norm"] if model["batch_norm"] else [] if model["intercept"] else ["no intercept"]
     parts += [model["likelihood"]] if model["likelihood"] != "nb" else []
+    parts += [f"{training['n_epochs']:,} epoch{'' if training['n_epochs'] == 1 else 's'}"]
     parts += [f"seed {training['seed']}"] if training["seed"] else []
     return f"{', '.join(parts)} · {plain(data.card.name, longest=50).removesuffix(' (demo)')}"
 
@@ -140,7 +141,7 @@ def _speed(device: str, cards: list[RunCard], store: RunStore) -> float:
 
 
 def duration(seconds: float) -> str:
-    """'about 40 s', 'about 4 min', 'about 2 h': as rough as the estimate is."""
+    """'40 s', '4 min', '2.1 h': as rough as the estimate is."""
     if seconds < 90:
-        return f"about {max(round(seconds, -1), 5):.0f} s"
-    return f"about {seconds / 60:.0f} min" if seconds < 5400 else f"about {seconds / 3600:.1f} h"
+        return f"{max(round(seconds, -1), 5):.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

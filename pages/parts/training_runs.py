@@ -27,16 +27,19 @@ def show_runs() -> None:
 
 def _rows(run_ids: list[str]) -> None:
     cards = {card.run_id: card for card in store().cards()}
+    names = [card.name for card in cards.values()]
     with st.container(gap="xxsmall", key="train_rows_list"):
         for run_id in run_ids:
             if run_id in cards:
-                _row(cards[run_id])
+                twin = names.count(cards[run_id].name) > 1
+                _row(cards[run_id], ending=f" ({run_id[-4:]})" if twin else "")
 
 
-def _row(card: RunCard) -> None:
+def _row(card: RunCard, *, ending: str) -> None:
     name, state, figure, programs = st.columns(WIDTHS, vertical_alignment="center", gap="small")
     here = card.run_id == st.session_state.get(RUN)
-    if name.button(literal(card.name, longest=60), key=f"train_open_{card.run_id}", type="tertiary", disabled=here,
+    label = literal(card.name, longest=60) + literal(ending, longest=10)
+    if name.button(label, key=f"train_open_{card.run_id}", type="tertiary", disabled=here,
                    icon=":material/arrow_right:" if here else None):  # fmt: skip
         use_run(card.run_id)
         st.rerun()

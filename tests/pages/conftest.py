@@ -62,7 +62,8 @@ def make_run(workspace, planted):
         save_axes(folder, planted, counts, split, prior)
         write_json(folder / "metrics.json", {"test_reconstruction_error": 99.5, "test_elbo": -101.0, "epochs": 3,
                                              "n_cells": counts.n_cells, "n_genes": counts.n_genes})  # fmt: skip
-        write_table(folder / "history.parquet", pd.DataFrame(np.ones((3, len(HISTORY_COLUMNS))), columns=HISTORY_COLUMNS))
+        curves = pd.DataFrame(np.ones((3, len(HISTORY_COLUMNS))), columns=HISTORY_COLUMNS)
+        write_table(folder / "history.parquet", curves)
         write_folder_state(folder, "finished")
         return run_id
 
@@ -90,8 +91,16 @@ def finished_run(make_run):
 
 
 @pytest.fixture
-def open_page(workspace):
+def with_demo():
+    """Asked for by tests that look at the demo run; without it, the demo's figures would only cost time."""
+    return "demo"
+
+
+@pytest.fixture
+def open_page(workspace, request):
     """Open a page through the shell, as every visitor does; address: its query parameters."""
+    if "with_demo" not in request.fixturenames:
+        request.getfixturevalue("no_demo")
 
     def go(page, **address):
         at = AppTest.from_file(SHELL, default_timeout=60)

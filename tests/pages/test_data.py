@@ -1,32 +1,22 @@
 """The Data page: what was loaded is said, what cannot be used is refused, and what is chosen reaches training."""
 
 import re
-from pathlib import Path
 
 import anndata
 import numpy as np
 import pandas as pd
 import pytest
 from scipy import sparse
-from streamlit.testing.v1 import AppTest
 
 from ldvae_core.runs.datasets import Datasets
-from ldvae_core.runs.workspace import HOME_VARIABLE, Workspace
 
-SHELL = str(Path(__file__).parents[2] / "pages" / "shell.py")
 GENES = ["Actb", "Gapdh", "Ttr", "mt-Co1", "Rpl3", *(f"Abc{number}" for number in range(55))]
 
 
 @pytest.fixture
-def workspace(tmp_path, monkeypatch):
-    monkeypatch.setenv(HOME_VARIABLE, str(tmp_path / "home"))
-    return Workspace.default().make()
-
-
-@pytest.fixture
-def data_page(workspace):
+def data_page(open_page):
     """The Data page as a first visitor sees it."""
-    return AppTest.from_file(SHELL, default_timeout=60).run().switch_page("data.py").run()
+    return open_page("data.py")
 
 
 @pytest.fixture
@@ -107,12 +97,10 @@ def test_a_file_of_the_data_folder_loads_and_is_selected(loaded):
     assert loaded.segmented_control(key="data_from").value == "Already loaded"
 
 
-def test_an_address_that_names_a_data_set_shows_it_after_a_reload(loaded):
+def test_an_address_that_names_a_data_set_shows_it_after_a_reload(loaded, open_page):
     """The session is new, the data set is the workspace's."""
-    another = AppTest.from_file(SHELL, default_timeout=60).run()
-    another.query_params["data"] = choice(loaded)["data_source"]
-    another.switch_page("data.py").run()
-    assert choice(another)["data_source"] == choice(loaded)["data_source"]
+    source = choice(loaded)["data_source"]
+    assert choice(open_page("data.py", data=source))["data_source"] == source
 
 
 def test_an_address_that_names_no_data_set_says_so_and_shows_the_demo(data_page):

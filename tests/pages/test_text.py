@@ -28,7 +28,8 @@ IDS = [str(number) for number in range(len(PAYLOADS))]
 @pytest.mark.parametrize("payload", PAYLOADS, ids=IDS)
 def test_markdown_signs_are_escaped(payload):
     """Every ASCII sign of a name stands behind a backslash, so that markdown reads none of them as its own."""
-    assert not re.search(r"(?<!\\)[!-/:-@\[-`{-~]", literal(payload).replace("\\\\", ""))
+    unescaped = re.sub(r"\\[!-~]", "", literal(payload))
+    assert not re.search(r"[!-/:-@\[-`{-~]", unescaped)
 
 
 @pytest.mark.parametrize("payload", PAYLOADS, ids=IDS)
@@ -51,7 +52,7 @@ def test_commands_found_after_escapes_are_broken_up():
 
 def test_a_name_is_one_short_visible_line():
     """Line breaks, control and direction-changing characters never reach the screen; long names are cut."""
-    assert plain("a\n\u202eb\x00c") == "a bc"
+    assert plain("a\n\u202eb\x00c") == "a b c"
     assert plain("x" * 1_000_000, longest=10) == "xxxxxxxxx…"
 
 

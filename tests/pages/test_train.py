@@ -1,0 +1,260 @@
+"""The Train page: what the form asks for becomes runs, and the panel says where each of them stands."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from ldvae_core.data.prepare import DataChoices
+from ldvae_core.durable import write_json, write_table
+from ldvae_core.runs import owners
+from ldvae_core.runs.settings import RunSettings
+from ldvae_core.runs.store import RunStore
+from pages.parts.training_plan import PAPERS_MODELS
+
+ONE_CPU = {"devices": [{"name": "cpu", "label": "CPU, 2 cores"}], "best": "cpu", "reason": "No GPU was found."}
+PROGRESS = {"epoch": 12, "n_epochs": 60, "step": 600, "n_steps": 3000, "seconds": 10.0, "seconds_left": 41.0,
+            "cells_per_second": 9800.0, "kl_weight": 1.0, "device": "cpu", "device_reason": "", "threads": 1,
+            "top_genes": [["Ttr", "Apob"], ["Hba-x", "<i>Gypa"]]}  # fmt: skip
+KINDS = ("button", "number_input", "toggle", "selectbox", "multiselect")
+
+
+@pytest.fixture
+def runs(workspace):
+    return RunStore(workspace)
+
+
+@pytest.fixture
+def train_page(open_page, monkeypatch):
+    """Opens the Train page in a fresh session, on a machine that is known to have one CPU."""
+    monkeypatch.setattr("pages.parts.training_form.found_devices", lambda: ONE_CPU)
+
+    def make(run_id=None):
+        page = open_page("train.py", **({"run": run_id} if run_id else {}))
+        assert not page.exception
+        return page
+
+    return make
+
+
+@pytest.fixture
+def page(train_page):
+    return train_page()
+
+
+@pytest.fixture
+def queued(runs):
+    """A run that waits."""
+    return runs.jobs.submit(RunSettings(name="Mine <b>", data_source="demo", training={"n_epochs": 60}))
+
+
+@pytest.fixture
+def in_state(runs, queued):
+    """Makes the waiting run one that a worker has brought to a state."""
+
+    def make(state, stage, *, error=""):
+        folder, owner = runs.workspace.runs / queued, owners.this_process()
+        runs.jobs.take_lock(owner, watch=owners.Watch())
+        runs.jobs.claim(owner)
+        write_json(folder / "progress.json", PROGRESS)
+        write_json(folder / "state.json", {"stage": stage, "error": error, "owner": owner})
+        write_table(folder / "history.parquet", history(12))
+        if state != "running":
+            runs.jobs.settle(owner, queued, state, error=error)
+        return queued
+
+    return make
+
+
+def history(n):
+    """n epochs of curves that fall."""
+    epochs = np.arange(1.0, n + 1)
+    curve = 500 + 100 / epochs
+    parts = {f"{part}_{name}": sign * curve for part in ("train", "validation")
+             for name, sign in (("reconstruction_error", 1), ("kl", 1), ("elbo", -1))}  # fmt: skip
+    rest = {"kl_weight": 1.0, "learning_rate": 0.007, "seconds": epochs}
+    return pd.DataFrame({"epoch": epochs, "step": (50 * epochs).astype(int), **parts, **rest})
+
+
+def find(page, key):
+    """The widget with this key, None when it is not on the page."""
+    return next((item for kind in KINDS for item in page.get(kind) if item.key == key), None)
+
+
+def own_cards(runs):
+    return [card for card in runs.cards() if card.run_id != "demo"]
+
+
+def test_the_form_starts_with_the_demo_and_the_rule_of_thumb(page, words):
+    """Demo data, 10 factors, and as many epochs as 6,250 updates on its training cells need."""
+    assert find(page, "train_data").value == "demo"
+    assert find(page, "train_n_factors").value == 10
+    assert find(page, "train_epochs").value == 128
+    assert "<b>128 epochs</b>" in words(page)
+    assert "No GPU was found." in words(page)
+
+
+def test_train_queues_one_run_with_the_settings_chosen(page, runs, words):
+    """The run asks for exactly what the form says, and becomes the run in use."""
+    find(page, "train_n_factors").set_value(7)
+    find(page, "train_epochs").set_value(3)
+    find(page, "train_batch_norm").set_value(True)
+    page.run()
+    find(page, "train").click().run()
+    (card,) = own_cards(runs)
+    assert (card.state, card.settings.n_factors, card.settings.training["n_epochs"]) == ("queued", 7, 3)
+    assert card.settings.model["batch_norm"]
+    assert card.settings.choices.gene_selection == "variance"
+    assert page.session_state["run"] == card.run_id
+    assert page.query_params["run"] in (card.run_id, [card.run_id])
+    assert "next in the queue" in words(page)
+
+
+def test_pressing_twice_or_in_two_tabs_trains_once(page, runs, train_page):
+    """The same settings under way are the same run."""
+    find(page, "train").click().run()
+    find(page, "train").click().run()
+    second_tab = train_page()
+    find(second_tab, "train").click().run()
+    assert len(own_cards(runs)) == 1
+
+
+def test_settings_whose_run_has_ended_can_be_trained_anew(page, runs):
+    """A cancelled run does not stand in the way."""
+    find(page, "train").click().run()
+    runs.jobs.request(own_cards(runs)[0].run_id, "cancel")
+    page.run()
+    find(page, "train").click().run()
+    assert sorted(card.state for card in own_cards(runs)) == ["cancelled", "queued"]
+
+
+def test_the_papers_five_models_are_five_runs_with_clear_names(page, runs):
+    """VAE, and LDVAE with either prior, with and without batch norm; the first one is shown."""
+    page.session_state["train_plan"] = "The paper's five models"
+    page.run()
+    find(page, "train").click().run()
+    cards = own_cards(runs)[::-1]
+    assert [card.name.split(" · ")[0] for card in cards] == list(PAPERS_MODELS)
+    made = {(c.settings.model.get("decoder"), c.settings.model["prior"], c.settings.model["batch_norm"]) for c in cards}
+    assert len(made) == 5
+    assert page.session_state["run"] == cards[0].run_id
+
+
+def test_settings_that_cannot_be_are_a_box_and_no_run(page, runs):
+    """One factor that must sum to 1 in every cell holds nothing: said, and nothing is queued."""
+    page.session_state["train_prior"] = "Logistic-normal"
+    find(page, "train_n_factors").set_value(1).run()
+    find(page, "train").click().run()
+    assert "needs at least 2 factors" in page.error[0].value.replace("\\", "")
+    assert own_cards(runs) == []
+
+
+def test_batch_norm_brings_its_own_intercept(page, words):
+    """With batch norm the switch stands on, cannot be moved, and says why; without it the choice is back."""
+    find(page, "train_intercept").set_value(False).run()
+    find(page, "train_batch_norm").set_value(True).run()
+    fixed = find(page, "train_intercept_fixed")
+    assert fixed.value
+    assert fixed.disabled
+    assert "brings its own intercept" in words(page)
+    find(page, "train_batch_norm").set_value(False).run()
+    assert find(page, "train_intercept").value is False
+
+
+def test_what_the_data_page_chose_is_what_is_trained_on(page, runs, words):
+    """Genes and label column of the Data page reach the run."""
+    choices = DataChoices(n_genes=300, gene_selection="variance").to_dict()
+    page.session_state["data_choice"] = {"data_source": "demo", "choices": choices, "label_column": None}
+    page.run()
+    assert "300 genes of 2,000" in words(page)
+    find(page, "train").click().run()
+    assert own_cards(runs)[0].settings.choices.n_genes == 300
+
+
+@pytest.mark.parametrize(
+    ("state", "stage", "said", "offered"),
+    [
+        (
+            "running",
+            "training",
+            "Epoch 12 of 60, 0:41 left, 9,800 cells/s, CPU (1 thread)",
+            {"stop", "pause", "cancel"},
+        ),
+        ("running", "preparing", "Preparing the data", {"pause", "cancel"}),
+        ("running", "analysing", "Computing factors", set()),
+        ("paused", "paused", "It stands in epoch 12 of 60", {"resume", "cancel"}),
+        ("interrupted", "training", "Its process has ended", {"resume", "cancel"}),
+        ("failed", "failed", "the loss stopped being a number", {"resume"}),
+        ("cancelled", "cancelled", "Nothing of it was kept", set()),
+    ],
+    ids=lambda value: value if isinstance(value, str) and value.isalpha() else "",
+)
+def test_a_run_says_where_it_stands_and_offers_what_makes_sense(
+    in_state, state, stage, said, offered, train_page, words
+):
+    """Words of its state, and no button that would be refused."""
+    page = train_page(in_state(state, stage, error="the loss stopped being a number" if state == "failed" else ""))
+    assert said in words(page).replace("\\", "")
+    asked = {what for what in ("stop", "pause", "resume", "cancel") if find(page, f"train_{what}")}
+    assert asked == offered
+
+
+def test_a_waiting_run_can_be_cancelled(queued, runs, train_page, words):
+    """After the confirmation it is cancelled at once, and the page says so."""
+    page = train_page(queued)
+    find(page, "train_cancel").click().run()
+    assert runs.card(queued).state == "cancelled"
+    assert "Nothing of it was kept" in words(page)
+
+
+def test_stop_is_asked_once_and_said(in_state, runs, train_page, words):
+    """A running run is told to stop; until it has, the page says that it will."""
+    run_id = in_state("running", "training")
+    page = train_page(run_id)
+    find(page, "train_stop").click().run()
+    assert runs.card(run_id).request == "stop"
+    assert "will stop and keep" in words(page)
+    assert find(page, "train_stop").disabled
+
+
+def test_programs_as_they_form_are_shown_as_the_letters_they_are(in_state, train_page, words):
+    """Gene and run names never become HTML."""
+    page = train_page(in_state("running", "training"))
+    assert "<i>Ttr</i>" in words(page)
+    assert "&lt;i&gt;Gypa" in words(page)
+    assert "Mine &lt;b&gt;" in words(page)
+
+
+def test_all_four_curves_are_reachable(in_state, train_page):
+    """Each is a chart with a titled axis; the first one is the reconstruction error."""
+    page = train_page(in_state("running", "training"))
+    for measure, title in (("Reconstruction error",) * 2, ("KL", "KL divergence"), ("ELBO",) * 2, ("KL weight",) * 2):
+        page.session_state["train_measure"] = measure
+        page.run()
+        (chart,) = page.get("plotly_chart")
+        assert json.loads(chart.proto.spec)["layout"]["yaxis"]["title"]["text"].startswith(title)
+
+
+def test_a_finished_run_shows_its_test_figures_and_the_way_to_its_factors(train_page, words, with_demo):
+    """The demo's own run: figures, strongest programs, and a door."""
+    page = train_page("demo")
+    assert "test reconstruction error" in words(page)
+    assert "Its strongest programs" in words(page)
+    assert find(page, "train_to_factors")
+    assert not find(page, "train_cancel")
+
+
+def test_curves_of_another_run_on_the_same_cells_can_be_laid_over(in_state, runs, train_page, with_demo):
+    """Only runs on the same cells and genes are offered."""
+    in_state("cancelled", "cancelled")
+    page = train_page("demo")
+    assert find(page, "train_overlay") is None  # another selection of genes: nats per cell do not compare
+
+
+def test_a_row_of_the_list_opens_its_run(queued, train_page, words, with_demo):
+    """Each run of the list is a door to its panel."""
+    page = train_page("demo")
+    find(page, f"train_open_{queued}").click().run()
+    assert page.session_state["run"] == queued
+    assert "next in the queue" in words(page)
