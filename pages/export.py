@@ -12,10 +12,10 @@ page_header("Export", "Take cells, programs and figures to other programs.")
 opened = require_run()
 with refusals():
     factors = axes_picker(opened)
-    left, right = st.columns(2, gap="large")
-    with left:
-        show_file(opened, factors)
-    with right:
-        show_tables(opened, factors)
+    with st.grid(2, min_column_width=420, gap="large", key="offers"):
+        with st.container():
+            show_file(opened, factors)
+        with st.container():
+            show_tables(opened, factors)
     show_command(opened)
 derived_badge(opened, opened.label_column)

@@ -9,6 +9,7 @@ from pages.parts.pickers import (
     arrows_slider,
     axes_picker,
     factor_select,
+    genes_slider,
     loadings_picker,
     segments,
 )
@@ -23,17 +24,19 @@ with st.container(horizontal=True, vertical_alignment="top", gap="small", key="c
     view = segments("View", VIEWS, key="view")
     factors = axes_picker(opened)
     use = loadings_picker()
-    colour = second = None
-    n_arrows = 8
-    if view != "factor":
+    if factors.n_factors < 2:
+        view = "factor"  # there is no pair to draw
+    if view == "factor":
+        n_genes = genes_slider()
+    else:
         n_arrows = arrows_slider()
-    if view == "pair" and factors.n_factors > 1:
+    if view == "pair":
         second = factor_select("Against", factors, key="y", default=1, help="The factor drawn upwards.")
         colour = annotation_picker(opened, key="colour", label="Colour cells by", none=True)
 with refusals():
-    if view == "gallery":
+    if view == "factor":
+        show_one_factor(opened, factors, use=use, n=n_genes)
+    elif view == "gallery":
         show_gallery(opened, factors, use=use, n_arrows=n_arrows)
-    elif view == "pair" and second is not None:
-        show_pair(opened, factors, second, use=use, n_arrows=n_arrows, colour=colour)
     else:
-        show_one_factor(opened, factors, use=use)
+        show_pair(opened, factors, second, use=use, n_arrows=n_arrows, colour=colour)

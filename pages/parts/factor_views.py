@@ -21,11 +21,13 @@ from pages.parts.text import percent
 
 LIST_HEIGHT = 640  # px
 MOST_PAIRS = 12  # of the gallery on one screen
+THUMBNAIL_HEIGHT = 200  # px: as high as its two frames are wide, three in a row at 1440
 HOW_PAIR = (
     "**Left:** every cell, placed by its position on two factors; darker is more cells (to the power 0.25, so that "
     "single cells show too). **Right:** every gene, placed by how strongly it loads on the same two factors: "
     "natural-log change of its share of a cell's molecules per standard deviation of the factor. A cell far to the "
-    "right is rich in the genes far to the right. Sign and order of factors are arbitrary; both ends count. The camera saves SVG."
+    "right is rich in the genes far to the right. Sign and order of factors are arbitrary; both ends count. The camera "
+    "saves SVG."
 )
 HOW_USAGE = " Here factors are shares: at least 0, and they sum to 1 in every cell, so axes start at 0."
 HOW_RANKED = (
@@ -76,7 +78,7 @@ def show_gallery(opened: OpenRun, factors: Factors, *, use: str, n_arrows: int) 
     derived_badge(opened, opened.label_column)
 
 
-def show_one_factor(opened: OpenRun, factors: Factors, *, use: str) -> None:
+def show_one_factor(opened: OpenRun, factors: Factors, *, use: str, n: int) -> None:
     """One factor: both ends' genes with intervals, and where each cell type lies on it."""
     related = associations(opened, factors)
     with st.container(key="split"):
@@ -84,7 +86,6 @@ def show_one_factor(opened: OpenRun, factors: Factors, *, use: str) -> None:
     with left:
         factor = factor_list(factors, table_of(opened, factors), key="x", height=LIST_HEIGHT)
     with right:
-        n = st.slider("Genes at each end", 5, 40, 15, key="n_genes", bind="query-params", width=220)
         genes = top_genes(factors, factor, n, use=use)  # type: ignore[arg-type]
         name = factor_label(factor)
         panels = [Panel(plot_ranked_loadings(genes, mode=mode()), f"factor_{factor + 1}_genes",
@@ -112,7 +113,7 @@ def _thumbnail(
 ) -> None:
     table = biplot_table(factors, pair, use=use, n_arrows=n_arrows)  # type: ignore[arg-type]
     titles = {"x_title": factor_label(pair[0]), "y_title": factor_label(pair[1])}
-    figure = plot_thumbnail(raster_of(opened, factors, pair), table, **titles, mode=mode())
+    figure = plot_thumbnail(raster_of(opened, factors, pair), table, **titles, mode=mode(), height=THUMBNAIL_HEIGHT)
     finding = pair_finding(factors, pair, related)
     share = " and ".join(percent(factors.explained_deviance[k]) for k in pair)
     st.plotly_chart(figure, theme=None, key=f"thumb_{pair[0]}_{pair[1]}", config=THUMBNAIL_CONFIG, alt=finding)

@@ -61,6 +61,11 @@ def arrows_slider() -> int:
     return st.slider("Named genes", 0, 30, 8, key="arrows", bind="query-params", width=120)
 
 
+def genes_slider() -> int:
+    """How many genes of each end are listed."""
+    return st.slider("Genes at each end", 5, 40, 15, key="n_genes", bind="query-params", width=150)
+
+
 def factor_select(label: str, factors: Factors, *, key: str, default: int, help: str | None = None) -> int:
     """One factor from a drop-down."""
     _forget_absent(key, factors.n_factors)

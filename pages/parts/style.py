@@ -42,7 +42,8 @@ _CSS = """
   margin: 0 !important; padding: 0 !important; }}
 .gpe-programs dt {{ color: {quiet}; white-space: nowrap; font-weight: 400; }}
 .gpe-programs dd {{ margin: 0; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }}
-[data-testid=stBaseButton-segmented_controlActive] {{ color: {accent} !important; border-color: {accent} !important; }}
+[data-variant=segmented_control][data-selected=true] {{ color: {accent} !important;
+  border-color: {accent} !important; }}
 .st-key-factor_list [data-testid=stRadioGroup] {{ gap: 0; }}
 .st-key-factor_list [data-testid=stRadioGroup] > div {{ width: 100%; padding: .35rem .45rem .4rem;
   border-bottom: 1px solid {lines}; border-left: 3px solid transparent; }}
