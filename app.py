@@ -1,6 +1,7 @@
 """Launcher: `streamlit run app.py`. Every address goes through pages/shell.py; the queue is looked after from here."""
 
 import logging
+import threading
 import uuid
 from collections.abc import AsyncIterator, MutableMapping
 from contextlib import asynccontextmanager
@@ -17,6 +18,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from ldvae_core import __version__
 from ldvae_core.runs.dispatcher import Dispatcher
 from ldvae_core.runs.workspace import Workspace
+from pages.parts.warm import warm_up
 
 log = logging.getLogger("gene_program_explorer")
 
@@ -66,6 +68,7 @@ async def lifespan(app: st.App) -> AsyncIterator[MutableMapping[str, Any]]:
     """Start the dispatcher with the server and stop it with the server; a training process outlives both."""
     dispatcher = Dispatcher(Workspace.default())
     dispatcher.start()
+    threading.Thread(target=warm_up, name="warm-up", daemon=True).start()
     try:
         yield {"dispatcher": dispatcher}
     finally:

@@ -78,22 +78,23 @@ def test_from_the_demo_to_programs_of_ones_own(visit, server):
 
 def test_a_training_outlives_the_window_and_the_server(visit, server, page):
     """The curve grows; closed in the middle the run goes on, a restarted server finds it; it can be stopped and kept."""
-    visit("train")
+    visit("train?run=demo")
     page.get_by_label("Epochs", exact=True).fill("100000")
     page.get_by_label("Epochs", exact=True).press("Enter")
     settle(page)
     page.locator(".st-key-train button").click()
     page.wait_for_function("() => !/run=demo/.test(location.search)", timeout=SECONDS)
     address = page.url
-    expect(page.locator(".st-key-train_stop")).to_be_visible(timeout=SECONDS)
+    stop = page.get_by_role("button", name="Stop and keep")
+    expect(stop.first).to_be_visible(timeout=SECONDS)
     seen = curve_has_more_points_than(page, curve_has_more_points_than(page, 1))
     page.goto("about:blank")
     server.kill()
     server.start()
     page.goto(address)
-    expect(page.locator(".st-key-train_stop")).to_be_visible(timeout=SECONDS)
+    expect(stop.first).to_be_visible(timeout=SECONDS)
     curve_has_more_points_than(page, seen)
-    page.locator(".st-key-train_stop button").click()
+    stop.first.click()
     expect(page.locator(".st-key-train_to_factors")).to_be_visible(timeout=3 * SECONDS)
     expect(page.get_by_test_id("stSidebar")).to_contain_text("stopped early")
     no_exception(page)
