@@ -10,6 +10,7 @@ import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 ROOT = Path(__file__).parents[2]
@@ -87,6 +88,9 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     running.start()
     yield running
     running.stop()
+    for process in psutil.process_iter(["cmdline"]):  # trainings outlive their server, which is what we promise
+        if str(running.workspace) in (process.info["cmdline"] or []):
+            process.kill()
 
 
 @pytest.fixture
