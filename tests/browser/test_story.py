@@ -77,7 +77,7 @@ def test_from_the_demo_to_programs_of_ones_own(visit, server):
 
 
 def test_a_training_outlives_the_window_and_the_server(visit, server, page):
-    """The curve grows; closed in the middle the run goes on, a restarted server finds it; it can be stopped and kept."""
+    """The curve grows; closed in the middle the run goes on; a restarted server finds it, and it stops and keeps."""
     visit("train?run=demo")
     page.get_by_label("Epochs", exact=True).fill("100000")
     page.get_by_label("Epochs", exact=True).press("Enter")
