@@ -99,6 +99,29 @@ def test_a_stranger_recomputes_the_reported_error(counts_file, tmp_path, capsys,
     assert expected_error(anndata.read_h5ad(file)) == pytest.approx(reported, rel=1e-6)
 
 
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["--decoder", "neural"],
+        ["--likelihood", "poisson"],
+        ["--likelihood", "zinb", "--batch-norm"],
+        ["--library", "latent"],
+        ["--batch", "cell_type", "--batch-norm"],
+        ["--batch", "cell_type", "--decoder", "neural", "--library", "latent"],
+    ],
+    ids=" ".join,
+)
+def test_every_member_of_the_family_trains_and_exports(counts_file, tmp_path, capsys, options):
+    """Finite figures, an ELBO below minus the error at the posterior mean, and a file with loadings."""
+    run, file = tmp_path / "run", tmp_path / "out.h5ad"
+    assert main(["train", str(counts_file), "--out", str(run), "--factors", "3", "--epochs", "3", *options]) == 0
+    summary = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert np.isfinite([summary["test_reconstruction_error"], summary["test_elbo"]]).all()
+    assert summary["test_elbo"] < -summary["test_reconstruction_error"]
+    assert main(["export", str(run), "--to", str(file)]) == 0
+    assert np.isfinite(anndata.read_h5ad(file).varm["LDVAE_loadings"]).all()
+
+
 def test_both_axes_predict_the_same(trained, tmp_path):
     """Readable and as-trained axes differ, their errors do not."""
     files = {axes: tmp_path / f"{axes}.h5ad" for axes in ("readable", "as-trained")}

@@ -5,7 +5,6 @@ run folder; see FILES for what is written when.
 """
 
 import logging
-import os
 import time
 from collections.abc import Callable
 from dataclasses import asdict, replace
@@ -14,7 +13,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import torch
 
 from ldvae_core.analysis.factors import Factors, build_factors, save_factors
 from ldvae_core.analysis.metrics import reconstruction_error
@@ -29,8 +27,10 @@ from ldvae_core.model.ldvae import LDVAE, LinearDecoder
 from ldvae_core.runs.settings import RunSettings
 from ldvae_core.runs.states import write_folder_state
 from ldvae_core.training.checkpoint import read_checkpoint, write_checkpoint
-from ldvae_core.training.devices import choose_device, found_devices
-from ldvae_core.training.loop import Answer, HistoryPoint, Progress, Reports, Trainer
+from ldvae_core.training.devices import choose_device, found_devices, set_threads
+from ldvae_core.training.forming import forming_programs
+from ldvae_core.training.loop import Trainer
+from ldvae_core.training.reports import Answer, HistoryPoint, Progress, Reports
 from ldvae_core.training.score import folded_decoder, mean_and_error, represent, score
 
 log = logging.getLogger(__name__)
@@ -47,7 +47,6 @@ FILES = {
     "covariates.parquet": "loadings of the covariates by name: genes x levels",
 }
 CHECKPOINT_SECONDS = 10.0  # at most this much training is done again after a crash, or one epoch if that is longer
-TOP_GENES = 5  # a factor, as they form
 MOST_LEVELS = 500  # of one covariate: more is an identifier
 
 
@@ -281,27 +280,6 @@ def one_hot(annotations: pd.DataFrame, covariates: tuple[Covariate, ...]) -> np.
         values = annotations[covariate.name].astype(str).to_numpy()
         columns.append((values[:, None] == np.array(covariate.levels)).astype(np.float32))
     return np.concatenate(columns, axis=1)
-
-
-@torch.no_grad()
-def forming_programs(model: LDVAE, gene_names: np.ndarray) -> list[list[str]]:
-    """Top genes of every factor while training: loadings discounted by how little the counts of a rare gene say."""
-    if not isinstance(model.decoder, LinearDecoder):
-        return []
-    loadings, intercept = (part.cpu().numpy() for part in model.decoder.folded())
-    loadings = loadings - loadings.mean(axis=0)
-    weight = np.exp(intercept - intercept.max())
-    trust = weight / (weight + np.median(weight))
-    strength = np.abs(loadings) * trust[:, None]
-    return [gene_names[np.argsort(-strength[:, k])[:TOP_GENES]].tolist() for k in range(loadings.shape[1])]
-
-
-def set_threads(asked: int | None) -> int:
-    """Set and return torch's threads: as asked, else all cores but one, at most four: small steps do not fill more."""
-    threads = asked or min(max((os.cpu_count() or 2) - 1, 1), 4)
-    torch.set_num_threads(threads)
-    torch.set_flush_denormal(True)  # fractions that underflow would cost a hundred times a normal number
-    return threads
 
 
 def _covariate_effects(model: LDVAE) -> np.ndarray | None:

@@ -7,9 +7,9 @@ import copy
 import logging
 import math
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, field
-from typing import Any, Literal
+from collections.abc import Iterator
+from dataclasses import asdict
+from typing import Any
 
 import numpy as np
 import torch
@@ -20,70 +20,17 @@ from ldvae_core.model.config import ModelConfig, TrainingConfig
 from ldvae_core.model.ldvae import LDVAE, ElboTerms, LinearDecoder, Minibatch, moments
 from ldvae_core.training.fused import RisingFactorials, fused_elbo, is_fusable
 from ldvae_core.training.minibatches import MinibatchSource
+from ldvae_core.training.reports import Answer, HistoryPoint, Progress, Reports, TrainingState
 from ldvae_core.training.schedule import kl_weight, learning_rate
 from ldvae_core.training.start import start_values
 
 log = logging.getLogger(__name__)
 
-Answer = Literal["go", "stop", "cancel", "pause"]
 EVALUATION_SIZE = 512  # cells scored at a time
 LONG_EPOCH = 1000  # steps: longer epochs report in between, so that the curves move
 SECONDS_BETWEEN_TICKS = 0.5
 MOST_VALIDATION_CELLS = 10_000  # enough for a standard error of well under 0.1%
 NOISE_SEED, SHUFFLE_SEED, INITIAL_SEED, VALIDATION_SEED = 1, 2, 3, 4  # each generator its own stream of the run's seed
-
-
-@dataclass(frozen=True)
-class HistoryPoint:
-    """One reported point of the curves; errors, KL and ELBO in nats per cell, NaN where not measured."""
-
-    epoch: float  # whole at the end of an epoch
-    step: int
-    train_reconstruction_error: float
-    train_kl: float
-    train_elbo: float
-    validation_reconstruction_error: float
-    validation_kl: float
-    validation_elbo: float
-    kl_weight: float
-    learning_rate: float
-    seconds: float
-
-
-@dataclass(frozen=True)
-class Progress:
-    """Where the run is, several times a second at most."""
-
-    epoch: int  # being worked on, from 1
-    n_epochs: int
-    step: int
-    n_steps: int
-    seconds: float
-    seconds_left: float
-    cells_per_second: float
-    kl_weight: float
-
-
-@dataclass
-class TrainingState:
-    """Everything a run needs to go on bit by bit as if it had never stopped."""
-
-    epochs_done: int = 0
-    seconds: float = 0.0
-    rate_factor: float = 1.0  # halved after a loss that was not finite
-    rollbacks: int = 0
-    best_elbo: float = -math.inf
-    best_epoch: int = 0
-    history: list[HistoryPoint] = field(default_factory=list)
-
-
-@dataclass(frozen=True)
-class Reports:
-    """Where the loop reports to; the defaults do nothing."""
-
-    on_tick: Callable[[Progress, LDVAE], Answer] = lambda progress, model: "go"
-    on_point: Callable[[list[HistoryPoint], LDVAE], None] = lambda history, model: None
-    on_checkpoint: Callable[["Trainer"], None] = lambda trainer: None
 
 
 class Trainer:

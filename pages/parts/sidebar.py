@@ -25,11 +25,11 @@ def show_sidebar(pages: list[StreamlitPage], cards: list[RunCard], chosen: RunCa
 
 
 def run_state_html(card: RunCard) -> str:
-    """Dot and words for a run's state, with the epoch while it trains."""
+    """Dot and words for a run's state; how far it is stands in the live panel of the Train page, which moves."""
     words = STATE_WORDS.get(card.state, card.state)
     if card.state == "running":
         words = {"preparing": "preparing the data", "analysing": "computing factors"}.get(card.stage or "", words)
-        words += f", epoch {card.epoch}" if card.epoch and words == "training" else ""
+        words = words if card.stage else "starting"
         words += f", will {card.request} soon" if card.request else ""
     if card.state == "queued" and card.place:
         words = "next in the queue" if card.place == 1 else f"number {card.place} in the queue"

@@ -7,7 +7,7 @@ import torch
 from ldvae_core.data.split import TEST
 from ldvae_core.errors import LdvaeError, SettingsError
 from ldvae_core.training.checkpoint import read_checkpoint, write_checkpoint
-from ldvae_core.training.loop import Reports
+from ldvae_core.training.reports import Reports
 from ldvae_core.training.schedule import kl_weight, learning_rate
 from ldvae_core.training.score import represent, score
 
