@@ -30,12 +30,16 @@ SECONDS = 60_000  # milliseconds that a busy machine may take
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark everything in this folder; without a browser say why it is skipped, or fail where CI promised one."""
-    for item in items:
-        if Path(__file__).parent in item.path.parents:
-            item.add_marker(pytest.mark.browser)
-            if CHROMIUM is None and not os.environ.get("CI"):
-                item.add_marker(pytest.mark.skip(reason="no Chromium on this machine: install the package 'chromium'"))
+    """Mark everything in this folder and run it last: it is slow, and the browser's driver keeps an event loop running.
+
+    Without a browser say why it is skipped, or fail where CI promised one.
+    """
+    ours = [item for item in items if Path(__file__).parent in item.path.parents]
+    for item in ours:
+        item.add_marker(pytest.mark.browser)
+        if CHROMIUM is None and not os.environ.get("CI"):
+            item.add_marker(pytest.mark.skip(reason="no Chromium on this machine: install the package 'chromium'"))
+    items[:] = [item for item in items if item not in ours] + ours
 
 
 @pytest.fixture(scope="session")
