@@ -29,6 +29,7 @@ FIGURE = ".js-plotly-plot .main-svg"
 SECONDS = 60_000  # milliseconds that a busy machine may take
 
 
+@pytest.hookimpl(trylast=True)  # after pytest has put tests of one fixture together
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark everything in this folder and run it last: it is slow, and the browser's driver keeps an event loop running.
 
