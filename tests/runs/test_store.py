@@ -36,7 +36,7 @@ def test_the_page_server_never_loads_torch():
 
 def test_the_history_has_the_columns_that_training_writes():
     """The store names them itself, because the training loop loads torch."""
-    tree = ast.parse((PROJECT / "ldvae_core" / "training" / "loop.py").read_text(encoding="utf-8"))
+    tree = ast.parse((PROJECT / "ldvae_core" / "training" / "reports.py").read_text(encoding="utf-8"))
     point = next(node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == "HistoryPoint")
     assert tuple(node.target.id for node in point.body if isinstance(node, ast.AnnAssign)) == HISTORY_COLUMNS
 
