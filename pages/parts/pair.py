@@ -12,6 +12,7 @@ from ldvae_core.analysis.raster import Raster, contours, density_raster, type_ra
 from ldvae_core.plots.biplot import plot_biplot
 from ldvae_core.plots.density import plot_density, plot_types
 from ldvae_core.plots.frame import PAIR_HEIGHT
+from ldvae_core.plots.theme import genes_title
 from ldvae_core.runs.store import OpenRun
 from pages.parts.figures import Panel
 from pages.parts.runs import colours_of
@@ -83,7 +84,7 @@ def genes_panel(
     shown = table
     if shown is None:
         shown = biplot_table(factors, pair, use=use, n_arrows=n_arrows)  # type: ignore[arg-type]
-    titles = [f"Loading on {factor_label(factor)}" for factor in pair]
+    titles = [genes_title(factor, use) for factor in pair]  # type: ignore[arg-type]
     figure = plot_biplot(shown, x_title=titles[0], y_title=titles[1], colours=colours, mode=mode(), height=height)
     figure.update_layout(dragmode="zoom")
     alt = f"Loadings of {factors.n_genes:,} genes on the same two factors, the {n_arrows} strongest with arrows."

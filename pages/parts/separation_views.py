@@ -61,7 +61,7 @@ def show_separation(
     colours = {name: given[name] for name in types}  # in their order: an arrow has the dashes of its type's outline
     panels = [
         cells_panel(opened, factors, best.pair, outlined=types, label=column),
-        genes_panel(factors, best.pair, table=arrows, colours=colours, n_arrows=n_arrows),
+        genes_panel(factors, best.pair, use=use, table=arrows, colours=colours, n_arrows=n_arrows),
     ]
     show_figure(panels, key="separation", finding=finding, how_to_read=HOW_SEPARATION)
     _facts(best)

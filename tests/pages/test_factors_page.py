@@ -26,7 +26,9 @@ def title(at, number, axis):
 def test_cells_stand_beside_genes(pairs):
     """The first screen is a density of cells and a biplot of genes on the same two factors."""
     assert [title(pairs, 0, axis) for axis in "xy"] == ["Factor 1", "Factor 2"]
-    assert [title(pairs, 1, axis) for axis in "xy"] == ["Loading on Factor 1", "Loading on Factor 2"]
+    assert [title(pairs, 1, axis) for axis in "xy"] == [
+        f"Factor {k} loading (log fold change per SD, shrunken)" for k in (1, 2)
+    ]
 
 
 def test_the_list_chooses_the_factor_across(pairs):
