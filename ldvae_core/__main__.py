@@ -22,6 +22,7 @@ from ldvae_core.data.counts import CountMatrix
 from ldvae_core.errors import LdvaeError, RunError
 
 REFUSED, INTERRUPTED = 2, 130
+MODEL_OPTIONS = ("method", "prior", "batch_norm", "intercept", "decoder", "likelihood", "library", "dispersion")
 DEMO = "demo"
 
 
@@ -49,12 +50,24 @@ def info(data: str) -> None:
 @click.argument("data", required=False)
 @click.option("--out", type=click.Path(path_type=Path), help="Folder to make for the run.")
 @click.option("--factors", default=10, help="Latent dimension: how many gene programs.")
+@click.option(
+    "--method",
+    type=click.Choice(["ldvae", "pca", "nmf", "gene_mean"]),
+    default="ldvae",
+    help="The others are baselines: of the model's settings they use --factors only.",
+)
 @click.option("--prior", type=click.Choice(["normal", "logistic_normal"]), default="normal")
 @click.option("--batch-norm/--no-batch-norm", default=False, help="Batch norm of the decoded values.")
 @click.option("--intercept/--no-intercept", default=True, help="One constant a gene; none as published.")
 @click.option("--decoder", type=click.Choice(["linear", "neural"]), default="linear")
 @click.option("--likelihood", type=click.Choice(["nb", "poisson", "zinb"]), default="nb")
 @click.option("--library", type=click.Choice(["observed", "latent"]), default="observed")
+@click.option(
+    "--dispersion",
+    type=click.Choice(["gene", "gene_level"]),
+    default="gene",
+    help="Inverse dispersion per gene, or per gene and level of the --batch annotations.",
+)
 @click.option("--genes", default=1000, help="How many genes to model.")
 @click.option("--gene-selection", type=click.Choice(["seurat_v3", "variance"]), default="seurat_v3")
 @click.option("--epochs", type=int, help="Passes over the training cells; by default the rule of thumb.")
@@ -98,7 +111,6 @@ def export(run: Path, target: Path, axes: str | None) -> None:
 def _start_folder(data: str, out: Path, options: dict[str, Any]) -> None:
     """Make the run folder with its settings, once they are known to be valid and the data to be there."""
     from ldvae_core.data.prepare import DataChoices
-    from ldvae_core.model.config import ModelConfig, TrainingConfig
     from ldvae_core.runs.settings import RunSettings
 
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
@@ -107,15 +119,13 @@ def _start_folder(data: str, out: Path, options: dict[str, Any]) -> None:
         raise RunError(f"There is no file or folder {data}.", "Check the path.")
     model = {
         "n_factors": options["factors"],
-        **{name: options[name] for name in ("prior", "batch_norm", "intercept", "decoder", "likelihood", "library")},
+        **{name: options[name] for name in MODEL_OPTIONS},
     }
     training = {
         "n_epochs": options["epochs"],
         **{name: options[name] for name in ("minibatch_size", "learning_rate", "seed", "device", "threads")},
     }
     choices = DataChoices(gene_selection=options["gene_selection"], n_genes=options["genes"])
-    ModelConfig(n_genes=options["genes"], **model)
-    TrainingConfig(**training)
     RunSettings(
         name=out.name,
         data_source=DEMO if data == DEMO else str(Path(data).resolve()),
@@ -187,10 +197,12 @@ def _say_progress() -> Any:
         if time.monotonic() - last < (0.5 if terminal else 5.0):
             return
         last = time.monotonic()
-        line = (
-            f"epoch {progress.epoch} of {progress.n_epochs}, {progress.seconds_left:.0f} s left, "
-            f"{progress.cells_per_second:,.0f} cells/s"
-        )
+        parts = [f"{'epoch' if progress.cells_per_second else 'step'} {progress.epoch} of {progress.n_epochs}"]
+        if progress.seconds_left == progress.seconds_left:  # NaN while unknown
+            parts.append(f"{progress.seconds_left:.0f} s left")
+        if progress.cells_per_second:  # baselines do not go through the cells in minibatches
+            parts.append(f"{progress.cells_per_second:,.0f} cells/s")
+        line = ", ".join(parts)
         sys.stderr.write(f"\r{line}\x1b[K" if terminal else f"{line}\n")
         sys.stderr.flush()
 

@@ -1,7 +1,8 @@
 """Take it with you: a run as one .h5ad that scanpy and every other tool of the field opens.
 
 The one place, beside data/read.py, that says obs and var. A stranger with this file alone recomputes the reconstruction
-error of the test cells: library_size * softmax(X_ldvae @ LDVAE_loadings.T + ldvae_intercept) are the expected counts.
+error of the test cells: library_size * softmax(X_ldvae @ LDVAE_loadings.T + ldvae_intercept) are the expected counts of
+an LDVAE. Baselines predict in ways of their own: uns["ldvae"] says the method, and how expected counts follow.
 """
 
 import os
@@ -22,6 +23,14 @@ from ldvae_core.plots.theme import factor_label, type_colours
 from ldvae_core.runs.store import OpenRun
 
 SPLIT_COLUMN = "ldvae_split"
+EXPECTED_COUNTS = {  # by method: how they follow from what is in the file
+    "ldvae": "library_size * softmax over genes of X_ldvae @ LDVAE_loadings.T + ldvae_intercept, for a linear decoder "
+    "with the library size observed and no covariates",
+    "pca": "not from this file: the components are those of log1p counts, and a softmax of them means nothing",
+    "nmf": "library_size * X_ldvae @ programs.T, with programs = softmax over genes of ldvae_intercept + each "
+    "column of LDVAE_loadings; a softmax of X_ldvae @ LDVAE_loadings.T means nothing",
+    "gene_mean": "library_size * softmax over genes of ldvae_intercept; there are no factors",
+}
 MOST_COLOURED = 102  # categories: beyond, the field's tools have no palette either
 
 
@@ -34,7 +43,7 @@ def write_h5ad(opened: OpenRun, path: Path, *, axes: str | None = None) -> None:
     chosen = axes or ("readable" if "readable" in opened.factors else "as_trained")
     if chosen not in opened.factors:
         raise RunError(
-            "This run has no readable axes: factors of a logistic-normal prior are never rotated.",
+            "This run has no readable axes: usages and the factors of baselines are never rotated.",
             "Export it as trained.",
         )
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -79,7 +88,10 @@ def as_anndata(opened: OpenRun, factors: Factors) -> anndata.AnnData:
 def _about(opened: OpenRun, factors: Factors) -> dict[str, Any]:
     """Settings, history, figures and factors, in types that every reader of .h5ad knows."""
     labels = [factor_label(k) for k in range(factors.loadings.shape[1])]
+    method = str(opened.settings.model.get("method", "ldvae"))
     return {
+        "method": method,
+        "expected_counts": EXPECTED_COUNTS[method],
         "params": _storable(opened.settings.to_dict()),
         "history": opened.history.reset_index(drop=True).rename(index=str),
         "metrics": {key: value for key, value in opened.metrics.items() if isinstance(value, int | float | str)},

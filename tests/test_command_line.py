@@ -51,10 +51,15 @@ def trained(counts_file, tmp_path_factory) -> Path:
 
 
 def expected_error(exported: anndata.AnnData) -> float:
-    """What a stranger computes from the file alone: mean NB error of the test cells."""
-    counts = exported.layers["counts"].toarray().astype(float)
+    """What a stranger computes from the file of an LDVAE alone: mean NB error of the test cells."""
     logits = exported.obsm["X_ldvae"] @ exported.varm["LDVAE_loadings"].T + exported.var["ldvae_intercept"].to_numpy()
-    mean = counts.sum(axis=1, keepdims=True) * np.exp(log_softmax(logits.astype(float), axis=1))
+    return error_at(exported, np.exp(log_softmax(logits.astype(float), axis=1)))
+
+
+def error_at(exported: anndata.AnnData, fraction: np.ndarray) -> float:
+    """Mean NB error of the test cells at these fractions."""
+    counts = exported.layers["counts"].toarray().astype(float)
+    mean = counts.sum(axis=1, keepdims=True) * fraction
     theta = exported.var["ldvae_inverse_dispersion"].to_numpy()
     test = (exported.obs["ldvae_split"] == "test").to_numpy()
     return -nbinom.logpmf(counts[test], theta, theta / (theta + mean[test])).sum(axis=1).mean()
@@ -108,6 +113,7 @@ def test_a_stranger_recomputes_the_reported_error(counts_file, tmp_path, capsys,
         ["--library", "latent"],
         ["--batch", "cell_type", "--batch-norm"],
         ["--batch", "cell_type", "--decoder", "neural", "--library", "latent"],
+        ["--batch", "cell_type", "--dispersion", "gene_level"],
     ],
     ids=" ".join,
 )
@@ -120,6 +126,34 @@ def test_every_member_of_the_family_trains_and_exports(counts_file, tmp_path, ca
     assert summary["test_elbo"] < -summary["test_reconstruction_error"]
     assert main(["export", str(run), "--to", str(file)]) == 0
     assert np.isfinite(anndata.read_h5ad(file).varm["LDVAE_loadings"]).all()
+
+
+@pytest.mark.parametrize("method", ["pca", "nmf", "gene_mean"])
+def test_every_baseline_trains_and_exports(counts_file, tmp_path, capsys, method):
+    """The same summary line, an ELBO only where there is one, and a file that says how its numbers are meant."""
+    run, file = tmp_path / "run", tmp_path / "out.h5ad"
+    assert main(["train", str(counts_file), "--out", str(run), "--factors", "3", "--method", method]) == 0
+    summary = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert set(summary) == SUMMARY
+    assert summary["n_factors"] == (0 if method == "gene_mean" else 3)
+    elbo = -summary["test_reconstruction_error"] if method == "gene_mean" else None
+    assert summary["test_elbo"] == elbo
+    assert main(["export", str(run), "--to", str(file)]) == 0
+    exported = anndata.read_h5ad(file)
+    assert exported.uns["ldvae"]["method"] == method
+    assert exported.obsm["X_ldvae"].shape == (400, summary["n_factors"])
+
+
+def test_a_stranger_recomputes_the_error_of_nmf(counts_file, tmp_path, capsys):
+    """As the file itself says: library_size * usage @ programs, programs from loadings and intercept."""
+    run, file = tmp_path / "run", tmp_path / "out.h5ad"
+    assert main(["train", str(counts_file), "--out", str(run), "--factors", "3", "--method", "nmf"]) == 0
+    reported = json.loads(capsys.readouterr().out.splitlines()[-1])["test_reconstruction_error"]
+    assert main(["export", str(run), "--to", str(file)]) == 0
+    exported = anndata.read_h5ad(file)
+    logits = exported.varm["LDVAE_loadings"] + exported.var["ldvae_intercept"].to_numpy()[:, None]
+    programs = np.exp(log_softmax(logits.astype(float), axis=0))
+    assert error_at(exported, exported.obsm["X_ldvae"] @ programs.T) == pytest.approx(reported, rel=1e-5)
 
 
 def test_both_axes_predict_the_same(trained, tmp_path):
@@ -143,7 +177,9 @@ def test_the_exported_file_has_every_promised_slot(trained, planted, tmp_path):
     )
     assert (file.layers["counts"] != planted.counts.counts).nnz == 0
     assert np.abs(file.varm["LDVAE_loadings"].mean(axis=0)).max() < 1e-5
-    assert set(file.uns["ldvae"]) == {"params", "history", "metrics", "factors", "version"}
+    assert set(file.uns["ldvae"]) == {
+        "method", "expected_counts", "params", "history", "metrics", "factors", "version",
+    }  # fmt: skip
     assert file.uns["ldvae"]["factors"]["names"].tolist() == ["Factor 1", "Factor 2", "Factor 3"]
 
 
@@ -178,6 +214,9 @@ def test_what_are_no_raw_counts_is_refused_in_one_line(planted, tmp_path, capsys
         ["train", "FILE", "--out", "RUN", "--epochs", "0"],
         ["train", "FILE", "--out", "RUN", "--prior", "cauchy"],
         ["train", "FILE", "--out", "RUN", "--batch", "donor"],
+        ["train", "FILE", "--out", "RUN", "--dispersion", "gene_level"],
+        ["train", "FILE", "--out", "RUN", "--method", "pca", "--batch", "cell_type"],
+        ["train", "FILE", "--out", "RUN", "--method", "umap"],
         ["train", "FILE"],
         ["train", "FILE", "--out", "RUN", "--factors", "many"],
         ["train", "--resume", "FILE"],

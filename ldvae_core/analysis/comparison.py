@@ -4,10 +4,15 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 from scipy.linalg import subspace_angles
 from scipy.optimize import linear_sum_assignment
 
 from ldvae_core.analysis.chunks import cell_chunks, column_moments
+from ldvae_core.analysis.factors import Factors
+from ldvae_core.analysis.programs import top_genes
+
+REPLICATES = 0.8  # absolute cosine of loadings from which two factors are called the same program
 
 
 class Matching(NamedTuple):
@@ -32,10 +37,51 @@ def match_factors(loadings_a: np.ndarray, loadings_b: np.ndarray) -> Matching:
     loadings_a, loadings_b: (n_genes, n_factors_a), (n_genes, n_factors_b), the same genes in the same order; a cosine
     does not see the factors' scales. The smaller run's factors are all matched. Raises ValueError when genes differ.
     """
-    _require_same_genes(loadings_a, loadings_b)
-    cosine = _unit_columns(loadings_a).T @ _unit_columns(loadings_b)  # (factors of a, factors of b)
+    cosine = cosines(loadings_a, loadings_b)
     a, b = linear_sum_assignment(-np.abs(cosine))
     return Matching(np.column_stack([a, b]), np.abs(cosine[a, b]), cosine[a, b] >= 0)
+
+
+def cosines(loadings_a: np.ndarray, loadings_b: np.ndarray) -> np.ndarray:
+    """Cosine of the centred loadings of every factor of a with every one of b: (n_factors_a, n_factors_b), -1 to 1.
+
+    loadings_a, loadings_b: as in match_factors. Raises ValueError when genes differ.
+    """
+    _require_same_genes(loadings_a, loadings_b)
+    return _unit_columns(loadings_a).T @ _unit_columns(loadings_b)
+
+
+def matching_table(a: Factors, b: Factors, others: Sequence[Factors] = (), *, n_genes: int = 4) -> pd.DataFrame:
+    """Which factor of run b is which of run a, one row per factor of a in its order.
+
+    others: further runs on the same genes. Columns: factor, partner (from 0; missing where b has no factor left),
+    match (absolute cosine), same_sign, active, found (active in both and match >= REPLICATES), median_match (over b
+    and the others), replicates (active and median_match >= REPLICATES), genes, partner_genes: the n_genes strongest of
+    the positive end, and of the partner's end that goes with it, joined by ", ". Raises ValueError when genes differ.
+    """
+    matching = match_factors(a.loadings, b.loadings)
+    partner = np.full(a.n_factors, -1)
+    match, same = np.full(a.n_factors, np.nan), np.ones(a.n_factors, bool)
+    rows = matching.pairs[:, 0]
+    partner[rows], match[rows], same[rows] = matching.pairs[:, 1], matching.match, matching.same_sign
+    median = stability([a.loadings, b.loadings, *(other.loadings for other in others)])
+    active = np.asarray(a.active, bool)
+    both = np.array([active[k] and j >= 0 and bool(b.active[j]) for k, j in enumerate(partner)], bool)
+    ends = ["positive" if keeps else "negative" for keeps in same]
+    return pd.DataFrame(
+        {
+            "factor": np.arange(a.n_factors),
+            "partner": pd.array([int(j) if j >= 0 else None for j in partner], dtype="Int64"),
+            "match": match,
+            "same_sign": same,
+            "active": active,
+            "found": both & (np.nan_to_num(match) >= REPLICATES),
+            "median_match": median,
+            "replicates": active & (np.nan_to_num(median) >= REPLICATES),
+            "genes": [_strongest(a, k, "positive", n_genes) for k in range(a.n_factors)],
+            "partner_genes": [_strongest(b, j, ends[k], n_genes) if j >= 0 else "" for k, j in enumerate(partner)],
+        }
+    )
 
 
 def stability(loadings: Sequence[np.ndarray]) -> np.ndarray:
@@ -73,6 +119,11 @@ def covariance_view(representation: np.ndarray) -> CovarianceView:
     values, vectors = np.linalg.eigh(products)
     values = np.maximum(values[::-1], 0.0)
     return CovarianceView(products, values / values.sum(), vectors[:, ::-1])
+
+
+def _strongest(factors: Factors, factor: int, end: str, n: int) -> str:
+    table = top_genes(factors, factor, n, end=end)  # type: ignore[arg-type]
+    return ", ".join(map(str, table["gene"]))
 
 
 def _unit_columns(loadings: np.ndarray) -> np.ndarray:

@@ -1,5 +1,6 @@
 """Factors: what a trained linear model says about cells and genes, in the order and orientation people see."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -14,7 +15,7 @@ from ldvae_core.analysis.chunks import cell_chunks, column_moments, library_size
 from ldvae_core.analysis.importance import active_factors, explained_deviance
 from ldvae_core.analysis.metrics import Likelihood
 from ldvae_core.analysis.rotation import varimax
-from ldvae_core.analysis.uncertainty import loading_standard_errors, shrink_loadings
+from ldvae_core.analysis.uncertainty import Shrunken, loading_standard_errors, shrink_loadings
 from ldvae_core.errors import RunError
 
 Axes = Literal["readable", "as_trained"]
@@ -27,7 +28,8 @@ ARRAYS = ("representation", "loadings", "loadings_se", "loadings_shrunken", "loa
 class Factors:
     """A run's factors, strongest first (dead ones last). Array index k is "Factor k + 1" on screen.
 
-    library_size * softmax(representation @ loadings.T + intercept) is the model's expected count of every gene.
+    library_size * softmax(representation @ loadings.T + intercept) is an LDVAE's expected count of every gene. A
+    baseline has a rule of its own and no standard errors (NaN); its raw loadings stand for the shrunken ones.
     """
 
     axes: Axes  # readable: rotated by varimax; as_trained: the axes training ended with. The same for logistic_normal
@@ -35,7 +37,7 @@ class Factors:
     gene_names: np.ndarray  # (n_genes,) str
     representation: np.ndarray  # (n_cells, n_factors) float32, posterior mean of z
     loadings: np.ndarray  # (n_genes, n_factors) float32, natural log per unit of z, centred over genes
-    loadings_se: np.ndarray  # (n_genes, n_factors) float32, standard errors
+    loadings_se: np.ndarray  # (n_genes, n_factors) float32, standard errors; NaN where unknown
     loadings_shrunken: np.ndarray  # (n_genes, n_factors) float32, posterior mean after adaptive shrinkage
     loadings_shrunken_sd: np.ndarray  # (n_genes, n_factors) float32, its posterior standard deviation
     intercept: np.ndarray  # (n_genes,) float32, log fraction of a cell at z = 0 (usages: of an even mixture)
@@ -92,6 +94,7 @@ def build_factors(
     likelihood: Literal["nb", "poisson", "zinb"] = "nb",
     covariates: np.ndarray | None = None,
     covariate_loadings: np.ndarray | None = None,
+    fractions: Callable[[np.ndarray], np.ndarray] | None = None,
 ) -> Factors:
     """Everything that happens after training (MODEL.md, section 5), at exactly unchanged likelihood.
 
@@ -104,6 +107,8 @@ def build_factors(
     Normal prior: axes="readable" rotates Z and W together by varimax; a factor whose heavier tail is negative is
     flipped. Logistic normal: never rotated nor flipped; loadings are also centred per gene over factors, the removed
     part moving into the intercept. Zero-inflated models are ordered by their negative binomial part.
+    fractions: of a baseline, whose positions become fractions in another way than by the softmax; its loadings have no
+    standard errors (NaN) and are not shrunken.
     Raises CountsError when a cell has no counts.
     """
     usage = prior == "logistic_normal"
@@ -124,16 +129,21 @@ def build_factors(
     explained = explained_deviance(
         counts=counts, representation=_beside(z, extra[0]), loadings=_beside(weights @ rotation, extra[1]),
         library_size=size, split=split, **shared,
+        fractions=None if fractions is None else lambda positions: fractions(positions @ rotation.T),
     )  # fmt: skip
     active = active_factors(z, variance, usage=usage)
     order = np.lexsort((-explained, ~active))
     z, rotation = np.ascontiguousarray(z[:, order]), rotation[:, order]
     weights = weights @ rotation
-    fitted = np.flatnonzero(np.asarray(split) == 0) if (np.asarray(split) == 0).any() else np.arange(len(z))
-    errors = loading_standard_errors(
-        _beside(z, extra[0])[fitted], _beside(weights, extra[1]), library_size=size[fitted], **shared
-    )
-    shrunken = shrink_loadings(weights, errors)
+    if fractions is None:
+        fitted = np.flatnonzero(np.asarray(split) == 0) if (np.asarray(split) == 0).any() else np.arange(len(z))
+        errors = loading_standard_errors(
+            _beside(z, extra[0])[fitted], _beside(weights, extra[1]), library_size=size[fitted], **shared
+        )
+        shrunken = shrink_loadings(weights, errors)
+    else:
+        errors = np.full(weights.shape, np.nan)
+        shrunken = Shrunken(weights, errors)
     return Factors(
         axes=axes,
         prior=prior,

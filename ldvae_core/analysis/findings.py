@@ -1,16 +1,19 @@
 """Sentences of finding: what a figure shows, computed from the data, in words."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from ldvae_core.analysis.comparison import REPLICATES, CovarianceView
 from ldvae_core.analysis.factors import Factors
 from ldvae_core.analysis.programs import biplot_table, require_factors, top_genes
 from ldvae_core.analysis.separation import BestPair, best_types
 
 SEPARATES = 0.9  # AUC from which a factor is said to separate a type from the rest
 FOLLOWS = 0.75  # from here on it is said to follow it
+AGREE, DIFFER = 20.0, 45.0  # degrees: median angle up to which subspaces agree, and from which they differ
 
 
 def factor_label(factor: int) -> str:
@@ -79,6 +82,55 @@ def best_pair_finding(best: BestPair) -> str:
         for cell_type, direction in best.directions.iterrows()
     ]
     return f"{first} {'; '.join(places)}."
+
+
+def matching_finding(table: pd.DataFrame, angles: np.ndarray, names: tuple[str, str]) -> str:
+    """How many programs of the first run the second one found, and whether the two span the same subspace.
+
+    table: from matching_table; angles: from principal_angles, radians; names: of the two runs.
+    """
+    active, found, angle = int(table["active"].sum()), int(table["found"].sum()), float(np.degrees(np.median(angles)))
+    programs = f"{found} of {active} active program{'s' * (active != 1)} of {names[0]}"
+    first = f"{programs} {'is' if found == 1 else 'are'} found in {names[1]} (|cosine| at least {REPLICATES:g})"
+    said = f"median angle {angle:.0f}°"
+    if angle <= AGREE:
+        rest = "" if found >= 0.8 * active else ", so the axes are turned, not the programs lost"
+        return f"{first}; the subspaces agree ({said}){rest}."
+    if angle >= DIFFER:
+        return f"{first}; the subspaces differ ({said}): the two models describe the cells differently."
+    return f"{first}; the subspaces agree in part ({said})."
+
+
+def spectrum_finding(view: CovarianceView, *, usage: bool) -> str:
+    """What the eigenvalues say: how much the first component takes, how many take 90%, and the zero of usages."""
+    shares, n = view.eigenvalue_share, len(view.eigenvalue_share)
+    most = int(np.searchsorted(np.cumsum(shares), 0.9 - 1e-9) + 1)
+    even = f"an even spread would be {1 / n:.0%} each"
+    said = f"The first component takes {_percent(float(shares[0]))} of the standardised variance, and {most} of {n}"
+    said = f"{said} take 90% of it; {even}."
+    off = np.abs(view.correlation - np.eye(n))
+    if n > 1:
+        a, b = sorted(np.unravel_index(int(off.argmax()), off.shape))
+        said = f"Factors {a + 1} and {b + 1} correlate most ({view.correlation[a, b]:+.2f}). {said}"
+    if usage:
+        said = f"{said} One eigenvalue is zero, because usages sum to 1 in every cell."
+    return said
+
+
+def structure_finding(metrics: Mapping[str, Any]) -> str:
+    """Why a run is not to be read, when it predicts no better than each gene's mean; "" when it does or is not known.
+
+    metrics: of a finished run; structure_found, gain and gain_se (nats per cell) where it has them.
+    """
+    if metrics.get("structure_found") is not False:
+        return ""
+    gain, error, than = metrics.get("gain"), metrics.get("gain_se"), "each gene's mean"
+    if metrics.get("chance_gain") is not None and gain is not None and gain > 0:
+        gain, error = metrics["chance_gain"], metrics.get("chance_gain_se")
+        than = "genes that vary independently of each other"
+    known = isinstance(gain, int | float) and isinstance(error, int | float)
+    figure = f" (gain {gain:+.2f} ± {error:.2f} nats per cell)".replace("-", "−") if known else ""
+    return f"No structure found: on held-out cells this model predicts no better than {than}{figure}."
 
 
 def _towards(direction: np.ndarray, names: tuple[str, str]) -> str:

@@ -1,5 +1,7 @@
 """Which factors matter: explained deviance on held-out cells, and activity."""
 
+from collections.abc import Callable
+
 import numpy as np
 from scipy import sparse
 
@@ -33,13 +35,15 @@ def explained_deviance(
     usage: bool = False,
     likelihood: Likelihood = "nb",
     n_factors: int | None = None,
+    fractions: Callable[[np.ndarray], np.ndarray] | None = None,
 ) -> np.ndarray:
     """Rise of held-out deviance when factor k is silenced, as a share of the null deviance: (n_factors,) float64.
 
     Silenced: z_k set to its mean over all cells; for usages (logistic-normal) z_k removed and the rest scaled to sum to
     1 again. Null: every cell has the training cells' mean fractions, with the same inverse dispersion. Shares are not
     additive, and below 0 where a factor hurts. The first n_factors columns are factors; further ones (covariates) stay
-    as they are. deviance = 2 * (saturated log-likelihood - log-likelihood). Source: MODEL.md, section 5.
+    as they are. fractions: what a baseline makes of positions (cells, n_factors) in place of the softmax: (cells,
+    n_genes), rows sum to 1. deviance = 2 * (saturated log-likelihood - log-likelihood). Source: MODEL.md, section 5.
     """
     n_factors = loadings.shape[1] if n_factors is None else n_factors
     cells = held_out_cells(split)
@@ -49,7 +53,11 @@ def explained_deviance(
     def log_likelihood(positions: np.ndarray, weights: np.ndarray, bias: np.ndarray) -> float:
         total = 0.0
         for chunk in cell_chunks(*x.shape):
-            expected = expected_counts(positions[chunk], weights, bias, size[chunk])
+            if fractions is None or weights is not loadings:
+                expected = expected_counts(positions[chunk], weights, bias, size[chunk])
+            else:
+                mean = size[chunk, None] * fractions(positions[chunk])
+                expected = np.log(mean), mean
             total += mean_terms(x[chunk], *expected, inverse_dispersion, likelihood=likelihood).sum()
         return total
 

@@ -3,6 +3,8 @@
 Everything is written from log_softmax + log library size; no epsilon stands inside a logarithm (MODEL.md, 3.1).
 """
 
+import math
+from collections.abc import Callable
 from typing import Literal
 
 import numpy as np
@@ -41,6 +43,27 @@ def reconstruction_error(
         terms = mean_terms(piece, log_mean, mean, inverse_dispersion, likelihood=likelihood)
         error[cells] = -(terms + _constants(piece, inverse_dispersion, likelihood=likelihood))
     return error
+
+
+def log_likelihood_at(
+    counts: sparse.csr_matrix, expected: Callable[[slice], np.ndarray], inverse_dispersion: np.ndarray
+) -> np.ndarray:
+    """log p(x) of every cell under a negative binomial with the means given: (n_cells,) float64, nats.
+
+    counts: (n_cells, n_genes) CSR; expected: a slice of the cells -> their expected counts (cells, n_genes), > 0;
+    inverse_dispersion: (n_genes,). All constants are included.
+    """
+    found = np.empty(counts.shape[0])
+    for cells in cell_chunks(*counts.shape):
+        piece, mean = counts[cells], expected(cells)
+        terms = mean_terms(piece, np.log(mean), mean, inverse_dispersion)
+        found[cells] = terms + _constants(piece, inverse_dispersion, likelihood="nb")
+    return found
+
+
+def mean_and_error(values: np.ndarray) -> tuple[float, float]:
+    """Mean over cells, and its standard error (NaN for a single cell)."""
+    return float(values.mean()), float(values.std(ddof=1) / math.sqrt(len(values))) if len(values) > 1 else math.nan
 
 
 def expected_counts(

@@ -10,13 +10,19 @@ Prior = Literal["normal", "logistic_normal"]
 Decoder = Literal["linear", "neural"]
 Likelihood = Literal["nb", "poisson", "zinb"]
 Library = Literal["observed", "latent"]
+Method = Literal["ldvae", "pca", "nmf", "gene_mean"]
+Dispersion = Literal["gene", "gene_level"]
 Device = Literal["auto", "cpu", "cuda", "mps"]
+
+MIN_THETA, MAX_THETA = 1e-3, 1e4  # inverse dispersion; beyond: a gene with all counts in one cell, or a Poisson gene
 
 CHOICES: dict[str, tuple[str, ...]] = {
     "prior": ("normal", "logistic_normal"),
     "decoder": ("linear", "neural"),
     "likelihood": ("nb", "poisson", "zinb"),
     "library": ("observed", "latent"),
+    "method": ("ldvae", "pca", "nmf", "gene_mean"),
+    "dispersion": ("gene", "gene_level"),
     "device": ("auto", "cpu", "cuda", "mps"),
 }
 
@@ -52,21 +58,44 @@ class ModelConfig:
     n_hidden: int = 128  # width of the encoder's hidden layer, and of the neural decoder's
     dropout: float = 0.1  # share of hidden units silenced in each training step
     covariates: tuple[Covariate, ...] = ()
+    method: Method = "ldvae"  # the others are baselines (model/baselines.py); of this class they use n_factors only
+    dispersion: Dispersion = "gene"  # gene_level: an inverse dispersion for every level of the covariates too
 
     def __post_init__(self) -> None:
         _refuse(
             [
-                *_unknown_choices(self, ("prior", "decoder", "likelihood", "library")),
+                *_unknown_choices(self, ("prior", "decoder", "likelihood", "library", "method", "dispersion")),
                 *_outside("genes", self.n_genes, low=2, high=100_000),
                 *_outside("factors", self.n_factors, low=1, high=min(100, max(self.n_genes - 1, 1))),
                 *_outside("hidden units", self.n_hidden, low=8, high=4096),
                 *_outside("dropout", self.dropout, low=0.0, high=0.9),
             ]
         )
-        if self.prior == "logistic_normal" and self.n_factors < 2:
-            raise SettingsError(
-                "A logistic-normal prior needs at least 2 factors: with one, every cell has the value 1."
-            )
+        _refuse([*self._too_few_factors(), *self._impossible_dispersion(), *self._uncorrected()])
+
+    def _too_few_factors(self) -> list[str]:
+        if self.n_factors > 1 or self.method in ("pca", "gene_mean"):
+            return []
+        if self.method == "nmf":
+            return ["NMF needs at least 2 factors: with one, every cell has the usage 1."]
+        if self.prior == "logistic_normal":
+            return ["A logistic-normal prior needs at least 2 factors: with one, every cell has the value 1."]
+        return []
+
+    def _impossible_dispersion(self) -> list[str]:
+        if self.dispersion == "gene" or self.method != "ldvae":
+            return []
+        words = "An inverse dispersion per gene and covariate level"
+        return [
+            *([] if self.covariates else [f"{words} needs an annotation to correct for; none is chosen."]),
+            *([f"{words} does not go with the Poisson likelihood, which has none."] * (self.likelihood == "poisson")),
+        ]
+
+    def _uncorrected(self) -> list[str]:
+        if self.method == "ldvae" or not self.covariates:
+            return []
+        names = ", ".join(covariate.name for covariate in self.covariates)
+        return [f"The baselines (PCA, NMF, gene mean) cannot correct for annotations; chosen are: {names}."]
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for run.json; from_dict reads them back."""

@@ -110,10 +110,7 @@ class LinearDecoder(nn.Module):
 
         So the intercept means "an average level", and two covariates do not trade constants.
         """
-        if not self.level_counts:
-            return self.covariate_loadings
-        parts = self.covariate_loadings.split(self.level_counts, dim=1)
-        return torch.cat([part - part.mean(dim=1, keepdim=True) for part in parts], dim=1)
+        return centred_levels(self.covariate_loadings, self.level_counts)
 
     def forward(self, z: Tensor, covariates: Tensor) -> Tensor:
         """z (cells, factors), covariates (cells, levels) -> logits (cells, genes)."""
@@ -157,19 +154,25 @@ class LDVAE(nn.Module):
         self.encoder = Encoder(config.n_genes + n_levels, config.n_factors, config, generator)
         decoder = LinearDecoder if config.decoder == "linear" else NeuralDecoder
         self.decoder = decoder(config, start, n_levels, generator)
-        has_theta = config.likelihood != "poisson"
-        self.log_theta = nn.Parameter(
-            start.log_theta.clone(), requires_grad=has_theta
-        )  # (genes,) log inverse dispersion
+        self.log_theta = nn.Parameter(start.log_theta.clone(), requires_grad=config.likelihood != "poisson")  # (genes,)
+        self.level_counts = [len(covariate.levels) for covariate in config.covariates]
+        if config.dispersion == "gene_level":  # (genes, levels) added to log theta, centred as covariate effects are
+            self.dispersion_levels = nn.Parameter(torch.zeros(config.n_genes, n_levels))
         if config.likelihood == "zinb":
             self.zero_logits = linear(config.n_factors, config.n_genes, generator)
         if config.library == "latent":
             self.library_encoder = Encoder(config.n_genes + n_levels, 1, config, generator)
         self.log_library_prior = start.log_library
 
-    def bounded_log_theta(self) -> Tensor:
-        """log inverse dispersion (genes,), within the bounds of likelihood.py."""
-        return self.log_theta.clamp(math.log(MIN_THETA), math.log(MAX_THETA))
+    def bounded_log_theta(self, covariates: Tensor | None = None) -> Tensor:
+        """log inverse dispersion within the bounds of config.py: (genes,), of an average level.
+
+        With covariates (cells, levels) and a dispersion per level: (cells, genes).
+        """
+        log_theta = self.log_theta
+        if self.config.dispersion == "gene_level" and covariates is not None:
+            log_theta = log_theta + covariates @ centred_levels(self.dispersion_levels, self.level_counts).T
+        return log_theta.clamp(math.log(MIN_THETA), math.log(MAX_THETA))
 
     def encode(self, batch: Minibatch, generator: Generator | None = None) -> tuple[Tensor, Tensor]:
         """Mean and log-variance of q(z | x), each (cells, factors); before the softmax for a logistic-normal prior."""
@@ -191,18 +194,20 @@ class LDVAE(nn.Module):
         mean, log_variance = (part.squeeze(1) for part in self.library_encoder(self.encoder_inputs(batch), generator))
         return draw(mean, log_variance, generator), normal_kl(mean, log_variance, *self.log_library_prior)
 
-    def log_likelihood(self, z: Tensor, batch: Minibatch, log_library: Tensor) -> Tensor:
-        """log p(x | z, library size), (cells,) nats, by the plain formulas of likelihood.py."""
+    def log_likelihood(self, z: Tensor, batch: Minibatch, log_library: Tensor, rising: Tensor | None = None) -> Tensor:
+        """log p(x | z, library size), (cells,) nats, by the plain formulas of likelihood.py.
+
+        rising: the rising factorials of these counts, where many z are tried; None works them out.
+        """
         log_fraction = self.decoder(z, batch.covariates).log_softmax(dim=-1)  # (cells, genes)
         log_mean = log_fraction + log_library[:, None]
         if self.config.likelihood == "poisson":
             return log_poisson(batch.counts, log_mean).sum(dim=1)
-        if self.config.likelihood == "zinb":
-            zeros = self.zero_logits(z)
-            return log_zero_inflated_negative_binomial(batch.counts, log_mean, self.bounded_log_theta(), zeros).sum(
-                dim=1
-            )
-        return log_negative_binomial(batch.counts, log_mean, self.bounded_log_theta()).sum(dim=1)
+        log_theta = self.bounded_log_theta(batch.covariates)
+        if self.config.likelihood == "nb":
+            return log_negative_binomial(batch.counts, log_mean, log_theta, rising).sum(dim=1)
+        zeros = self.zero_logits(z)
+        return log_zero_inflated_negative_binomial(batch.counts, log_mean, log_theta, zeros, rising).sum(dim=1)
 
     def elbo(self, batch: Minibatch, generator: Generator | None = None) -> ElboTerms:
         """One-sample estimate of the parts of the ELBO of every cell; the generator draws dropout and z."""
@@ -216,9 +221,22 @@ class LDVAE(nn.Module):
         )
 
 
+def centred_levels(effects: Tensor, level_counts: list[int]) -> Tensor:
+    """Effects (genes, levels) of all covariates side by side, centred over the levels of each."""
+    parts = effects.split(level_counts, dim=1) if level_counts else []
+    return torch.cat([part - part.mean(dim=1, keepdim=True) for part in parts], dim=1) if level_counts else effects
+
+
+class _Linear(nn.Linear):
+    """A linear layer that draws nothing from the global generator. (skip_init would load a second of torch for it.)"""
+
+    def reset_parameters(self) -> None:
+        """Left to linear()."""
+
+
 def linear(n_inputs: int, n_outputs: int, generator: Generator) -> nn.Linear:
     """A linear layer with uniform weights of variance 1 / (3 n_inputs), drawn from the run's own generator."""
-    layer = nn.utils.skip_init(nn.Linear, n_inputs, n_outputs)
+    layer = _Linear(n_inputs, n_outputs)
     bound = 1 / math.sqrt(n_inputs)
     with torch.no_grad():
         for parameter in (layer.weight, layer.bias):

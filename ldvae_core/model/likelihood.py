@@ -12,18 +12,25 @@ import torch
 from torch import Tensor
 from torch.nn.functional import softplus
 
-MIN_THETA, MAX_THETA = 1e-3, 1e4  # beyond: a gene with all counts in one cell, or a Poisson gene
+from ldvae_core.model.config import MAX_THETA as MAX_THETA
+from ldvae_core.model.config import MIN_THETA as MIN_THETA
 
 
-def log_negative_binomial(counts: Tensor, log_mean: Tensor, log_theta: Tensor) -> Tensor:
+def rising_factorials(counts: Tensor, log_theta: Tensor) -> Tensor:
+    """lgamma(x + theta) - lgamma(theta) - lgamma(x + 1): all that is costly in log NB, and depends on no mean."""
+    counts, theta = _double(counts), _double(log_theta).exp()
+    return torch.lgamma(counts + theta) - torch.lgamma(theta) - torch.lgamma(counts + 1)
+
+
+def log_negative_binomial(counts: Tensor, log_mean: Tensor, log_theta: Tensor, rising: Tensor | None = None) -> Tensor:
     """log NB(x; mean m, inverse dispersion theta) in nats; variance m + m**2 / theta.
 
     counts: whole numbers >= 0; log_mean: natural log of the mean; log_theta: natural log of theta; any shapes that
-    broadcast. Returns their common shape, in double precision. Raises nothing.
+    broadcast; rising: their rising_factorials, where known already. Returns the common shape, in double precision.
     """
     counts, log_mean, log_theta = (_double(tensor) for tensor in (counts, log_mean, log_theta))
     theta, log_ratio = log_theta.exp(), log_mean - log_theta
-    rising = torch.lgamma(counts + theta) - torch.lgamma(theta) - torch.lgamma(counts + 1)
+    rising = rising_factorials(counts, log_theta) if rising is None else rising
     return rising - counts * softplus(-log_ratio) - theta * softplus(log_ratio)
 
 
@@ -34,16 +41,18 @@ def log_poisson(counts: Tensor, log_mean: Tensor) -> Tensor:
 
 
 def log_zero_inflated_negative_binomial(
-    counts: Tensor, log_mean: Tensor, log_theta: Tensor, zero_logit: Tensor
+    counts: Tensor, log_mean: Tensor, log_theta: Tensor, zero_logit: Tensor, rising: Tensor | None = None
 ) -> Tensor:
     """log ZINB in nats: with probability sigmoid(zero_logit) a count is lost and reads 0, else it is negative binomial.
 
     zero_logit -> -inf gives the negative binomial, +inf a certain zero.
     """
     zero_logit = _double(zero_logit)
-    log_nb = log_negative_binomial(counts, log_mean, log_theta)
+    log_nb = log_negative_binomial(counts, log_mean, log_theta, rising)
     kept = log_nb - softplus(zero_logit)
-    at_zero = torch.logaddexp(-softplus(-zero_logit), kept)
+    seen = torch.sigmoid(-zero_logit) * torch.expm1(log_nb)  # minus the chance of a count above 0, where counts is 0
+    rare = torch.log1p(seen.clamp(min=-0.5))  # keeps its digits where that chance is tiny, the other where it is not
+    at_zero = torch.where(seen > -0.5, rare, torch.logaddexp(-softplus(-zero_logit), kept))
     return torch.where(counts == 0, at_zero, kept)
 
 

@@ -96,7 +96,8 @@ def _points(table: pd.DataFrame, rows: np.ndarray, hover: Sequence[str], clicked
         },
         customdata=clicked[:, None],
         text=[
-            f"{name}<br>{three_digits(x)} (90% interval {three_digits(a)} to {three_digits(b)})"
+            f"{name}<br>{three_digits(x)}"
+            + (f" (90% interval {three_digits(a)} to {three_digits(b)})" if a == a else "")  # NaN: a baseline has none
             for name, x, a, b in zip(hover, loading, low, high, strict=True)
         ],
         hovertemplate="%{text}<extra></extra>",

@@ -3,7 +3,7 @@
 import functools
 import logging
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +42,7 @@ class RunCard:
     place: int | None  # in the queue, 1 is next; None when it does not wait
     sequence: int  # order of submission, higher is later; 0 when not submitted here
     read_only: bool  # the demo, or made by a newer version
+    metrics: dict[str, Any] = field(default_factory=dict)  # metrics.json; {} before the end, older runs have fewer keys
 
     @property
     def has_results(self) -> bool:
@@ -94,7 +95,7 @@ def read_card(
         data_name=about.data_name if about else "",
         n_cells=_whole(sizes.get("n_cells")),
         n_genes=_whole(sizes.get("n_genes")),
-        n_factors=settings.n_factors if settings else None,
+        n_factors=_n_factors(metrics, settings),
         settings=settings,
         error=fault or (error if state == "failed" or found.stage is None else ""),
         test_reconstruction_error=_number(metrics.get("test_reconstruction_error")),
@@ -105,6 +106,7 @@ def read_card(
         place=place,
         sequence=job.seq if job else 0,
         read_only=demo or newer,
+        metrics=metrics,
     )
 
 
@@ -126,6 +128,14 @@ def read_progress(folder: Path) -> Progress:
         if isinstance(programs, list)
         else [],
     )
+
+
+def _n_factors(metrics: dict[str, Any], settings: RunSettings | None) -> int | None:
+    """As trained, else as asked for; the gene-mean model has none, whatever its settings say."""
+    if settings is None:
+        return None
+    found = _whole(metrics.get("n_factors"))
+    return 0 if settings.model.get("method") == "gene_mean" else settings.n_factors if found is None else found
 
 
 def _about(folder: Path) -> tuple[RunFile | None, str, bool]:

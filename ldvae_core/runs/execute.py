@@ -7,7 +7,7 @@ run folder; see FILES for what is written when.
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -15,23 +15,30 @@ import numpy as np
 import pandas as pd
 
 from ldvae_core.analysis.factors import Factors, build_factors, save_factors
-from ldvae_core.analysis.metrics import reconstruction_error
+from ldvae_core.analysis.gain import fit_null_model, gain_figures
+from ldvae_core.analysis.metrics import mean_and_error, reconstruction_error
 from ldvae_core.data.counts import CountMatrix
-from ldvae_core.data.folder import load_counts, save_counts
-from ldvae_core.data.prepare import prepare
-from ldvae_core.data.split import TEST, split_cells
-from ldvae_core.durable import read_array, write_array, write_json, write_table
-from ldvae_core.errors import LdvaeError, SettingsError
-from ldvae_core.model.config import Covariate, ModelConfig, TrainingConfig
-from ldvae_core.model.ldvae import LDVAE, LinearDecoder
-from ldvae_core.runs.settings import RunSettings
+from ldvae_core.data.split import TEST, TRAIN
+from ldvae_core.durable import write_json, write_table
+from ldvae_core.errors import LdvaeError
+from ldvae_core.model.config import ModelConfig
+from ldvae_core.model.ldvae import LDVAE, LinearDecoder, centred_levels
+from ldvae_core.runs.baseline import run_baseline
 from ldvae_core.runs.states import write_folder_state
+from ldvae_core.runs.steps import Steps, model_config_for, one_hot
 from ldvae_core.training.checkpoint import read_checkpoint, write_checkpoint
 from ldvae_core.training.devices import choose_device, found_devices, set_threads
 from ldvae_core.training.forming import forming_programs
 from ldvae_core.training.loop import Trainer
 from ldvae_core.training.reports import Answer, HistoryPoint, Progress, Reports
-from ldvae_core.training.score import folded_decoder, mean_and_error, represent, score
+from ldvae_core.training.score import (
+    IWLL_DRAWS,
+    folded_decoder,
+    likelihood_bounds,
+    reconstruction_errors,
+    represent,
+    scored_cells,
+)
 
 log = logging.getLogger(__name__)
 
@@ -45,9 +52,9 @@ FILES = {
     "factors": "readable and as_trained: folders of analysis/factors.py",
     "metrics.json": "figures on the test cells",
     "covariates.parquet": "loadings of the covariates by name: genes x levels",
+    "dispersion_levels.parquet": "what each level adds to log inverse dispersion: genes x levels",
 }
 CHECKPOINT_SECONDS = 10.0  # at most this much training is done again after a crash, or one epoch if that is longer
-MOST_LEVELS = 500  # of one covariate: more is an identifier
 
 
 def execute(
@@ -81,14 +88,9 @@ class _Run:
         should_stop: Callable[[], Answer],
         on_progress: Callable[[Progress], None],
     ) -> None:
-        self.folder, self.open_counts, self.should_stop, self.on_progress = (
-            folder,
-            open_counts,
-            should_stop,
-            on_progress,
-        )
-        self.settings = RunSettings.read(folder)
-        self.training = TrainingConfig.from_dict(self.settings.training)
+        self.folder, self.should_stop, self.on_progress = folder, should_stop, on_progress
+        self.steps = Steps(folder, open_counts, should_stop)
+        self.training = self.steps.training
         self.checkpointed = time.monotonic()
 
     def go(self, *, resume: bool) -> dict[str, Any]:
@@ -96,9 +98,11 @@ class _Run:
         write_folder_state(self.folder, "preparing")
         device = choose_device(self.training.device)
         threads = set_threads(self.training.threads)
-        counts = self._prepared_counts()
-        model_config = model_config_for(self.settings, counts)
-        split = self._split(counts)
+        counts = self.steps.counts()
+        model_config = model_config_for(self.steps.settings, counts)
+        split = self.steps.split(counts.n_cells)
+        if model_config.method != "ldvae":
+            return self._baseline(model_config, counts, split, threads, time.monotonic() - began)
         covariates = one_hot(counts.annotations, model_config.covariates)
         seconds_reading = time.monotonic() - began
         trainer = Trainer(
@@ -110,20 +114,18 @@ class _Run:
             training_config=self.training,
             device=device,
         )
-        if resume and self._checkpoint.exists():
-            trainer.restore(read_checkpoint(self._checkpoint, device))
+        if resume and self.steps.checkpoint.exists():
+            trainer.restore(read_checkpoint(self.steps.checkpoint, device))
         write_folder_state(self.folder, "training")
         self.device_note = {"device": device.type, "device_reason": found_devices()["reason"], "threads": threads}
         answer = trainer.train(Reports(self._tick(counts.gene_names), self._point(counts.gene_names), self._keep))
         if answer == "pause":
-            write_checkpoint(self._checkpoint, trainer.snapshot())
+            write_checkpoint(self.steps.checkpoint, trainer.snapshot())
         if answer in ("pause", "cancel"):
-            write_folder_state(self.folder, "paused" if answer == "pause" else "cancelled")
-            return {"run": str(self.folder), "state": answer}
+            return self.steps.put_by(answer)
         write_folder_state(self.folder, "analysing")
         metrics = self._save_results(trainer, counts, split, covariates)
         summary = {
-            "run": str(self.folder),
             "n_cells": counts.n_cells,
             "n_genes": counts.n_genes,
             "n_factors": model_config.n_factors,
@@ -132,30 +134,21 @@ class _Run:
             "threads": threads,
             "seconds_reading": round(seconds_reading, 3),
             "seconds_training": round(trainer.state.seconds, 3),
-            "test_reconstruction_error": metrics["test_reconstruction_error"],
-            "test_elbo": metrics["test_elbo"],
         }
-        write_json(self.folder / "metrics.json", {**metrics, **{k: v for k, v in summary.items() if k != "run"}})
-        write_folder_state(self.folder, "stopped" if answer == "stop" else "finished")
-        self._checkpoint.unlink(missing_ok=True)
-        return summary
+        return self.steps.finish(metrics, summary, answer)
 
-    @property
-    def _checkpoint(self) -> Path:
-        return self.folder / "checkpoint.npz"
-
-    def _prepared_counts(self) -> CountMatrix:
-        saved = self.folder / "counts"
-        if not saved.exists():
-            save_counts(prepare(self.open_counts(), self.settings.choices), saved)
-        return load_counts(saved)
-
-    def _split(self, counts: CountMatrix) -> np.ndarray:
-        path = self.folder / "split.npy"
-        if not path.exists():
-            shares = {"validation_share": self.training.validation_share, "test_share": self.training.test_share}
-            write_array(path, split_cells(counts.n_cells, seed=self.training.seed, **shares))
-        return np.array(read_array(path))
+    def _baseline(
+        self, config: ModelConfig, counts: CountMatrix, split: np.ndarray, threads: int, seconds_reading: float
+    ) -> dict[str, Any]:
+        note = {"device": "cpu", "device_reason": "Baselines need no GPU.", "threads": threads}
+        return run_baseline(
+            self.steps,
+            config,
+            counts,
+            split,
+            note={**note, "seconds_reading": round(seconds_reading, 3)},
+            on_progress=lambda progress: self.on_progress(Progress(**progress)),
+        )
 
     def _tick(self, gene_names: np.ndarray) -> Callable[[Progress, LDVAE], Answer]:
         def tick(progress: Progress, model: LDVAE) -> Answer:
@@ -178,7 +171,7 @@ class _Run:
 
     def _keep(self, trainer: Trainer) -> None:
         if time.monotonic() - self.checkpointed > CHECKPOINT_SECONDS:
-            write_checkpoint(self._checkpoint, trainer.snapshot())
+            write_checkpoint(self.steps.checkpoint, trainer.snapshot())
             self.checkpointed = time.monotonic()
 
     def _write_history(self, history: list[HistoryPoint]) -> None:
@@ -193,7 +186,7 @@ class _Run:
     ) -> dict[str, Any]:
         """Representation, factors on both axes, and figures on the test cells."""
         self._write_history(trainer.state.history)
-        model, test = trainer.model, np.flatnonzero(split == TEST)
+        model = trainer.model
         posterior = represent(model, trainer.source)
         loadings, intercept = folded_decoder(model, posterior.mean, covariates)
         config = model.config
@@ -219,67 +212,53 @@ class _Run:
                 covariate_loadings=effects,
             )
             save_factors(factors, self.folder / "factors" / axes)
-        scores = score(model, trainer.source, test, posterior.mean)
-        error = scores.reconstruction_error
-        if is_recomputable(config):  # from the very numbers that are exported, so that a stranger finds the same figure
-            error = _recomputed_error(factors, counts, test, config.likelihood)
         if effects is not None:
             names = [f"{item.name}: {level}" for item in config.covariates for level in item.levels]
             write_table(self.folder / "covariates.parquet", pd.DataFrame(effects, counts.gene_names, names))
-        means = {"test_reconstruction_error": mean_and_error(error), "test_elbo": mean_and_error(scores.elbo)}
-        figures = {name: mean for name, (mean, _) in means.items()}
-        return (
-            figures
-            | {f"{name}_se": spread for name, (_, spread) in means.items()}
-            | {
-                "best_epoch": trainer.state.best_epoch,
-                "cells_per_second": trainer.state.epochs_done
-                * len(trainer.train_cells)
-                / max(trainer.state.seconds, 1e-9),
-                "rollbacks": trainer.state.rollbacks,
-            }
-        )
+        self._write_dispersion_levels(model, counts.gene_names)
+        return self._figures(trainer, factors, counts, split, posterior.mean) | {
+            "best_epoch": trainer.state.best_epoch,
+            "cells_per_second": trainer.state.epochs_done * len(trainer.train_cells) / max(trainer.state.seconds, 1e-9),
+            "rollbacks": trainer.state.rollbacks,
+        }
+
+    def _figures(
+        self, trainer: Trainer, factors: Factors, counts: CountMatrix, split: np.ndarray, representation: np.ndarray
+    ) -> dict[str, Any]:
+        """Figures on the test cells: error of all of them, bounds and gain of at most 5,000, each with its error."""
+        model, test = trainer.model, np.flatnonzero(split == TEST)
+        if is_recomputable(model.config):  # from the very numbers exported, so that a stranger finds the same figure
+            error = _recomputed_error(factors, counts, test, model.config.likelihood)
+        else:
+            error = reconstruction_errors(model, trainer.source, test, representation)
+        scored = scored_cells(test)
+        bounds = likelihood_bounds(model, trainer.source, scored)
+        null = fit_null_model(counts.counts[np.flatnonzero(split == TRAIN)])
+        values = {"test_reconstruction_error": error, "test_elbo": bounds.elbo, "test_iwll": bounds.iwll}
+        means = {name: mean_and_error(per_cell) for name, per_cell in values.items()}
+        return {
+            **{name: mean for name, (mean, _) in means.items()},
+            **{f"{name}_se": spread for name, (_, spread) in means.items()},
+            "iwll_draws": IWLL_DRAWS,
+            "test_cells": len(test),
+            "iwll_cells": len(scored),
+            "null_error": -float(null.log_likelihood(counts.counts[test]).mean()),
+            **gain_figures(bounds.iwll, null, counts.counts[scored], knows_library=model.config.library == "observed"),
+        }
+
+    def _write_dispersion_levels(self, model: LDVAE, gene_names: np.ndarray) -> None:
+        """What each level adds to log inverse dispersion, where the model has that."""
+        if model.config.dispersion != "gene_level":
+            return
+        effects = centred_levels(model.dispersion_levels, model.level_counts).detach().double().cpu().numpy()
+        names = [f"{item.name}: {level}" for item in model.config.covariates for level in item.levels]
+        write_table(self.folder / "dispersion_levels.parquet", pd.DataFrame(effects, gene_names, names))
 
 
 def is_recomputable(config: ModelConfig) -> bool:
     """Whether library_size * softmax(z W' + b) from the exported arrays is the whole model."""
     plain = config.decoder == "linear" and config.likelihood in ("nb", "poisson")
-    return plain and config.library == "observed" and not config.covariates
-
-
-def model_config_for(settings: RunSettings, counts: CountMatrix) -> ModelConfig:
-    """The model's settings completed by what only the data knows: number of genes, levels of the covariates.
-
-    Raises SettingsError when a covariate is no annotation of the data, has one level, or too many.
-    """
-    chosen = dict(settings.model)
-    names = chosen.pop("covariates", ())
-    problems, covariates = [], []
-    for name in names:
-        if name not in counts.annotations.columns:
-            known = ", ".join(map(str, counts.annotations.columns)) or "none"
-            problems.append(f"The data has no annotation {name!r} to correct for; it has: {known}.")
-            continue
-        levels = tuple(sorted(counts.annotations[name].astype(str).unique()))
-        if not 2 <= len(levels) <= MOST_LEVELS:
-            problems.append(f"The annotation {name!r} has {len(levels):,} levels; a covariate has 2 to {MOST_LEVELS}.")
-        covariates.append(Covariate(name, levels))
-    if problems:
-        raise SettingsError(problems)
-    return (
-        ModelConfig.from_dict({**chosen, "n_genes": counts.n_genes})
-        if not covariates
-        else replace(ModelConfig.from_dict({**chosen, "n_genes": counts.n_genes}), covariates=tuple(covariates))
-    )
-
-
-def one_hot(annotations: pd.DataFrame, covariates: tuple[Covariate, ...]) -> np.ndarray:
-    """Levels of all covariates side by side: float32 (n_cells, levels); (n_cells, 0) without any."""
-    columns = [np.zeros((len(annotations), 0), np.float32)]
-    for covariate in covariates:
-        values = annotations[covariate.name].astype(str).to_numpy()
-        columns.append((values[:, None] == np.array(covariate.levels)).astype(np.float32))
-    return np.concatenate(columns, axis=1)
+    return plain and config.library == "observed" and not config.covariates and config.dispersion == "gene"
 
 
 def _covariate_effects(model: LDVAE) -> np.ndarray | None:

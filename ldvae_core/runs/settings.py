@@ -54,15 +54,18 @@ class RunSettings:
         covariates = self.model.get("covariates", ())
         if isinstance(covariates, str) or not all(isinstance(name, str) for name in covariates):
             raise SettingsError(f"Covariates are a list of annotation names; this is {covariates!r}.")
-        rest = {key: value for key, value in self.model.items() if key != "covariates"}
-        ModelConfig.from_dict({**rest, "n_genes": self.choices.n_genes + len(self.choices.keep_genes)})
+        named = [{"name": name, "levels": ()} for name in covariates]  # levels are known once the data is open
+        n_genes = self.choices.n_genes + len(self.choices.keep_genes)
+        ModelConfig.from_dict({**self.model, "covariates": named, "n_genes": n_genes})
 
     def _check_training(self) -> None:
         TrainingConfig.from_dict(self.training)
 
     @property
     def n_factors(self) -> int:
-        """Latent dimension."""
+        """Latent dimension; none for the gene means."""
+        if self.model.get("method") == "gene_mean":
+            return 0
         return self.model.get("n_factors", ModelConfig.n_factors)
 
     def to_dict(self) -> dict[str, Any]:

@@ -7,6 +7,7 @@ import pandas as pd
 from ldvae_core.data.demo import DEMO_RUN
 from ldvae_core.errors import RunError
 from ldvae_core.runs.cards import Progress, RunCard, read_card, read_progress
+from ldvae_core.runs.comparable import Basis, read_basis
 from ldvae_core.runs.jobs import Jobs
 from ldvae_core.runs.opened import HISTORY_COLUMNS, OpenRun, open_demo_run, open_run_folder, read_history
 from ldvae_core.runs.settings import rename_in
@@ -52,6 +53,10 @@ class RunStore:
     def progress(self, run_id: str) -> Progress:
         """Where it stands. Raises RunError when unknown."""
         return read_progress(self._folder(run_id))
+
+    def basis(self, run_id: str) -> Basis | None:
+        """What its figures are measured on; None before its data is prepared. Raises RunError when unknown."""
+        return read_basis(self._folder(run_id))
 
     def open(self, run_id: str) -> OpenRun:
         """Its results. Raises RunError when it is unknown, has none, is damaged, or is of a newer format."""

@@ -34,9 +34,6 @@ def read_checkpoint(path: Path, device: torch.device) -> dict[str, Any]:
         raise RunError(f"The checkpoint {path.name} cannot be read ({fault}).", "Train this run anew.") from None
     snapshot = _put_tensors(rest, tensors)
     snapshot["noise"] = snapshot["noise"].cpu()  # the state of a generator lives on the processor
-    for values in snapshot["optimizer"]["state"].values():
-        if device.type != "cuda":
-            values["step"] = values["step"].cpu()
     return snapshot
 
 

@@ -28,26 +28,28 @@ from torch import Tensor, nn
 from ldvae_core.model.config import ModelConfig
 from ldvae_core.model.ldvae import LDVAE, ElboTerms, Minibatch, draw, normal_kl
 from ldvae_core.model.likelihood import MAX_THETA, MIN_THETA
+from ldvae_core.training.start import pieces
 
+SMALL = 64  # counts below are tallied in one table, the few others one by one
 GRID_POINTS = 257  # steps of 0.063 in log theta: the interpolation is exact to 1e-8 of the value
 
 
 class RisingFactorials(nn.Module):
     """Mean over training cells of R(x, theta), summed over genes, as a function of log theta (genes,)."""
 
-    def __init__(self, counts: sparse.csr_matrix) -> None:
-        """counts (n_cells, n_genes): the training cells."""
+    def __init__(self, counts: sparse.csr_matrix, cells: np.ndarray) -> None:
+        """counts (n_cells, n_genes); cells: indices of those to average over."""
         super().__init__()
         low, high = math.log(MIN_THETA), math.log(MAX_THETA)
         grid = np.linspace(low, high, GRID_POINTS)
-        values, slopes = _tabulate(counts, np.exp(grid))
-        self._low, self._step = low, (high - low) / (GRID_POINTS - 1)
+        values, slopes = _tabulate(*_occurrences(counts, cells), np.exp(grid), counts.shape[1], len(cells))
+        self.low, self.step = low, (high - low) / (GRID_POINTS - 1)
         self.register_buffer("values", torch.from_numpy(values))  # (grid, genes), double
-        self.register_buffer("slopes", torch.from_numpy(slopes * self._step))
+        self.register_buffer("slopes", torch.from_numpy(slopes * self.step))
 
     def forward(self, log_theta: Tensor) -> Tensor:
         """The sum over genes of the mean over cells, a scalar in nats per cell."""
-        position = (log_theta.double() - self._low) / self._step
+        position = (log_theta.double() - self.low) / self.step
         left = position.detach().floor().clamp(0, GRID_POINTS - 2).long()  # (genes,)
         u = position - left
         gene = torch.arange(left.shape[0], device=left.device)
@@ -58,12 +60,26 @@ class RisingFactorials(nn.Module):
         return interpolated.sum().to(log_theta.dtype)
 
 
-def _tabulate(counts: sparse.csr_matrix, thetas: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _occurrences(counts: sparse.csr_matrix, cells: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Gene, count above zero, and in how many of `cells` that gene has that count."""
+    n_genes = counts.shape[1]
+    small = np.zeros(n_genes * SMALL, dtype=np.int64)
+    large: list[np.ndarray] = []
+    for _, rows in pieces(counts, cells):
+        gene, count = rows.indices.astype(np.int64), rows.data.astype(np.int64)
+        is_small = count < SMALL
+        small += np.bincount(gene[is_small] * SMALL + count[is_small], minlength=len(small))
+        large.append(gene[~is_small] << 32 | count[~is_small])
+    pairs, times = np.unique(np.concatenate([np.empty(0, np.int64), *large]), return_counts=True)
+    found = np.flatnonzero(small)
+    gene, count = np.append(found // SMALL, pairs >> 32), np.append(found % SMALL, pairs & 0xFFFFFFFF)
+    return gene, count.astype(np.float64), np.append(small[found], times)
+
+
+def _tabulate(
+    gene: np.ndarray, count: np.ndarray, times: np.ndarray, thetas: np.ndarray, n_genes: int, n_cells: int
+) -> tuple[np.ndarray, np.ndarray]:
     """Mean of R and of dR/d log theta over cells, each (thetas, genes), from how often a count occurs in a gene."""
-    n_cells, n_genes = counts.shape
-    pairs = counts.indices.astype(np.int64) << 32 | counts.data.astype(np.int64)
-    pairs, times = np.unique(pairs, return_counts=True)
-    gene, count = pairs >> 32, (pairs & 0xFFFFFFFF).astype(np.float64)
     values, slopes = np.empty((2, len(thetas), n_genes))
     factorials = gammaln(count + 1)
     for row, theta in enumerate(thetas):
@@ -113,7 +129,8 @@ class _Reconstruction(torch.autograd.Function):
 
 def is_fusable(config: ModelConfig) -> bool:
     """Whether the fast path knows this model."""
-    return config.decoder == "linear" and config.likelihood == "nb" and config.library == "observed"
+    plain = config.decoder == "linear" and config.likelihood == "nb" and config.library == "observed"
+    return plain and config.dispersion == "gene"
 
 
 def fused_elbo(

@@ -7,7 +7,7 @@ import copy
 import logging
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable
 from dataclasses import asdict
 from typing import Any
 
@@ -17,8 +17,9 @@ import torch
 from ldvae_core.data.split import TRAIN, VALIDATION
 from ldvae_core.errors import LdvaeError, SettingsError
 from ldvae_core.model.config import ModelConfig, TrainingConfig
-from ldvae_core.model.ldvae import LDVAE, ElboTerms, LinearDecoder, Minibatch, moments
-from ldvae_core.training.fused import RisingFactorials, fused_elbo, is_fusable
+from ldvae_core.model.ldvae import LDVAE, NORM_MOMENTUM, LinearDecoder, moments
+from ldvae_core.training.engine import make_engine
+from ldvae_core.training.fused import RisingFactorials, is_fusable
 from ldvae_core.training.minibatches import MinibatchSource
 from ldvae_core.training.reports import Answer, HistoryPoint, Progress, Reports, TrainingState
 from ldvae_core.training.schedule import kl_weight, learning_rate
@@ -64,20 +65,17 @@ class Trainer:
             self.validation_cells = np.sort(chosen)
         self.minibatch_size = min(training_config.minibatch_size, len(self.train_cells))
         self.n_epochs = training_config.epochs_for(len(self.train_cells))
-        training_counts = counts[self.train_cells]
-        start = start_values(training_counts, library_size[self.train_cells])
+        start = start_values(counts, library_size, self.train_cells)
         self.model = LDVAE(model_config, start, self._torch_generator(INITIAL_SEED, "cpu")).to(device)
-        self.rising = RisingFactorials(training_counts).to(device) if fast and is_fusable(model_config) else None
         self.source = MinibatchSource(counts, library_size, covariates, device)
         self.noise = self._torch_generator(NOISE_SEED, device)
         self.shuffle = self._numpy_generator(SHUFFLE_SEED)
-        self.optimizer = torch.optim.Adam(
-            [parameter for parameter in self.model.parameters() if parameter.requires_grad],
-            lr=training_config.rate,
-            eps=training_config.adam_epsilon,
-            weight_decay=training_config.weight_decay,
-            fused=device.type in ("cpu", "cuda"),
-        )
+        tables = {"rising": None, "rising_validation": None}
+        if fast and is_fusable(model_config):
+            tables["rising"] = RisingFactorials(counts, self.train_cells).to(device)
+            if device.type == "cpu":
+                tables["rising_validation"] = RisingFactorials(counts, self.validation_cells)
+        self.engine = make_engine(self.model, self.source, training_config, self.noise, **tables)
         self._ticked = time.monotonic()
         self.state = TrainingState()
         self.best_weights = copy.deepcopy(self.model.state_dict())
@@ -116,14 +114,13 @@ class Trainer:
         """One pass over the training cells; a point of history at its end (and inside long ones)."""
         state, n_steps = self.state, self.steps_per_epoch * self.n_epochs
         first_step, began = state.epochs_done * self.steps_per_epoch, time.monotonic()
-        sums, since, answer = torch.zeros(2, device=self.device), 0, "go"
+        sums, since, answer = 0.0, 0, "go"
         report_every = self.steps_per_epoch if self.steps_per_epoch <= LONG_EPOCH else LONG_EPOCH // 2
-        for position, batch in enumerate(self._minibatches()):
+        for position, cells in enumerate(self._minibatches()):
             step = first_step + position
             weight = kl_weight(step, n_steps, self.config.kl_warmup)
             rate = state.rate_factor * learning_rate(step, n_steps, self.config.rate)
-            terms = self._step(batch, weight, rate)
-            sums += torch.stack([terms.reconstruction_error.detach().mean(), _kl(terms).detach().mean()])
+            sums = sums + self.engine.step(cells, weight, rate)
             since += 1
             now = time.monotonic()
             if now - self._ticked > SECONDS_BETWEEN_TICKS:
@@ -139,7 +136,7 @@ class Trainer:
                 seconds = state.seconds + time.monotonic() - began
                 epoch = (step + 1) / self.steps_per_epoch
                 state.history.append(self._point(epoch, step + 1, mean, weight, rate, seconds, validate=is_last))
-                sums, since = sums.zero_(), 0
+                sums, since = 0.0, 0
                 reports.on_point(state.history, self.model)
             if is_last:
                 break
@@ -147,25 +144,10 @@ class Trainer:
         state.seconds += time.monotonic() - began
         return answer
 
-    def _step(self, batch: Minibatch, weight: float, rate: float) -> ElboTerms:
-        self.model.train()
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate
-        terms = self._elbo(batch, self.noise)
-        self.optimizer.zero_grad(set_to_none=True)
-        terms.loss(weight).backward()
-        self.optimizer.step()
-        return terms
-
-    def _elbo(self, batch: Minibatch, generator: torch.Generator) -> ElboTerms:
-        if self.rising is not None:
-            return fused_elbo(self.model, batch, self.rising, generator)
-        return self.model.elbo(batch, generator)
-
-    def _minibatches(self) -> Iterator[Minibatch]:
+    def _minibatches(self) -> Iterable[Any]:
         order = self.shuffle.permutation(self.train_cells)
         order = order[: self.steps_per_epoch * self.minibatch_size]
-        return self.source.in_order(order, self.minibatch_size)
+        return self.engine.slices(order, self.minibatch_size)
 
     def _point(
         self, epoch: float, step: int, train: list[float], weight: float, rate: float, seconds: float, *, validate: bool
@@ -178,16 +160,10 @@ class Trainer:
             self.best_weights = copy.deepcopy(self.model.state_dict())
         return HistoryPoint(epoch, step, train[0], train[1], -sum(train), error, kl, elbo, weight, rate, seconds)
 
-    @torch.no_grad()
     def evaluate(self, cells: np.ndarray) -> tuple[float, float]:
         """Mean reconstruction error and KL of `cells` in evaluation mode, nats per cell, one fixed draw of z a cell."""
-        self.model.eval()
         generator = self._torch_generator(VALIDATION_SEED, self.device)  # the same draws every time: a smooth curve
-        sums = np.zeros(2)
-        for batch in self.source.in_order(cells, EVALUATION_SIZE):
-            terms = self.model.elbo(batch, generator)
-            sums += float(terms.reconstruction_error.sum()), float(_kl(terms).sum())
-        return float(sums[0] / len(cells)), float(sums[1] / len(cells))
+        return self.engine.evaluate(cells, EVALUATION_SIZE, generator)
 
     @torch.no_grad()
     def refresh_norms(self) -> None:
@@ -221,6 +197,8 @@ class Trainer:
             decoder.z_covariance.copy_(covariance)
         for module, rate in zip(dropouts, rates, strict=True):
             module.dropout = rate
+        for norm in norms:
+            norm.momentum = NORM_MOMENTUM
         self.model.eval()
 
     def snapshot(self) -> dict[str, Any]:
@@ -228,7 +206,7 @@ class Trainer:
         return {
             "model": copy.deepcopy(self.model.state_dict()),
             "best": self.best_weights,
-            "optimizer": copy.deepcopy(self.optimizer.state_dict()),
+            "optimizer": self.engine.state(),
             "noise": self.noise.get_state(),
             "shuffle": copy.deepcopy(self.shuffle.bit_generator.state),
             "state": asdict(self.state),
@@ -238,7 +216,7 @@ class Trainer:
         """Go back (or forward) to a snapshot."""
         self.model.load_state_dict(snapshot["model"])
         self.best_weights = snapshot["best"]
-        self.optimizer.load_state_dict(snapshot["optimizer"])
+        self.engine.load_state(snapshot["optimizer"])
         self.noise.set_state(snapshot["noise"])
         self.shuffle.bit_generator.state = snapshot["shuffle"]
         values = dict(snapshot["state"])
@@ -285,7 +263,3 @@ class Trainer:
 
     def _numpy_generator(self, stream: int) -> np.random.Generator:
         return np.random.default_rng([self.config.seed, stream])
-
-
-def _kl(terms: ElboTerms) -> torch.Tensor:
-    return terms.kl_factors + terms.kl_library

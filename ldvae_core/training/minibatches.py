@@ -1,5 +1,6 @@
 """Minibatches from sparse counts: kept sparse in memory and on the device, made dense one slice at a time."""
 
+import warnings
 from collections.abc import Iterator
 
 import numpy as np
@@ -14,7 +15,8 @@ class MinibatchSource:
     """Counts on one device, in compressed rows; hands out dense minibatches of chosen cells.
 
     counts (n_cells, n_genes) CSR of whole numbers; library_size (n_cells,); covariates (n_cells, levels) one-hot.
-    Counts below 32,768 are held in 16 bits, else in 32.
+    Counts below 32,768 are held in 16 bits, else in 32. On the processor nothing is copied that has the right width
+    already: counts memory-mapped from a file stay there.
     """
 
     def __init__(
@@ -23,11 +25,13 @@ class MinibatchSource:
         self.n_cells, self.n_genes = counts.shape
         self.device = device
         small = counts.nnz == 0 or counts.data.max() < 2**15
-        self._starts = torch.from_numpy(counts.indptr.astype(np.int64)).to(device)
-        self._genes = torch.from_numpy(np.array(counts.indices, dtype=np.int32)).to(device)
-        self._values = torch.from_numpy(counts.data.astype(np.int16 if small else np.int32)).to(device)
-        self._library_size = torch.from_numpy(np.asarray(library_size, dtype=np.float32)).to(device)
-        self._covariates = torch.from_numpy(np.asarray(covariates, dtype=np.float32)).to(device)
+        kinds = (np.int64, np.int32, np.int16 if small else np.int32)
+        parts = (counts.indptr, counts.indices, counts.data)
+        self.starts, self.genes, self.values = (
+            _shared(part, kind).to(device) for part, kind in zip(parts, kinds, strict=True)
+        )
+        self.library_size = torch.from_numpy(np.asarray(library_size, dtype=np.float32)).to(device)
+        self.covariates = torch.from_numpy(np.asarray(covariates, dtype=np.float32)).to(device)
         self._dense = torch.empty(0, device=device)
 
     def minibatch(self, cells: Tensor) -> Minibatch:
@@ -36,16 +40,25 @@ class MinibatchSource:
         if self._dense.shape[0] < size:
             self._dense = torch.empty(size, self.n_genes, device=self.device)
         dense = self._dense[:size].zero_()
-        first = self._starts[cells]
-        length = self._starts[cells + 1] - first
+        first = self.starts[cells]
+        length = self.starts[cells + 1] - first
         row_end = length.cumsum(0)
         row = torch.repeat_interleave(torch.arange(size, device=self.device), length)
         where = torch.arange(row.shape[0], device=self.device) + (first - row_end + length)[row]
-        dense.view(-1)[row * self.n_genes + self._genes[where]] = self._values[where].float()
-        return Minibatch(dense, self._library_size[cells], self._covariates[cells])
+        dense.view(-1)[row * self.n_genes + self.genes[where]] = self.values[where].float()
+        return Minibatch(dense, self.library_size[cells], self.covariates[cells])
 
     def in_order(self, cells: np.ndarray, size: int) -> Iterator[Minibatch]:
         """Every cell of `cells` once, in the order given, `size` at a time."""
         indices = torch.from_numpy(np.ascontiguousarray(cells)).to(self.device)
         for chunk in indices.split(size):
             yield self.minibatch(chunk)
+
+
+def _shared(array: np.ndarray, kind: type[np.signedinteger]) -> Tensor:
+    """The array as a tensor of another integer type; of the same memory where width allows (the values fit)."""
+    same_width = array.dtype.kind in "iu" and array.dtype.itemsize == np.dtype(kind).itemsize
+    array = np.asarray(array).view(kind) if same_width else array.astype(kind)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="The given NumPy array is not writable")  # nor is it ever written
+        return torch.from_numpy(array)

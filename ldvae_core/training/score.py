@@ -2,6 +2,7 @@
 
 import copy
 import math
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -9,11 +10,14 @@ import torch
 from torch import Tensor
 
 from ldvae_core.model.ldvae import LDVAE, LinearDecoder, Minibatch
+from ldvae_core.model.likelihood import rising_factorials
 from ldvae_core.training.minibatches import MinibatchSource
 
 SCORING_SIZE = 512  # cells at a time
 SIMPLEX_DRAWS = 64  # per cell, for the mean of a logistic-normal posterior, which has no closed form
-ELBO_DRAWS = 8  # per test cell, so that the ELBO's own noise stays below the spread over cells
+IWLL_DRAWS = 64  # per test cell; the ELBO is the mean over the same ones
+MOST_SCORED = 5_000  # test cells for ELBO and IWLL: enough for a standard error far below what tells models apart
+DENSE_ENTRIES = 2**18  # cells x genes at a time, where 64 draws are gone through: 2 MB in double precision
 SCORE_SEED = 5489  # scoring draws the same numbers for every model
 SLOPE_CELLS = 2_000  # over which a neural decoder's slopes are averaged
 SLOPE_STEP = 0.1  # prior standard deviations
@@ -26,11 +30,11 @@ class Representation(NamedTuple):
     variance: np.ndarray
 
 
-class Scores(NamedTuple):
-    """Figures of every scored cell, in nats: (n_cells,) float64 each."""
+class LikelihoodBounds(NamedTuple):
+    """Lower bounds of log p(x) of every scored cell, in nats: (n_cells,) float64 each."""
 
-    reconstruction_error: np.ndarray  # -log p(x | posterior mean of z)
     elbo: np.ndarray
+    iwll: np.ndarray  # the tighter one
 
 
 @torch.no_grad()
@@ -84,32 +88,88 @@ def folded_decoder(model: LDVAE, representation: np.ndarray, covariates: np.ndar
 
 
 @torch.no_grad()
-def score(model: LDVAE, source: MinibatchSource, cells: np.ndarray, representation: np.ndarray) -> Scores:
-    """Reconstruction error at the posterior mean and ELBO of chosen cells, in evaluation mode and double precision.
+def reconstruction_errors(
+    model: LDVAE, source: MinibatchSource, cells: np.ndarray, representation: np.ndarray
+) -> np.ndarray:
+    """-log p(x | posterior mean of z) of chosen cells, in evaluation mode and double precision: (n_chosen,) nats.
 
     representation (n_cells, n_factors): the posterior mean of all cells, as saved.
     """
-    exact = copy.deepcopy(model).cpu().double().eval()
+    exact, errors, first = _exact(model, source), [], 0
+    for batch in _in_double(exact, source, cells, SCORING_SIZE):
+        here = cells[first : first + batch.counts.shape[0]]
+        first += len(here)
+        z = torch.from_numpy(representation[here]).to(batch.counts)
+        errors.append(-exact.log_likelihood(z, batch, _mean_log_library(exact, batch)))
+    return torch.cat(errors).cpu().numpy()
+
+
+def scored_cells(cells: np.ndarray) -> np.ndarray:
+    """The cells that ELBO and IWLL are worked out for: all of them, or a seeded sample of 5,000, ascending."""
+    if len(cells) <= MOST_SCORED:
+        return cells
+    return np.sort(np.random.default_rng(SCORE_SEED).choice(cells, MOST_SCORED, replace=False))
+
+
+@torch.no_grad()
+def likelihood_bounds(
+    model: LDVAE, source: MinibatchSource, cells: np.ndarray, *, draws: int = IWLL_DRAWS
+) -> LikelihoodBounds:
+    """ELBO and importance-weighted log-likelihood of chosen cells, in nats, from the same seeded draws of q.
+
+    With w = p(x | z, l) p(z) p(l) / (q(z | x) q(l | x)), z before the softmax for a logistic-normal prior and l only
+    where the library size is latent: ELBO = mean of log w, IWLL = log of the mean of w, so that in every cell
+    ELBO <= IWLL (Jensen), and IWLL <= log p(x) on average. Source: Burda, Grosse, Salakhutdinov 2016; MODEL.md, 6.
+    """
+    exact = _exact(model, source)
     generator = torch.Generator().manual_seed(SCORE_SEED)
-    errors, elbos = [], []
-    position = 0
-    for batch in source.in_order(cells, SCORING_SIZE):
-        batch = Minibatch(*(part.cpu().double() for part in batch))
-        here = cells[position : position + batch.counts.shape[0]]
-        position += len(here)
-        z = torch.from_numpy(representation[here]).double()
-        log_library = _mean_log_library(exact, batch)
-        errors.append(-exact.log_likelihood(z, batch, log_library))
-        draws = [exact.elbo(batch, generator) for _ in range(ELBO_DRAWS)]
-        elbos.append(
-            -sum(terms.reconstruction_error + terms.kl_factors + terms.kl_library for terms in draws) / ELBO_DRAWS
-        )
-    return Scores(torch.cat(errors).numpy(), torch.cat(elbos).numpy())
+    elbo, iwll = [], []
+    for batch in _in_double(exact, source, cells, max(1, DENSE_ENTRIES // source.n_genes)):
+        weights = log_importance_weights(exact, batch, draws, generator)  # (draws, cells)
+        elbo.append(weights.mean(dim=0))
+        iwll.append(weights.logsumexp(dim=0) - math.log(draws))
+    return LikelihoodBounds(torch.cat(elbo).cpu().numpy(), torch.cat(iwll).cpu().numpy())
 
 
-def mean_and_error(values: np.ndarray) -> tuple[float, float]:
-    """Mean over cells, and its standard error."""
-    return float(values.mean()), float(values.std(ddof=1) / math.sqrt(len(values))) if len(values) > 1 else math.nan
+def log_importance_weights(model: LDVAE, batch: Minibatch, draws: int, generator: torch.Generator) -> Tensor:
+    """log w of every draw and cell, (draws, cells) nats: see likelihood_bounds. The generator lives on the processor.
+
+    One draw at a time is dense, cells x genes.
+    """
+    q = [(*model.encode(batch), 0.0, 1.0)]  # mean, log-variance, and the prior's mean and variance
+    if model.config.library == "latent":
+        q.append((*model.library_encoder(model.encoder_inputs(batch)), *model.log_library_prior))
+    log_library = batch.library_size.log()
+    rising = None
+    if model.config.likelihood != "poisson":
+        rising = rising_factorials(batch.counts, model.bounded_log_theta(batch.covariates))
+    log_weights = []
+    for _ in range(draws):
+        log_weight, drawn = 0.0, []
+        for mean, log_variance, prior_mean, prior_variance in q:
+            noise = torch.randn(mean.shape, generator=generator, dtype=mean.dtype).to(mean.device)
+            value = mean + noise * (0.5 * log_variance).exp()
+            log_prior = -0.5 * ((value - prior_mean).square() / prior_variance + math.log(prior_variance))
+            log_q = -0.5 * (noise.square() + log_variance)  # the constants of both densities cancel
+            log_weight = log_weight + (log_prior - log_q).sum(dim=1)
+            drawn.append(value)
+        if model.config.library == "latent":
+            log_library = drawn[1].squeeze(1)
+        z = model.factors_of(drawn[0])
+        log_weights.append(log_weight + model.log_likelihood(z, batch, log_library, rising))
+    return torch.stack(log_weights)
+
+
+def _exact(model: LDVAE, source: MinibatchSource) -> LDVAE:
+    """A copy in double precision and evaluation mode, where the counts are if that device has double precision."""
+    device = source.device if source.device.type == "cuda" else torch.device("cpu")
+    return copy.deepcopy(model).to(device).double().eval()
+
+
+def _in_double(model: LDVAE, source: MinibatchSource, cells: np.ndarray, size: int) -> Iterator[Minibatch]:
+    device = next(model.parameters()).device
+    for batch in source.in_order(cells, size):
+        yield Minibatch(*(part.to(device).double() for part in batch))
 
 
 def _mean_log_library(model: LDVAE, batch: Minibatch) -> Tensor:

@@ -1,10 +1,18 @@
 """Two runs compared, blind to sign, order and rotation where they should be."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy.stats import ortho_group
 
-from ldvae_core.analysis.comparison import covariance_view, match_factors, principal_angles, stability
+from ldvae_core.analysis.comparison import (
+    covariance_view,
+    match_factors,
+    matching_table,
+    principal_angles,
+    stability,
+)
 
 
 @pytest.fixture
@@ -69,3 +77,38 @@ def test_a_dead_factor_does_not_break_the_view():
     """A constant column correlates with nothing but itself."""
     z = np.column_stack([np.random.default_rng(0).standard_normal(100), np.ones(100)])
     assert covariance_view(z).correlation[0].tolist() == pytest.approx([1, 0])
+
+
+def test_a_matching_table_names_partners_and_what_replicates(factors):
+    """A run matched with a turned copy of itself: every factor is found, with the genes of the end that fits."""
+    names = ("loadings", "loadings_shrunken", "representation")
+    turned = replace(factors, **{name: -getattr(factors, name)[:, ::-1] for name in names})
+    table = matching_table(factors, turned)
+    assert table["partner"].tolist() == [3, 2, 1, 0]
+    assert table["found"].all()
+    assert not table["same_sign"].any()
+    assert (table["genes"] == table["partner_genes"]).all()
+
+
+def test_a_factor_found_by_no_other_run_does_not_replicate(factors):
+    """Noise in place of one factor, in all other runs: flagged; the others stay."""
+    noise = np.random.default_rng(0).standard_normal(factors.loadings.shape).astype(np.float32)
+    broken = np.array(factors.loadings)
+    broken[:, 1] = noise[:, 1]
+    table = matching_table(factors, replace(factors, loadings=broken), [replace(factors, loadings=broken)])
+    assert table["replicates"].tolist() == [True, False, True, True]
+
+
+def test_a_dead_factor_is_neither_found_nor_replicated(factors):
+    """Its loadings mean nothing, even where they match."""
+    dead = replace(factors, active=np.array([True, True, True, False]))
+    assert matching_table(dead, factors)[["found", "replicates"]].iloc[3].tolist() == [False, False]
+
+
+def test_a_smaller_run_leaves_factors_without_partner(factors):
+    """They are missing in the table, not matched with anything."""
+    names = ("representation", "loadings", "loadings_shrunken", "loadings_shrunken_sd")
+    small = replace(factors, active=factors.active[:2], **{name: getattr(factors, name)[:, :2] for name in names})
+    table = matching_table(factors, small)
+    assert table["partner"].isna().tolist() == [False, False, True, True]
+    assert table["found"].tolist() == [True, True, False, False]

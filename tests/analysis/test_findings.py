@@ -3,8 +3,18 @@
 from dataclasses import replace
 
 import numpy as np
+import pytest
 
-from ldvae_core.analysis.findings import best_pair_finding, factor_finding, join, pair_finding
+from ldvae_core.analysis.comparison import covariance_view, matching_table
+from ldvae_core.analysis.findings import (
+    best_pair_finding,
+    factor_finding,
+    join,
+    matching_finding,
+    pair_finding,
+    spectrum_finding,
+    structure_finding,
+)
 from ldvae_core.analysis.programs import top_genes
 from ldvae_core.analysis.separation import association_table, best_pair, best_types
 
@@ -82,3 +92,38 @@ def test_a_perfect_score_is_never_a_rounded_one(factors, labels):
 def test_names_are_joined_as_in_a_sentence():
     """Commas, and one "and"."""
     assert [join(list("abc")[:n]) for n in range(4)] == ["", "a", "a and b", "a, b and c"]
+
+
+@pytest.mark.parametrize(
+    ("degrees", "words"),
+    [(8, "the subspaces agree (median angle 8°)."), (30, "the subspaces agree in part (median angle 30°)."),
+     (70, "the subspaces differ (median angle 70°): the two models describe the cells differently.")],
+    ids=["agree", "in part", "differ"],
+)  # fmt: skip
+def test_a_matching_is_told_with_its_number_and_angle(factors, degrees, words):
+    """How many active programs are found, and whether both runs span the same subspace."""
+    sentence = matching_finding(matching_table(factors, factors), np.radians([1, degrees, 80]), ("A", "B"))
+    assert sentence == f"4 of 4 active programs of A are found in B (|cosine| at least 0.8); {words}"
+
+
+def test_turned_axes_are_told_from_lost_programs(factors):
+    """Few matches with small angles: the axes are turned."""
+    table = matching_table(factors, factors).assign(found=[True, False, False, False])
+    assert "so the axes are turned, not the programs lost" in matching_finding(table, np.zeros(4), ("A", "B"))
+
+
+def test_the_spectrum_speaks_of_components_and_of_the_zero_of_usages(usage_factors):
+    """Shares belong to components; usages sum to 1, which costs one eigenvalue."""
+    sentence = spectrum_finding(covariance_view(usage_factors.representation), usage=True)
+    assert "The first component takes" in sentence
+    assert sentence.endswith("One eigenvalue is zero, because usages sum to 1 in every cell.")
+
+
+def test_a_run_without_structure_is_told_with_its_gain():
+    """Only where the run's own metrics say so; older runs say nothing."""
+    found = structure_finding({"structure_found": False, "gain": -0.3, "gain_se": 0.2})
+    assert found == (
+        "No structure found: on held-out cells this model predicts no better than each gene's mean "
+        "(gain −0.30 ± 0.20 nats per cell)."
+    )
+    assert structure_finding({"structure_found": True}) == structure_finding({}) == ""

@@ -5,6 +5,7 @@ import pytest
 from scipy.special import softmax
 from scipy.stats import nbinom, ortho_group
 
+from ldvae_core.analysis.factors import load_factors, save_factors
 from ldvae_core.analysis.importance import active_factors, explained_deviance, held_out_cells, marginal_kl
 from ldvae_core.data.split import split_cells
 
@@ -52,6 +53,32 @@ def test_a_factor_without_loadings_explains_nothing(planted, arguments):
     loadings = planted.loadings.copy()
     loadings[:, 2] = 0
     assert explained_deviance(**arguments | {"loadings": loadings})[2] == pytest.approx(0, abs=1e-12)
+
+
+def test_a_baselines_own_fractions_decide_what_its_factors_explain(planted, factors_of):
+    """Whatever the loadings say, and however it is flipped: only factor 0 moves these fractions; and no errors."""
+
+    def fractions(z: np.ndarray) -> np.ndarray:
+        return softmax(-z[:, :1] @ planted.loadings[:, :1].T + planted.intercept, axis=1)
+
+    settings = {"representation": -planted.z, "posterior_variance": None, "axes": "as_trained"}
+    shown = factors_of(planted, fractions=fractions, **settings)
+    assert shown.flipped.any()
+    by_axis = shown.explained_deviance[np.argsort(shown.trained_as)]
+    assert by_axis[0] > 0.01
+    assert np.abs(by_axis[1:]).max() < 1e-12
+    assert np.isnan(shown.loadings_se).all()
+    np.testing.assert_array_equal(shown.loadings, shown.loadings_shrunken)
+
+
+def test_factors_of_no_width_are_saved_and_read(planted, factors_of, tmp_path):
+    """The gene-mean model has none: every array keeps its other axis."""
+    none = factors_of(planted, representation=np.zeros((len(planted.z), 0)), loadings=np.zeros((150, 0)),
+                      posterior_variance=None, fractions=lambda z: np.full((len(z), 150), 1 / 150))  # fmt: skip
+    save_factors(none, tmp_path / "factors")
+    read = load_factors(tmp_path / "factors")
+    assert (read.n_factors, read.n_genes, read.n_cells) == (0, 150, len(planted.z))
+    assert (read.scale.shape, read.explained_deviance.shape) == ((0,), (0,))
 
 
 def test_test_cells_are_used_and_at_most_20000():

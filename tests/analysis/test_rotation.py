@@ -1,5 +1,7 @@
 """Readable axes: varimax finds the axes cells lie on, and changes no prediction."""
 
+from itertools import combinations
+
 import numpy as np
 from scipy.stats import ortho_group
 
@@ -32,6 +34,19 @@ def test_varimax_is_not_beaten_by_random_rotations():
     cells = cells - cells.mean(axis=0)
     others = [varimax_criterion(cells @ ortho_group.rvs(5, random_state=seed)) for seed in range(50)]
     assert varimax_criterion(cells @ varimax(cells)) > max(others)
+
+
+def test_varimax_is_not_beaten_by_any_small_turn():
+    """Where programs go together, other criteria end elsewhere; here no turn of two axes raises varimax's."""
+    together = np.eye(5) + 0.5 * np.eye(5, k=1)
+    cells = spiky_cells() @ together @ ortho_group.rvs(5, random_state=1)
+    rotated = (cells - cells.mean(axis=0)) @ varimax(cells)
+    best = varimax_criterion(rotated)
+    for a, b in combinations(range(5), 2):
+        for angle in (-0.01, 0.01):
+            turned, turn = rotated.copy(), [[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]
+            turned[:, [a, b]] = rotated[:, [a, b]] @ turn
+            assert varimax_criterion(turned) < best, (a, b)
 
 
 def test_dead_factors_are_not_mixed_into_live_ones():

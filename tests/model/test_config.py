@@ -5,6 +5,8 @@ import pytest
 from ldvae_core.errors import SettingsError
 from ldvae_core.model.config import Covariate, ModelConfig, TrainingConfig, default_epochs
 
+DONOR = (Covariate("donor", ("a", "b")),)
+
 
 def test_every_problem_is_named_at_once():
     """Someone who made two mistakes reads about both."""
@@ -22,9 +24,22 @@ def test_every_problem_is_named_at_once():
         ({"prior": "cauchy"}, "The prior must be one of normal, logistic_normal; it is 'cauchy'"),
         ({"likelihood": "gaussian"}, "The likelihood must be one of nb, poisson, zinb; it is 'gaussian'"),
         ({"prior": "logistic_normal", "n_factors": 1}, "A logistic-normal prior needs at least 2 factors"),
+        ({"method": "nmf", "n_factors": 1}, "NMF needs at least 2 factors: with one, every cell has the usage 1"),
+        (
+            {"dispersion": "gene_level"},
+            "per gene and covariate level needs an annotation to correct for; none is chosen",
+        ),
+        (
+            {"dispersion": "gene_level", "covariates": DONOR, "likelihood": "poisson"},
+            "per gene and covariate level does not go with the Poisson likelihood, which has none",
+        ),
+        (
+            {"method": "pca", "covariates": DONOR},
+            r"The baselines \(PCA, NMF, gene mean\) cannot correct for annotations; chosen are: donor",
+        ),
         ({"n_factors": float("nan")}, "The number of factors must lie between 1 and 99; it is nan"),
     ],
-    ids=["prior", "likelihood", "one archetype", "not a number"],
+    ids=["prior", "likelihood", "one archetype", "one program", "no levels", "poisson", "baseline", "not a number"],
 )
 def test_a_model_that_cannot_be_is_refused(settings, message):
     """A choice outside the family is refused with the family listed."""
@@ -32,9 +47,15 @@ def test_a_model_that_cannot_be_is_refused(settings, message):
         ModelConfig(n_genes=100, **settings)
 
 
+def test_settings_of_an_older_version_are_read():
+    """What was written before there were methods and dispersions is an LDVAE with one inverse dispersion per gene."""
+    older = {"n_genes": 100, "n_factors": 5, "prior": "normal"}
+    assert ModelConfig.from_dict(older) == ModelConfig(100, n_factors=5, method="ldvae", dispersion="gene")
+
+
 def test_settings_survive_being_written_down():
     """to_dict and from_dict are inverse, covariates included."""
-    config = ModelConfig(n_genes=100, covariates=(Covariate("donor", ("a", "b")),))
+    config = ModelConfig(n_genes=100, covariates=DONOR, dispersion="gene_level")
     assert ModelConfig.from_dict(config.to_dict()) == config
     training = TrainingConfig(seed=3, n_epochs=7)
     assert TrainingConfig.from_dict(training.to_dict()) == training

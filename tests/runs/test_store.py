@@ -196,6 +196,14 @@ def test_a_run_of_every_format_still_opens(store, golden):
     assert store.card(golden.name).top_programs[0] == ("Factor 1", ["Gene0", "Gene5"])
 
 
+def test_a_run_from_before_the_iwll_has_no_such_figure(store):
+    """Figures that a newer version adds are not there in an older run; nothing is made up, nothing breaks."""
+    shutil.copytree(PROJECT / "tests" / "runs" / "golden" / "format-1", store.workspace.runs / "old")
+    run = store.open("old")
+    assert {"test_iwll", "gain", "structure_found", "null_error"}.isdisjoint(run.metrics)
+    assert (run.settings.model.get("method", "ldvae"), store.card("old").state) == ("ldvae", "finished")
+
+
 def test_renaming_shows_everywhere(store, finished_run):
     """The name is the person's; the id stays."""
     store.rename(finished_run, "Better")

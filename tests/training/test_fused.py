@@ -20,7 +20,7 @@ FUSABLE = {
 
 
 def rising_of(batch) -> RisingFactorials:
-    return RisingFactorials(sparse.csr_matrix(batch.counts.numpy()))
+    return RisingFactorials(sparse.csr_matrix(batch.counts.numpy()), np.arange(len(batch.counts)))
 
 
 @pytest.mark.parametrize("settings", FUSABLE.values(), ids=FUSABLE)
@@ -43,7 +43,7 @@ def test_the_table_of_rising_factorials_is_exact():
     """Between grid points too: value against lgamma, slope against a finite difference."""
     counts = np.random.default_rng(0).poisson(30, (200, 5)) * np.array([1, 0, 5, 1, 100])
     counts[0] += 1
-    table = RisingFactorials(sparse.csr_matrix(counts))
+    table = RisingFactorials(sparse.csr_matrix(counts), np.arange(200))
     log_theta = torch.tensor([-6.5, -1.03, 0.4, 3.333, 9.0], dtype=torch.float64, requires_grad=True)
     theta = np.exp(log_theta.detach().numpy())
     exact = (gammaln(counts + theta) - gammaln(theta) - gammaln(counts + 1)).sum() / 200

@@ -9,7 +9,7 @@ from ldvae_core.errors import LdvaeError, SettingsError
 from ldvae_core.training.checkpoint import read_checkpoint, write_checkpoint
 from ldvae_core.training.reports import Reports
 from ldvae_core.training.schedule import kl_weight, learning_rate
-from ldvae_core.training.score import represent, score
+from ldvae_core.training.score import reconstruction_errors, represent
 
 
 def same_weights(one, other) -> bool:
@@ -66,17 +66,16 @@ def test_ticks_come_though_epochs_are_short(few_cells, trainer_for, monkeypatch)
 def test_a_loss_that_is_not_a_number_is_rolled_back_then_explained(few_cells, trainer_for, monkeypatch):
     """One bad step halves the rate and costs one epoch; four in a row end the run in words."""
     trainer = trainer_for(few_cells, n_epochs=3)
-    plain, calls = trainer._elbo, iter(range(10_000))
+    good, calls = trainer.engine.step, iter(range(10_000))
 
-    def poisoned(batch, generator):
-        terms = plain(batch, generator)
-        return terms._replace(kl_factors=terms.kl_factors * float("nan")) if next(calls) == 0 else terms
+    def poisoned(cells, kl_weight, rate):
+        return good(cells, kl_weight, rate if next(calls) else float("nan"))  # ruins every weight, once
 
-    monkeypatch.setattr(trainer, "_elbo", poisoned)
+    monkeypatch.setattr(trainer.engine, "step", poisoned)
     trainer.train()
     assert (trainer.state.rollbacks, trainer.state.rate_factor, trainer.state.epochs_done) == (1, 0.5, 3)
     always = trainer_for(few_cells, n_epochs=3)
-    monkeypatch.setattr(always, "_elbo", lambda b, g: plain(b, g)._replace(kl_factors=torch.full((1,), float("nan"))))
+    monkeypatch.setattr(always.engine, "step", lambda cells, kl_weight, rate: np.full(2, np.nan))
     with pytest.raises(LdvaeError, match="Training broke down four times"):
         always.train()
 
@@ -119,7 +118,7 @@ def test_the_fast_path_trains_to_the_same_model(few_cells, trainer_for):
         trainer.train()
         z = represent(trainer.model, trainer.source).mean
         test = np.flatnonzero(split_of(trainer) == TEST)
-        errors.append(score(trainer.model, trainer.source, test, z).reconstruction_error.mean())
+        errors.append(reconstruction_errors(trainer.model, trainer.source, test, z).mean())
     assert errors[0] == pytest.approx(errors[1], rel=2e-3)
 
 

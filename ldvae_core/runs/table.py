@@ -1,0 +1,129 @@
+"""Runs side by side: one row each, with settings in plain words and figures on the test cells."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import pandas as pd
+
+from ldvae_core.runs.cards import RunCard
+
+LIKELIHOODS = {"nb": "negative binomial", "poisson": "Poisson", "zinb": "zero-inflated NB"}
+BASELINES = {"pca": "PCA", "nmf": "NMF", "gene_mean": "gene mean"}
+WITHOUT_BOUND = ("pca", "nmf")  # no distribution over factors, so no ELBO, no IWLL and no gain
+
+
+class Metric(NamedTuple):
+    """A figure on the test cells."""
+
+    column: str  # of the table; f"{column}_se" beside it
+    key: str  # in metrics.json; f"{key}_se" beside it
+    title: str
+    lower_is_better: bool
+    meaning: str
+
+
+METRICS = (
+    Metric("test_error", "test_reconstruction_error", "Test reconstruction error", True,
+           "how badly counts of test cells are predicted from their own factors; lower is better"),
+    Metric("elbo", "test_elbo", "Test ELBO", False,
+           "lower bound of the log-likelihood of test cells; higher is better"),
+    Metric("iwll", "test_iwll", "Test IWLL", False,
+           "importance-weighted log-likelihood of test cells, a closer bound; higher is better"),
+    Metric("gain", "gain", "Gain over the gene mean", False,
+           "log-likelihood of test cells above that of a model that knows only each gene's mean; higher is better"),
+)  # fmt: skip
+
+
+def method_of(card: RunCard) -> str:
+    """'ldvae', 'pca', 'nmf' or 'gene_mean'."""
+    return str(card.settings.model.get("method", "ldvae")) if card.settings else "ldvae"
+
+
+def model_words(model: Mapping[str, Any]) -> str:
+    """A model in plain words: 'LDVAE, logistic-normal + batch norm', 'VAE', 'PCA', 'gene mean'."""
+    method = str(model.get("method", "ldvae"))
+    if method in BASELINES:
+        return BASELINES[method]
+    parts = [] if model.get("decoder") == "neural" and model.get("prior", "normal") == "normal" else [
+        "logistic-normal" if model.get("prior") == "logistic_normal" else "normal"]  # fmt: skip
+    parts += ["batch norm"] if model.get("batch_norm") else []
+    parts += [] if model.get("intercept", True) or model.get("batch_norm") else ["no intercept"]
+    parts += ["latent library"] if model.get("library") == "latent" else []
+    parts += ["inverse dispersion by level"] if model.get("dispersion") == "gene_level" else []
+    name = "VAE" if model.get("decoder") == "neural" else "LDVAE"
+    words = f"{name}, {' + '.join(parts)}" if parts else name
+    corrected = ", ".join(map(str, model.get("covariates") or ()))
+    return f"{words}, corrected for {corrected}" if corrected else words
+
+
+def runs_table(cards: Sequence[RunCard], groups: Mapping[str, int]) -> pd.DataFrame:
+    """One row per run, in the order given.
+
+    groups: number of each run's group of comparable runs, 0 while not known. Columns: run_id, name, data, model,
+    factors, cells, genes, likelihood; test_error, elbo, iwll, gain (nats per cell), each with its standard error in
+    <column>_se, NaN where not known; seconds (of training), device, state, seed, group, and missing: why a figure is
+    not known.
+    """
+    return pd.DataFrame([_row(card, groups.get(card.run_id, 0)) for card in cards], columns=_columns())
+
+
+def best_rows(table: pd.DataFrame, metric: Metric) -> pd.Series:
+    """Whether a run has the best value of its group of at least two comparable runs with that figure: bool, by row."""
+    known = table[(table["group"] > 0) & table[metric.column].notna()]
+    best = pd.Series(False, index=table.index)
+    for _, rows in known.groupby("group"):
+        if len(rows) > 1:
+            values = rows[metric.column]
+            best[values.idxmin() if metric.lower_is_better else values.idxmax()] = True
+    return best
+
+
+def missing_words(card: RunCard, metric: Metric) -> str:
+    """Why a run has no such figure; "" when it has it."""
+    if _number(card.metrics.get(metric.key)) is not None:
+        return ""
+    if not card.has_results:
+        return f"the run is {card.state}"
+    if metric.column != "test_error" and method_of(card) in WITHOUT_BOUND:
+        return "PCA and NMF have no distribution over factors, hence no bound of the likelihood"
+    return "the run was made before this was measured: train it again to have it"
+
+
+def _columns() -> list[str]:
+    figures = [name for metric in METRICS for name in (metric.column, f"{metric.column}_se")]
+    first = ["run_id", "name", "data", "model", "factors", "cells", "genes", "likelihood"]
+    return [*first, *figures, "seconds", "device", "state", "seed", "group", "missing"]
+
+
+def _row(card: RunCard, group: int) -> dict[str, Any]:
+    model, metrics = (card.settings.model if card.settings else {}), card.metrics
+    covered = {}
+    for metric in METRICS:
+        for name, key in ((metric.column, metric.key), (f"{metric.column}_se", f"{metric.key}_se")):
+            covered[name] = math.nan if (value := _number(metrics.get(key))) is None else value
+    gaps = {metric.title: words for metric in METRICS if (words := missing_words(card, metric))}
+    seconds = _number(metrics.get("seconds_training"))
+    return {
+        "run_id": card.run_id,
+        "name": card.name,
+        "data": card.data_name,
+        "model": model_words(model) if card.settings else "unknown",
+        "factors": card.n_factors,
+        "cells": card.n_cells,
+        "genes": card.n_genes,
+        "likelihood": LIKELIHOODS.get(str(model.get("likelihood", "nb")), "unknown"),
+        **covered,
+        "seconds": math.nan if seconds is None else seconds,
+        "device": {"cpu": "CPU", "cuda": "NVIDIA GPU", "mps": "Apple GPU"}.get(str(metrics.get("device", "")), ""),
+        "state": card.state,
+        "seed": int(card.settings.training.get("seed", 0)) if card.settings else None,
+        "group": group,
+        "missing": "; ".join(f"{title}: {words}" for title, words in gaps.items()),
+    }
+
+
+def _number(value: object) -> float | None:
+    if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
+        return float(value)
+    return None

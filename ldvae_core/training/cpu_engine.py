@@ -1,0 +1,293 @@
+"""The fast path on processors: one whole training step without autograd, its gradient worked out by hand.
+
+Notation of fused.py: fraction f, mean m = l f, t = m / theta, residual r = (x - m) / (1 + t), and R tabulated. With a
+minibatch of n cells, a = hidden sums, s = batch norm of a, h = dropout(relu(s)), q = (mu, log v) = h Wo' + bo:
+
+    encoder      a = log1p(x) We + be                  only genes with molecules are touched: x stays sparse
+    sample       z = mu + e sqrt(v)                    logistic-normal: z <- softmax(z)
+    decoder      logits = z A' + c,  A_g = k_g W_g,  c_g = b_g - k_g W_g . zbar,  k_g = gain_g / sqrt(W_g S W_g' + eps)
+                 (without batch norm A = W, c = b), zbar and S the minibatch's moments of z
+    loss         mean_n [ -log p(x | z) + w KL ]       sum over n of log(1 + t) = log of the product of (1 + t)
+
+Backwards, with E = d loss / d logits from the kernel, dA = E' z, dc = column sums of E:
+
+    dk_g = dA_g . W_g - dc_g W_g . zbar,   dvar_g = -dk_g k_g / (2 (var_g + eps)),   dgain_g = dk_g k_g / gain_g
+    dW_g = k_g dA_g - k_g dc_g zbar + 2 dvar_g W_g S,   db = dc
+    dz   = E A - (1/n) sum_g k_g dc_g W_g + (2/n) (z - zbar) (sum_g dvar_g W_g' W_g)
+    dmu  = dz + w mu / n,   dlog v = (dz e sqrt(v) + w (v - 1) / n) / 2,   dWo = dq' h,   dh = dq Wo
+    ds   = dh where h > 0,  da by batch norm's usual rule,   dWe = log1p(x)' da
+
+The parameters are views of one flat array, so that Adam is one loop. Equal to the plain path in every gradient and over
+whole runs: tests/training/test_engines.py. The loops are in kernels.py; their draws are the plain path's draws.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ldvae_core.model.config import ModelConfig, TrainingConfig
+from ldvae_core.model.ldvae import LDVAE, NORM_EPSILON, NORM_MOMENTUM, moments
+from ldvae_core.training import kernels
+from ldvae_core.training.fused import RisingFactorials
+from ldvae_core.training.minibatches import MinibatchSource
+
+LIMIT = 15.0  # of a log-variance, as in the Encoder
+
+
+class _Room:
+    """Arrays for minibatches of one size, made once: torch and numpy see the same memory."""
+
+    def __init__(self, n: int, config: ModelConfig) -> None:
+        shapes = {
+            "uniform": (n, config.n_hidden if config.dropout else 0),
+            "sums": (n, config.n_hidden),
+            "hidden": (n, config.n_hidden),
+            "d_hidden": (n, config.n_hidden),
+            "noise": (n, config.n_factors),
+            "z": (n, config.n_factors),
+            "d_z": (n, config.n_factors),
+            "posterior": (n, 2 * config.n_factors),
+            "d_posterior": (n, 2 * config.n_factors),
+            "logits": (n, config.n_genes),
+            "centre": (config.n_hidden,),
+            "spread": (config.n_hidden,),
+            "inverse_sd": (config.n_hidden,),
+            "d_intercept": (config.n_genes,),
+            "d_log_theta": (config.n_genes,),
+        }
+        self.tensor = {name: torch.zeros(shape) for name, shape in shapes.items()}
+        self.array = {name: value.numpy() for name, value in self.tensor.items()}
+
+    def arrays(self, *names: str) -> list[np.ndarray]:
+        return [self.array[name] for name in names]
+
+
+class CpuEngine:
+    """Steps and evaluations of a fusable model on one thread. The model's parameters are trained in place."""
+
+    def __init__(
+        self,
+        model: LDVAE,
+        source: MinibatchSource,
+        rising: RisingFactorials,
+        rising_validation: RisingFactorials,
+        config: TrainingConfig,
+        generator: torch.Generator,
+    ) -> None:
+        self.model, self.source, self.config, self.generator = model, source, config, generator
+        self.steps = 0
+        self.parameters = {name: value for name, value in model.named_parameters() if value.requires_grad}
+        size = sum(value.numel() for value in self.parameters.values())
+        flat = [torch.zeros(size) for _ in range(4)]  # values, gradient, Adam's mean and mean square
+        for name, home in self._by_name(flat[0]).items():
+            home.copy_(self.parameters[name].detach())
+            self.parameters[name].data = home
+        self.gradient, self.mean, self.square = self._by_name(flat[1]), flat[2], flat[3]
+        self._flat = [part.numpy() for part in flat]
+        # numpy's views of what the kernels read and write; a matrix's view is its transpose, in order of memory
+        self._value = {name: _in_memory_order(value.detach()) for name, value in model.named_parameters()}
+        self._gradient = {name: _in_memory_order(value) for name, value in self.gradient.items()}
+        self._tables, self._validation_tables = _tables(rising), _tables(rising_validation)
+        largest = int(source.values.max()) if len(source.values) else 0
+        self.log1p = np.log1p(np.arange(largest + 1)).astype(np.float32)
+        self.counts = (source.starts.numpy(), source.genes.numpy(), source.values.numpy())
+        self.library_size = (source.library_size.numpy(), float(source.library_size.max()))
+        self._rooms: dict[int, _Room] = {}
+
+    def slices(self, order: np.ndarray, size: int) -> Iterator[np.ndarray]:
+        """`order` in pieces of `size` cells."""
+        for first in range(0, len(order), size):
+            yield order[first : first + size]
+
+    def step(self, cells: np.ndarray, kl_weight: float, rate: float) -> np.ndarray:
+        """One step of Adam; returns mean reconstruction error and mean KL of this minibatch, nats per cell."""
+        figures = self.gradients(cells, kl_weight)
+        self.steps += 1
+        kernels.adam(*self._flat, self.steps, rate, self.config.adam_epsilon, self.config.weight_decay)
+        return figures
+
+    @torch.no_grad()
+    def gradients(self, cells: np.ndarray, kl_weight: float) -> np.ndarray:
+        """Fill self.gradient with the gradient of the mean loss; returns mean error and mean KL."""
+        n, room = len(cells), self._room(len(cells))
+        self.model.train()
+        covariates = self._covariates(cells)
+        self._hidden_sums(room, cells, covariates)
+        if self.model.config.dropout:
+            room.tensor["uniform"].uniform_(generator=self.generator)
+        room.tensor["noise"].normal_(generator=self.generator)
+        kernels.column_moments(*room.arrays("sums", "centre", "spread"))
+        self._follow(room, n)
+        kl = self._sample(room, room.arrays("centre", "inverse_sd"), dropout=self.model.config.dropout)
+        error = self._decode(room, cells, covariates)
+        self._encoder_gradient(room, cells, covariates, kl_weight)
+        return np.array([error / n, kl / n])
+
+    @torch.no_grad()
+    def evaluate(self, cells: np.ndarray, size: int, generator: torch.Generator) -> tuple[float, float]:
+        """Mean reconstruction error and KL of the validation cells, in evaluation mode, one draw of z a cell."""
+        self.model.eval()
+        norm, sums = self.model.encoder.norm, np.zeros(2)
+        moments_used = [norm.running_mean.numpy(), (norm.running_var + NORM_EPSILON).rsqrt_().numpy()]
+        loadings, intercept = self.model.decoder.folded()
+        loadings = loadings.T.contiguous()
+        for piece in self.slices(cells, size):
+            room, covariates = self._room(len(piece)), self._covariates(piece)
+            self._hidden_sums(room, piece, covariates)
+            room.tensor["noise"].normal_(generator=generator)
+            kl = self._sample(room, moments_used, dropout=0.0)
+            error = self._reconstruct(room, piece, covariates, loadings, intercept, self._validation_tables)
+            sums += error, kl
+        return float(sums[0] / len(cells)), float(sums[1] / len(cells))
+
+    def _room(self, n: int) -> _Room:
+        if n not in self._rooms:
+            self._rooms[n] = _Room(n, self.model.config)
+        return self._rooms[n]
+
+    def _covariates(self, cells: np.ndarray) -> Tensor | None:
+        """The design of these cells (n, levels), None without covariates."""
+        return self.source.covariates[torch.from_numpy(cells)] if self.source.covariates.shape[1] else None
+
+    def _hidden_sums(self, room: _Room, cells: np.ndarray, covariates: Tensor | None) -> None:
+        """The encoder's first layer, (n, hidden)."""
+        weight, bias = self._value["encoder.hidden.weight"], self._value["encoder.hidden.bias"]
+        kernels.hidden_sums(*self.counts, cells, self.log1p, weight, bias, room.array["sums"])
+        if covariates is not None:
+            room.tensor["sums"].addmm_(covariates, torch.from_numpy(weight[self.source.n_genes :]))
+
+    def _follow(self, room: _Room, n: int) -> None:
+        """Batch norm's running statistics take up this minibatch, as in torch with the variance divided by n - 1."""
+        norm, centre, spread = self.model.encoder.norm, room.tensor["centre"], room.tensor["spread"]
+        norm.running_mean.lerp_(centre, NORM_MOMENTUM)
+        norm.running_var.lerp_(spread * (n / (n - 1)), NORM_MOMENTUM)
+        norm.num_batches_tracked += 1
+        torch.add(spread, NORM_EPSILON, out=room.tensor["inverse_sd"]).rsqrt_()
+
+    def _sample(self, room: _Room, norm: list[np.ndarray], *, dropout: float) -> float:
+        """From hidden sums to z; norm: mean and inverse standard deviation of the sums. Returns the summed KL."""
+        sums, uniform, hidden = room.arrays("sums", "uniform", "hidden")
+        gain, shift = self._value["encoder.norm.weight"], self._value["encoder.norm.bias"]
+        kernels.norm_and_relu(sums, gain, shift, *norm, uniform, dropout, hidden)
+        outputs, posterior = self.model.encoder.outputs, room.tensor["posterior"]
+        torch.addmm(outputs.bias, room.tensor["hidden"], outputs.weight.T, out=posterior)
+        return kernels.sample(*room.arrays("posterior", "noise"), LIMIT, self._simplex, room.array["z"])
+
+    @property
+    def _simplex(self) -> bool:
+        return self.model.config.prior == "logistic_normal"
+
+    def _decode(self, room: _Room, cells: np.ndarray, covariates: Tensor | None) -> float:
+        """Summed reconstruction error; the gradients of the decoder, and room's d_z, are filled in."""
+        decoder, gradient, z, n = self.model.decoder, self.gradient, room.tensor["z"], len(cells)
+        weight, intercept = decoder.loadings.detach().T, decoder.intercept.detach()  # (factors, genes), (genes,)
+        d_weight = gradient["decoder.loadings"].T
+        if not decoder.batch_norm:
+            error = self._reconstruct(room, cells, covariates, weight, intercept, self._tables)
+            torch.mm(z.T, room.tensor["logits"], out=d_weight)
+        else:
+            decoder.follow(z)
+            mean, covariance = moments(z)
+            spread = covariance @ weight  # (factors, genes)
+            variance = (weight * spread).sum(dim=0).add_(NORM_EPSILON)
+            scale = decoder.gain.detach() * variance.rsqrt()
+            folded = weight * scale
+            error = self._reconstruct(room, cells, covariates, folded, intercept - mean @ folded, self._tables)
+            d_folded, d_intercept = torch.mm(z.T, room.tensor["logits"]), room.tensor["d_intercept"]
+            scaled = scale * d_intercept
+            d_scale = (d_folded * weight).sum(dim=0) - d_intercept * (mean @ weight)
+            d_variance = -0.5 * d_scale * scale / variance
+            torch.mul(d_scale, variance.rsqrt(), out=gradient["decoder.gain"])
+            through_moments = (z - mean) @ ((weight * d_variance) @ weight.T) * (2.0 / n) - weight @ scaled / n
+            room.tensor["d_z"].add_(through_moments)
+            d_weight.copy_(d_folded * scale - torch.outer(mean, scaled) + 2.0 * d_variance * spread)
+        if decoder.has_intercept:
+            gradient["decoder.intercept"].copy_(room.tensor["d_intercept"])
+        gradient["log_theta"].copy_(room.tensor["d_log_theta"])
+        if covariates is not None:
+            parts = (covariates.T @ room.tensor["logits"]).split(decoder.level_counts)  # effects are centred
+            gradient["decoder.covariate_loadings"].T.copy_(torch.cat([part - part.mean(dim=0) for part in parts]))
+        return error
+
+    def _reconstruct(
+        self,
+        room: _Room,
+        cells: np.ndarray,
+        covariates: Tensor | None,
+        loadings: Tensor,
+        intercept: Tensor,
+        tables: tuple[Any, ...],
+    ) -> float:
+        """Summed error; in room the gradient of its mean: in the logits, in z, the intercept and log theta."""
+        torch.addmm(intercept, room.tensor["z"], loadings, out=room.tensor["logits"])
+        if covariates is not None:
+            room.tensor["logits"].addmm_(covariates, self.model.decoder.centred_covariates().T)
+        log_theta = self.model.bounded_log_theta().detach()
+        gradients = room.arrays("d_z", "d_intercept", "d_log_theta")
+        error = kernels.reconstruct(
+            *self.counts,
+            cells,
+            *self.library_size,
+            room.array["logits"],
+            loadings.numpy(),
+            log_theta.numpy(),
+            *gradients,
+        )
+        error -= len(cells) * kernels.interpolate(log_theta.numpy(), *tables, gradients[-1])
+        room.tensor["d_log_theta"].masked_fill_(log_theta != self.model.log_theta, 0.0)  # at a bound
+        return error
+
+    def _encoder_gradient(self, room: _Room, cells: np.ndarray, covariates: Tensor | None, kl_weight: float) -> None:
+        encoder, gradient, n_genes = self.model.encoder, self.gradient, self.source.n_genes
+        z, d_z, d_posterior, hidden = room.arrays("z", "d_z", "d_posterior", "hidden")
+        latent = (*room.arrays("posterior", "noise"), LIMIT, self._simplex)
+        kernels.sample_gradient(*latent, z, d_z, kl_weight, d_posterior)
+        torch.mm(room.tensor["hidden"].T, room.tensor["d_posterior"], out=gradient["encoder.outputs.weight"].T)
+        torch.sum(room.tensor["d_posterior"], dim=0, out=gradient["encoder.outputs.bias"])
+        torch.mm(room.tensor["d_posterior"], encoder.outputs.weight, out=room.tensor["d_hidden"])
+        d_sums = room.array["d_hidden"]  # becomes the gradient of the sums; that of their bias is 0 under batch norm
+        norm = (self._value["encoder.norm.weight"], room.array["inverse_sd"], encoder.dropout)
+        d_norm = (self._gradient["encoder.norm.weight"], self._gradient["encoder.norm.bias"])
+        kernels.norm_and_relu_gradient(d_sums, hidden, room.array["sums"], *norm, *d_norm)
+        d_weight = self._gradient["encoder.hidden.weight"]  # (inputs, hidden)
+        kernels.hidden_weight_gradient(*self.counts, cells, self.log1p, d_sums, d_weight[:n_genes])
+        if covariates is not None:
+            torch.mm(covariates.T, room.tensor["d_hidden"], out=gradient["encoder.hidden.weight"].T[n_genes:])
+
+    def state(self) -> dict[str, Any]:
+        """Adam's moments by parameter name, and its number of steps."""
+        return {
+            "steps": self.steps,
+            "mean": {name: piece.clone() for name, piece in self._by_name(self.mean).items()},
+            "square": {name: piece.clone() for name, piece in self._by_name(self.square).items()},
+        }
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Take up what state() gave."""
+        self.steps = state["steps"]
+        for key, flat in (("mean", self.mean), ("square", self.square)):
+            for name, piece in self._by_name(flat).items():
+                piece.copy_(state[key][name])
+
+    def _by_name(self, flat: Tensor) -> dict[str, Tensor]:
+        pieces = flat.split([value.numel() for value in self.parameters.values()])
+        return {
+            name: _shaped(piece, value) for (name, value), piece in zip(self.parameters.items(), pieces, strict=True)
+        }
+
+
+def _shaped(piece: Tensor, value: Tensor) -> Tensor:
+    """A flat piece in the shape of `value`; matrices lie column by column, so that a gene's encoder weights and a
+    factor's loadings stand side by side."""
+    return piece.view(value.T.shape).T if value.ndim == 2 else piece.view(value.shape)
+
+
+def _in_memory_order(value: Tensor) -> np.ndarray:
+    return (value.T if value.ndim == 2 else value).numpy()
+
+
+def _tables(rising: RisingFactorials) -> tuple[Any, ...]:
+    return rising.low, rising.step, rising.values.numpy(), rising.slopes.numpy()

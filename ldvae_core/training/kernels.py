@@ -1,0 +1,431 @@
+"""The loops of the fast path on processors, compiled by numba: plain arithmetic on arrays, no model, no state.
+
+The mathematics stands at the head of cpu_engine.py, which strings these loops together. Everything is in single
+precision but sums over cells. Two habits make them fast. Counts stay sparse: the encoder's first layer touches only
+genes with molecules, four at a time. And per-entry loops hold nothing that keeps the compiler from working on eight
+numbers at once: exp() is a polynomial, and no logarithm is taken per entry, because a sum of logarithms is the
+logarithm of a product.
+"""
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numba import njit
+
+FLOAT, INT = np.float32, np.int32
+REORDER = {"contract", "arcp", "nsz", "afn", "reassoc"}  # sums may be taken eight at a time; NaN and infinity stay
+LOWEST_EXPONENT = -87.0  # exp() of less is no normal number
+
+
+def _compiled(**options: Any) -> Callable[[Callable], Callable]:
+    """Division by zero gives infinity, as in numpy: the check for it would keep a loop from being vectorised."""
+    return njit(error_model="numpy", cache=True, nogil=True, **options)
+
+
+@_compiled(fastmath={"contract", "nsz"}, inline="always")
+def _exp(x: float) -> float:
+    """exp(x) for x <= 0 to 2 units in the last place: 2**n times a polynomial in the remainder (Cephes' scheme)."""
+    n = np.floor(x * FLOAT(1.44269504) + FLOAT(0.5))
+    r = x - n * FLOAT(0.693359375) + n * FLOAT(2.12194440e-4)
+    p = FLOAT(1.9875691500e-4)
+    p = p * r + FLOAT(1.3981999507e-3)
+    p = p * r + FLOAT(8.3334519073e-3)
+    p = p * r + FLOAT(4.1665795894e-2)
+    p = p * r + FLOAT(1.6666665459e-1)
+    p = p * r + FLOAT(5.0000001201e-1)
+    power = INT((INT(n) + INT(127)) << INT(23)).view(FLOAT)
+    return (p * r * r + r + FLOAT(1)) * power
+
+
+@_compiled(fastmath={"nnan", "nsz"})
+def _top(row: np.ndarray) -> float:
+    top = row[0]
+    for g in range(row.shape[0]):
+        top = max(top, row[g])
+    return top
+
+
+@_compiled(fastmath=REORDER)
+def _exponentiate(row: np.ndarray, top: float) -> float:
+    """row <- exp(row - top); returns the sum."""
+    total = FLOAT(0)
+    for g in range(row.shape[0]):
+        e = _exp(max(row[g] - top, FLOAT(LOWEST_EXPONENT)))
+        row[g] = e
+        total += e
+    return total
+
+
+@_compiled(fastmath=REORDER)
+def _residuals_without_counts(
+    row: np.ndarray, scale: float, inverse_theta: np.ndarray, residual: np.ndarray, product: np.ndarray
+) -> float:
+    """row <- m; residual <- -m / (1 + t); product <- product * (1 + t), t = m / theta; returns the residuals' sum."""
+    total = FLOAT(0)
+    for g in range(row.shape[0]):
+        m = row[g] * scale
+        r = -m / (FLOAT(1) + m * inverse_theta[g])
+        row[g] = m
+        residual[g] = r
+        total += r
+    for g in range(row.shape[0]):
+        product[g] *= 1.0 + np.float64(row[g] * inverse_theta[g])
+    return total
+
+
+@_compiled(fastmath=REORDER)
+def _logit_gradient(
+    row: np.ndarray, residual: np.ndarray, share: float, weight: float, sums: np.ndarray, gradient_sums: np.ndarray
+) -> None:
+    """row <- weight * (share * m - residual), the gradient of minus the log-likelihood; sums take up both."""
+    for g in range(row.shape[0]):
+        r = residual[g]
+        d = weight * (share * row[g] - r)
+        row[g] = d
+        sums[g] += r
+        gradient_sums[g] += d
+
+
+@_compiled(fastmath=REORDER)
+def _products(row: np.ndarray, loadings: np.ndarray, out: np.ndarray) -> None:
+    """out[k] <- row . loadings[k]."""
+    for k in range(out.shape[0]):
+        total = FLOAT(0)
+        loading = loadings[k]
+        for g in range(row.shape[0]):
+            total += row[g] * loading[g]
+        out[k] = total
+
+
+@_compiled(fastmath=REORDER)
+def _fold_logarithms(product: np.ndarray, log_sums: np.ndarray) -> None:
+    for g in range(product.shape[0]):
+        log_sums[g] += math.log(product[g])
+        product[g] = 1.0
+
+
+@_compiled(fastmath=REORDER)
+def reconstruct(
+    starts: np.ndarray,
+    genes: np.ndarray,
+    values: np.ndarray,
+    cells: np.ndarray,
+    library_size: np.ndarray,
+    largest_library: float,
+    logits: np.ndarray,
+    loadings: np.ndarray,
+    log_theta: np.ndarray,
+    d_z: np.ndarray,
+    d_intercept: np.ndarray,
+    d_log_theta: np.ndarray,
+) -> float:
+    """Sum over cells of -log p(x | z) without R, and the gradient of its mean over cells.
+
+    starts, genes, values: counts of all cells in compressed rows; cells (n,): those of this minibatch; library_size:
+    of all cells, and its maximum; logits (n, genes): replaced by their gradient; loadings (factors, genes), batch norm
+    folded in; d_z (n, factors), d_intercept (genes,), d_log_theta (genes,): written.
+    """
+    n_cells, n_genes = logits.shape
+    theta = np.exp(log_theta)
+    inverse_theta = FLOAT(1) / theta
+    residual, sums, product, log_sums = (
+        np.empty(n_genes, FLOAT),
+        np.zeros(n_genes, FLOAT),
+        np.ones(n_genes),
+        np.zeros(n_genes),
+    )
+    d_intercept[:] = FLOAT(0)
+    weight = FLOAT(1.0 / n_cells)
+    widest = 1.0 + largest_library * np.float64(inverse_theta.max())
+    cells_a_product = max(1, int(690.0 / math.log(widest)))  # as many factors as surely stay below 1e308
+    value = 0.0
+    for n in range(n_cells):
+        row, cell = logits[n], cells[n]
+        first, last = starts[cell], starts[cell + 1]
+        top = _top(row)
+        of_logits, molecules = 0.0, FLOAT(0)
+        for j in range(first, last):
+            g, x = genes[j], FLOAT(values[j])
+            of_logits += x * (row[g] - top - log_theta[g])
+            molecules += x
+        size = library_size[cell]
+        scale = size / _exponentiate(row, top)
+        total = _residuals_without_counts(row, scale, inverse_theta, residual, product)
+        small = 1.0  # product of (1 + t)**-x over this cell's counts
+        for j in range(first, last):
+            g, x = genes[j], FLOAT(values[j])
+            w = FLOAT(1) / (FLOAT(1) + row[g] * inverse_theta[g])
+            residual[g] += x * w
+            total += x * w
+            if x <= 3:
+                small *= w
+                if x >= 2:
+                    small *= w
+                if x == 3:
+                    small *= w
+                if small < 1e-200:
+                    of_logits += math.log(small)
+                    small = 1.0
+            else:
+                of_logits += x * math.log(w)
+        value -= of_logits + molecules * math.log(scale) + math.log(small)
+        _logit_gradient(row, residual, total / size, weight, sums, d_intercept)
+        _products(row, loadings, d_z[n])
+        if (n + 1) % cells_a_product == 0:
+            _fold_logarithms(product, log_sums)
+    _fold_logarithms(product, log_sums)
+    for g in range(n_genes):
+        in_logarithms = theta[g] * log_sums[g]
+        value += in_logarithms
+        d_log_theta[g] = weight * (sums[g] + FLOAT(in_logarithms))
+    return value
+
+
+@_compiled(fastmath=REORDER)
+def hidden_sums(
+    starts: np.ndarray,
+    genes: np.ndarray,
+    values: np.ndarray,
+    cells: np.ndarray,
+    log1p: np.ndarray,
+    weight: np.ndarray,
+    bias: np.ndarray,
+    out: np.ndarray,
+) -> None:
+    """out[n] <- bias + sum over the genes of cell n of log1p(x) weight[gene]; weight (genes or more, hidden)."""
+    for n in range(out.shape[0]):
+        row = out[n]
+        row[:] = bias
+        j, last = starts[cells[n]], starts[cells[n] + 1]
+        while j + 4 <= last:
+            y0, y1, y2, y3 = log1p[values[j]], log1p[values[j + 1]], log1p[values[j + 2]], log1p[values[j + 3]]
+            w0, w1, w2, w3 = weight[genes[j]], weight[genes[j + 1]], weight[genes[j + 2]], weight[genes[j + 3]]
+            for h in range(row.shape[0]):
+                row[h] += (y0 * w0[h] + y1 * w1[h]) + (y2 * w2[h] + y3 * w3[h])
+            j += 4
+        while j < last:
+            y0, w0 = log1p[values[j]], weight[genes[j]]
+            for h in range(row.shape[0]):
+                row[h] += y0 * w0[h]
+            j += 1
+
+
+@_compiled(fastmath=REORDER)
+def hidden_weight_gradient(
+    starts: np.ndarray,
+    genes: np.ndarray,
+    values: np.ndarray,
+    cells: np.ndarray,
+    log1p: np.ndarray,
+    d_hidden: np.ndarray,
+    d_weight: np.ndarray,
+) -> None:
+    """d_weight[gene] <- sum over cells of log1p(x) d_hidden[n]; d_hidden (n, hidden), d_weight (genes, hidden).
+
+    The counts are sorted by gene first, so that every row is written once.
+    """
+    n_genes = d_weight.shape[0]
+    ends = np.zeros(n_genes + 1, np.int64)
+    for n in range(cells.shape[0]):
+        for j in range(starts[cells[n]], starts[cells[n] + 1]):
+            ends[genes[j] + 1] += 1
+    for g in range(n_genes):
+        ends[g + 1] += ends[g]
+    cell_of, y_of = np.empty(ends[n_genes], INT), np.empty(ends[n_genes], FLOAT)
+    for n in range(cells.shape[0]):
+        for j in range(starts[cells[n]], starts[cells[n] + 1]):
+            place = ends[genes[j]]
+            ends[genes[j]] = place + 1
+            cell_of[place] = n
+            y_of[place] = log1p[values[j]]
+    j = np.int64(0)
+    for g in range(n_genes):
+        row, last = d_weight[g], ends[g]
+        row[:] = FLOAT(0)
+        while j + 4 <= last:
+            y0, y1, y2, y3 = y_of[j], y_of[j + 1], y_of[j + 2], y_of[j + 3]
+            d0, d1, d2, d3 = (
+                d_hidden[cell_of[j]],
+                d_hidden[cell_of[j + 1]],
+                d_hidden[cell_of[j + 2]],
+                d_hidden[cell_of[j + 3]],
+            )
+            for h in range(row.shape[0]):
+                row[h] += (y0 * d0[h] + y1 * d1[h]) + (y2 * d2[h] + y3 * d3[h])
+            j += 4
+        while j < last:
+            y0, d0 = y_of[j], d_hidden[cell_of[j]]
+            for h in range(row.shape[0]):
+                row[h] += y0 * d0[h]
+            j += 1
+
+
+@_compiled(fastmath=REORDER)
+def adam(
+    values: np.ndarray,
+    gradient: np.ndarray,
+    mean: np.ndarray,
+    square: np.ndarray,
+    step: int,
+    rate: float,
+    epsilon: float,
+    weight_decay: float,
+) -> None:
+    """One step of Adam (Kingma and Ba 2015; weight decay added to the gradient), as torch.optim.Adam; all flat."""
+    size = FLOAT(rate / (1.0 - 0.9**step))
+    spread = FLOAT(1.0 / math.sqrt(1.0 - 0.999**step))
+    e, decay = FLOAT(epsilon), FLOAT(weight_decay)
+    for i in range(values.shape[0]):
+        g = gradient[i] + decay * values[i]
+        m = mean[i] + FLOAT(0.1) * (g - mean[i])
+        v = FLOAT(0.999) * square[i] + FLOAT(0.001) * g * g
+        mean[i], square[i] = m, v
+        values[i] -= size * m / (np.sqrt(v) * spread + e)
+
+
+@_compiled(fastmath=REORDER)
+def norm_and_relu(
+    sums: np.ndarray,
+    gain: np.ndarray,
+    shift: np.ndarray,
+    mean: np.ndarray,
+    inverse_sd: np.ndarray,
+    uniform: np.ndarray,
+    dropout: float,
+    hidden: np.ndarray,
+) -> None:
+    """sums <- (sums - mean) * inverse_sd; hidden <- relu(gain * sums + shift), silenced where uniform < dropout.
+
+    uniform (n, hidden units), unused without dropout.
+    """
+    kept = FLOAT(1.0 / (1.0 - dropout))
+    for n in range(sums.shape[0]):
+        row, out = sums[n], hidden[n]
+        for h in range(row.shape[0]):
+            row[h] = (row[h] - mean[h]) * inverse_sd[h]
+            out[h] = max(gain[h] * row[h] + shift[h], FLOAT(0))
+        if dropout > 0.0:
+            chance = uniform[n]
+            for h in range(row.shape[0]):
+                out[h] = out[h] * kept if chance[h] >= dropout else FLOAT(0)
+
+
+@_compiled(fastmath=REORDER)
+def column_moments(values: np.ndarray, mean: np.ndarray, variance: np.ndarray) -> None:
+    """Mean and variance (divided by the number of rows) of every column."""
+    n = FLOAT(values.shape[0])
+    mean[:] = FLOAT(0)
+    variance[:] = FLOAT(0)
+    for i in range(values.shape[0]):
+        row = values[i]
+        for h in range(row.shape[0]):
+            mean[h] += row[h]
+    for h in range(mean.shape[0]):
+        mean[h] /= n
+    for i in range(values.shape[0]):
+        row = values[i]
+        for h in range(row.shape[0]):
+            variance[h] += (row[h] - mean[h]) ** 2
+    for h in range(mean.shape[0]):
+        variance[h] /= n
+
+
+@_compiled(fastmath=REORDER)
+def norm_and_relu_gradient(
+    d_hidden: np.ndarray,
+    hidden: np.ndarray,
+    normalised: np.ndarray,
+    gain: np.ndarray,
+    inverse_sd: np.ndarray,
+    dropout: float,
+    d_gain: np.ndarray,
+    d_shift: np.ndarray,
+) -> None:
+    """d_hidden <- the gradient of the sums before batch norm; a silenced or negative unit has hidden == 0."""
+    n, kept = FLOAT(d_hidden.shape[0]), FLOAT(1.0 / (1.0 - dropout))
+    d_gain[:] = FLOAT(0)
+    d_shift[:] = FLOAT(0)
+    for i in range(d_hidden.shape[0]):
+        d, out, x = d_hidden[i], hidden[i], normalised[i]
+        for h in range(d.shape[0]):
+            s = d[h] * kept if out[h] > 0 else FLOAT(0)
+            d[h] = s
+            d_shift[h] += s
+            d_gain[h] += s * x[h]
+    for i in range(d_hidden.shape[0]):
+        d, x = d_hidden[i], normalised[i]
+        for h in range(d.shape[0]):
+            d[h] = gain[h] * inverse_sd[h] * (d[h] - d_shift[h] / n - x[h] * (d_gain[h] / n))
+
+
+@_compiled()
+def sample(posterior: np.ndarray, noise: np.ndarray, limit: float, simplex: bool, z: np.ndarray) -> float:
+    """z <- mean + noise * sd, on the simplex for a logistic-normal prior; returns the sum over cells of the KL.
+
+    posterior (n, 2 factors): mean and log-variance side by side; noise (n, factors).
+    """
+    n_cells, n_factors = z.shape
+    kl = 0.0
+    for n in range(n_cells):
+        top = FLOAT(-np.inf)
+        for k in range(n_factors):
+            mean, log_variance = posterior[n, k], min(max(posterior[n, n_factors + k], -limit), limit)
+            kl += 0.5 * (mean * mean + math.exp(log_variance) - 1.0 - log_variance)
+            z[n, k] = mean + noise[n, k] * math.exp(0.5 * log_variance)
+            top = max(top, z[n, k])
+        if simplex:
+            total = FLOAT(0)
+            for k in range(n_factors):
+                z[n, k] = math.exp(z[n, k] - top)
+                total += z[n, k]
+            for k in range(n_factors):
+                z[n, k] /= total
+    return kl
+
+
+@_compiled()
+def sample_gradient(
+    posterior: np.ndarray,
+    noise: np.ndarray,
+    limit: float,
+    simplex: bool,
+    z: np.ndarray,
+    d_z: np.ndarray,
+    kl_weight: float,
+    d_posterior: np.ndarray,
+) -> None:
+    """d_posterior <- gradient of the mean loss, of d_z (its part through z) and of kl_weight times the mean KL."""
+    n_cells, n_factors = z.shape
+    weight = kl_weight / n_cells
+    for n in range(n_cells):
+        shared = 0.0
+        if simplex:
+            for k in range(n_factors):
+                shared += d_z[n, k] * z[n, k]
+        for k in range(n_factors):
+            d = z[n, k] * (d_z[n, k] - shared) if simplex else d_z[n, k]
+            log_variance = posterior[n, n_factors + k]
+            d_posterior[n, k] = d + weight * posterior[n, k]
+            inside = -limit <= log_variance <= limit
+            slope = 0.5 * (d * noise[n, k] * math.exp(0.5 * log_variance) + weight * (math.exp(log_variance) - 1.0))
+            d_posterior[n, n_factors + k] = slope if inside else 0.0
+
+
+@_compiled()
+def interpolate(
+    log_theta: np.ndarray, low: float, step: float, values: np.ndarray, slopes: np.ndarray, d_log_theta: np.ndarray
+) -> float:
+    """Sum over genes of the tables at log_theta (cubic Hermite); its slope is taken off d_log_theta."""
+    total, last = 0.0, values.shape[0] - 2
+    for g in range(log_theta.shape[0]):
+        position = (log_theta[g] - low) / step
+        left = min(max(np.int64(math.floor(position)), 0), last)
+        u = position - left
+        v0, s0, s1 = values[left, g], slopes[left, g], slopes[left + 1, g]
+        rise = values[left + 1, g] - v0
+        square, cube = 3 * rise - 2 * s0 - s1, s0 + s1 - 2 * rise
+        total += v0 + u * (s0 + u * (square + u * cube))
+        d_log_theta[g] -= (s0 + u * (2 * square + u * 3 * cube)) / step
+    return total

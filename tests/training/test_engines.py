@@ -1,0 +1,149 @@
+"""The compiled engine takes the plain path's steps: the same values, gradients, running statistics and runs."""
+
+import sys
+
+import numpy as np
+import pytest
+import torch
+
+from ldvae_core.data.split import split_cells
+from ldvae_core.model.config import Covariate, ModelConfig, TrainingConfig
+from ldvae_core.training.cpu_engine import CpuEngine
+from ldvae_core.training.engine import TorchEngine
+from ldvae_core.training.loop import Trainer
+
+MODELS = {
+    "normal": {},
+    "batch norm": {"batch_norm": True},
+    "logistic-normal": {"prior": "logistic_normal"},
+    "logistic-normal, batch norm": {"prior": "logistic_normal", "batch_norm": True},
+    "no intercept": {"intercept": False},
+    "no dropout": {"dropout": 0.0},
+    "covariates": {"covariates": (Covariate("donor", ("a", "b", "c")), Covariate("lane", ("1", "2")))},
+    "covariates, batch norm": {"batch_norm": True, "covariates": (Covariate("donor", tuple("abcde")),)},
+}
+HALF = 0.5  # a KL weight that is neither 0 nor 1
+
+
+@pytest.fixture
+def both_engines(few_cells):
+    """both_engines(model settings) gives trainers of the same start: compiled, and plain autograd."""
+    torch.set_num_threads(1)
+
+    def build(settings: dict, **training) -> tuple[Trainer, Trainer]:
+        counts, trainers = few_cells.counts, []
+        config = ModelConfig(counts.n_genes, n_factors=3, **settings)
+        drawn = np.random.default_rng(3)
+        levels = [np.eye(len(item.levels))[drawn.integers(0, len(item.levels), 300)] for item in config.covariates]
+        covariates = np.concatenate(levels, axis=1) if levels else np.zeros((300, 0))
+        for fast in (True, False):
+            trainer = Trainer(
+                counts.counts,
+                counts.library_size,
+                split_cells(300, seed=0),
+                covariates,
+                model_config=config,
+                training_config=TrainingConfig(**training),
+                device=torch.device("cpu"),
+                fast=fast,
+            )
+            trainers.append(trainer)
+        _shake(*(trainer.model for trainer in trainers))
+        return trainers[0], trainers[1]
+
+    return build
+
+
+def _shake(*models) -> None:
+    """Move every parameter by the same random amounts, so that none stands at zero."""
+    for model in models:
+        drawn = torch.Generator().manual_seed(9)
+        with torch.no_grad():
+            for value in model.parameters():
+                if value.requires_grad:
+                    value.add_(0.1 * torch.randn(value.shape, generator=drawn))
+
+
+@pytest.mark.parametrize("settings", MODELS.values(), ids=MODELS)
+def test_the_compiled_gradient_is_autograds(both_engines, settings):
+    """One minibatch of all training cells: error, KL, every parameter's gradient, and the running statistics."""
+    compiled, plain = both_engines(settings)
+    assert isinstance(compiled.engine, CpuEngine)
+    assert isinstance(plain.engine, TorchEngine)
+    error, kl = compiled.engine.gradients(compiled.train_cells, HALF)
+    terms = plain.engine.terms(plain.source.minibatch(torch.from_numpy(plain.train_cells)))
+    terms.loss(HALF).backward()
+    assert error == pytest.approx(terms.reconstruction_error.mean().item(), rel=1e-6)
+    assert kl == pytest.approx(terms.kl_factors.mean().item(), rel=1e-5)
+    assert plain.model.encoder.hidden.bias.grad.abs().max() < 1e-4  # batch norm takes it off: autograd finds rounding
+    assert (compiled.engine.gradient["encoder.hidden.bias"] == 0).all()
+    for name, value in plain.engine.parameters.items():
+        tolerance = 1e-4 if name == "encoder.hidden.bias" else 1e-4 * value.grad.abs().max().item() + 1e-6
+        assert torch.allclose(compiled.engine.gradient[name], value.grad, rtol=1e-4, atol=tolerance), name
+    for (name, ours), theirs in zip(compiled.model.named_buffers(), plain.model.buffers(), strict=True):
+        assert torch.allclose(ours.double(), theirs.double(), rtol=1e-5, atol=1e-6), name
+
+
+@pytest.mark.parametrize("settings", MODELS.values(), ids=MODELS)
+def test_the_compiled_evaluation_is_the_plain_one(both_engines, settings):
+    """Validation error and KL in evaluation mode, from the same draws."""
+    compiled, plain = both_engines(settings)
+    cells = compiled.validation_cells
+    assert compiled.evaluate(cells) == pytest.approx(plain.evaluate(cells), rel=1e-6)
+
+
+@pytest.mark.parametrize("settings", [MODELS["normal"], MODELS["logistic-normal, batch norm"]], ids=["plain", "both"])
+def test_a_compiled_run_follows_the_plain_run(both_engines, settings):
+    """Five epochs of Adam from the same start end at the same validation error and the same loadings."""
+    compiled, plain = both_engines(settings, n_epochs=5, minibatch_size=64)
+    for trainer in (compiled, plain):
+        trainer.train()
+    ours, theirs = (trainer.state.history[-1].validation_reconstruction_error for trainer in (compiled, plain))
+    assert ours == pytest.approx(theirs, rel=2e-4)
+    loadings = [trainer.model.decoder.loadings.detach() for trainer in (compiled, plain)]
+    assert torch.allclose(*loadings, atol=0.02)
+
+
+def test_either_engine_goes_on_where_the_other_stood(both_engines):
+    """The saved state of Adam is one for both: a step after the change equals a step without it."""
+    compiled, plain = both_engines({"dropout": 0.0}, n_epochs=4, minibatch_size=64)
+    cells = compiled.train_cells  # all of them: then the plain lgamma terms are the tabulated ones
+    for _ in range(3):
+        plain.engine.step(torch.from_numpy(cells), 1.0, 1e-2)
+    compiled.restore(plain.snapshot())
+    for trainer, chosen in ((compiled, cells), (plain, torch.from_numpy(cells))):
+        trainer.engine.step(chosen, 1.0, 1e-2)
+    for name, value in plain.engine.parameters.items():
+        assert torch.allclose(compiled.engine.parameters[name], value, atol=2e-4), name
+
+
+def test_without_numba_training_takes_autograd(few_cells, trainer_for, monkeypatch, caplog):
+    """A machine without the compiler trains all the same, and the log says why it is slower."""
+    monkeypatch.setitem(sys.modules, "ldvae_core.training.cpu_engine", None)
+    trainer = trainer_for(few_cells, n_epochs=2)
+    assert isinstance(trainer.engine, TorchEngine)
+    assert "compiled training step is not available" in caplog.text
+    assert trainer.train() == "go"
+
+
+def test_huge_and_tiny_values_stay_finite(both_engines):
+    """Loadings that push fractions to 0 and 1, and inverse dispersions at both bounds, give finite figures."""
+    compiled, plain = both_engines({})
+    for trainer in (compiled, plain):
+        with torch.no_grad():
+            trainer.model.decoder.loadings.mul_(100.0)
+            trainer.model.log_theta.copy_(torch.linspace(-9.0, 12.0, 60))
+    error, _ = compiled.engine.gradients(compiled.train_cells, 1.0)
+    terms = plain.engine.terms(plain.source.minibatch(torch.from_numpy(plain.train_cells)))
+    terms.loss().backward()
+    assert error == pytest.approx(terms.reconstruction_error.mean().item(), rel=1e-5)
+    theirs = plain.model.log_theta.grad
+    assert torch.allclose(compiled.engine.gradient["log_theta"], theirs, rtol=1e-3, atol=1e-3 * theirs.abs().max())
+
+
+def test_the_compiled_engine_says_when_the_loss_is_no_number(both_engines):
+    """A parameter that is not a number gives figures that are not, so that the loop can go back."""
+    compiled, _ = both_engines({})
+    with torch.no_grad():
+        compiled.model.decoder.loadings[0, 0] = torch.nan
+    assert not np.isfinite(compiled.engine.gradients(compiled.train_cells, 1.0)).all()
