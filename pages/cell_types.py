@@ -13,9 +13,11 @@ from pages.parts.separation_views import (
     show_separation,
     types_picker,
 )
+from pages.parts.structure import say_what_it_is
 
 page_header("Cell types", "Which programs, and which genes, tell cells apart?")
 opened = require_run()
+say_what_it_is(opened)
 with st.container(horizontal=True, vertical_alignment="top", gap="small", key="controls"):
     column = annotation_picker(opened, key="label", label="Annotation")
     if column is None:

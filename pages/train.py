@@ -9,16 +9,29 @@ from pages.parts.text import show
 from pages.parts.training_devices import kind_of
 from pages.parts.training_form import Form, show_form
 from pages.parts.training_panel import show_panel
-from pages.parts.training_plan import duration, papers_models, seconds_expected, settings_of, submit_once
+from pages.parts.training_plan import (
+    BASELINE_PASSES,
+    baseline_models,
+    duration,
+    papers_models,
+    seconds_expected,
+    settings_of,
+    submit_once,
+)
 from pages.parts.training_runs import show_runs
+
+MAKERS = {"five": papers_models, "baselines": baseline_models}  # presets of several runs
+NUMBERS = {"five": ("Five", 5), "baselines": ("Three", 3)}
 
 
 def estimate(form: Form) -> str:
     """How long it will take, roughly, and what it waits for."""
     runs, cards = store(), store().cards()
-    seconds = seconds_expected(form.data, form.training["n_epochs"], form.device, cards, runs)
-    if form.plan == "five":
-        return f"Five runs, one after the other: roughly {duration(5 * seconds)} on this {kind_of(form.device)}."
+    passes = form.training["n_epochs"] or BASELINE_PASSES
+    seconds = seconds_expected(form.data, passes, form.device, cards, runs)
+    if form.plan in NUMBERS:
+        word, n = NUMBERS[form.plan]
+        return f"{word} runs, one after the other: roughly {duration(n * seconds)} on this {kind_of(form.device)}."
     waiting = sum(card.state in ("queued", "running") for card in cards)
     after = f", after {waiting} other run{'s' * (waiting > 1)}" if waiting else ""
     return f"Roughly {duration(seconds)} on this {kind_of(form.device)}{after}."
@@ -26,7 +39,7 @@ def estimate(form: Form) -> str:
 
 def launch(form: Form) -> None:
     """Queue what the form says and make it the run in use. Raises LdvaeError; then nothing was queued."""
-    make = papers_models if form.plan == "five" else lambda *values: [settings_of(*values)]
+    make = MAKERS.get(form.plan, lambda *values: [settings_of(*values)])
     wanted = make(form.data, form.name, form.model, form.training)
     submitted = [submit_once(store(), settings) for settings in wanted]
     if not any(new for _, new in submitted):
@@ -41,7 +54,7 @@ with st.container(key="split"):
 with left, st.container(gap="xsmall", key="train_form"):
     form = show_form()
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key="train_launch"):
-        label = "Train five models" if form.plan == "five" else "Train"
+        label = {"five": "Train five models", "baselines": "Train three baselines"}.get(form.plan, "Train")
         pressed = st.button(label, key="train", type="primary", icon=":material/play_arrow:")
         show(estimate(form), kind="quiet")
     if pressed:

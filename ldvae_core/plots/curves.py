@@ -1,6 +1,6 @@
 """How a run learns: training thin, validation bold, in a range that the first epochs do not crush."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -66,7 +66,7 @@ def plot_learning_curves(
     lines = [line for name, table in runs.items() for line in _lines(name, table, measure, smoothing)]
     logarithmic = log_axis and measure in ("reconstruction_error", "kl") and all((i.values > 0).all() for i in lines)
     figure = _axes(measure, mode, height, _last_epoch(runs, n_epochs))
-    inks = _inks(list(runs), mode)
+    inks = run_inks(list(runs), mode)
     if measure != "kl_weight":
         for name, table in runs.items():
             figure.add_trace(_weight_trace(table, inks[name] if len(runs) > 1 else palette(mode).quiet))
@@ -224,7 +224,8 @@ def _note(figure: go.Figure, words: str, mode: Mode, *, above: bool) -> None:
     )
 
 
-def _inks(runs: list[str], mode: Mode) -> dict[str, str]:
+def run_inks(runs: Sequence[str], mode: Mode) -> dict[str, str]:
+    """A colour for every run, legible as text; the accent for a single one."""
     if len(runs) == 1:
         return {runs[0]: palette(mode).accent}
     return {run: legible(OKABE_ITO[i % len(OKABE_ITO)], mode, text=True) for i, run in enumerate(runs)}

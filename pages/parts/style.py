@@ -54,9 +54,9 @@ _CSS = """
 .st-key-factor_list [data-testid=stCaptionContainer],
   .st-key-factor_list [data-testid=stRadioCaption] {{ opacity: 1; color: {quiet}; }}
 @media (max-width: 1100px) {{
-  .st-key-split > [data-testid=stLayoutWrapper] > [data-testid=stHorizontalBlock] {{ flex-direction: column;
+  [class*=st-key-split] > [data-testid=stLayoutWrapper] > [data-testid=stHorizontalBlock] {{ flex-direction: column;
     gap: .5rem; }}
-  .st-key-split [data-testid=stHorizontalBlock] > [data-testid=stColumn] {{ width: 100% !important;
+  [class*=st-key-split] [data-testid=stHorizontalBlock] > [data-testid=stColumn] {{ width: 100% !important;
     flex: 1 1 auto !important; min-width: 0; }}
   .st-key-factor_list, [data-testid=stLayoutWrapper]:has(> .st-key-factor_list) {{ height: 11rem !important;
     max-height: 11rem !important; flex: none !important; }}

@@ -1,27 +1,24 @@
 """The form of the Train page: which data, how many programs, what decoder, how long. Its values outlive other pages."""
 
-import os
 from typing import Any, NamedTuple
 
 import streamlit as st
 
 from ldvae_core.errors import LdvaeError
-from ldvae_core.model.config import FIRST_PASS_UPDATES, REFERENCE_MINIBATCH, REFERENCE_RATE, THOROUGH, default_epochs
+from ldvae_core.model.config import FIRST_PASS_UPDATES, REFERENCE_MINIBATCH, THOROUGH, default_epochs
 from ldvae_core.runs.datasets import Datasets
-from ldvae_core.runs.settings import LONGEST_NAME
 from ldvae_core.runs.workspace import DEMO
 from pages.parts.problems import problem_box
 from pages.parts.runs import go, store
 from pages.parts.text import as_html, count, plain, show
+from pages.parts.training_advanced import KEPT, SENTENCES, method_in_use, show_advanced
 from pages.parts.training_devices import await_devices, found_devices, kind_of
-from pages.parts.training_plan import DATA_CHOICE, Data, data_of
+from pages.parts.training_plan import BASELINES, DATA_CHOICE, Data, data_of
 
-PLANS = {"first": "First pass", "thorough": "Thorough", "five": "The paper's five models"}
+PLANS = {"first": "First pass", "thorough": "Thorough", "five": "The paper's five models", "baselines": "Baselines"}
+PRESETS = ("five", "baselines")  # that train several models
 PRIORS = {"normal": "Normal", "logistic_normal": "Logistic-normal"}
-LIKELIHOODS = {"nb": "Negative binomial", "poisson": "Poisson", "zinb": "Zero-inflated negative binomial"}
-LIBRARIES = {"observed": "Observed", "latent": "Latent, as published"}
 SELECTIONS = {"variance": "highest variance", "seurat_v3": "seurat_v3"}
-KEPT: dict[str, Any] = {"persist_state": "session"}  # a visit to another page does not empty the form
 
 
 class Form(NamedTuple):
@@ -40,21 +37,32 @@ def show_form() -> Form:
     data = _pick_data()
     plan = st.session_state.get("train_plan") or PLANS["first"]
     plan = next((key for key, word in PLANS.items() if word == plan), "first")
+    method = method_in_use(preset=plan in PRESETS)
+    fitted = method in BASELINES or plan == "baselines"  # in one go: no decoder, no epochs
     _head("Programs", "How many to look for, and of what kind.")
+    model: dict[str, Any] = {} if method in ("ldvae", "vae") else {"method": method}
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
-        n_factors = st.number_input(
-            "Factors", 1, min(100, max(data.n_genes - 1, 1)), 10, key="train_n_factors", width=120, **KEPT,
-            help="More factors give finer programs; unused ones switch themselves off. The paper uses 10 and 20.",
-        )  # fmt: skip
-        prior = _choice("Prior", PRIORS, key="train_prior", disabled=plan == "five",
-                        help="**Normal**: factors go both ways from 0. **Logistic-normal**: a cell is a mixture; its "
-                        "factors are shares that sum to 1.")  # fmt: skip
-    batch_norm, intercept = _decoder(fixed=plan == "five")
-    plan, n_epochs, seed, asked, device = _training(data)
-    name, model, more = _advanced(data)
-    model = {"n_factors": n_factors, "prior": prior, "batch_norm": batch_norm, "intercept": intercept, **model}
+        if method != "gene_mean":
+            model["n_factors"] = st.number_input(
+                "Factors", 1, min(100, max(data.n_genes - 1, 1)), 10, key="train_n_factors", width=120, **KEPT,
+                help="More factors give finer programs; unused ones switch themselves off. The paper uses 10 and 20.",
+            )  # fmt: skip
+        if not fitted:
+            model["prior"] = _choice(
+                "Prior", PRIORS, key="train_prior", disabled=plan == "five",
+                help="**Normal**: factors go both ways from 0. **Logistic-normal**: a cell is a mixture; its factors "
+                "are shares that sum to 1.",
+            )  # fmt: skip
+    if fitted:
+        words = "PCA, NMF and the gene mean, with the same cells, genes and split." if plan == "baselines" else ""
+        show(words or f"{SENTENCES[method]} Choose another method below, under Advanced.", kind="quiet")
+    else:
+        model["batch_norm"], model["intercept"] = _decoder(fixed=plan == "five")
+        model |= {"decoder": "neural"} if method == "vae" else {}
+    plan, n_epochs, seed, asked, device = _training(data, fitted=fitted)
+    name, advanced, more = show_advanced(data, method=method, preset=plan in PRESETS)
     training = {"n_epochs": n_epochs, "seed": seed, "device": asked, **more}
-    return Form(data, plan, name, model, training, device)
+    return Form(data, plan, name, {**model, **advanced}, training, device)
 
 
 def _pick_data() -> Data:
@@ -103,10 +111,14 @@ def _decoder(*, fixed: bool) -> tuple[bool, bool]:
     return batch_norm, intercept
 
 
-def _training(data: Data) -> tuple[str, int, int, str, str]:
-    """Plan, epochs, seed, the device asked for, and the one that will be used."""
+def _training(data: Data, *, fitted: bool) -> tuple[str, int | None, int, str, str]:
+    """Plan, epochs (None where there are none), seed, the device asked for, and the one that will be used."""
     _head("Training", "How long, from which start, and where.")
     plan = _choice("Plan", PLANS, key="train_plan")
+    if fitted:
+        seed = _seed()
+        show("A baseline is fitted in one go, on the CPU, without epochs.", kind="quiet")
+        return plan, None, seed, "cpu", "cpu"
     rule = default_epochs(
         data.n_train, st.session_state.get("train_minibatch") or REFERENCE_MINIBATCH, thorough=plan == "thorough"
     )
@@ -121,8 +133,7 @@ def _training(data: Data) -> tuple[str, int, int, str, str]:
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         n_epochs = st.number_input("Epochs", 1, 100_000, key="train_epochs", width=105, **KEPT,
                                    help="One epoch shows every training cell once.")  # fmt: skip
-        seed = st.number_input("Seed", 0, 2**32 - 1, 0, key="train_seed", width=95, **KEPT,
-                               help="The same seed gives the same run; another one shows what to trust.")  # fmt: skip
+        seed = _seed()
         words = {name: f"Best ({kind_of(best)})" if name == "auto" else kind_of(name) for name in names}
         asked = st.selectbox("Device", names, key="train_device", width=135, format_func=words.get, **KEPT)
     updates = FIRST_PASS_UPDATES * (THOROUGH if plan == "thorough" else 1)
@@ -134,33 +145,9 @@ def _training(data: Data) -> tuple[str, int, int, str, str]:
     return plan, n_epochs, seed, asked, best if asked == "auto" else asked
 
 
-def _advanced(data: Data) -> tuple[str, dict[str, Any], dict[str, Any]]:
-    """The folded part: name of the run, settings of the model, settings of the training."""
-    known = list(data.annotations)
-    if kept := st.session_state.get("train_covariates"):  # another data set has other annotations
-        st.session_state["train_covariates"] = [name for name in kept if name in known]
-    with st.expander("Advanced", key="train_advanced"):
-        name = st.text_input("Name of the run", key="train_name", max_chars=LONGEST_NAME - 40, **KEPT,
-                             placeholder="made from the settings")  # fmt: skip
-        left, right = st.columns(2, gap="small")
-        minibatch = left.number_input("Minibatch size", 2, 1_000_000, 128, key="train_minibatch", **KEPT,
-                                      help="Cells per update of the model.")  # fmt: skip
-        usual = f"{REFERENCE_RATE * (minibatch / REFERENCE_MINIBATCH) ** 0.5:.2g} (automatic)"
-        rate = right.number_input("Learning rate", 1e-7, 1.0, None, step=0.001, format="%.5g", key="train_rate",
-                                  placeholder=usual, **KEPT)  # fmt: skip
-        hidden = left.number_input("Hidden units", 8, 4096, 128, key="train_hidden", **KEPT,
-                                   help="Width of the encoder; the decoder stays linear.")  # fmt: skip
-        threads = right.number_input("CPU threads", 1, os.cpu_count() or 1, None, key="train_threads", **KEPT,
-                                     placeholder="automatic")  # fmt: skip
-        likelihood = _select(LIKELIHOODS, "Likelihood", key="train_likelihood")
-        library = _select(LIBRARIES, "Library size", key="train_library")
-        covariates = st.multiselect(
-            "Correct for", known, key="train_covariates", format_func=plain, **KEPT,
-            placeholder="no annotation" if known else "this data has no annotation",
-            help="Annotations such as sequencing batch or donor, whose effect is kept out of the programs.",
-        )  # fmt: skip
-    model = {"likelihood": likelihood, "library": library, "n_hidden": hidden, "covariates": list(covariates)}
-    return name, model, {"minibatch_size": minibatch, "learning_rate": rate, "threads": threads}
+def _seed() -> int:
+    return st.number_input("Seed", 0, 2**32 - 1, 0, key="train_seed", width=95, **KEPT,
+                           help="The same seed gives the same run and the same split of the cells.")  # fmt: skip
 
 
 def _head(title: str, words: str) -> None:
@@ -173,7 +160,3 @@ def _choice(label: str, options: dict[str, str], *, key: str, **more: Any) -> st
     unset = {} if key in st.session_state else {"default": words[0]}
     chosen = st.segmented_control(label, words, key=key, required=True, **unset, **KEPT, **more)
     return next((option for option, word in options.items() if word == chosen), next(iter(options)))
-
-
-def _select(options: dict[str, str], label: str, *, key: str) -> str:
-    return st.selectbox(label, list(options), format_func=lambda option: options.get(option, option), key=key, **KEPT)

@@ -7,6 +7,7 @@ import streamlit as st
 from ldvae_core.errors import LdvaeError, RunError
 from ldvae_core.runs.cards import Progress, RunCard
 from ldvae_core.runs.jobs import Request
+from ldvae_core.runs.table import BASELINES, method_of, model_words
 from pages.parts.problems import problem_box, refusals
 from pages.parts.runs import go_next, store
 from pages.parts.sidebar import run_state_html
@@ -57,7 +58,8 @@ def _panel(run_id: str, drawn: tuple[tuple[str, str, str, int], ...]) -> None:
         _head(card)
         _show_progress(card, progress)
         _buttons(card)
-        show_curves(card, cards, n_epochs=progress.n_epochs or _planned(card))
+        if method_of(card) not in BASELINES:  # which are fitted in one go
+            show_curves(card, cards, n_epochs=progress.n_epochs or _planned(card))
         _programs(card, progress)
 
 
@@ -69,11 +71,8 @@ def _planned(card: RunCard) -> int:
 def _head(card: RunCard) -> None:
     facts = []
     if card.settings is not None:
-        model = card.settings.model
-        facts.append(count(card.settings.n_factors, "factor"))
-        facts.append("logistic-normal prior" if model.get("prior") == "logistic_normal" else "normal prior")
-        facts += ["neural decoder"] if model.get("decoder") == "neural" else []
-        facts += ["batch norm"] if model.get("batch_norm") else []
+        facts += [count(card.n_factors, "factor")] if card.n_factors else []
+        facts.append(model_words(card.settings.model))
     if card.n_cells and card.n_genes:
         facts.append(f"{card.n_cells:,} cells x {card.n_genes:,} genes")
     name, said = as_html(card.name), ", ".join(map(as_html, facts))
@@ -127,8 +126,12 @@ def _test_figures(card: RunCard, progress: Progress) -> None:
     facts = [
         ("test reconstruction error, nats per cell", card.test_reconstruction_error),
         ("test ELBO", card.test_elbo),
+        ("test IWLL", card.metrics.get("test_iwll")),
     ]
     parts = [f"<div><b>{value:,.1f}</b><span>{words}</span></div>" for words, value in facts if value is not None]
+    if method_of(card) in BASELINES:
+        show("".join(parts), kind="facts")
+        return
     epochs = f"{card.epoch:,} of {progress.n_epochs:,}" if card.epoch and progress.n_epochs else f"{card.epoch or 0:,}"
     parts.append(f"<div><b>{epochs}</b><span>epochs</span></div>")
     if progress.seconds:
@@ -140,7 +143,7 @@ def _test_figures(card: RunCard, progress: Progress) -> None:
 
 def _buttons(card: RunCard) -> None:
     """Only what makes sense now."""
-    run_id, training = card.run_id, card.state == "running" and card.stage not in ("analysing", "finished", "stopped")
+    training = card.state == "running" and card.stage not in ("analysing", "finished", "stopped")
     with st.container(horizontal=True, gap="small", key="train_buttons"):
         if training and card.stage == "training":
             _ask("Stop and keep", "stop", card, icon="stop_circle", help="End now, with what it has learned so far.")
@@ -153,10 +156,18 @@ def _buttons(card: RunCard) -> None:
                 st.markdown("Cancel this run and throw away what it has learned?")
                 _ask("Yes, cancel it", "cancel", card, icon="delete")
         if card.has_results:
-            if st.button("See its factors", key="train_to_factors", type="primary", icon=":material/scatter_plot:"):
-                go_next("factors.py", run_id)
-            if st.button("Cell types", key="train_to_types", icon=":material/bubble_chart:"):
-                go_next("cell_types.py", run_id)
+            _doors(card)
+
+
+def _doors(card: RunCard) -> None:
+    """Where its results are shown; a run without factors has nothing on the first two pages."""
+    if card.n_factors:
+        if st.button("See its factors", key="train_to_factors", type="primary", icon=":material/scatter_plot:"):
+            go_next("factors.py", card.run_id)
+        if st.button("Cell types", key="train_to_types", icon=":material/bubble_chart:"):
+            go_next("cell_types.py", card.run_id)
+    if st.button("Compare", key="train_to_compare", icon=":material/compare_arrows:"):
+        go_next("compare.py", card.run_id)
 
 
 def _ask(label: str, what: Request, card: RunCard, *, icon: str, help: str | None = None, first: bool = False) -> None:

@@ -15,7 +15,7 @@ from ldvae_core.runs.datasets import DatasetCard, Datasets
 from ldvae_core.runs.settings import RunSettings
 from ldvae_core.runs.store import RunStore
 from ldvae_core.runs.workspace import DEMO, Workspace
-from pages.parts.text import plain
+from pages.parts.text import count, plain
 
 DATA_CHOICE = "data_choice"  # what the Data page leaves in the session
 ACTIVE = ("queued", "running", "paused", "interrupted")
@@ -30,6 +30,9 @@ PAPERS_MODELS: dict[str, dict[str, Any]] = {
     "LDVAE, logistic-normal": {"prior": "logistic_normal", "batch_norm": False},
     "LDVAE, logistic-normal, batch norm": {"prior": "logistic_normal", "batch_norm": True, "intercept": True},
 }
+
+BASELINES = {"pca": "PCA", "nmf": "NMF", "gene_mean": "Gene mean"}
+BASELINE_PASSES = 5  # over the counts, about, that fitting a baseline takes
 
 
 @dataclass(frozen=True)
@@ -91,13 +94,26 @@ def papers_models(data: Data, name: str, model: dict[str, Any], training: dict[s
     ]
 
 
+def baseline_models(data: Data, name: str, model: dict[str, Any], training: dict[str, Any]) -> list[RunSettings]:
+    """PCA, NMF and the gene mean on the same genes and split. Raises SettingsError."""
+    end, n_factors = name.strip() or plain(data.card.name, longest=60), model.get("n_factors", 10)
+    words = {"pca": f", {n_factors} factors", "nmf": f", {n_factors} factors", "gene_mean": ""}
+    return [
+        settings_of(data, f"{title}{words[method]} · {end}"[:120],
+                    {"method": method} | ({} if method == "gene_mean" else {"n_factors": n_factors}), training)
+        for method, title in BASELINES.items()
+    ]  # fmt: skip
+
+
 def made_name(data: Data, model: dict[str, Any], training: dict[str, Any]) -> str:
     """'10 factors, batch norm, 60 epochs · Mouse embryo, day 7.5': what tells runs apart comes first."""
-    parts = [f"{model['n_factors']} factor{'' if model['n_factors'] == 1 else 's'}"]
-    parts += ["logistic-normal"] if model["prior"] == "logistic_normal" else []
-    parts += ["batch norm"] if model["batch_norm"] else [] if model["intercept"] else ["no intercept"]
-    parts += [model["likelihood"]] if model["likelihood"] != "nb" else []
-    parts += [f"{training['n_epochs']:,} epoch{'' if training['n_epochs'] == 1 else 's'}"]
+    epochs, method = training.get("n_epochs"), model.get("method", "ldvae")
+    parts = [BASELINES[method]] if method in BASELINES else ["VAE"] if model.get("decoder") == "neural" else []
+    parts += [count(model["n_factors"], "factor")] if "n_factors" in model else []
+    parts += ["logistic-normal"] if model.get("prior") == "logistic_normal" else []
+    parts += ["batch norm"] if model.get("batch_norm") else [] if model.get("intercept", True) else ["no intercept"]
+    parts += [model["likelihood"]] if model.get("likelihood", "nb") != "nb" else []
+    parts += [count(epochs, "epoch")] if epochs else []
     parts += [f"seed {training['seed']}"] if training["seed"] else []
     return f"{', '.join(parts)} · {plain(data.card.name, longest=50).removesuffix(' (demo)')}"
 

@@ -20,7 +20,7 @@ from ldvae_core.runs.workspace import HOME_VARIABLE, Workspace
 
 ROOT = Path(__file__).parents[2]
 SHELL = str(ROOT / "pages" / "shell.py")
-PAGES = ("home.py", "data.py", "train.py", "factors.py", "cell_types.py", "export.py")
+PAGES = ("home.py", "data.py", "train.py", "factors.py", "cell_types.py", "compare.py", "export.py")
 RUN = "planted-1a2b3c4d"
 
 

@@ -258,3 +258,63 @@ def test_a_row_of_the_list_opens_its_run(queued, train_page, words, with_demo):
     find(page, f"train_open_{queued}").click().run()
     assert page.session_state["run"] == queued
     assert "next in the queue" in words(page)
+
+
+def test_the_baselines_are_three_runs_on_one_split(page, runs):
+    """PCA, NMF and the gene mean, with the form's genes, seed and number of factors."""
+    page.session_state["train_plan"] = "Baselines"
+    page.run()
+    find(page, "train_n_factors").set_value(6)
+    find(page, "train_seed").set_value(3).run()
+    find(page, "train").click().run()
+    cards = own_cards(runs)[::-1]
+    assert [card.settings.model.get("method") for card in cards] == ["pca", "nmf", "gene_mean"]
+    assert [card.settings.model.get("n_factors") for card in cards] == [6, 6, None]
+    assert {card.settings.training["seed"] for card in cards} == {3}
+    assert not page.exception
+
+
+@pytest.mark.parametrize(
+    ("method", "hidden"),
+    [
+        ("pca", {"train_prior", "train_batch_norm", "train_epochs", "train_likelihood"}),
+        ("gene_mean", {"train_n_factors", "train_prior", "train_batch_norm", "train_epochs", "train_covariates"}),
+        ("vae", set()),
+    ],
+)
+def test_a_method_hides_what_does_not_apply(page, runs, method, hidden):
+    """A baseline has no prior, decoder or epochs; the gene mean has no factors either."""
+    find(page, "train_method").set_value(method).run()
+    everything = {"train_n_factors", "train_prior", "train_batch_norm", "train_epochs", "train_likelihood",
+                  "train_covariates"}  # fmt: skip
+    shown = {item.key for kind in (*KINDS, "segmented_control") for item in page.get(kind)} & everything
+    assert shown.isdisjoint(hidden)
+    find(page, "train").click().run()
+    (card,) = own_cards(runs)
+    assert card.settings.model.get("method", "ldvae") == ("ldvae" if method == "vae" else method)
+
+
+def test_the_vae_is_a_neural_decoder(page, runs):
+    """The paper's comparison is reachable alone too."""
+    find(page, "train_method").set_value("vae").run()
+    find(page, "train").click().run()
+    assert own_cards(runs)[0].settings.model["decoder"] == "neural"
+
+
+def test_every_advanced_choice_says_what_it_means(page, words):
+    """One plain sentence under each of them."""
+    said = words(page)
+    for sentence in ("its loadings are gene programs", "Counts vary more than chance alone", "how deeply it was read"):
+        assert sentence in said
+    find(page, "train_likelihood").set_value("zinb").run()
+    assert "Adds extra zeros" in words(page)
+
+
+def test_dispersion_by_level_needs_an_annotation(page, runs):
+    """It is offered once an annotation is chosen, and reaches the run."""
+    assert find(page, "train_dispersion") is None
+    find(page, "train_covariates").set_value(["cell_type"]).run()
+    find(page, "train_dispersion").set_value("gene_level").run()
+    find(page, "train").click().run()
+    assert not page.error
+    assert own_cards(runs)[0].settings.model["dispersion"] == "gene_level"

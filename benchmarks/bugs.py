@@ -1,0 +1,172 @@
+"""The deliberate bugs of benchmarks/mutations.py. Add one whenever a formula is added.
+
+A text to be changed is as short as it can be while it stands in its file once, so that other changes leave it alone.
+"""
+
+from typing import NamedTuple
+
+
+class Bug(NamedTuple):
+    """One mistake someone could make."""
+
+    name: str
+    file: str
+    old: str
+    new: str
+    breaks: str  # what is wrong then
+    tests: tuple[str, ...]  # those that should notice
+
+
+LIKELIHOOD, LDVAE = "ldvae_core/model/likelihood.py", "ldvae_core/model/ldvae.py"
+TRAINING, ANALYSIS, RUNS = "ldvae_core/training", "ldvae_core/analysis", "ldvae_core/runs"
+
+EXACT = ("tests/model/test_likelihood.py::test_a_likelihood_is_exact_in_double_precision",)
+WHOLE = "tests/model/test_exactness.py"  # the whole ELBO
+LOSS = (f"{WHOLE}::test_the_loss_weighs_the_factors_kl_only",)
+DROPOUT = (f"{WHOLE}::test_dropout_leaves_the_posterior_where_it_is_on_average",)
+GRADIENT = (f"{WHOLE}::test_the_gradient_of_the_whole_elbo_is_exact",)
+OUTSIDER = (f"{WHOLE}::test_an_outsider_finds_the_same_reconstruction_error",)
+CLOSED_FORM = ("tests/model/test_ldvae.py::test_batch_norm_in_closed_form_is_batch_norm",)
+KL = (
+    f"{WHOLE}::test_kl_of_a_model_agrees_with_monte_carlo",
+    f"{WHOLE}::test_kl_in_closed_form_agrees_with_the_integral",
+)
+FUSED, ENGINES = ("tests/training/test_fused.py",), ("tests/training/test_engines.py",)
+BOUNDS, RULES = ("tests/training/test_bounds.py",), ("tests/training/test_rules.py",)
+SCHEDULE = ("tests/training/test_loop.py::test_the_kl_weight_rises_by_steps_and_reaches_one",)
+CURVES = ("tests/training/test_loop.py::test_the_curves_are_complete_and_in_nats_per_cell",)
+REPORTED = ("tests/test_command_line.py::test_a_stranger_recomputes_the_reported_error",)
+INVARIANCE = "tests/training/test_invariance.py"
+DENSE = (f"{INVARIANCE}::test_a_minibatch_is_the_dense_rows_of_its_cells",)
+BITS = (f"{INVARIANCE}::test_the_same_seed_gives_the_same_bits_paused_or_not",)
+FACTORS, IMPORTANCE = ("tests/analysis/test_factors.py",), ("tests/analysis/test_importance.py",)
+UNCERTAINTY, ROTATION = ("tests/analysis/test_uncertainty.py",), ("tests/analysis/test_rotation.py",)
+MATCHING, METRICS = ("tests/analysis/test_comparison.py",), ("tests/analysis/test_metrics.py",)
+
+OF_THE_MODEL = [
+    Bug("kl-sign", LDVAE, "self.reconstruction_error + kl_weight", "self.reconstruction_error - kl_weight",
+        "sign of the KL in the loss", LOSS),
+    Bug("kl-variance", LDVAE, "log_variance.exp()) / prior_variance", "(0.5 * log_variance).exp()) / prior_variance",
+        "standard deviation for variance in the KL", KL),
+    Bug("kl-entropy", LDVAE, "squares - 1.0 - log_variance", "squares - 1.0 + log_variance",
+        "sign of the posterior's entropy in the KL", KL),
+    Bug("kl-library-prior", LDVAE, "normal_kl(mean, log_variance, *self.log_library_prior)",
+        "normal_kl(mean, log_variance)", "library size judged by N(0, 1)", KL),
+    Bug("lgamma", LIKELIHOOD, "torch.lgamma(theta) - torch.lgamma(counts + 1)", "torch.lgamma(theta)",
+        "missing lgamma term", EXACT),
+    Bug("theta-inverted", LIKELIHOOD, "log_theta.exp(), log_mean - log_theta",
+        "(-log_theta).exp(), log_mean + log_theta", "dispersion for inverse dispersion", EXACT),
+    Bug("theta-weight", LIKELIHOOD, "- theta * softplus(log_ratio)", "- softplus(log_ratio)",
+        "theta missing before the logarithm", EXACT),
+    Bug("poisson-constant", LIKELIHOOD, "log_mean.exp() - torch.lgamma(counts + 1)", "log_mean.exp()",
+        "Poisson without log x!", EXACT),
+    Bug("zero-logit-sign", LIKELIHOOD, "kept = log_nb - softplus(zero_logit)", "kept = log_nb - softplus(-zero_logit)",
+        "share of kept counts for that of lost ones", EXACT),
+    Bug("zero-only", LIKELIHOOD, "torch.where(counts == 0, at_zero, kept)", "at_zero + 0 * kept",
+        "every count as likely as a zero", EXACT),
+    Bug("library", LDVAE, "return batch.library_size.log(), ", "return batch.library_size.log1p(), ",
+        "wrong library size", OUTSIDER),
+    Bug("library-per-gene", LDVAE, "log_mean = log_fraction + log_library[:, None]",
+        "log_mean = log_fraction + log_library.mean()", "one library size for all cells", OUTSIDER),
+    Bug("softmax-axis", LDVAE, "self.decoder(z, batch.covariates).log_softmax(dim=-1)",
+        "self.decoder(z, batch.covariates).log_softmax(dim=0)", "softmax over cells", OUTSIDER),
+    Bug("not-on-simplex", LDVAE, "values.softmax(dim=-1) if", "values.sigmoid() if",
+        "logistic-normal usages do not sum to 1", OUTSIDER),
+    Bug("batch-norm-mode", LDVAE, "self.folded(z if self.training else None)", "self.folded(z)",
+        "minibatch moments when scoring", OUTSIDER),
+    Bug("fold-slope-only", LDVAE, "self.intercept - scale * (self.loadings @ mean)", "self.intercept",
+        "batch norm folded into the loadings only", OUTSIDER),
+    Bug("covariance-divisor", LDVAE, "centred.T @ centred / z.shape[0]", "centred.T @ centred / (z.shape[0] - 1)",
+        "closed-form batch norm with n - 1", CLOSED_FORM),
+    Bug("covariates-not-centred", LDVAE, "part - part.mean(dim=1, keepdim=True) for part", "part for part",
+        "covariates' effects trade constants with the intercept", OUTSIDER),
+    Bug("log1p", LDVAE, "inputs = torch.log1p(batch.counts)", "inputs = batch.counts",
+        "encoder sees raw counts", OUTSIDER),
+    Bug("draw-without-half", LDVAE, "return mean + noise * (0.5 * log_variance).exp()",
+        "return mean + noise * log_variance.exp()", "variance for standard deviation in the draw", OUTSIDER),
+    Bug("dropout-scale", LDVAE, "hidden * kept / (1 - self.dropout)", "hidden * kept",
+        "kept units not scaled up", DROPOUT),
+    Bug("gradient-cut", LDVAE, "-self.log_likelihood(z, batch, log_library)",
+        "-self.log_likelihood(z.detach(), batch, log_library)", "no gradient through z", GRADIENT),
+]  # fmt: skip
+
+OF_TRAINING = [
+    Bug("kl-schedule", f"{TRAINING}/schedule.py", "(step + 1) / rising", "(step + 1) / n_steps",
+        "KL weight reaches 1 at the very end", SCHEDULE),
+    Bug("kl-by-epoch", f"{TRAINING}/loop.py", "kl_weight(step, n_steps,", "kl_weight(state.epochs_done, n_steps,",
+        "KL warm-up counted in epochs", RULES),
+    Bug("elbo-weighted", f"{TRAINING}/loop.py", "elbo = -(error + kl)", "elbo = -(error + weight * kl)",
+        "reported ELBO at the warm-up's KL weight", CURVES),
+    Bug("norms-not-refreshed", f"{TRAINING}/loop.py", "        self.refresh_norms()\n        return answer",
+        "        return answer", "running statistics lag", RULES),
+    Bug("validation-leak", f"{TRAINING}/loop.py", "np.flatnonzero(split == VALIDATION)",
+        "np.flatnonzero(split == TRAIN)", "stopping judged on training cells", RULES),
+    Bug("train-leak", f"{TRAINING}/loop.py", "self.train_cells = np.flatnonzero(split == TRAIN)",
+        "self.train_cells = np.flatnonzero(split >= TRAIN)", "training sees held-out cells", RULES),
+    Bug("test-leak", f"{RUNS}/execute.py", "np.flatnonzero(split == TEST)", "np.flatnonzero(split != TEST)",
+        "test figures on training cells", REPORTED),
+    Bug("start-theta", f"{TRAINING}/start.py", "theta.clip(LOWEST_THETA, HIGHEST_THETA)",
+        "(1 / theta).clip(LOWEST_THETA, HIGHEST_THETA)", "inverse dispersion starts inverted", RULES),
+    Bug("sixteen-bits", f"{TRAINING}/minibatches.py", "counts.data.max() < 2**15", "counts.data.max() < 2**16",
+        "counts above 32,767 turn negative", DENSE),
+    Bug("sparse-rows", f"{TRAINING}/minibatches.py", "self.starts[cells + 1] - first",
+        "self.starts[cells + 1] - first - 1", "the last count of every cell is lost", DENSE),
+    Bug("resume-noise", f"{TRAINING}/loop.py", 'self.noise.set_state(snapshot["noise"])', "pass",
+        "a resumed run draws other numbers", BITS),
+    Bug("fused-theta-gradient", f"{TRAINING}/fused.py", "-(weight @ residual) - theta", "-(weight @ residual) + theta",
+        "gradient of theta in the fast path", FUSED),
+    Bug("fused-row-sum", f"{TRAINING}/fused.py", "residual.sum(dim=1) / library_size", "residual.sum(dim=1)",
+        "softmax back-propagation in the fast path", FUSED),
+    Bug("rising-slope", f"{TRAINING}/fused.py", "times * theta * (digamma", "times * (digamma",
+        "slope of the rising factorials' table", FUSED),
+    Bug("rising-mean", f"{TRAINING}/fused.py", "error - rising_factorials(log_theta)",
+        "error + rising_factorials(log_theta)", "sign of the rising factorials", FUSED),
+    Bug("compiled-theta-gradient", f"{TRAINING}/kernels.py", "(sums[g] + FLOAT(in_logarithms))",
+        "(sums[g] - FLOAT(in_logarithms))", "gradient of theta in the compiled path", ENGINES),
+    Bug("compiled-norm-gradient", f"{TRAINING}/cpu_engine.py", "2.0 * d_variance * spread", "d_variance * spread",
+        "gradient through closed-form batch norm", ENGINES),
+    Bug("compiled-weight-decay", f"{TRAINING}/kernels.py", "gradient[i] + decay", "gradient[i] - decay",
+        "weights grow instead of decaying", RULES),
+    Bug("iwll-without-q", f"{TRAINING}/score.py", "(log_prior - log_q)", "log_prior", "IWLL without log q", BOUNDS),
+    Bug("iwll-prior", f"{TRAINING}/score.py", "(value - prior_mean).square() / prior_variance",
+        "(value - prior_mean).square()", "prior's variance missing in the weights", BOUNDS),
+    Bug("iwll-normalisation", f"{TRAINING}/score.py", "weights.logsumexp(dim=0) - math.log(draws)",
+        "weights.logsumexp(dim=0)", "a sum for the mean of the weights", BOUNDS),
+    Bug("usage-of-the-mean", f"{TRAINING}/score.py", "draws.mean(dim=0), draws.var(dim=0)",
+        "centre.softmax(dim=-1), draws.var(dim=0)", "softmax of the mean for the mean of the softmax", RULES),
+]  # fmt: skip
+
+AFTER_TRAINING = [
+    Bug("varimax-direction", f"{ANALYSIS}/factors.py", "    weights = weights @ rotation\n",
+        "    weights = weights @ rotation.T\n", "Z turned by R, W by its inverse", FACTORS),
+    Bug("not-varimax", f"{ANALYSIS}/rotation.py", "squares - squares.mean(axis=0)", "squares",
+        "another criterion than varimax", ROTATION),
+    Bug("sign", f"{ANALYSIS}/factors.py", "column_moments(z)[2] < 0", "column_moments(z)[2] > 0",
+        "the heavier tail is negative", FACTORS),
+    Bug("usage-flipped", f"{ANALYSIS}/factors.py", "np.zeros(z.shape[1], bool) if usage else", "",
+        "logistic-normal factors are flipped", FACTORS),
+    Bug("not-centred", f"{ANALYSIS}/factors.py", "weights = weights - weights.mean(axis=0)", "weights = weights + 0.0",
+        "loadings not centred over genes", FACTORS),
+    Bug("null-model", f"{ANALYSIS}/importance.py", "null_bias = _log_mean_fraction(counts, split)",
+        "null_bias = np.zeros(counts.shape[1])", "deviance against equal fractions", IMPORTANCE),
+    Bug("deviance-share", f"{ANALYSIS}/importance.py", "return 2 * losses", "return losses",
+        "half the explained deviance", IMPORTANCE),
+    Bug("importance-leak", f"{ANALYSIS}/importance.py", "for share in (2, 1):", "for share in (0, 1):",
+        "explained deviance on training cells", IMPORTANCE),
+    Bug("information", f"{ANALYSIS}/uncertainty.py", "weight /= 1 + weight /", "weight *= 1 + weight /",
+        "information grows with overdispersion", UNCERTAINTY),
+    Bug("error-squared", f"{ANALYSIS}/uncertainty.py", "np.sqrt(np.maximum(variance, 0.0))",
+        "np.maximum(variance, 0.0)", "variances for standard errors", UNCERTAINTY),
+    Bug("shrinkage", f"{ANALYSIS}/uncertainty.py", "keep = prior_variance / total", "keep = 1 - prior_variance / total",
+        "what is noise is kept", UNCERTAINTY),
+    Bug("shrunken-spread", f"{ANALYSIS}/uncertainty.py", "keep * noise[:, None] ** 2", "keep * noise[:, None]",
+        "posterior spread of a loading", UNCERTAINTY),
+    Bug("signed-matching", f"{ANALYSIS}/comparison.py", "linear_sum_assignment(-np.abs(cosine))",
+        "linear_sum_assignment(-cosine)", "a flipped factor finds no partner", MATCHING),
+    Bug("reported-constants", f"{ANALYSIS}/metrics.py", "gammaln(x + theta) - gammaln(theta) - gammaln(x + 1)",
+        "gammaln(x + theta) - gammaln(theta)", "reported error without log x!", METRICS),
+    Bug("reported-theta", f"{ANALYSIS}/metrics.py", "np.log1p(mean / theta) @ theta",
+        "np.log1p(mean / theta).sum(axis=1)", "reported error without theta before the logarithm", METRICS),
+]  # fmt: skip
+
+BUGS = [*OF_THE_MODEL, *OF_TRAINING, *AFTER_TRAINING]

@@ -1,0 +1,51 @@
+"""Compare: which model, how many factors, can I trust it?"""
+
+import streamlit as st
+
+from ldvae_core.runs.table import method_of
+from pages.parts.compare_curves import show_held_out, show_test_metric
+from pages.parts.compare_factors import show_covariance, show_matching
+from pages.parts.compare_runs import (
+    choose_runs,
+    drawn_together,
+    matchable,
+    offer_training,
+    say_left_out,
+    watch,
+)
+from pages.parts.header import page_header
+from pages.parts.problems import refusals
+from pages.parts.runs import store
+from pages.parts.structure import say_no_structure
+
+page_header("Compare", "Which model, how many factors, can I trust it?")
+cards = store().cards()
+if not any(card.has_results for card in cards):
+    offer_training(cards)
+    st.stop()
+chosen = choose_runs(cards)
+drawn, reasons = drawn_together(chosen)
+say_left_out(chosen, reasons)
+if not drawn:
+    st.info("Tick one or more runs in the table to compare them.", icon=":material/touch_app:")
+    st.stop()
+say_no_structure({card.name: card.metrics for card in chosen if method_of(card) != "gene_mean"})
+if len(drawn) < 2:
+    offer_training(cards, alone=drawn[0])
+
+st.subheader("Held-out cells", anchor=False)
+with st.container(key="split_held_out"):
+    left, right = st.columns([0.58, 0.42], gap="medium")
+with left, refusals(end_page=False):
+    show_held_out(drawn)
+with right, refusals(end_page=False):
+    show_test_metric(drawn)
+
+st.subheader("The same programs?", anchor=False)
+with refusals(end_page=False):
+    show_matching(matchable(chosen))
+
+st.subheader("Correlation of the factors", anchor=False)
+with refusals(end_page=False):
+    show_covariance(chosen)
+watch(cards)

@@ -1,0 +1,208 @@
+"""The Compare page: a table of runs, those that compare drawn together, and programs matched between two of them."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from ldvae_core.data.split import split_cells
+from ldvae_core.durable import read_array, read_json, write_array, write_json, write_table
+from ldvae_core.runs.settings import RunSettings
+from ldvae_core.runs.store import HISTORY_COLUMNS
+
+FIRST, SECOND, OTHER = "first-00000001", "second-00000002", "other-00000003"
+
+
+@pytest.fixture
+def add(make_run, workspace):
+    """Put a run into the workspace; seed: of its split; figures: more metrics; gone: metrics it does not have."""
+
+    def make(run_id, *, seed=0, figures=None, model=None, **settings):
+        folder = workspace.runs / make_run(run_id, name=run_id.split("-")[0], training={"seed": seed}, **settings)
+        write_array(folder / "split.npy", split_cells(300, seed=seed))
+        write_json(folder / "metrics.json", read_json(folder / "metrics.json") | (figures or {}))
+        if model:
+            values = read_json(folder / "run.json")
+            values["settings"]["model"] = model
+            RunSettings.from_dict(values["settings"]).write(folder)
+        return run_id
+
+    return make
+
+
+@pytest.fixture
+def two(add):
+    """Two runs that compare, the second one better."""
+    return add(FIRST), add(SECOND, figures={"test_reconstruction_error": 90.0, "test_iwll": -95.0, "test_iwll_se": 1.0})
+
+
+@pytest.fixture
+def without_factors(add, workspace):
+    """The gene-mean model: factors of width 0 and no epochs."""
+
+    def make():
+        folder = workspace.runs / add("mean-00000009", model={"method": "gene_mean"}, prior="logistic_normal")
+        for path in (folder / "factors" / "as_trained").glob("*.npy"):
+            values = np.array(read_array(path))
+            if path.stem not in ("intercept", "inverse_dispersion"):
+                keep = values[:0, :0] if path.stem == "rotation" else values[..., :0]
+                write_array(path, keep)
+        write_table(folder / "history.parquet", pd.DataFrame(columns=HISTORY_COLUMNS, dtype=float))
+        return folder.name
+
+    return make
+
+
+def chart(at, number):
+    return json.loads(at.get("plotly_chart")[number].proto.spec)
+
+
+def names_drawn(at, number):
+    return [trace["name"] for trace in chart(at, number)["data"]]
+
+
+def table_of(at):
+    return at.dataframe[0].value
+
+
+def test_without_a_finished_run_the_page_offers_the_papers_five_models(open_page, words):
+    """An empty state says what to do, and the button leads to Train with the preset chosen."""
+    at = open_page("compare.py")
+    assert "No finished run yet" in words(at)
+    at.button(key="compare_five").click().run()
+    assert at.session_state["train_plan"] == "The paper's five models"
+    assert at.session_state["next_page"] == "train.py" if "next_page" in at.session_state else True
+
+
+def test_one_run_is_shown_with_what_would_stand_beside_it(open_page, add, words):
+    """It has its figures; the doors to models that compare are there."""
+    at = open_page("compare.py", run=add(FIRST))
+    assert "One run is drawn: first" in words(at).replace("\\", "")
+    assert at.button(key="compare_baselines")
+    assert names_drawn(at, 0) == ["first"]
+
+
+def test_runs_on_the_same_cells_genes_and_split_are_drawn_together(open_page, two):
+    """Without any choice, the run in use and what compares with it."""
+    at = open_page("compare.py", run=FIRST)
+    assert not at.exception
+    assert names_drawn(at, 0) == ["first", "second"]
+    assert at.query_params["runs"] in (f"{FIRST},{SECOND}", [f"{FIRST},{SECOND}"])
+
+
+def test_another_split_is_left_out_and_the_page_says_why(open_page, two, add, words):
+    """Nats per cell on other test cells mean something else."""
+    at = open_page("compare.py", run=FIRST, runs=f"{FIRST},{add(OTHER, seed=5)},{SECOND}")
+    assert names_drawn(at, 0) == ["first", "second"]
+    assert "<b>other</b> (another split: seed 5 instead of 0)" in words(at)
+
+
+def test_the_first_chosen_run_decides_on_the_group(open_page, two, add, words):
+    """The others are left out, each with its reason."""
+    at = open_page("compare.py", run=FIRST, runs=f"{add(OTHER, seed=5)},{FIRST},{SECOND}")
+    assert names_drawn(at, 0) == ["other"]
+    assert words(at).count("another split: seed 0 instead of 5") == 2
+
+
+def test_programs_are_matched_across_splits(open_page, two, add, words):
+    """Loadings need the same genes, not the same split: that is how seeds are compared."""
+    at = open_page("compare.py", run=FIRST, runs=f"{FIRST},{add(OTHER, seed=5)}")
+    assert "active programs of first are found in other (|cosine| at least 0.8)" in words(at)
+    assert "the subspaces agree (median angle 0°)" in words(at)
+
+
+def test_the_table_holds_every_run_and_marks_the_best(open_page, two, add):
+    """Settings and figures; a run that does not compare is listed too."""
+    add(OTHER, seed=5, figures={"test_reconstruction_error": 1.0})
+    table = table_of(open_page("compare.py", run=FIRST)).set_index("Name")
+    assert set(table.index) == {"first", "second", "other"}
+    assert table["Compares in"].to_dict() == {"first": "A", "second": "A", "other": "B"}
+    assert table["Test error"].to_dict() == {"first": 99.5, "second": 90.0, "other": 1.0}
+
+
+def test_a_missing_figure_is_explained(open_page, two, words):
+    """A dash alone would leave people guessing."""
+    said = words(open_page("compare.py", run=FIRST))
+    assert "the run was made before this was measured: train it again to have it" in said
+
+
+def test_the_choice_of_figure_is_in_the_address(open_page, two):
+    """A pasted link shows the same figure of the test cells."""
+    at = open_page("compare.py", run=FIRST, figure="IWLL")
+    assert chart(at, 1)["layout"]["xaxis"]["title"]["text"] == "Test IWLL (nats per cell)"
+    assert names_drawn(at, 1) == ["second"]
+
+
+def test_the_axis_is_said_to_be_free_of_the_kl_weight(open_page, two, words):
+    """Nobody should read a training loss into it."""
+    assert "which no KL weight enters" in words(open_page("compare.py", run=FIRST))
+
+
+def test_the_spectrum_belongs_to_components(open_page, two):
+    """Correlation of the factors beside eigenvalue shares, as trained or readable."""
+    at = open_page("compare.py", run=FIRST)
+    assert chart(at, 4)["layout"]["xaxis"]["title"]["text"] == "Component of the representation (not a factor)"
+    assert at.segmented_control(key="covariance_axes").options == ["Readable", "As trained"]
+
+
+def test_usages_have_an_eigenvalue_of_zero_and_the_page_says_so(open_page, add, words):
+    """They sum to 1 in every cell."""
+    at = open_page("compare.py", run=add(FIRST, prior="logistic_normal"))
+    assert "One eigenvalue is zero, because usages sum to 1" in words(at)
+
+
+def test_every_figure_has_a_text_alternative(open_page, two):
+    """A screen reader hears what each figure is."""
+    figures = open_page("compare.py", run=FIRST).get("plotly_chart")
+    assert len(figures) == 5
+    assert all(len(figure.proto.alt) > 20 for figure in figures)
+
+
+def test_a_damaged_run_does_not_take_the_page_down(open_page, two, workspace):
+    """It is left out of what needs its arrays."""
+    (workspace.runs / SECOND / "factors" / "readable" / "loadings.npy").write_bytes(b"x")
+    assert not open_page("compare.py", run=FIRST).exception
+
+
+def test_a_hostile_name_stays_letters(open_page, make_run, words):
+    """A name that looks like HTML is shown as it is written."""
+    run_id = make_run(FIRST, name="<img src=1> **x**")
+    at = open_page("compare.py", run=run_id)
+    assert not at.exception
+    assert "<img src=1>" not in words(at)
+
+
+@pytest.mark.parametrize("file", ["factors.py", "cell_types.py", "compare.py"])
+def test_a_run_without_structure_is_said_calmly(open_page, add, file, words):
+    """Permuted counts: no programs, what that means and what to do."""
+    figures = {"structure_found": False, "gain": -0.4, "gain_se": 0.3}
+    said = words(open_page(file, run=add(FIRST, figures=figures)))
+    assert "No structure found:" in said
+    assert "predicts no better than each gene&#x27;s mean (gain −0.40 ± 0.30 nats per cell)" in said
+    assert "try fewer factors" in said
+
+
+@pytest.mark.parametrize("file", ["factors.py", "cell_types.py"])
+def test_a_run_without_factors_says_what_it_is(open_page, without_factors, file, words):
+    """The gene mean has nothing to explore; the way to Compare is there."""
+    at = open_page(file, run=without_factors())
+    assert not at.exception
+    assert "This run has no factors." in words(at)
+    assert at.button(key="no_factors_compare")
+
+
+def test_the_gene_mean_stands_beside_other_runs(open_page, two, without_factors):
+    """A dashed line in the curves, an open dot in the figures."""
+    at = open_page("compare.py", run=FIRST, runs=f"{FIRST},{SECOND},{without_factors()}")
+    assert not at.exception
+    assert names_drawn(at, 0) == ["first", "second"]
+    assert chart(at, 1)["layout"]["yaxis"]["ticktext"][-1] == "mean"
+
+
+@pytest.mark.parametrize("method", ["pca", "nmf"])
+def test_a_baseline_with_factors_can_be_explored(open_page, add, method, words):
+    """Its programs are shown, and the page says that it is a baseline."""
+    at = open_page("factors.py", run=add(FIRST, model={"method": method, "n_factors": 4}))
+    assert not at.exception
+    assert "a baseline" in words(at)
