@@ -97,7 +97,7 @@ OF_TRAINING = [
         "KL warm-up counted in epochs", RULES),
     Bug("elbo-weighted", f"{TRAINING}/loop.py", "elbo = -(error + kl)", "elbo = -(error + weight * kl)",
         "reported ELBO at the warm-up's KL weight", CURVES),
-    Bug("norms-not-refreshed", f"{TRAINING}/loop.py", "        self.refresh_norms()\n        return answer",
+    Bug("norms-not-refreshed", f"{TRAINING}/loop.py", "        self._finish()\n        return answer",
         "        return answer", "running statistics lag", RULES),
     Bug("validation-leak", f"{TRAINING}/loop.py", "np.flatnonzero(split == VALIDATION)",
         "np.flatnonzero(split == TRAIN)", "stopping judged on training cells", RULES),

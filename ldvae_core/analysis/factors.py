@@ -14,7 +14,7 @@ from ldvae_core import durable
 from ldvae_core.analysis.chunks import cell_chunks, column_moments, library_sizes, require_positive
 from ldvae_core.analysis.importance import active_factors, explained_deviance
 from ldvae_core.analysis.metrics import Likelihood
-from ldvae_core.analysis.rotation import varimax
+from ldvae_core.analysis.rotation import axis_variance, varimax
 from ldvae_core.analysis.uncertainty import Shrunken, loading_standard_errors, shrink_loadings
 from ldvae_core.errors import RunError
 
@@ -141,6 +141,10 @@ def build_factors(
             _beside(z, extra[0])[fitted], _beside(weights, extra[1]), library_size=size[fitted], **shared
         )
         shrunken = shrink_loadings(weights, errors)
+        if rotated:  # both intervals also tell how well the axes themselves are known
+            turning = axis_variance(z, weights)
+            errors = np.sqrt(errors**2 + weights**2 @ turning)
+            shrunken = Shrunken(shrunken.mean, np.sqrt(shrunken.sd**2 + shrunken.mean**2 @ turning))
     else:
         errors = np.full(weights.shape, np.nan)
         shrunken = Shrunken(weights, errors)

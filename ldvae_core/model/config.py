@@ -122,7 +122,8 @@ class TrainingConfig:
     weight_decay: float = 1e-6
     adam_epsilon: float = 1e-2  # the notebooks' value: large, it damps the steps of rarely seen genes
     patience: float = 0.25  # stop when the validation ELBO has not improved for this share of the run; 1 never stops
-    seed: int = 0
+    seed: int = 0  # of the start, the shuffling and the noise
+    split_seed: int = 0  # of the shares: the same for every seed, so that runs of several seeds can be compared
     device: Device = "auto"
     threads: int | None = None  # None: chosen by a probe of a few steps
 
@@ -144,6 +145,7 @@ class TrainingConfig:
                 *_outside("Adam epsilon", self.adam_epsilon, low=1e-12, high=1.0),
                 *_outside("patience", self.patience, low=0.0, high=1.0),
                 *_outside("seed", self.seed, low=0, high=2**32 - 1),
+                *_outside("split seed", self.split_seed, low=0, high=2**32 - 1),
                 *([] if self.threads is None else _outside("threads", self.threads, low=1, high=1024)),
             ]
         )

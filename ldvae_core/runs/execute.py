@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from threadpoolctl import threadpool_limits
 
 from ldvae_core.analysis.factors import Factors, build_factors, save_factors
 from ldvae_core.analysis.gain import fit_null_model, gain_figures
@@ -27,7 +28,7 @@ from ldvae_core.runs.baseline import run_baseline
 from ldvae_core.runs.states import write_folder_state
 from ldvae_core.runs.steps import Steps, model_config_for, one_hot
 from ldvae_core.training.checkpoint import read_checkpoint, write_checkpoint
-from ldvae_core.training.devices import choose_device, found_devices, set_threads
+from ldvae_core.training.devices import choose_device, found_devices
 from ldvae_core.training.forming import forming_programs
 from ldvae_core.training.loop import Trainer
 from ldvae_core.training.reports import Answer, HistoryPoint, Progress, Reports
@@ -39,6 +40,7 @@ from ldvae_core.training.score import (
     represent,
     scored_cells,
 )
+from ldvae_core.training.threads import choose_threads, usable_cores
 
 log = logging.getLogger(__name__)
 
@@ -97,12 +99,11 @@ class _Run:
         began = time.monotonic()
         write_folder_state(self.folder, "preparing")
         device = choose_device(self.training.device)
-        threads = set_threads(self.training.threads)
         counts = self.steps.counts()
         model_config = model_config_for(self.steps.settings, counts)
         split = self.steps.split(counts.n_cells)
         if model_config.method != "ldvae":
-            return self._baseline(model_config, counts, split, threads, time.monotonic() - began)
+            return self._baseline(model_config, counts, split, time.monotonic() - began)
         covariates = one_hot(counts.annotations, model_config.covariates)
         seconds_reading = time.monotonic() - began
         trainer = Trainer(
@@ -114,6 +115,7 @@ class _Run:
             training_config=self.training,
             device=device,
         )
+        threads = choose_threads(trainer, self.training.threads)
         if resume and self.steps.checkpoint.exists():
             trainer.restore(read_checkpoint(self.steps.checkpoint, device))
         write_folder_state(self.folder, "training")
@@ -138,17 +140,19 @@ class _Run:
         return self.steps.finish(metrics, summary, answer)
 
     def _baseline(
-        self, config: ModelConfig, counts: CountMatrix, split: np.ndarray, threads: int, seconds_reading: float
+        self, config: ModelConfig, counts: CountMatrix, split: np.ndarray, seconds_reading: float
     ) -> dict[str, Any]:
+        threads = self.training.threads or min(usable_cores(), 4)
         note = {"device": "cpu", "device_reason": "Baselines need no GPU.", "threads": threads}
-        return run_baseline(
-            self.steps,
-            config,
-            counts,
-            split,
-            note={**note, "seconds_reading": round(seconds_reading, 3)},
-            on_progress=lambda progress: self.on_progress(Progress(**progress)),
-        )
+        with threadpool_limits(threads):
+            return run_baseline(
+                self.steps,
+                config,
+                counts,
+                split,
+                note={**note, "seconds_reading": round(seconds_reading, 3)},
+                on_progress=lambda progress: self.on_progress(Progress(**progress)),
+            )
 
     def _tick(self, gene_names: np.ndarray) -> Callable[[Progress, LDVAE], Answer]:
         def tick(progress: Progress, model: LDVAE) -> Answer:

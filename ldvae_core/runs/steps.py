@@ -42,11 +42,11 @@ class Steps:
         return load_counts(saved)
 
     def split(self, n_cells: int) -> np.ndarray:
-        """int8 (n_cells,), made once from the run's seed."""
+        """int8 (n_cells,), made once."""
         path = self.folder / "split.npy"
         if not path.exists():
             shares = {"validation_share": self.training.validation_share, "test_share": self.training.test_share}
-            write_array(path, split_cells(n_cells, seed=self.training.seed, **shares))
+            write_array(path, split_cells(n_cells, seed=self.training.split_seed, **shares))
         return np.array(read_array(path))
 
     def put_by(self, answer: Answer) -> dict[str, Any]:

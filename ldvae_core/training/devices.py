@@ -41,13 +41,5 @@ def choose_device(asked: str) -> torch.device:
     return torch.device(asked)
 
 
-def set_threads(asked: int | None) -> int:
-    """Set and return torch's threads: as asked, else all cores but one, at most four: small steps do not fill more."""
-    threads = asked or min(max((os.cpu_count() or 2) - 1, 1), 4)
-    torch.set_num_threads(threads)
-    torch.set_flush_denormal(True)  # fractions that underflow would cost a hundred times a normal number
-    return threads
-
-
 if __name__ == "__main__":
     sys.stdout.write(json.dumps(found_devices()) + "\n")

@@ -17,8 +17,9 @@ import torch
 from ldvae_core.data.split import TRAIN, VALIDATION
 from ldvae_core.errors import LdvaeError, SettingsError
 from ldvae_core.model.config import ModelConfig, TrainingConfig
-from ldvae_core.model.ldvae import LDVAE, NORM_MOMENTUM, LinearDecoder, moments
+from ldvae_core.model.ldvae import LDVAE
 from ldvae_core.training.engine import make_engine
+from ldvae_core.training.finish import refresh_norms, standardise
 from ldvae_core.training.fused import RisingFactorials, is_fusable
 from ldvae_core.training.minibatches import MinibatchSource
 from ldvae_core.training.reports import Answer, HistoryPoint, Progress, Reports, TrainingState
@@ -31,7 +32,9 @@ EVALUATION_SIZE = 512  # cells scored at a time
 LONG_EPOCH = 1000  # steps: longer epochs report in between, so that the curves move
 SECONDS_BETWEEN_TICKS = 0.5
 MOST_VALIDATION_CELLS = 10_000  # enough for a standard error of well under 0.1%
-NOISE_SEED, SHUFFLE_SEED, INITIAL_SEED, VALIDATION_SEED = 1, 2, 3, 4  # each generator its own stream of the run's seed
+MOST_STANDARD_CELLS = 50_000  # to measure the mean and covariance of z: their error is then below 1%
+# each generator is a stream of its own of the run's seed
+NOISE_SEED, SHUFFLE_SEED, INITIAL_SEED, VALIDATION_SEED, STANDARD_SEED = 1, 2, 3, 4, 5
 
 
 class Trainer:
@@ -58,11 +61,9 @@ class Trainer:
         self.validation_cells = np.flatnonzero(split == VALIDATION)
         if len(self.train_cells) < 2 or len(self.validation_cells) < 1:
             raise SettingsError("The split leaves fewer than 2 cells to train on or none to validate with.")
-        if len(self.validation_cells) > MOST_VALIDATION_CELLS:
-            chosen = self._numpy_generator(VALIDATION_SEED).choice(
-                self.validation_cells, MOST_VALIDATION_CELLS, replace=False
-            )
-            self.validation_cells = np.sort(chosen)
+        self.validation_cells = some_of(
+            self.validation_cells, MOST_VALIDATION_CELLS, self._numpy_generator(VALIDATION_SEED)
+        )
         self.minibatch_size = min(training_config.minibatch_size, len(self.train_cells))
         self.n_epochs = training_config.epochs_for(len(self.train_cells))
         start = start_values(counts, library_size, self.train_cells)
@@ -107,7 +108,7 @@ class Trainer:
             reports.on_checkpoint(self)
         if self.state.best_epoch:
             self.model.load_state_dict(self.best_weights)
-        self.refresh_norms()
+        self._finish()
         return answer
 
     def _epoch(self, reports: Reports) -> Answer:
@@ -165,41 +166,13 @@ class Trainer:
         generator = self._torch_generator(VALIDATION_SEED, self.device)  # the same draws every time: a smooth curve
         return self.engine.evaluate(cells, EVALUATION_SIZE, generator)
 
-    @torch.no_grad()
-    def refresh_norms(self) -> None:
-        """Replace batch norm's running statistics, which lag, by those of all training cells."""
-        norms = [module for module in self.model.modules() if isinstance(module, torch.nn.BatchNorm1d)]
-        for norm in norms:
-            norm.reset_running_stats()
-            norm.momentum = None  # a plain average over the pass
-        dropouts = [module for module in self.model.modules() if hasattr(module, "dropout")]
-        rates = [module.dropout for module in dropouts]
-        for module in dropouts:
-            module.dropout = 0.0
+    def _finish(self) -> None:
+        """Batch norm's statistics of all training cells, and z in the units of its prior."""
+        size = max(EVALUATION_SIZE, self.minibatch_size)
         generator = self._torch_generator(VALIDATION_SEED, self.device)
-        self.model.train()
-        decoder = self.model.decoder
-        draws = []
-        for batch in self.source.in_order(self.train_cells, max(EVALUATION_SIZE, self.minibatch_size)):
-            if batch.counts.shape[0] < 2:
-                continue
-            mean, log_variance = self.model.encode(batch)
-            noise = torch.randn(mean.shape, generator=generator, device=self.device)
-            z = self.model.factors_of(mean + noise * (0.5 * log_variance).exp())
-            draws.append(z)
-            if self.model.config.library == "latent":
-                self.model.library_encoder(self.model.encoder_inputs(batch))
-            if not isinstance(decoder, LinearDecoder):
-                decoder(z, batch.covariates)
-        if isinstance(decoder, LinearDecoder) and decoder.batch_norm:
-            mean, covariance = moments(torch.cat(draws))
-            decoder.z_mean.copy_(mean)
-            decoder.z_covariance.copy_(covariance)
-        for module, rate in zip(dropouts, rates, strict=True):
-            module.dropout = rate
-        for norm in norms:
-            norm.momentum = NORM_MOMENTUM
-        self.model.eval()
+        refresh_norms(self.model, self.source.in_order(self.train_cells, size), generator)
+        cells = some_of(self.train_cells, MOST_STANDARD_CELLS, self._numpy_generator(STANDARD_SEED))
+        standardise(self.model, self.source.in_order(cells, size))
 
     def snapshot(self) -> dict[str, Any]:
         """Everything needed to go on from here, as a nested dictionary of tensors and plain values."""
@@ -263,3 +236,8 @@ class Trainer:
 
     def _numpy_generator(self, stream: int) -> np.random.Generator:
         return np.random.default_rng([self.config.seed, stream])
+
+
+def some_of(cells: np.ndarray, limit: int, generator: np.random.Generator) -> np.ndarray:
+    """At most `limit` of the cells, in ascending order."""
+    return cells if len(cells) <= limit else np.sort(generator.choice(cells, limit, replace=False))

@@ -3,9 +3,10 @@
 from itertools import combinations
 
 import numpy as np
+import pytest
 from scipy.stats import ortho_group
 
-from ldvae_core.analysis.rotation import varimax, varimax_criterion
+from ldvae_core.analysis.rotation import axis_variance, varimax, varimax_criterion
 
 
 def spiky_cells(n_cells=3000, n_factors=5, seed=0):
@@ -85,3 +86,27 @@ def test_cells_decide_where_they_single_out_axes():
     rotation = varimax(cells, rng.standard_normal((400, 5)))
     overlap = np.abs(np.corrcoef(cells.T, (cells @ rotation).T)[:5, 5:])
     assert overlap.max(axis=1).min() > 0.98
+
+
+def test_the_axes_own_error_is_what_other_samples_show():
+    """Forty samples of the same population: the angles between the axes found spread as axis_variance says of one."""
+    rng = np.random.default_rng(4)
+    loadings = rng.laplace(size=(400, 3)) * (rng.random((400, 3)) < 0.3)
+    turns, told = [], []
+    for _ in range(40):
+        z, w = rng.laplace(size=(600, 3)), loadings + 0.02 * rng.standard_normal((400, 3))
+        rotation = varimax(z, w, n_starts=1)
+        turns.append((rotation - rotation.T)[np.triu_indices(3, 1)] / 2)
+        told.append(axis_variance(z @ rotation, w @ rotation)[np.triu_indices(3, 1)])
+    seen = np.sqrt((np.array(turns) ** 2).mean())
+    assert np.sqrt(np.mean(told)) == pytest.approx(seen, rel=0.35)
+
+
+def test_axes_that_nothing_decides_have_a_random_angle():
+    """Two columns of one normal cloud, in cells and genes alike; a third that stands out is known well."""
+    rng = np.random.default_rng(5)
+    z = np.column_stack([rng.standard_normal((4000, 2)), rng.laplace(size=4000) ** 3 / 10])
+    variance = axis_variance(z, z[:500])
+    assert variance[0, 1] > 0.02
+    assert variance[0, 2] < 0.003
+    assert (np.diag(variance) == 0).all()
