@@ -16,6 +16,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ldvae_core import __version__
+from ldvae_core.runs.compiler import compile_in_background
 from ldvae_core.runs.dispatcher import Dispatcher
 from ldvae_core.runs.workspace import Workspace
 from pages.parts.warm import warm_up
@@ -69,6 +70,7 @@ async def lifespan(app: st.App) -> AsyncIterator[MutableMapping[str, Any]]:
     dispatcher = Dispatcher(Workspace.default())
     dispatcher.start()
     threading.Thread(target=warm_up, name="warm-up", daemon=True).start()
+    compile_in_background()
     try:
         yield {"dispatcher": dispatcher}
     finally:

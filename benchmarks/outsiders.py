@@ -2,6 +2,7 @@
 
 import logging
 import warnings
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -35,9 +36,21 @@ def test_error(counts: sparse.csr_matrix, cells: np.ndarray, fitted: Fitted) -> 
 
 
 def train_linearscvi(
-    counts: sparse.csr_matrix, split: np.ndarray, *, n_factors: int, n_epochs: int, minibatch_size: int, seed: int
+    counts: sparse.csr_matrix,
+    split: np.ndarray,
+    *,
+    n_factors: int,
+    n_epochs: int,
+    minibatch_size: int,
+    seed: int,
+    accelerator: str = "cpu",
+    mark: Callable[[], None] = lambda: None,
 ) -> Fitted:
-    """LinearSCVI with its own defaults, on the training cells of our split (0 train, 1 validation, 2 test)."""
+    """LinearSCVI with its own defaults, on the training cells of our split (0 train, 1 validation, 2 test).
+
+    Only the library size is the observed one, as in our default, so that both predict the same thing. mark is called
+    before and after the training proper.
+    """
     warnings.filterwarnings("ignore")
     import anndata
     import scvi
@@ -50,13 +63,17 @@ def train_linearscvi(
     scvi.model.LinearSCVI.setup_anndata(data)
     model = scvi.model.LinearSCVI(data, n_latent=n_factors, use_observed_lib_size=True)
     indices = [np.flatnonzero(split == share).tolist() for share in (0, 1, 2)]
+    mark()
     model.train(
         max_epochs=n_epochs,
         batch_size=minibatch_size,
-        accelerator="cpu",
+        accelerator=accelerator,
         enable_progress_bar=False,
+        logger=False,
+        enable_checkpointing=False,
         datasplitter_kwargs={"external_indexing": [np.array(part) for part in indices]},
     )
+    mark()
     z = model.get_latent_representation()
     decoder = model.module.decoder
     norm = decoder.factor_regressor.fc_layers[0][1]

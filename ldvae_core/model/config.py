@@ -120,6 +120,7 @@ class TrainingConfig:
     validation_share: float = 0.1  # cells that choose when to stop
     test_share: float = 0.1  # cells that nothing but the final figures touch
     weight_decay: float = 1e-6
+    weight_prior_sd: float = 0.3  # of a normal prior on loadings and encoder weights; 0: none, as published
     adam_epsilon: float = 1e-2  # the notebooks' value: large, it damps the steps of rarely seen genes
     patience: float = 0.25  # stop when the validation ELBO has not improved for this share of the run; 1 never stops
     seed: int = 0  # of the start, the shuffling and the noise
@@ -142,6 +143,7 @@ class TrainingConfig:
                 *_outside("validation share", self.validation_share, low=0.01, high=0.5),
                 *_outside("test share", self.test_share, low=0.01, high=0.5),
                 *_outside("weight decay", self.weight_decay, low=0.0, high=1.0),
+                *_outside("standard deviation of the weights' prior", self.weight_prior_sd, low=0.0, high=100.0),
                 *_outside("Adam epsilon", self.adam_epsilon, low=1e-12, high=1.0),
                 *_outside("patience", self.patience, low=0.0, high=1.0),
                 *_outside("seed", self.seed, low=0, high=2**32 - 1),

@@ -76,17 +76,21 @@ class CpuEngine:
         rising_validation: RisingFactorials,
         config: TrainingConfig,
         generator: torch.Generator,
+        decays: dict[str, float],
     ) -> None:
         self.model, self.source, self.config, self.generator = model, source, config, generator
         self.steps = 0
-        self.parameters = {name: value for name, value in model.named_parameters() if value.requires_grad}
+        # those of one weight decay stand side by side, and are one loop of Adam
+        trained = sorted(decays, key=lambda name: decays[name])
+        self.parameters = {name: model.get_parameter(name) for name in trained}
+        self._decays = decays
         size = sum(value.numel() for value in self.parameters.values())
         flat = [torch.zeros(size) for _ in range(4)]  # values, gradient, Adam's mean and mean square
         for name, home in self._by_name(flat[0]).items():
             home.copy_(self.parameters[name].detach())
             self.parameters[name].data = home
         self.gradient, self.mean, self.square = self._by_name(flat[1]), flat[2], flat[3]
-        self._flat = [part.numpy() for part in flat]
+        self._pieces = self._by_decay([part.numpy() for part in flat])
         # numpy's views of what the kernels read and write; a matrix's view is its transpose, in order of memory
         self._value = {name: _in_memory_order(value.detach()) for name, value in model.named_parameters()}
         self._gradient = {name: _in_memory_order(value) for name, value in self.gradient.items()}
@@ -106,7 +110,8 @@ class CpuEngine:
         """One step of Adam; returns mean reconstruction error and mean KL of this minibatch, nats per cell."""
         figures = self.gradients(cells, kl_weight)
         self.steps += 1
-        kernels.adam(*self._flat, self.steps, rate, self.config.adam_epsilon, self.config.weight_decay)
+        for pieces, decay in self._pieces:
+            kernels.adam(*pieces, self.steps, rate, self.config.adam_epsilon, decay)
         return figures
 
     @torch.no_grad()
@@ -142,6 +147,15 @@ class CpuEngine:
             error = self._reconstruct(room, piece, covariates, loadings, intercept, self._validation_tables)
             sums += error, kl
         return float(sums[0] / len(cells)), float(sums[1] / len(cells))
+
+    def _by_decay(self, flat: list[np.ndarray]) -> list[tuple[list[np.ndarray], float]]:
+        """The flat arrays cut where the weight decay changes."""
+        cut, first = [], 0
+        for decay in sorted(set(self._decays.values())):
+            size = sum(value.numel() for name, value in self.parameters.items() if self._decays[name] == decay)
+            cut.append(([part[first : first + size] for part in flat], decay))
+            first += size
+        return cut
 
     def _room(self, n: int) -> _Room:
         if n not in self._rooms:

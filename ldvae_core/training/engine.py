@@ -9,11 +9,14 @@ import torch
 from torch import Tensor
 
 from ldvae_core.model.config import TrainingConfig
-from ldvae_core.model.ldvae import LDVAE, ElboTerms, Minibatch
+from ldvae_core.model.ldvae import LDVAE, ElboTerms, LinearDecoder, Minibatch
 from ldvae_core.training.fused import RisingFactorials, fused_elbo
 from ldvae_core.training.minibatches import MinibatchSource
 
 log = logging.getLogger(__name__)
+
+MOMENTS = {"exp_avg": "mean", "exp_avg_sq": "square"}  # torch's names of Adam's moments, and ours
+PRIOR_WEIGHTS = ("decoder.loadings", "encoder.hidden.weight", "encoder.outputs.weight")  # also a library encoder's
 
 
 class Engine(Protocol):
@@ -45,14 +48,15 @@ class TorchEngine:
         rising: RisingFactorials | None,
         config: TrainingConfig,
         generator: torch.Generator,
+        n_train: int,
     ) -> None:
         self.model, self.source, self.rising, self.generator = model, source, rising, generator
         self.parameters = {name: value for name, value in model.named_parameters() if value.requires_grad}
+        decays = weight_decays(model, config, n_train)
         self.optimizer = torch.optim.Adam(
-            list(self.parameters.values()),
+            [{"params": [value], "weight_decay": decays[name]} for name, value in self.parameters.items()],
             lr=config.rate,
             eps=config.adam_epsilon,
-            weight_decay=config.weight_decay,
             fused=source.device.type in ("cpu", "cuda"),
         )
         self.steps = 0
@@ -64,7 +68,8 @@ class TorchEngine:
     def step(self, cells: Tensor, kl_weight: float, rate: float) -> Tensor:
         """One step of Adam; returns mean reconstruction error and mean KL, still on the device."""
         self.model.train()
-        self.optimizer.param_groups[0]["lr"] = rate
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
         terms = self.terms(self.source.minibatch(cells))
         self.optimizer.zero_grad(set_to_none=True)
         terms.loss(kl_weight).backward()
@@ -108,7 +113,22 @@ class TorchEngine:
             self.optimizer.state[value] = {"step": step, **kept}
 
 
-MOMENTS = {"exp_avg": "mean", "exp_avg_sq": "square"}
+def weight_decays(model: LDVAE, config: TrainingConfig, n_train: int) -> dict[str, float]:
+    """Weight decay of every trained parameter, by name.
+
+    A normal prior of standard deviation s on a weight adds weight^2 / (2 s^2) to the loss of all n_train cells
+    together, so weight / (n_train s^2) to the gradient of their mean. It holds for the loadings and the encoder's
+    weights: in few shallow cells it is what keeps programs apart from noise; in many cells it vanishes. Under batch
+    norm the size of the loadings means nothing, and they have none.
+    """
+    prior = 1.0 / (n_train * config.weight_prior_sd**2) if config.weight_prior_sd else 0.0
+    normed = isinstance(model.decoder, LinearDecoder) and model.decoder.batch_norm
+    held = tuple(PRIOR_WEIGHTS if not normed else set(PRIOR_WEIGHTS) - {"decoder.loadings"})
+    return {
+        name: config.weight_decay + (prior if name.endswith(held) else 0.0)
+        for name, value in model.named_parameters()
+        if value.requires_grad
+    }
 
 
 def make_engine(
@@ -117,6 +137,7 @@ def make_engine(
     config: TrainingConfig,
     generator: torch.Generator,
     *,
+    n_train: int,
     rising: RisingFactorials | None,
     rising_validation: RisingFactorials | None,
 ) -> Engine:
@@ -130,8 +151,9 @@ def make_engine(
         except ImportError as fault:
             log.warning("The compiled training step is not available (%s): training takes the slower path.", fault)
         else:
-            return CpuEngine(model, source, rising, rising_validation, config, generator)
-    return TorchEngine(model, source, rising, config, generator)
+            decays = weight_decays(model, config, n_train)
+            return CpuEngine(model, source, rising, rising_validation, config, generator, decays)
+    return TorchEngine(model, source, rising, config, generator, n_train)
 
 
 def _kl(terms: ElboTerms) -> Tensor:

@@ -76,7 +76,9 @@ class Trainer:
             tables["rising"] = RisingFactorials(counts, self.train_cells).to(device)
             if device.type == "cpu":
                 tables["rising_validation"] = RisingFactorials(counts, self.validation_cells)
-        self.engine = make_engine(self.model, self.source, training_config, self.noise, **tables)
+        self.engine = make_engine(
+            self.model, self.source, training_config, self.noise, n_train=len(self.train_cells), **tables
+        )
         self._ticked = time.monotonic()
         self.state = TrainingState()
         self.best_weights = copy.deepcopy(self.model.state_dict())
