@@ -30,6 +30,7 @@ FIRST_PASS_UPDATES = 6250  # the paper's "1 million / cells" epochs at minibatch
 THOROUGH = 8  # times as many for a run to publish
 REFERENCE_MINIBATCH = 128  # the minibatch size that the notebooks' learning rate of 7e-3 belongs to
 REFERENCE_RATE = 7e-3
+LARGEST_MINIBATCH = 4096  # that is ever chosen unasked
 
 
 @dataclass(frozen=True)
@@ -114,7 +115,7 @@ class TrainingConfig:
     """How the model is trained. Raises SettingsError with every problem at once."""
 
     n_epochs: int | None = None  # None: the rule of thumb, default_epochs
-    minibatch_size: int = 128
+    minibatch_size: int | None = None  # None: 128; on a GPU more where that leaves enough updates, minibatch_for
     learning_rate: float | None = None  # None: 7e-3 at minibatch 128, growing with its square root
     kl_warmup: float = 1 / 3  # share of the run after which the KL weight has risen to 1
     validation_share: float = 0.1  # cells that choose when to stop
@@ -133,7 +134,11 @@ class TrainingConfig:
             [
                 *_unknown_choices(self, ("device",)),
                 *([] if self.n_epochs is None else _outside("epochs", self.n_epochs, low=1, high=100_000)),
-                *_outside("cells in a minibatch", self.minibatch_size, low=2, high=1_000_000),
+                *(
+                    []
+                    if self.minibatch_size is None
+                    else _outside("cells in a minibatch", self.minibatch_size, low=2, high=1_000_000)
+                ),
                 *(
                     []
                     if self.learning_rate is None
@@ -152,16 +157,28 @@ class TrainingConfig:
             ]
         )
 
-    @property
-    def rate(self) -> float:
-        """The learning rate at the top of the schedule."""
+    def rate_for(self, minibatch_size: int) -> float:
+        """The learning rate at the top of the schedule: as asked for, else growing with the root of the minibatch."""
         if self.learning_rate is not None:
             return self.learning_rate
-        return REFERENCE_RATE * math.sqrt(self.minibatch_size / REFERENCE_MINIBATCH)
+        return REFERENCE_RATE * math.sqrt(minibatch_size / REFERENCE_MINIBATCH)
 
     def epochs_for(self, n_train: int) -> int:
         """Epochs of a run on n_train training cells: what was asked for, else the rule of thumb."""
-        return self.n_epochs or default_epochs(n_train, self.minibatch_size)
+        return self.n_epochs or default_epochs(n_train, self.minibatch_size or REFERENCE_MINIBATCH)
+
+    def minibatch_for(self, n_train: int, *, on_gpu: bool = False) -> int:
+        """Cells in a minibatch: as asked for, else 128.
+
+        A GPU is hardly slower with 4,096 cells than with 128; there the size is doubled as long as the run still has
+        the updates of a first pass.
+        """
+        size = self.minibatch_size or REFERENCE_MINIBATCH
+        if self.minibatch_size is None and on_gpu:
+            cells = n_train * self.epochs_for(n_train)
+            while size < LARGEST_MINIBATCH and cells / (2 * size) >= FIRST_PASS_UPDATES:
+                size *= 2
+        return min(size, n_train)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for run.json; from_dict reads them back."""

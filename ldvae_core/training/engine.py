@@ -8,10 +8,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ldvae_core.model.config import TrainingConfig
+from ldvae_core.model.config import REFERENCE_MINIBATCH, TrainingConfig
 from ldvae_core.model.ldvae import LDVAE, ElboTerms, LinearDecoder, Minibatch
 from ldvae_core.training.fused import RisingFactorials, fused_elbo
-from ldvae_core.training.minibatches import MinibatchSource
+from ldvae_core.training.minibatches import Cells, MinibatchSource
 
 log = logging.getLogger(__name__)
 
@@ -54,23 +54,26 @@ class TorchEngine:
         self.parameters = {name: value for name, value in model.named_parameters() if value.requires_grad}
         decays = weight_decays(model, config, n_train)
         self.optimizer = torch.optim.Adam(
-            [{"params": [value], "weight_decay": decays[name]} for name, value in self.parameters.items()],
-            lr=config.rate,
+            [
+                {"params": [self.parameters[name] for name in decays if decays[name] == decay], "weight_decay": decay}
+                for decay in sorted(set(decays.values()))
+            ],
+            lr=config.rate_for(REFERENCE_MINIBATCH),  # every step brings its own
             eps=config.adam_epsilon,
             fused=source.device.type in ("cpu", "cuda"),
         )
         self.steps = 0
 
-    def slices(self, order: np.ndarray, size: int) -> Iterable[Tensor]:
+    def slices(self, order: np.ndarray, size: int) -> Iterable[Cells]:
         """Indices on the device, `size` at a time."""
-        return torch.from_numpy(np.ascontiguousarray(order)).to(self.source.device).split(size)
+        return self.source.slices(order, size)
 
-    def step(self, cells: Tensor, kl_weight: float, rate: float) -> Tensor:
+    def step(self, cells: Cells, kl_weight: float, rate: float) -> Tensor:
         """One step of Adam; returns mean reconstruction error and mean KL, still on the device."""
         self.model.train()
         for group in self.optimizer.param_groups:
             group["lr"] = rate
-        terms = self.terms(self.source.minibatch(cells))
+        terms = self.terms(self.source.gather(cells))
         self.optimizer.zero_grad(set_to_none=True)
         terms.loss(kl_weight).backward()
         self.optimizer.step()

@@ -64,7 +64,8 @@ class Trainer:
         self.validation_cells = some_of(
             self.validation_cells, MOST_VALIDATION_CELLS, self._numpy_generator(VALIDATION_SEED)
         )
-        self.minibatch_size = min(training_config.minibatch_size, len(self.train_cells))
+        self.minibatch_size = training_config.minibatch_for(len(self.train_cells), on_gpu=device.type != "cpu")
+        self.rate = training_config.rate_for(self.minibatch_size)
         self.n_epochs = training_config.epochs_for(len(self.train_cells))
         start = start_values(counts, library_size, self.train_cells)
         self.model = LDVAE(model_config, start, self._torch_generator(INITIAL_SEED, "cpu")).to(device)
@@ -122,7 +123,7 @@ class Trainer:
         for position, cells in enumerate(self._minibatches()):
             step = first_step + position
             weight = kl_weight(step, n_steps, self.config.kl_warmup)
-            rate = state.rate_factor * learning_rate(step, n_steps, self.config.rate)
+            rate = state.rate_factor * learning_rate(step, n_steps, self.rate)
             sums = sums + self.engine.step(cells, weight, rate)
             since += 1
             now = time.monotonic()

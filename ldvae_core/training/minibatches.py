@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -9,6 +10,13 @@ from scipy import sparse
 from torch import Tensor
 
 from ldvae_core.model.ldvae import Minibatch
+
+
+class Cells(NamedTuple):
+    """Which cells a minibatch holds."""
+
+    indices: Tensor  # (cells,) on the device
+    n_counts: int  # non-zero counts of these cells
 
 
 class MinibatchSource:
@@ -24,6 +32,7 @@ class MinibatchSource:
     ) -> None:
         self.n_cells, self.n_genes = counts.shape
         self.device = device
+        self._lengths = np.diff(counts.indptr).astype(np.int64)
         small = counts.nnz == 0 or counts.data.max() < 2**15
         kinds = (np.int64, np.int32, np.int16 if small else np.int32)
         parts = (counts.indptr, counts.indices, counts.data)
@@ -34,8 +43,13 @@ class MinibatchSource:
         self.covariates = torch.from_numpy(np.asarray(covariates, dtype=np.float32)).to(device)
         self._dense = torch.empty(0, device=device)
 
-    def minibatch(self, cells: Tensor) -> Minibatch:
-        """The counts of `cells` (indices on the device), dense. The memory is used again by the next call."""
+    def minibatch(self, cells: np.ndarray) -> Minibatch:
+        """The counts of `cells`, dense. The memory is used again by the next call."""
+        return next(self.in_order(cells, len(cells)))
+
+    def gather(self, chosen: Cells) -> Minibatch:
+        """The same for a piece that slices() gave."""
+        cells, n_counts = chosen
         size = cells.shape[0]
         if self._dense.shape[0] < size:
             self._dense = torch.empty(size, self.n_genes, device=self.device)
@@ -43,16 +57,24 @@ class MinibatchSource:
         first = self.starts[cells]
         length = self.starts[cells + 1] - first
         row_end = length.cumsum(0)
-        row = torch.repeat_interleave(torch.arange(size, device=self.device), length)
+        # told how many there are, a GPU need not stop to count
+        row = torch.repeat_interleave(torch.arange(size, device=self.device), length, output_size=n_counts)
         where = torch.arange(row.shape[0], device=self.device) + (first - row_end + length)[row]
         dense.view(-1)[row * self.n_genes + self.genes[where]] = self.values[where].float()
         return Minibatch(dense, self.library_size[cells], self.covariates[cells])
 
     def in_order(self, cells: np.ndarray, size: int) -> Iterator[Minibatch]:
         """Every cell of `cells` once, in the order given, `size` at a time."""
-        indices = torch.from_numpy(np.ascontiguousarray(cells)).to(self.device)
-        for chunk in indices.split(size):
-            yield self.minibatch(chunk)
+        for chosen in self.slices(cells, size):
+            yield self.gather(chosen)
+
+    def slices(self, cells: np.ndarray, size: int) -> Iterator[Cells]:
+        """The cells in pieces, their indices moved to the device all at once."""
+        cells = np.ascontiguousarray(cells)
+        firsts = range(0, len(cells), size)
+        totals = np.add.reduceat(self._lengths[cells], firsts) if len(cells) else []
+        for chunk, n_counts in zip(torch.from_numpy(cells).to(self.device).split(size), totals, strict=True):
+            yield Cells(chunk, int(n_counts))
 
 
 def _shared(array: np.ndarray, kind: type[np.signedinteger]) -> Tensor:

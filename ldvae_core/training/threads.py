@@ -76,7 +76,7 @@ def _probe(trainer: Trainer, cores: int) -> int:
         seconds = []  # the first step warms up
         for cells in trainer.engine.slices(some, trainer.minibatch_size):
             began = time.perf_counter()
-            trainer.engine.step(cells, 1.0, trainer.config.rate)
+            trainer.engine.step(cells, 1.0, trainer.rate)
             seconds.append(time.perf_counter() - began)
         fastest = min(seconds)  # the least disturbed step
         if fastest < WORTH_IT * best_seconds:

@@ -5,7 +5,7 @@ from typing import Any
 
 import streamlit as st
 
-from ldvae_core.model.config import REFERENCE_MINIBATCH, REFERENCE_RATE
+from ldvae_core.model.config import REFERENCE_MINIBATCH, TrainingConfig
 from ldvae_core.runs.settings import LONGEST_NAME
 from pages.parts.text import plain, show
 from pages.parts.training_plan import BASELINES, Data
@@ -74,9 +74,11 @@ def _likelihood(data: Data) -> dict[str, Any]:
 
 def _numbers() -> dict[str, Any]:
     left, right = st.columns(2, gap="small")
-    minibatch = left.number_input("Minibatch size", 2, 1_000_000, 128, key="train_minibatch", **KEPT,
-                                  help="Cells per update of the model.")  # fmt: skip
-    usual = f"{REFERENCE_RATE * (minibatch / REFERENCE_MINIBATCH) ** 0.5:.2g} (automatic)"
+    minibatch = left.number_input("Minibatch size", 2, 1_000_000, None, key="train_minibatch", **KEPT,
+                                  placeholder=f"{REFERENCE_MINIBATCH} (automatic)",
+                                  help="Cells per update of the model; a GPU takes more when there are many cells.",
+                                  )  # fmt: skip
+    usual = f"{TrainingConfig().rate_for(minibatch or REFERENCE_MINIBATCH):.2g} (automatic)"
     rate = right.number_input("Learning rate", 1e-7, 1.0, None, step=0.001, format="%.5g", key="train_rate", **KEPT,
                               placeholder=usual, help="How far one update moves the model.")  # fmt: skip
     hidden = left.number_input("Hidden units", 8, 4096, 128, key="train_hidden", **KEPT,

@@ -71,5 +71,16 @@ def test_the_rule_of_thumb_counts_updates(n_train, epochs):
 
 def test_the_learning_rate_grows_with_the_root_of_the_minibatch():
     """Four times the minibatch takes twice the notebooks' rate; a rate that was asked for is kept."""
-    assert TrainingConfig(minibatch_size=512).rate == pytest.approx(0.014)
-    assert TrainingConfig(minibatch_size=512, learning_rate=0.003).rate == 0.003
+    assert TrainingConfig().rate_for(512) == pytest.approx(0.014)
+    assert TrainingConfig(learning_rate=0.003).rate_for(512) == 0.003
+
+
+def test_a_gpu_takes_larger_minibatches_where_updates_are_plenty():
+    """Doubled up to 4,096 while a first pass's 6,250 updates remain; never on a processor, nor against what was asked."""
+    ten_epochs = TrainingConfig(n_epochs=10)
+    assert ten_epochs.minibatch_for(1_560_000) == 128
+    assert ten_epochs.minibatch_for(1_560_000, on_gpu=True) == 2048
+    assert ten_epochs.minibatch_for(6_000, on_gpu=True) == 128
+    assert TrainingConfig(n_epochs=1000).minibatch_for(1_560_000, on_gpu=True) == 4096
+    assert TrainingConfig(minibatch_size=64).minibatch_for(1_560_000, on_gpu=True) == 64
+    assert TrainingConfig().minibatch_for(90) == 90

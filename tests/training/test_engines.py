@@ -71,7 +71,7 @@ def test_the_compiled_gradient_is_autograds(both_engines, settings):
     assert isinstance(compiled.engine, CpuEngine)
     assert isinstance(plain.engine, TorchEngine)
     error, kl = compiled.engine.gradients(compiled.train_cells, HALF)
-    terms = plain.engine.terms(plain.source.minibatch(torch.from_numpy(plain.train_cells)))
+    terms = plain.engine.terms(plain.source.minibatch(plain.train_cells))
     terms.loss(HALF).backward()
     assert error == pytest.approx(terms.reconstruction_error.mean().item(), rel=1e-6)
     assert kl == pytest.approx(terms.kl_factors.mean().item(), rel=1e-5)
@@ -109,10 +109,10 @@ def test_either_engine_goes_on_where_the_other_stood(both_engines):
     compiled, plain = both_engines({"dropout": 0.0}, n_epochs=4, minibatch_size=64)
     cells = compiled.train_cells  # all of them: then the plain lgamma terms are the tabulated ones
     for _ in range(3):
-        plain.engine.step(torch.from_numpy(cells), 1.0, 1e-2)
+        plain.engine.step(next(iter(plain.engine.slices(cells, len(cells)))), 1.0, 1e-2)
     compiled.restore(plain.snapshot())
-    for trainer, chosen in ((compiled, cells), (plain, torch.from_numpy(cells))):
-        trainer.engine.step(chosen, 1.0, 1e-2)
+    for trainer in (compiled, plain):
+        trainer.engine.step(next(iter(trainer.engine.slices(cells, len(cells)))), 1.0, 1e-2)
     for name, value in plain.engine.parameters.items():
         assert torch.allclose(compiled.engine.parameters[name], value, atol=2e-4), name
 
@@ -134,7 +134,7 @@ def test_huge_and_tiny_values_stay_finite(both_engines):
             trainer.model.decoder.loadings.mul_(100.0)
             trainer.model.log_theta.copy_(torch.linspace(-9.0, 12.0, 60))
     error, _ = compiled.engine.gradients(compiled.train_cells, 1.0)
-    terms = plain.engine.terms(plain.source.minibatch(torch.from_numpy(plain.train_cells)))
+    terms = plain.engine.terms(plain.source.minibatch(plain.train_cells))
     terms.loss().backward()
     assert error == pytest.approx(terms.reconstruction_error.mean().item(), rel=1e-5)
     theirs = plain.model.log_theta.grad
