@@ -45,9 +45,9 @@ def main() -> None:
         **extra,
     }
     if not asked.no_score:
-        from benchmarks.outsiders import test_error
+        from benchmarks.outsiders import held_out_error
 
-        found["test_error"] = test_error(counts, np.flatnonzero(split == 2), fitted)
+        found["test_error"] = held_out_error(counts, np.flatnonzero(split == 2), fitted)
     print(json.dumps(found))
 
 

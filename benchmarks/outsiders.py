@@ -22,7 +22,7 @@ class Fitted(NamedTuple):
     inverse_dispersion: np.ndarray  # (n_genes,)
 
 
-def test_error(counts: sparse.csr_matrix, cells: np.ndarray, fitted: Fitted) -> float:
+def held_out_error(counts: sparse.csr_matrix, cells: np.ndarray, fitted: Fitted) -> float:
     """Mean over `cells` of -log NB(x) at the posterior mean of z, nats per cell, by scipy.stats."""
     total = 0.0
     for first in range(0, len(cells), CELLS_AT_A_TIME):

@@ -18,7 +18,7 @@ from threadpoolctl import threadpool_limits
 
 from benchmarks.data import STUDIES, Prepared, Study, open_study
 from benchmarks.ours import fitted, make_trainer
-from benchmarks.outsiders import Fitted, test_error, train_linearscvi
+from benchmarks.outsiders import Fitted, held_out_error, train_linearscvi
 from benchmarks.report import conditions, table, write_section
 from ldvae_core.analysis.comparison import match_factors, stability
 from ldvae_core.analysis.rotation import varimax
@@ -128,7 +128,7 @@ def main() -> None:
                 paths = [keep / f"{program}_{study.file.split('.')[0]}_{seed}.npz" for seed in range(SEEDS)]
                 fits = [fit(program, data, study, seed, path) for seed, path in enumerate(paths)]
                 test = np.flatnonzero(data.split == TEST)
-                errors = [test_error(data.counts, test, found) for found in fits]
+                errors = [held_out_error(data.counts, test, found) for found in fits]
                 trained, readable = (agreement(fits, data.labels, readable=flag) for flag in (False, True))
                 row = [name, f"{data.counts.shape[0]:,} x {study.n_genes:,}", study.n_factors, program]
                 row += [

@@ -17,12 +17,14 @@ import pandas as pd
 
 import ldvae_core
 from ldvae_core.analysis.factors import Factors
+from ldvae_core.data.counts import CountMatrix
 from ldvae_core.data.split import SPLIT_NAMES
 from ldvae_core.errors import RunError
 from ldvae_core.plots.theme import factor_label, type_colours
+from ldvae_core.runs.projection import Projection
 from ldvae_core.runs.store import OpenRun
 
-SPLIT_COLUMN = "ldvae_split"
+SPLIT_COLUMN, ERROR_COLUMN = "ldvae_split", "ldvae_reconstruction_error"
 EXPECTED_COUNTS = {  # by method: how they follow from what is in the file
     "ldvae": "library_size * softmax over genes of X_ldvae @ LDVAE_loadings.T + ldvae_intercept, for a linear decoder "
     "with the library size observed and no covariates",
@@ -46,13 +48,48 @@ def write_h5ad(opened: OpenRun, path: Path, *, axes: str | None = None) -> None:
             "This run has no readable axes: usages and the factors of baselines are never rotated.",
             "Export it as trained.",
         )
+    _write_whole(as_anndata(opened, opened.factors[chosen]), path)
+
+
+def write_projection(opened: OpenRun, projection: Projection, path: Path) -> None:
+    """Write new cells on the programs of a run as .h5ad, in one step.
+
+    obs: the new cells' annotations and `ldvae_reconstruction_error` (nats); obsm["X_ldvae"]; X: counts of the modelled
+    genes; var["ldvae_measured"]: whether the new data has the gene; varm["LDVAE_loadings"] of the run.
+    """
+    cells, factors = projection.cells, projection.factors
+    annotations = cells.annotations.copy()
+    annotations[ERROR_COLUMN] = projection.reconstruction_error
+    genes = _gene_table(cells, factors)
+    genes["ldvae_measured"] = projection.measured
+    placed = anndata.AnnData(
+        X=cells.counts.astype(np.float32),
+        obs=annotations,
+        var=genes,
+        obsm={"X_ldvae": projection.representation},
+        varm={"LDVAE_loadings": np.array(factors.loadings)},
+        uns={
+            "ldvae": {
+                "projected_on": opened.name,
+                "params": _storable(opened.settings.to_dict()),
+                "factors": _factors(factors),
+                "version": ldvae_core.__version__,
+            },
+            **_colours(annotations),
+        },
+    )
+    _write_whole(placed, path)
+
+
+def _write_whole(table: anndata.AnnData, path: Path) -> None:
+    """To a neighbour first, which is renamed when it is complete."""
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
     os.close(descriptor)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", category=UserWarning)  # anndata's, about names that read_counts has settled
-            as_anndata(opened, opened.factors[chosen]).write_h5ad(temporary, compression="gzip")
+            table.write_h5ad(temporary, compression="gzip")
         os.replace(temporary, path)
     finally:
         Path(temporary).unlink(missing_ok=True)
@@ -64,16 +101,11 @@ def as_anndata(opened: OpenRun, factors: Factors) -> anndata.AnnData:
     annotations = counts.annotations.copy()
     split = np.asarray(opened.split)
     annotations[SPLIT_COLUMN] = pd.Categorical(np.array(SPLIT_NAMES)[split], categories=SPLIT_NAMES)
-    genes = pd.DataFrame(index=pd.Index(counts.gene_names.astype(object)))
-    if counts.gene_ids is not None:
-        genes["gene_ids"] = counts.gene_ids.astype(object)
-    genes["ldvae_intercept"] = np.array(factors.intercept)
-    genes["ldvae_inverse_dispersion"] = np.array(factors.inverse_dispersion)
     whole = counts.counts.astype(np.float32)
     return anndata.AnnData(
         X=whole,
         obs=annotations,
-        var=genes,
+        var=_gene_table(counts, factors),
         layers={"counts": whole.copy()},
         obsm={"X_ldvae": np.array(factors.representation)},
         varm={
@@ -87,7 +119,6 @@ def as_anndata(opened: OpenRun, factors: Factors) -> anndata.AnnData:
 
 def _about(opened: OpenRun, factors: Factors) -> dict[str, Any]:
     """Settings, history, figures and factors, in types that every reader of .h5ad knows."""
-    labels = [factor_label(k) for k in range(factors.loadings.shape[1])]
     method = str(opened.settings.model.get("method", "ldvae"))
     return {
         "method": method,
@@ -95,13 +126,26 @@ def _about(opened: OpenRun, factors: Factors) -> dict[str, Any]:
         "params": _storable(opened.settings.to_dict()),
         "history": opened.history.reset_index(drop=True).rename(index=str),
         "metrics": {key: value for key, value in opened.metrics.items() if isinstance(value, int | float | str)},
-        "factors": {
-            "names": np.array(labels, dtype=object),
-            "explained_deviance": np.array(factors.explained_deviance, dtype=np.float64),
-            "active": np.array(factors.active),
-            "axes": factors.axes,
-        },
+        "factors": _factors(factors),
         "version": ldvae_core.__version__,
+    }
+
+
+def _gene_table(counts: CountMatrix, factors: Factors) -> pd.DataFrame:
+    genes = pd.DataFrame(index=pd.Index(counts.gene_names.astype(object)))
+    if counts.gene_ids is not None:
+        genes["gene_ids"] = counts.gene_ids.astype(object)
+    genes["ldvae_intercept"] = np.array(factors.intercept)
+    genes["ldvae_inverse_dispersion"] = np.array(factors.inverse_dispersion)
+    return genes
+
+
+def _factors(factors: Factors) -> dict[str, Any]:
+    return {
+        "names": np.array([factor_label(k) for k in range(factors.n_factors)], dtype=object),
+        "explained_deviance": np.array(factors.explained_deviance, dtype=np.float64),
+        "active": np.array(factors.active),
+        "axes": factors.axes,
     }
 
 

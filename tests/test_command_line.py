@@ -4,6 +4,7 @@ import json
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import anndata
@@ -255,6 +256,7 @@ def test_an_interrupted_run_is_resumed(counts_file, tmp_path):
     for line in process.stderr:
         if "epoch" in line:
             break
+    time.sleep(2)  # the first line comes within the first epoch; a few more make sure that some are whole
     process.send_signal(signal.SIGINT)
     rest = process.stderr.read()
     assert process.wait(60) == 130

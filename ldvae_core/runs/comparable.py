@@ -24,7 +24,7 @@ class Basis:
     genes: str  # digest of the modelled genes' names, in order
     counts: str  # fingerprint of the modelled counts, names included
     split: str  # digest of every cell's share
-    seed: int = 0
+    seed: int = 0  # of the split
     shares: tuple[float, float] = (0.1, 0.1)  # validation and test, of all cells
 
 
@@ -89,7 +89,7 @@ def _read(folder: Path, changed: int) -> Basis:
         genes=_digest(genes),
         counts=counts,
         split=_digest(durable.read_array(folder / "split.npy")),
-        seed=int(training.get("seed", 0)),
+        seed=int(training.get("split_seed", 0)),
         shares=(float(training.get("validation_share", 0.1)), float(training.get("test_share", 0.1))),
     )
 

@@ -27,6 +27,7 @@ from ldvae_core.model.ldvae import LDVAE, LinearDecoder, centred_levels
 from ldvae_core.runs.baseline import run_baseline
 from ldvae_core.runs.states import write_folder_state
 from ldvae_core.runs.steps import Steps, model_config_for, one_hot
+from ldvae_core.runs.trained import save_model
 from ldvae_core.training.checkpoint import read_checkpoint, write_checkpoint
 from ldvae_core.training.devices import choose_device, found_devices
 from ldvae_core.training.forming import forming_programs
@@ -51,6 +52,7 @@ FILES = {
     "progress.json": "where training stands, about twice a second",
     "history.parquet": "one row per reported point of the curves",
     "checkpoint.npz": "everything needed to go on; removed when the run is finished",
+    "model.npz": "the trained network, which places new cells (runs/trained.py)",
     "factors": "readable and as_trained: folders of analysis/factors.py",
     "metrics.json": "figures on the test cells",
     "covariates.parquet": "loadings of the covariates by name: genes x levels",
@@ -191,6 +193,7 @@ class _Run:
         """Representation, factors on both axes, and figures on the test cells."""
         self._write_history(trainer.state.history)
         model = trainer.model
+        save_model(model, self.folder)
         posterior = represent(model, trainer.source)
         loadings, intercept = folded_decoder(model, posterior.mean, covariates)
         config = model.config

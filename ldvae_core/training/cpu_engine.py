@@ -53,7 +53,6 @@ class _Room:
             "d_posterior": (n, 2 * config.n_factors),
             "logits": (n, config.n_genes),
             "centre": (config.n_hidden,),
-            "spread": (config.n_hidden,),
             "inverse_sd": (config.n_hidden,),
             "d_intercept": (config.n_genes,),
             "d_log_theta": (config.n_genes,),
@@ -94,6 +93,8 @@ class CpuEngine:
         # numpy's views of what the kernels read and write; a matrix's view is its transpose, in order of memory
         self._value = {name: _in_memory_order(value.detach()) for name, value in model.named_parameters()}
         self._gradient = {name: _in_memory_order(value) for name, value in self.gradient.items()}
+        norm = model.encoder.norm
+        self._running = (norm.running_mean.numpy(), norm.running_var.numpy())
         self._tables, self._validation_tables = _tables(rising), _tables(rising_validation)
         largest = int(source.values.max()) if len(source.values) else 0
         self.log1p = np.log1p(np.arange(largest + 1)).astype(np.float32)
@@ -124,8 +125,10 @@ class CpuEngine:
         if self.model.config.dropout:
             room.tensor["uniform"].uniform_(generator=self.generator)
         room.tensor["noise"].normal_(generator=self.generator)
-        kernels.column_moments(*room.arrays("sums", "centre", "spread"))
-        self._follow(room, n)
+        kernels.column_moments(
+            room.array["sums"], NORM_EPSILON, NORM_MOMENTUM, *room.arrays("centre", "inverse_sd"), *self._running
+        )
+        self.model.encoder.norm.num_batches_tracked += 1
         kl = self._sample(room, room.arrays("centre", "inverse_sd"), dropout=self.model.config.dropout)
         error = self._decode(room, cells, covariates)
         self._encoder_gradient(room, cells, covariates, kl_weight)
@@ -172,14 +175,6 @@ class CpuEngine:
         kernels.hidden_sums(*self.counts, cells, self.log1p, weight, bias, room.array["sums"])
         if covariates is not None:
             room.tensor["sums"].addmm_(covariates, torch.from_numpy(weight[self.source.n_genes :]))
-
-    def _follow(self, room: _Room, n: int) -> None:
-        """Batch norm's running statistics take up this minibatch, as in torch with the variance divided by n - 1."""
-        norm, centre, spread = self.model.encoder.norm, room.tensor["centre"], room.tensor["spread"]
-        norm.running_mean.lerp_(centre, NORM_MOMENTUM)
-        norm.running_var.lerp_(spread * (n / (n - 1)), NORM_MOMENTUM)
-        norm.num_batches_tracked += 1
-        torch.add(spread, NORM_EPSILON, out=room.tensor["inverse_sd"]).rsqrt_()
 
     def _sample(self, room: _Room, norm: list[np.ndarray], *, dropout: float) -> float:
         """From hidden sums to z; norm: mean and inverse standard deviation of the sums. Returns the summed KL."""
@@ -304,4 +299,5 @@ def _in_memory_order(value: Tensor) -> np.ndarray:
 
 
 def _tables(rising: RisingFactorials) -> tuple[Any, ...]:
-    return rising.low, rising.step, rising.values.numpy(), rising.slopes.numpy()
+    table = torch.stack([rising.values, rising.slopes], dim=2).transpose(0, 1)  # (genes, grid, 2)
+    return rising.low, rising.step, table.contiguous().numpy()

@@ -313,11 +313,22 @@ def norm_and_relu(
 
 
 @_compiled(fastmath=REORDER)
-def column_moments(values: np.ndarray, mean: np.ndarray, variance: np.ndarray) -> None:
-    """Mean and variance (divided by the number of rows) of every column."""
+def column_moments(
+    values: np.ndarray,
+    epsilon: float,
+    momentum: float,
+    mean: np.ndarray,
+    inverse_sd: np.ndarray,
+    running_mean: np.ndarray,
+    running_variance: np.ndarray,
+) -> None:
+    """Mean and 1 / sqrt(variance + epsilon) of every column; the running moments take them up, as in torch.
+
+    The variance is divided by the number of rows, the one that the running variance takes up by one less.
+    """
     n = FLOAT(values.shape[0])
+    variance = np.zeros(mean.shape[0], FLOAT)
     mean[:] = FLOAT(0)
-    variance[:] = FLOAT(0)
     for i in range(values.shape[0]):
         row = values[i]
         for h in range(row.shape[0]):
@@ -328,8 +339,12 @@ def column_moments(values: np.ndarray, mean: np.ndarray, variance: np.ndarray) -
         row = values[i]
         for h in range(row.shape[0]):
             variance[h] += (row[h] - mean[h]) ** 2
+    share, unbiased = FLOAT(momentum), n / (n - FLOAT(1))
     for h in range(mean.shape[0]):
         variance[h] /= n
+        inverse_sd[h] = FLOAT(1) / np.sqrt(variance[h] + FLOAT(epsilon))
+        running_mean[h] += share * (mean[h] - running_mean[h])
+        running_variance[h] += share * (variance[h] * unbiased - running_variance[h])
 
 
 @_compiled(fastmath=REORDER)
@@ -414,17 +429,18 @@ def sample_gradient(
 
 
 @_compiled()
-def interpolate(
-    log_theta: np.ndarray, low: float, step: float, values: np.ndarray, slopes: np.ndarray, d_log_theta: np.ndarray
-) -> float:
-    """Sum over genes of the tables at log_theta (cubic Hermite); its slope is taken off d_log_theta."""
-    total, last = 0.0, values.shape[0] - 2
+def interpolate(log_theta: np.ndarray, low: float, step: float, table: np.ndarray, d_log_theta: np.ndarray) -> float:
+    """Sum over genes of the table at log_theta (cubic Hermite); its slope is taken off d_log_theta.
+
+    table (genes, grid, 2): values and slopes beside each other, so that a gene's four numbers lie side by side.
+    """
+    total, last = 0.0, table.shape[1] - 2
     for g in range(log_theta.shape[0]):
         position = (log_theta[g] - low) / step
         left = min(max(np.int64(math.floor(position)), 0), last)
         u = position - left
-        v0, s0, s1 = values[left, g], slopes[left, g], slopes[left + 1, g]
-        rise = values[left + 1, g] - v0
+        v0, s0, s1 = table[g, left, 0], table[g, left, 1], table[g, left + 1, 1]
+        rise = table[g, left + 1, 0] - v0
         square, cube = 3 * rise - 2 * s0 - s1, s0 + s1 - 2 * rise
         total += v0 + u * (s0 + u * (square + u * cube))
         d_log_theta[g] -= (s0 + u * (2 * square + u * 3 * cube)) / step

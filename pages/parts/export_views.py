@@ -12,7 +12,7 @@ from ldvae_core.analysis.factors import Factors
 from ldvae_core.analysis.findings import factor_label
 from ldvae_core.analysis.programs import top_genes
 from ldvae_core.data.split import SPLIT_NAMES
-from ldvae_core.model.config import ModelConfig, TrainingConfig
+from ldvae_core.runs.recipe import train_command
 from ldvae_core.runs.store import OpenRun
 from pages.parts.factor_views import table_of
 from pages.parts.figures import download_table
@@ -84,27 +84,7 @@ def show_command(opened: OpenRun) -> None:
 
 def command_line(opened: OpenRun) -> str:
     """`python -m ldvae_core train ...` with every choice that differs from the command line's defaults."""
-    settings = opened.settings
-    model, training = ModelConfig(n_genes=2**15), TrainingConfig()
-    words = ["python", "-m", "ldvae_core", "train", settings.data_source, "--out", opened.run_id]
-    flags = {"n_factors": "--factors", "prior": "--prior", "decoder": "--decoder", "likelihood": "--likelihood",
-             "library": "--library"}  # fmt: skip
-    for name, flag in flags.items():
-        if (value := settings.model.get(name, getattr(model, name))) != getattr(model, name):
-            words += [flag, str(value)]
-    for name in ("batch_norm", "intercept"):
-        if (value := settings.model.get(name, getattr(model, name))) != getattr(model, name):
-            words.append(f"--{'' if value else 'no-'}{name.replace('_', '-')}")
-    for column in settings.model.get("covariates", ()):
-        words += ["--batch", column]
-    if settings.choices.n_genes != 1000:
-        words += ["--genes", str(settings.choices.n_genes)]
-    if settings.choices.gene_selection != "seurat_v3":
-        words += ["--gene-selection", settings.choices.gene_selection]
-    for name in ("n_epochs", "minibatch_size", "learning_rate", "seed", "device", "threads"):
-        if (value := settings.training.get(name)) not in (None, getattr(training, name)):
-            words += [f"--{name.removeprefix('n_').replace('_', '-')}", str(value)]
-    return shlex.join(words)
+    return shlex.join(train_command(opened.settings, opened.run_id))
 
 
 def _h5ad(opened: OpenRun, axes: str) -> bytes:

@@ -88,18 +88,30 @@ def test_cells_decide_where_they_single_out_axes():
     assert overlap.max(axis=1).min() > 0.98
 
 
-def test_the_axes_own_error_is_what_other_samples_show():
+@pytest.mark.parametrize("who", ["cells", "genes"])
+def test_the_axes_own_error_is_what_other_samples_show(who):
     """Forty samples of the same population: the angles between the axes found spread as axis_variance says of one."""
     rng = np.random.default_rng(4)
-    loadings = rng.laplace(size=(400, 3)) * (rng.random((400, 3)) < 0.3)
     turns, told = [], []
     for _ in range(40):
-        z, w = rng.laplace(size=(600, 3)), loadings + 0.02 * rng.standard_normal((400, 3))
+        z = rng.laplace(size=(600, 3)) if who == "cells" else rng.standard_normal((600, 3))
+        w = rng.laplace(size=(400, 3)) * (rng.random((400, 3)) < 0.3)
         rotation = varimax(z, w, n_starts=1)
         turns.append((rotation - rotation.T)[np.triu_indices(3, 1)] / 2)
         told.append(axis_variance(z @ rotation, w @ rotation)[np.triu_indices(3, 1)])
     seen = np.sqrt((np.array(turns) ** 2).mean())
     assert np.sqrt(np.mean(told)) == pytest.approx(seen, rel=0.35)
+
+
+def test_errors_of_readable_loadings_tell_how_well_the_axes_are_known(planted, factors, factors_of):
+    """Beside the error on axes that are given, the turning of two axes brings each the other's loadings."""
+    z, loadings = factors.representation, factors.loadings
+    given = factors_of(planted, representation=z, loadings=loadings, axes="as_trained")
+    turning = axis_variance(z, loadings)
+    assert turning.max() > 1e-5
+    np.testing.assert_allclose(factors.loadings_se**2, given.loadings_se**2 + loadings**2 @ turning, rtol=1e-3)
+    spread = given.loadings_shrunken_sd**2 + given.loadings_shrunken**2 @ turning
+    np.testing.assert_allclose(factors.loadings_shrunken_sd**2, spread, rtol=1e-2)
 
 
 def test_axes_that_nothing_decides_have_a_random_angle():

@@ -55,6 +55,18 @@ def test_pca_is_that_of_the_log_normalised_counts(counts):
     np.testing.assert_allclose(fitted.represent(counts).std(axis=0, ddof=1), 1.0, rtol=1e-5)
 
 
+def test_pca_predicts_what_its_components_reconstruct(counts):
+    """The values of rank 3 taken back from log1p, never below a tenth of the gene's mean, as shares of a cell."""
+    fitted, dense = fit_baseline("pca", counts, n_factors=3), counts.toarray()
+    scale = np.median(dense.sum(axis=1))
+    values = np.log1p(dense / dense.sum(axis=1, keepdims=True) * scale)
+    left, size, axes = np.linalg.svd(values - values.mean(axis=0), full_matrices=False)
+    molecules = np.expm1(values.mean(axis=0) + left[:, :3] * size[:3] @ axes[:3])
+    expected = np.maximum(molecules / scale, 0.1 * dense.sum(axis=0) / dense.sum())
+    expected /= expected.sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(fitted.fractions(fitted.represent(counts)), expected, rtol=1e-4)
+
+
 def test_nmf_finds_the_programs_that_mix():
     """Counts made of three programs that share few genes: each is found, and so are the cells' usages."""
     random = np.random.default_rng(0)

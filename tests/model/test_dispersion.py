@@ -7,6 +7,7 @@ from scipy import sparse
 from scipy.optimize import minimize_scalar
 from scipy.stats import nbinom
 
+from ldvae_core.model import dispersion
 from ldvae_core.model.config import Covariate, ModelConfig
 from ldvae_core.model.dispersion import fit_inverse_dispersion
 from ldvae_core.model.ldvae import LDVAE, StartValues
@@ -46,6 +47,15 @@ def test_inverse_dispersions_stay_in_bounds_for_counts_that_have_none():
     found = fit_inverse_dispersion(sparse.csr_matrix(counts), lambda cells: mean[cells])
     assert found.min() >= 1e-3 * (1 - 1e-12)
     assert found[2] == found.max() == pytest.approx(1e4)
+
+
+def test_newtons_steps_are_few(monkeypatch):
+    """Each is a pass over all cells: the curvature is right, and no bisection has to stand in for it."""
+    counts, mean = drawn()
+    passes, derivatives = [], dispersion._derivatives
+    monkeypatch.setattr(dispersion, "_derivatives", lambda *given: passes.append(1) or derivatives(*given))
+    fit_inverse_dispersion(sparse.csr_matrix(counts[:, :4]), lambda cells: mean[cells, :4])
+    assert len(passes) <= 6
 
 
 def test_pieces_of_cells_give_the_same_inverse_dispersions(monkeypatch):

@@ -5,9 +5,13 @@ import sys
 import numpy as np
 import pytest
 import torch
+from scipy import sparse
+from scipy.special import gammaln, softmax
+from scipy.stats import nbinom
 
 from ldvae_core.data.split import split_cells
 from ldvae_core.model.config import Covariate, ModelConfig, TrainingConfig
+from ldvae_core.training import kernels
 from ldvae_core.training.cpu_engine import CpuEngine
 from ldvae_core.training.engine import TorchEngine, weight_decays
 from ldvae_core.training.loop import Trainer
@@ -104,17 +108,18 @@ def test_a_compiled_run_follows_the_plain_run(both_engines, settings):
     assert torch.allclose(*loadings, atol=0.02)
 
 
-def test_either_engine_goes_on_where_the_other_stood(both_engines):
-    """The saved state of Adam is one for both: a step after the change equals a step without it."""
-    compiled, plain = both_engines({"dropout": 0.0}, n_epochs=4, minibatch_size=64)
-    cells = compiled.train_cells  # all of them: then the plain lgamma terms are the tabulated ones
+@pytest.mark.parametrize("turn", [1, -1], ids=["to compiled", "to autograd"])
+def test_either_engine_goes_on_where_the_other_stood(both_engines, turn):
+    """The saved state of Adam is one for both: steps after the change equal steps without it."""
+    after, before = both_engines({"dropout": 0.0}, n_epochs=4, minibatch_size=64)[::turn]
+    cells = after.train_cells  # all of them: then the plain lgamma terms are the tabulated ones
     for _ in range(3):
-        plain.engine.step(next(iter(plain.engine.slices(cells, len(cells)))), 1.0, 1e-2)
-    compiled.restore(plain.snapshot())
-    for trainer in (compiled, plain):
+        before.engine.step(next(iter(before.engine.slices(cells, len(cells)))), 1.0, 1e-2)
+    after.restore(before.snapshot())
+    for trainer in (after, before) * 3:
         trainer.engine.step(next(iter(trainer.engine.slices(cells, len(cells)))), 1.0, 1e-2)
-    for name, value in plain.engine.parameters.items():
-        assert torch.allclose(compiled.engine.parameters[name], value, atol=2e-4), name
+    for name, value in before.engine.parameters.items():
+        assert torch.allclose(after.engine.parameters[name], value, atol=2e-4), name
 
 
 def test_without_numba_training_takes_autograd(few_cells, trainer_for, monkeypatch, caplog):
@@ -139,6 +144,39 @@ def test_huge_and_tiny_values_stay_finite(both_engines):
     assert error == pytest.approx(terms.reconstruction_error.mean().item(), rel=1e-5)
     theirs = plain.model.log_theta.grad
     assert torch.allclose(compiled.engine.gradient["log_theta"], theirs, rtol=1e-3, atol=1e-3 * theirs.abs().max())
+
+
+@pytest.mark.parametrize("theta", [1e-3, 1.0, 1e4], ids=["overdispersed", "moderate", "nearly Poisson"])
+def test_the_error_of_the_loops_is_scipys(theta):
+    """All but R, of chosen cells in any order: small counts and large ones, products too long for one number."""
+    rng = np.random.default_rng(0)
+    x, cells = sparse.csr_matrix(rng.integers(0, 7, (250, 60)).astype(np.int16)), rng.permutation(250)[:200]
+    size, logits = x.sum(axis=1).A1.astype(np.float32), rng.standard_normal((200, 60)).astype(np.float32)
+    chosen, mean = x[cells].toarray().astype(float), size[cells, None] * softmax(logits, axis=1)
+    rising = gammaln(chosen + theta) - gammaln(theta) - gammaln(chosen + 1)
+    expected = rising - nbinom.logpmf(chosen, theta, theta / (theta + mean))
+    log_theta, outputs = np.full(60, np.log(theta), np.float32), np.zeros((200 * 2 + 60 + 60), np.float32)
+    counts = (x.indptr.astype(np.int64), x.indices.astype(np.int32), x.data, cells)
+    d_z, *d_genes = outputs[:400].reshape(200, 2), outputs[400:460], outputs[460:]
+    loadings = np.zeros((2, 60), np.float32)
+    error = kernels.reconstruct(*counts, size, float(size.max()), logits, loadings, log_theta, d_z, *d_genes)
+    assert error == pytest.approx(expected.sum(), rel=1e-5)
+
+
+def test_log_variances_stay_within_their_limits(both_engines):
+    """Beyond -15 and 15 the posterior changes no more, and has no gradient."""
+    compiled, plain = both_engines({})
+    for trainer in (compiled, plain):
+        with torch.no_grad():
+            trainer.model.encoder.outputs.bias[3:] = torch.tensor([25.0, -25.0, 0.0])
+            trainer.model.decoder.loadings.mul_(1e-4)
+    error, kl = compiled.engine.gradients(compiled.train_cells, 1e-6)
+    terms = plain.engine.terms(plain.source.minibatch(plain.train_cells))
+    terms.loss(1e-6).backward()
+    assert (error, kl) == pytest.approx((terms.reconstruction_error.mean().item(), terms.kl_factors.mean().item()))
+    theirs = plain.model.encoder.outputs.bias.grad
+    assert theirs[3:5].tolist() == [0.0, 0.0]
+    assert torch.allclose(compiled.engine.gradient["encoder.outputs.bias"], theirs, rtol=1e-4, atol=1e-6)
 
 
 def test_the_compiled_engine_says_when_the_loss_is_no_number(both_engines):

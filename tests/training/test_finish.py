@@ -62,7 +62,7 @@ def test_the_mixture_of_posteriors_is_the_prior(before_and_after, settings):
     with torch.no_grad():
         mean, log_variance = (part.double().numpy() for part in after.encode(batch))
     second = mean.T @ mean / len(mean) + np.diag(np.exp(log_variance).mean(axis=0))
-    assert np.diag(second) == pytest.approx(np.ones(3), abs=0.05)
+    assert np.diag(second) == pytest.approx(np.ones(3), abs=1e-3)
     if settings.get("intercept", True):
         assert mean.mean(axis=0) == pytest.approx(np.zeros(3), abs=1e-4)
 

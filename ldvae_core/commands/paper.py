@@ -1,0 +1,190 @@
+"""`paper`: the five models of the paper's Fig. 1b on one data set, beside the numbers its authors published."""
+
+import contextlib
+import os
+import shutil
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pandas as pd
+
+from ldvae_core import durable
+from ldvae_core.commands.sources import opened_counts, source_of
+from ldvae_core.commands.training import INTERRUPTED, Asked, nothing_half_done, run_to_end
+from ldvae_core.data.counts import CountMatrix
+from ldvae_core.data.prepare import DataChoices
+from ldvae_core.errors import RunError
+from ldvae_core.runs.cards import read_card
+from ldvae_core.runs.settings import RunSettings
+from ldvae_core.runs.table import METRICS, model_words, runs_table
+
+GENES = 1000  # of highest variance of raw counts, as in the notebooks
+MINIBATCH = 128  # the same
+TABLE = "paper.csv"
+MODELS: dict[str, dict[str, Any]] = {  # folder -> what makes the model, in the order of MODEL.md, section 8
+    "vae": {"decoder": "neural"},
+    "normal_batch_norm": {"prior": "normal", "batch_norm": True},
+    "logistic_normal_batch_norm": {"prior": "logistic_normal", "batch_norm": True},
+    "normal": {"prior": "normal"},
+    "logistic_normal": {"prior": "logistic_normal"},
+}
+AS_PUBLISHED = {"kl_warmup": 0.0, "patience": 1.0, "weight_prior_sd": 0.0}  # no warm-up, early stop, prior on weights
+SAME_DATA = 0.02  # relative difference in cells up to which a data set is taken for the published one
+
+
+class Published(NamedTuple):
+    """Held-out reconstruction errors of the authors, nats per cell, in the order of MODELS."""
+
+    name: str
+    n_cells: int
+    errors: tuple[float, ...]
+    setting: str
+
+
+PUBLISHED = (
+    Published("pijuan_sala", 125_775, (2239.5, 2260.8, 2277.4, 2275.2, 2275.1), "20 factors, 100 epochs"),
+    Published("cao", 1_949_131, (597.07, 608.03, 609.47, 608.27, 611.52), "10 factors, 10 epochs"),
+)
+
+
+def train_papers_models(
+    data: str, out: Path, *, n_factors: int, n_epochs: int | None, seed: int, as_published: bool = False
+) -> dict[str, Any]:
+    """Train the five models as run folders inside `out`, write paper.csv there; returns the command's last line.
+
+    All share genes, split and seed. A finished run is not trained again and an interrupted one goes on; exits with 130
+    when interrupted. Raises LdvaeError when a setting or the data is refused, or `out` holds runs of other settings.
+    """
+    source = source_of(data)
+    wanted = {}
+    for key, model in MODELS.items():
+        settings = _settings(key, model, source, n_factors, n_epochs, seed, as_published=as_published)
+        _require_same(out / key, settings)
+        wanted[key] = settings
+    asked = Asked().listen()
+    with contextlib.ExitStack() as stack:
+        for position, (key, settings) in enumerate(wanted.items(), start=1):
+            title = f"{position} of {len(wanted)}, {model_words(settings.model)}"
+            _train(out / key, settings, _counts_for(out, data, stack), asked, title)
+    return _answer(out, seed)
+
+
+def _settings(
+    key: str, model: dict[str, Any], source: str, n_factors: int, n_epochs: int | None, seed: int, *, as_published: bool
+) -> RunSettings:
+    model, training = (
+        {"n_factors": n_factors, **model},
+        {"n_epochs": n_epochs, "minibatch_size": MINIBATCH, "seed": seed},
+    )
+    if as_published:
+        model |= {"library": "latent", "intercept": bool(model.get("batch_norm"))}
+        training |= AS_PUBLISHED
+    choices = DataChoices(gene_selection="variance", n_genes=GENES)
+    return RunSettings(name=key, data_source=source, choices=choices, model=model, training=training)
+
+
+def _require_same(folder: Path, wanted: RunSettings) -> None:
+    """Whatever stands at `folder` must be the wanted run."""
+    if not folder.exists():
+        return
+    if not (folder / "run.json").exists():
+        raise RunError(f"{folder} exists already, and is no run.", "Give --out a new folder, so that nothing is lost.")
+    found = RunSettings.read(folder)
+    if replace(found, name=wanted.name).to_dict() != wanted.to_dict():
+        raise RunError(
+            f"{folder} holds a run of other settings or other data.",
+            "Repeat the command as it was to go on with it, or give --out a new folder.",
+        )
+
+
+def _counts_for(out: Path, data: str, stack: contextlib.ExitStack) -> Callable[[], CountMatrix]:
+    """Opens the data when the first run asks for it; read once."""
+    opened: list[CountMatrix] = []
+
+    def open_counts() -> CountMatrix:
+        if not opened:
+            opened.append(stack.enter_context(opened_counts(data)))
+        return opened[0]
+
+    return open_counts
+
+
+def _train(
+    folder: Path, settings: RunSettings, open_counts: Callable[[], CountMatrix], asked: Asked, title: str
+) -> None:
+    """Train one run, unless it is finished."""
+    if (folder / "metrics.json").exists():
+        sys.stderr.write(f"{title}: finished already\n")
+        return
+    if not folder.exists():
+        settings.write(folder)
+    _take_counts(folder)
+    try:
+        with nothing_half_done(folder):
+            summary = run_to_end(folder, open_counts, asked, resume=True, title=title)
+    finally:
+        with contextlib.suppress(OSError):  # only when it is empty
+            folder.parent.rmdir()
+    if summary is None:
+        sys.stderr.write("interrupted; the same command goes on with it\n")
+        sys.exit(INTERRUPTED)
+
+
+def _take_counts(folder: Path) -> None:
+    """Link the counts of a run beside it: the five model the same ones, which are prepared and stored only once."""
+    ready = next((path for path in sorted(folder.parent.glob("*/counts")) if path.parent.name in MODELS), None)
+    if ready is None or (folder / "counts").exists():
+        return
+
+    def link(part: Path) -> None:
+        for file in ready.iterdir():
+            try:
+                os.link(file, part / file.name)
+            except OSError:  # a disk without hard links
+                shutil.copy2(file, part / file.name)
+
+    durable.write_folder(folder / "counts", link)
+
+
+def _answer(out: Path, seed: int) -> dict[str, Any]:
+    """Write paper.csv; the same table and how to read it as one JSON object."""
+    table, published = paper_table(out)
+    durable.write_bytes(out / TABLE, table.to_csv(index=False).encode())
+    rows = table.astype(object).where(table.notna(), None).to_dict("records")
+    words = (
+        f"These are the published data: {published.setting} there." if published
+        else "Published errors are of other data: compare the order of the models, not nats per cell."
+    )  # fmt: skip
+    return {"folder": str(out), "table": str(out / TABLE), "seed": seed, "models": rows, "published": words}
+
+
+def paper_table(out: Path) -> tuple[pd.DataFrame, Published | None]:
+    """One row a model, and the published data set that this is by its number of cells, if any.
+
+    Columns: run, model, cells, genes, factors, epochs; each figure on the test cells with its standard error, nats per
+    cell; above_vae_percent: the test error above the VAE's, in percent of it; published_error, where these are the
+    published data; and for both published data sets <name>_error with <name>_above_vae_percent.
+    """
+    cards = [read_card(out / key, None, run_id=key) for key in MODELS]
+    found = runs_table(cards, dict.fromkeys(MODELS, 1))
+    n_cells = float(found["cells"].iloc[0])
+    same = next((each for each in PUBLISHED if abs(n_cells / each.n_cells - 1) < SAME_DATA), None)
+    figures = [name for metric in METRICS for name in (metric.column, f"{metric.column}_se")]
+    table = found[["run_id", "model", "cells", "genes", "factors", *figures, "seconds"]].rename(
+        columns={"run_id": "run"} | {metric.column: metric.key for metric in METRICS}
+        | {f"{metric.column}_se": f"{metric.key}_se" for metric in METRICS}
+    )  # fmt: skip
+    table.insert(5, "epochs", [card.epoch for card in cards])
+    table["above_vae_percent"] = _above_first(table["test_reconstruction_error"])
+    table["published_error"] = same.errors if same else float("nan")
+    for each in PUBLISHED:
+        table[f"{each.name}_error"] = each.errors
+        table[f"{each.name}_above_vae_percent"] = _above_first(pd.Series(each.errors))
+    return table, same
+
+
+def _above_first(errors: pd.Series) -> pd.Series:
+    return (100.0 * (errors / errors.iloc[0] - 1.0)).round(3)

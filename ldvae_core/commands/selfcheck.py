@@ -1,0 +1,221 @@
+"""`selfcheck`: does this installation compute what it should? A few quick proofs, each against something outside."""
+
+import contextlib
+import logging
+import platform
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from functools import cached_property
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import anndata
+import numpy as np
+import torch
+from scipy.special import expit, log_softmax
+from scipy.stats import nbinom, poisson
+
+from ldvae_core.analysis.comparison import match_factors
+from ldvae_core.data.prepare import DataChoices
+from ldvae_core.data.split import split_cells
+from ldvae_core.data.synthetic import Planted, plant_programs
+from ldvae_core.export import write_h5ad
+from ldvae_core.model import likelihood
+from ldvae_core.model.config import MAX_THETA, MIN_THETA, ModelConfig, TrainingConfig
+from ldvae_core.runs.execute import execute
+from ldvae_core.runs.opened import OpenRun, open_run_folder
+from ldvae_core.runs.settings import PACKAGES, RunSettings, versions
+from ldvae_core.training.devices import found_devices
+from ldvae_core.training.loop import Trainer
+
+log = logging.getLogger(__name__)
+
+POINTS = 400  # of the likelihood
+RECOVERED = 0.9  # absolute cosine of planted and learned loadings
+SIMULATED = {"n_cells": 1500, "n_genes": 150, "n_factors": 3, "seed": 1}
+EPOCHS = 40
+
+
+def all_versions() -> dict[str, str]:
+    """Of everything that decides the numbers, and of numba, which decides the speed; what is missing is left out."""
+    found = dict(versions())
+    with contextlib.suppress(metadata.PackageNotFoundError):
+        found["numba"] = metadata.version("numba")
+    return found
+
+
+class Failed(Exception):
+    """A check that did not hold: what was found."""
+
+
+def check_everything() -> dict[str, Any]:
+    """Run all checks on one thread, one line each on stderr; {"ok", "checks", "versions", "device", "seconds"}."""
+    began = time.monotonic()
+    torch.set_num_threads(1)
+    with tempfile.TemporaryDirectory(prefix="gene-programs-") as folder:
+        bench = Bench(Path(folder))
+        results = [_tried(name, check) for name, check in bench.checks.items()]
+    return {
+        "ok": all(result["ok"] for result in results),
+        "checks": results,
+        "versions": all_versions(),
+        "device": found_devices()["best"],
+        "seconds": round(time.monotonic() - began, 1),
+    }
+
+
+def _tried(name: str, check: Callable[[], str]) -> dict[str, Any]:
+    began = time.monotonic()
+    try:
+        ok, words = True, check()
+    except Failed as fault:
+        ok, words = False, str(fault)
+    except Exception as fault:  # a broken installation can fail in any way, and the other checks still say something
+        log.debug("The check %r broke off.", name, exc_info=True)
+        ok, words = False, f"broke off with {type(fault).__name__}: {fault}"
+    seconds = round(time.monotonic() - began, 1)
+    sys.stderr.write(f"{'ok' if ok else 'FAILED':<7}{name}: {' '.join(words.split())} ({seconds} s)\n")
+    sys.stderr.flush()
+    return {"name": name, "ok": ok, "found": words, "seconds": seconds}
+
+
+class Bench:
+    """The checks, in order; the last two look at one small run."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.checks: dict[str, Callable[[], str]] = {
+            "versions": self.versions,
+            "device": self.device,
+            "likelihood": self.likelihood,
+            "training step": self.training_step,
+            "planted programs": self.planted_programs,
+            "export": self.export,
+        }
+
+    def versions(self) -> str:
+        """Python and every package that decides the numbers are there."""
+        found = all_versions()
+        if missing := [package for package in PACKAGES if package not in found]:
+            raise Failed(f"not installed: {', '.join(missing)}")
+        named = ", ".join(f"{name} {version}" for name, version in found.items())
+        return f"{named}, on {platform.system()} {platform.machine()}"
+
+    def device(self) -> str:
+        """What training would take; a sum there comes out right."""
+        found = found_devices()
+        total = torch.arange(1000, device=found["best"]).sum().item()
+        if total != 499_500:
+            raise Failed(f"{found['best']} adds 0 to 999 up to {total}")
+        return f"{found['best']}. {found['reason']}"
+
+    def likelihood(self) -> str:
+        """The three likelihoods in double precision equal scipy's."""
+        drawn = np.random.default_rng(0)
+        x = np.floor(10 ** drawn.uniform(0, 3, POINTS)) - 1
+        mean, theta = 10 ** drawn.uniform(-2, 3, POINTS), 10 ** drawn.uniform(np.log10(MIN_THETA), 4, POINTS)
+        theta = theta.clip(MIN_THETA, MAX_THETA)
+        logit = drawn.normal(0, 2, POINTS)
+        counts, log_mean, log_theta, zero = (torch.from_numpy(v) for v in (x, np.log(mean), np.log(theta), logit))
+        nb = nbinom.logpmf(x, theta, theta / (theta + mean))
+        zinb = np.logaddexp(np.where(x == 0, np.log(expit(logit)), -np.inf), np.log(expit(-logit)) + nb)
+        ours = {
+            "negative binomial": (likelihood.log_negative_binomial(counts, log_mean, log_theta), nb),
+            "Poisson": (likelihood.log_poisson(counts, log_mean), poisson.logpmf(x, mean)),
+            "zero-inflated": (
+                likelihood.log_zero_inflated_negative_binomial(counts, log_mean, log_theta, zero), zinb,
+            ),
+        }  # fmt: skip
+        worst = {name: _relative(value.numpy(), truth) for name, (value, truth) in ours.items()}
+        if wrong := [f"{name} off by {error:.1e}" for name, error in worst.items() if not error < 1e-6]:
+            raise Failed(f"against scipy: {', '.join(wrong)}")
+        return f"equals scipy at {POINTS} points to {max(worst.values()):.0e}"
+
+    def training_step(self) -> str:
+        """The fast step's figures and gradients are those of the plain formulas."""
+        try:
+            from ldvae_core.training.cpu_engine import CpuEngine
+        except ImportError as fault:
+            return f"the compiled step is not there ({fault}); training takes the plain one, which is slower"
+        planted = plant_programs(n_cells=200, n_genes=50, n_factors=3, seed=2)
+        fast, plain = (_trainer(planted, fast=fast) for fast in (True, False))
+        if not isinstance(fast.engine, CpuEngine):
+            raise Failed("the compiled step is there, and training does not take it")
+        error, kl = fast.engine.gradients(fast.train_cells, 0.5)
+        terms = plain.engine.terms(plain.source.minibatch(torch.from_numpy(plain.train_cells)))
+        terms.loss(0.5).backward()
+        truth = (terms.reconstruction_error.mean().item(), terms.kl_factors.mean().item())
+        worst = _relative(np.array([error, kl]), np.array(truth))
+        for name, value in plain.engine.parameters.items():
+            if name != "encoder.hidden.bias":  # batch norm takes it off: both find rounding
+                largest = value.grad.abs().max()
+                worst = max(worst, float((fast.engine.gradient[name] - value.grad).abs().max() / largest))
+        if not worst < 1e-3:
+            raise Failed(f"compiled and plain step differ by {worst:.1e}")
+        return f"compiled, equal to the plain one to {worst:.0e}"
+
+    def planted_programs(self) -> str:
+        """Training finds programs that are known."""
+        matching = match_factors(self.run.factors["readable"].loadings, self.planted.loadings)
+        found = f"{(matching.match >= RECOVERED).sum()} of {len(matching.match)} recovered, |cosine| at least "
+        if not matching.match.min() >= RECOVERED:
+            raise Failed(f"{found}{matching.match.min():.2f}; {RECOVERED} is asked for")
+        return f"{found}{matching.match.min():.2f}, on {self.run.metrics['device']}"
+
+    def export(self) -> str:
+        """Whoever has nothing but the exported file finds the reported test error."""
+        path = self.folder / "run.h5ad"
+        write_h5ad(self.run, path)
+        file = anndata.read_h5ad(path)
+        counts = file.layers["counts"].toarray().astype(float)
+        if (counts != self.planted.counts.counts.toarray()).any():
+            raise Failed("the counts in the file are not those of the data")
+        logits = file.obsm["X_ldvae"] @ file.varm["LDVAE_loadings"].T + file.var["ldvae_intercept"].to_numpy()
+        mean = counts.sum(axis=1, keepdims=True) * np.exp(log_softmax(logits.astype(float), axis=1))
+        theta, test = file.var["ldvae_inverse_dispersion"].to_numpy(), file.obs["ldvae_split"] == "test"
+        error = -nbinom.logpmf(counts[test], theta, theta / (theta + mean[test])).sum(axis=1).mean()
+        reported = self.run.metrics["test_reconstruction_error"]
+        if not abs(error / reported - 1) < 1e-5:
+            raise Failed(f"the file gives a test error of {error:.6g}, the run reports {reported:.6g}")
+        return f"the file alone gives the reported test error, {reported:.6g} nats per cell"
+
+    @cached_property
+    def planted(self) -> Planted:
+        """Cells whose programs are known."""
+        return plant_programs(**SIMULATED)
+
+    @cached_property
+    def run(self) -> OpenRun:
+        """A run trained on them, wherever training would go on this machine."""
+        folder = self.folder / "run"
+        RunSettings(
+            name="selfcheck",
+            data_source="simulation",
+            choices=DataChoices(gene_selection="variance", n_genes=SIMULATED["n_genes"]),
+            model={"n_factors": SIMULATED["n_factors"]},
+            training={"n_epochs": EPOCHS, "threads": 1},
+        ).write(folder)
+        execute(folder, open_counts=lambda: self.planted.counts)
+        return open_run_folder(folder)
+
+
+def _trainer(planted: Planted, *, fast: bool) -> Trainer:
+    counts = planted.counts
+    return Trainer(
+        counts.counts,
+        counts.library_size,
+        split_cells(counts.n_cells, seed=0),
+        np.zeros((counts.n_cells, 0)),
+        model_config=ModelConfig(counts.n_genes, n_factors=3),
+        training_config=TrainingConfig(n_epochs=1),
+        device=torch.device("cpu"),
+        fast=fast,
+    )
+
+
+def _relative(values: np.ndarray, truth: np.ndarray) -> float:
+    """The largest relative difference."""
+    return float(np.max(np.abs(values - truth) / np.abs(truth)))

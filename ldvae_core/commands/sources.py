@@ -1,0 +1,44 @@
+"""What DATA may be on the command line: a path, `demo`, or the id of a data set of the workspace."""
+
+import contextlib
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from ldvae_core.data.counts import CountMatrix
+from ldvae_core.data.demo import load_demo
+from ldvae_core.errors import RunError
+from ldvae_core.runs.datasets import Datasets
+from ldvae_core.runs.workspace import DEMO, Workspace, listed_ids
+
+
+def source_of(data: str) -> str:
+    """DATA as run.json keeps it: "demo", a data set's id, or a whole path. Raises RunError when there is no such thing.
+
+    A file or folder of that name comes before a data set of that id.
+    """
+    if data == DEMO:
+        return DEMO
+    if Path(data).expanduser().exists():
+        return str(Path(data).expanduser().resolve())
+    if data in listed_ids(Workspace.default().datasets):
+        return data
+    raise RunError(f"There is no file or folder {data}.", "Check the path.")
+
+
+@contextlib.contextmanager
+def opened_counts(data: str) -> Iterator[CountMatrix]:
+    """The counts of DATA; a file is read in a safe process, into a folder that lives as long as they are used.
+
+    Raises RunError when there is no such thing, CountsError when it is refused.
+    """
+    from ldvae_core.data.read import read_counts
+
+    source = source_of(data)
+    if source == DEMO:
+        yield load_demo()
+    elif not Path(source).is_absolute():
+        yield Datasets(Workspace.default()).open(source)
+    else:
+        with tempfile.TemporaryDirectory(prefix="gene-programs-") as folder:
+            yield read_counts(Path(source), Path(folder) / "counts")
