@@ -32,6 +32,10 @@ KL = (
     f"{WHOLE}::test_kl_in_closed_form_agrees_with_the_integral",
 )
 FUSED, ENGINES = ("tests/training/test_fused.py",), ("tests/training/test_engines.py",)
+FINISH, CONFIG = ("tests/training/test_finish.py",), ("tests/model/test_config.py",)
+GAIN, DISPERSION = ("tests/analysis/test_gain.py",), ("tests/model/test_dispersion.py",)
+BASELINES = ("tests/model/test_baselines.py",)
+BASELINE_RUNS = ("tests/runs/test_execute.py::test_a_baseline_learns_nothing_from_test_cells",)
 BOUNDS, RULES = ("tests/training/test_bounds.py",), ("tests/training/test_rules.py",)
 SCHEDULE = ("tests/training/test_loop.py::test_the_kl_weight_rises_by_steps_and_reaches_one",)
 CURVES = ("tests/training/test_loop.py::test_the_curves_are_complete_and_in_nats_per_cell",)
@@ -121,12 +125,6 @@ OF_TRAINING = [
         "slope of the rising factorials' table", FUSED),
     Bug("rising-mean", f"{TRAINING}/fused.py", "error - rising_factorials(log_theta)",
         "error + rising_factorials(log_theta)", "sign of the rising factorials", FUSED),
-    Bug("compiled-theta-gradient", f"{TRAINING}/kernels.py", "(sums[g] + FLOAT(in_logarithms))",
-        "(sums[g] - FLOAT(in_logarithms))", "gradient of theta in the compiled path", ENGINES),
-    Bug("compiled-norm-gradient", f"{TRAINING}/cpu_engine.py", "2.0 * d_variance * spread", "d_variance * spread",
-        "gradient through closed-form batch norm", ENGINES),
-    Bug("compiled-weight-decay", f"{TRAINING}/kernels.py", "gradient[i] + decay", "gradient[i] - decay",
-        "weights grow instead of decaying", RULES),
     Bug("iwll-without-q", f"{TRAINING}/score.py", "(log_prior - log_q)", "log_prior", "IWLL without log q", BOUNDS),
     Bug("iwll-prior", f"{TRAINING}/score.py", "(value - prior_mean).square() / prior_variance",
         "(value - prior_mean).square()", "prior's variance missing in the weights", BOUNDS),
@@ -134,6 +132,70 @@ OF_TRAINING = [
         "weights.logsumexp(dim=0)", "a sum for the mean of the weights", BOUNDS),
     Bug("usage-of-the-mean", f"{TRAINING}/score.py", "draws.mean(dim=0), draws.var(dim=0)",
         "centre.softmax(dim=-1), draws.var(dim=0)", "softmax of the mean for the mean of the softmax", RULES),
+    Bug("prior-without-cells", f"{TRAINING}/engine.py", "1.0 / (n_train * config.weight_prior_sd**2)",
+        "1.0 / config.weight_prior_sd**2", "a prior as strong as the cells' likelihood", ENGINES),
+    Bug("prior-of-the-intercept", f"{TRAINING}/engine.py", '"encoder.outputs.weight")',
+        '"encoder.outputs.weight", "decoder.intercept")', "rare genes pulled to log fraction 0", ENGINES),
+    Bug("prior-under-batch-norm", f"{TRAINING}/engine.py", "if not normed else", "if True else",
+        "a prior on loadings whose size means nothing", ENGINES),
+    Bug("prior-by-autograd", f"{TRAINING}/engine.py", '"weight_decay": decay}', '"weight_decay": config.weight_decay}',
+        "no prior in the slower path", ENGINES),
+    Bug("adam-moments-swapped", f"{TRAINING}/engine.py", '"exp_avg": "mean", "exp_avg_sq": "square"',
+        '"exp_avg": "square", "exp_avg_sq": "mean"', "a resumed run mixes up Adam's moments", ENGINES),
+    Bug("norms-lag", f"{TRAINING}/finish.py", "norm.momentum = None", "pass",
+        "running statistics of the last minibatches", RULES),
+    Bug("norms-with-dropout", f"{TRAINING}/finish.py", "module.dropout = 0.0", "pass",
+        "statistics of z under dropout", RULES),
+    Bug("shift-lost", f"{TRAINING}/finish.py", "decoder.intercept.double() + decoder.loadings.double() @ centre",
+        "decoder.intercept.double()", "z moved without the intercept", FINISH),
+    Bug("root-inverted", f"{TRAINING}/finish.py", "decoder.loadings.double() @ root",
+        "decoder.loadings.double() @ inverse", "loadings shrink where they should grow", FINISH),
+    Bug("means-only", f"{TRAINING}/finish.py", " + variance.mean(dim=0).diag()", "",
+        "the posterior's own variance left out of z's", FINISH),
+    Bug("not-widened", f"{TRAINING}/finish.py", "outputs.bias[n_factors:].double() + widening",
+        "outputs.bias[n_factors:].double()", "posterior variances in the old units", FINISH),
+    Bug("norm-in-old-units", f"{TRAINING}/finish.py", "inverse @ decoder.z_covariance.double() @ inverse",
+        "decoder.z_covariance.double()", "batch norm's covariance in the old units", FINISH),
+    Bug("gpu-minibatch", "ldvae_core/model/config.py", "cells / (2 * size) >=", "cells / size >=",
+        "half the updates of a first pass", CONFIG),
+    Bug("rate-of-the-minibatch", "ldvae_core/model/config.py", "math.sqrt(minibatch_size / REFERENCE_MINIBATCH)",
+        "(minibatch_size / REFERENCE_MINIBATCH)", "learning rate grows with the minibatch, not its root", CONFIG),
+    Bug("counts-of-others", f"{TRAINING}/minibatches.py", "np.add.reduceat(self._lengths[cells]",
+        "np.add.reduceat(self._lengths", "how many counts a minibatch has, by its place", DENSE),
+]  # fmt: skip
+
+OF_COMPARISONS = [
+    Bug("theta-slope", "ldvae_core/model/dispersion.py", " + share.sum(axis=0)", "",
+        "a term of the slope in theta missing", DISPERSION),
+    Bug("newton-sign", "ldvae_core/model/dispersion.py", "log_theta - slope /", "log_theta + slope /",
+        "Newton's steps go downhill", DISPERSION),
+    Bug("newton-curvature", "ldvae_core/model/dispersion.py", "theta * first + theta**2 * second",
+        "theta**2 * second", "curvature in theta for that in log theta", DISPERSION),
+    Bug("theta-bound", "ldvae_core/model/dispersion.py", "np.clip(target, lowest, highest)", "target",
+        "inverse dispersions beyond their bounds", DISPERSION),
+    Bug("levels-not-centred", LDVAE, "centred_levels(self.dispersion_levels, self.level_counts).T",
+        "self.dispersion_levels.T", "levels trade constants with the gene's inverse dispersion", DISPERSION),
+    Bug("baseline-leak", f"{RUNS}/baseline.py", "learned = x[train]", "learned = x",
+        "baselines fitted to held-out cells", BASELINE_RUNS),
+    Bug("pca-centre", "ldvae_core/model/baselines.py", " - self.centre @ axes", "", "positions not centred", BASELINES),
+    Bug("pca-log", "ldvae_core/model/baselines.py", "np.expm1(self.centre", "np.exp(self.centre",
+        "one molecule too many in every gene", BASELINES),
+    Bug("nmf-refits", "ldvae_core/model/baselines.py", "self.model.transform(", "self.model.fit_transform(",
+        "held-out cells are fitted, not placed", BASELINES),
+    Bug("nmf-usages", "ldvae_core/model/baselines.py", ".astype(np.float64)) * totals", ".astype(np.float64))",
+        "usages are no shares of molecules", BASELINES),
+    Bug("mean-of-shares", "ldvae_core/model/baselines.py", "np.bincount(counts.indices, counts.data,",
+        "np.bincount(counts.indices, counts.data > 0,", "cells with a gene counted, not molecules", BASELINES),
+    Bug("gain-unpaired", f"{ANALYSIS}/gain.py", "gain, gain_se = mean_and_error(bound - null.log_likelihood(counts))",
+        "gain, gain_se = (bound - null.log_likelihood(counts)).mean(), mean_and_error(bound)[1]",
+        "the error of a gain counts what all cells share", GAIN),
+    Bug("gain-without-chance", f"{ANALYSIS}/gain.py", " and beyond > SURE * beyond_se", "",
+        "knowing the total passes for structure", GAIN),
+    Bug("chance-worse", f"{ANALYSIS}/gain.py", "return max(ways", "return min(ways", "the worse way of chance", GAIN),
+    Bug("chance-total", f"{ANALYSIS}/gain.py", "(fraction**2 / theta).sum()", "(fraction / theta).sum()",
+        "variance of a cell's total", GAIN),
+    Bug("null-library", f"{ANALYSIS}/gain.py", "variance + np.log(2 * np.pi * variance)) - log_size",
+        "variance + np.log(2 * np.pi * variance))", "density of the log for that of the library size", GAIN),
 ]  # fmt: skip
 
 AFTER_TRAINING = [
@@ -141,6 +203,16 @@ AFTER_TRAINING = [
         "    weights = weights @ rotation.T\n", "Z turned by R, W by its inverse", FACTORS),
     Bug("not-varimax", f"{ANALYSIS}/rotation.py", "squares - squares.mean(axis=0)", "squares",
         "another criterion than varimax", ROTATION),
+    Bug("axes-of-one-cell", f"{ANALYSIS}/rotation.py", "weight**2 * spread / n", "weight**2 * spread",
+        "axes as unsure as one cell's", ROTATION),
+    Bug("axes-of-genes", f"{ANALYSIS}/rotation.py", "weight**2 * spread / n", "weight * spread / n",
+        "weight of the genes' spread not squared", ROTATION),
+    Bug("axes-of-chance", f"{ANALYSIS}/rotation.py", "np.minimum(variance, RANDOM_ANGLE)", "variance",
+        "an axis of which nothing is known turns without end", ROTATION),
+    Bug("axes-known", f"{ANALYSIS}/factors.py", "errors**2 + weights**2 @ turning", "errors**2",
+        "errors as if the axes were given", ROTATION),
+    Bug("axes-known-when-shrunken", f"{ANALYSIS}/factors.py", "shrunken.sd**2 + shrunken.mean**2 @ turning",
+        "shrunken.sd**2", "intervals as if the axes were given", ROTATION),
     Bug("sign", f"{ANALYSIS}/factors.py", "column_moments(z)[2] < 0", "column_moments(z)[2] > 0",
         "the heavier tail is negative", FACTORS),
     Bug("usage-flipped", f"{ANALYSIS}/factors.py", "np.zeros(z.shape[1], bool) if usage else", "",
@@ -169,4 +241,4 @@ AFTER_TRAINING = [
         "np.log1p(mean / theta).sum(axis=1)", "reported error without theta before the logarithm", METRICS),
 ]  # fmt: skip
 
-BUGS = [*OF_THE_MODEL, *OF_TRAINING, *AFTER_TRAINING]
+BUGS = [*OF_THE_MODEL, *OF_TRAINING, *OF_COMPARISONS, *AFTER_TRAINING]

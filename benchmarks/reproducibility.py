@@ -125,7 +125,7 @@ def main() -> None:
         for name, study in STUDIES.items():
             data = open_study(asked.data, study)
             for program in ("LinearSCVI", "ours"):
-                paths = [keep / f"{program}_{study.file.split('.')[0]}_{seed}.npz" for seed in range(SEEDS)]
+                paths = [keep / f"{program}_{Path(study.file).stem}_{seed}.npz" for seed in range(SEEDS)]
                 fits = [fit(program, data, study, seed, path) for seed, path in enumerate(paths)]
                 test = np.flatnonzero(data.split == TEST)
                 errors = [held_out_error(data.counts, test, found) for found in fits]

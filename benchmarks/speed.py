@@ -161,7 +161,7 @@ def main() -> None:
         if {"epoch", "error"} & set(parts):
             for name, study in STUDIES.items():
                 data = open_study(asked.data, study, n_genes=1000, selection="variance")
-                files[name] = save(data.counts, data.split, folder, study.file.split(".")[0])
+                files[name] = save(data.counts, data.split, folder, Path(study.file).stem)
                 n_train[name] = int((data.split == 0).sum())
         if "epoch" in parts:
             epoch_times({"mouse embryo": files["mouse embryo"]}, n_train, command)

@@ -11,6 +11,8 @@ from pages.parts.training_form import Form, show_form
 from pages.parts.training_panel import show_panel
 from pages.parts.training_plan import (
     BASELINE_PASSES,
+    BASELINES,
+    PAPERS_MODELS,
     baseline_models,
     duration,
     papers_models,
@@ -21,17 +23,18 @@ from pages.parts.training_plan import (
 from pages.parts.training_runs import show_runs
 
 MAKERS = {"five": papers_models, "baselines": baseline_models}  # presets of several runs
-NUMBERS = {"five": ("Five", 5), "baselines": ("Three", 3)}
+CHANGES = {"five": list(PAPERS_MODELS.values()), "baselines": [{"method": method} for method in BASELINES]}
 
 
 def estimate(form: Form) -> str:
     """How long it will take, roughly, and what it waits for."""
     runs, cards = store(), store().cards()
     passes = form.training["n_epochs"] or BASELINE_PASSES
-    seconds = seconds_expected(form.data, passes, form.device, cards, runs)
-    if form.plan in NUMBERS:
-        word, n = NUMBERS[form.plan]
-        return f"{word} runs, one after the other: roughly {duration(n * seconds)} on this {kind_of(form.device)}."
+    models = [form.model | changes for changes in CHANGES.get(form.plan, [{}])]
+    seconds = sum(seconds_expected(form.data, passes, form.device, cards, runs, model) for model in models)
+    if len(models) > 1:
+        word = {3: "Three", 5: "Five"}[len(models)]
+        return f"{word} runs, one after the other: roughly {duration(seconds)} on this {kind_of(form.device)}."
     waiting = sum(card.state in ("queued", "running") for card in cards)
     after = f", after {waiting} other run{'s' * (waiting > 1)}" if waiting else ""
     return f"Roughly {duration(seconds)} on this {kind_of(form.device)}{after}."

@@ -144,8 +144,8 @@ def _axes(measure: Measure, mode: Mode, height: int, last_epoch: float) -> go.Fi
     figure = go.Figure(layout=layout)
     if strip:
         figure.add_annotation(
-            text="KL weight", x=1, y=STRIP[1] / 2, xref="paper", yref="paper", xanchor="left", xshift=6,
-            showarrow=False, font=small,
+            text="KL weight", x=1, y=STRIP[1] / 2, xref="paper", yref="paper", xanchor="left", yanchor="middle",
+            xshift=6, showarrow=False, font=small,
         )  # fmt: skip
     return figure
 

@@ -155,6 +155,7 @@ def _name_ends(
             y=place / pixels,
             yref="paper",
             xanchor="left",
+            yanchor="middle",  # left to itself, plotly hangs high ones and stands low ones on their place
             showarrow=False,
             font={"size": TICK_SIZE, "color": inks[name]},
         )

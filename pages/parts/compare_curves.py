@@ -114,7 +114,8 @@ def metric_finding(table: pd.DataFrame, metric: Metric) -> str:
     name = metric.title[0].lower() + metric.title[1:] if metric.column in ("test_error", "gain") else metric.title[5:]
     value = f"{_signed(first['value'])}{error}"
     gap = abs(first["value"] - second["value"])
-    return f"{first['name']} has the {word} {name}, {value} nats per cell; {second['name']} is {gap:,.1f} behind."
+    said = f"{first['name']} has the {word} {name}, {value} nats per cell; {second['name']} is"
+    return f"{said} as good to a tenth of a nat." if gap < 0.05 else f"{said} {gap:,.1f} behind."
 
 
 def _signed(value: float) -> str:

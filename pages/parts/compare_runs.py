@@ -17,7 +17,7 @@ from pages.parts.text import as_html, count, literal, plain, show
 
 CHOSEN = "runs"  # in the address: ids with commas between them
 MOST_AT_FIRST = 8  # runs that are drawn before anything is chosen
-MOST_ROWS = 5  # of the table on screen; more are scrolled
+MOST_ROWS = 10  # of the table on screen; more are scrolled
 ROW_HEIGHT = 35  # px
 FIVE = "The paper's five models"
 LIVE = ("queued", "running")

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -21,7 +22,7 @@ DATA_CHOICE = "data_choice"  # what the Data page leaves in the session
 ACTIVE = ("queued", "running", "paused", "interrupted")
 TRAIN_SHARE = 0.8  # of the cells; a tenth each for validation and test
 MOST_LEVELS = 500  # of a covariate, as in runs/execute.py
-# Gene values (cells x genes) a second, until a run of this machine says better.
+# Gene values (cells x genes) a second, until a run of this machine and kind says better; without the fast path a fifth.
 SPEED = {"cpu": 30e6, "mps": 100e6, "cuda": 400e6}
 PAPERS_MODELS: dict[str, dict[str, Any]] = {
     "VAE": {"decoder": "neural", "prior": "normal", "batch_norm": False},
@@ -138,14 +139,22 @@ def _same(card: RunCard, settings: RunSettings) -> bool:
     )
 
 
-def seconds_expected(data: Data, n_epochs: int, device: str, cards: list[RunCard], store: RunStore) -> float:
-    """Seconds of training, roughly: by the speed of the latest run on this kind of device, else by experience."""
-    return data.n_train * data.n_genes * n_epochs / _speed(device, cards, store)
+def seconds_expected(
+    data: Data, n_epochs: int, device: str, cards: list[RunCard], store: RunStore, model: Mapping[str, Any]
+) -> float:
+    """Seconds of training, roughly: by the latest run of this kind on this kind of device, else by experience."""
+    return data.n_train * data.n_genes * n_epochs / _speed(device, cards, store, fast=is_fast(model))
 
 
-def _speed(device: str, cards: list[RunCard], store: RunStore) -> float:
-    for card in cards[:5]:
-        if card.run_id == DEMO or not card.n_genes:
+def is_fast(model: Mapping[str, Any]) -> bool:
+    """Whether the fast path trains this model, as training/fused.py says; in words of the settings."""
+    usual = {"decoder": "linear", "likelihood": "nb", "library": "observed", "dispersion": "gene", "method": "ldvae"}
+    return all(model.get(name, value) == value for name, value in usual.items())
+
+
+def _speed(device: str, cards: list[RunCard], store: RunStore, *, fast: bool) -> float:
+    for card in cards[:10]:
+        if card.run_id == DEMO or not card.n_genes or card.settings is None or is_fast(card.settings.model) != fast:
             continue
         try:
             progress = store.progress(card.run_id)
@@ -153,7 +162,7 @@ def _speed(device: str, cards: list[RunCard], store: RunStore) -> float:
             continue
         if progress.device == device and progress.seconds > 2 and progress.cells_per_second > 0:
             return progress.cells_per_second * card.n_genes
-    return SPEED.get(device, SPEED["cpu"])
+    return SPEED.get(device, SPEED["cpu"]) * (1.0 if fast else 0.2)
 
 
 def duration(seconds: float) -> str:

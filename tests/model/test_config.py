@@ -76,7 +76,7 @@ def test_the_learning_rate_grows_with_the_root_of_the_minibatch():
 
 
 def test_a_gpu_takes_larger_minibatches_where_updates_are_plenty():
-    """Doubled up to 4,096 while a first pass's 6,250 updates remain; never on a processor, nor against what was asked."""
+    """Doubled up to 4,096 while 6,250 updates remain; never on a processor, nor against what was asked for."""
     ten_epochs = TrainingConfig(n_epochs=10)
     assert ten_epochs.minibatch_for(1_560_000) == 128
     assert ten_epochs.minibatch_for(1_560_000, on_gpu=True) == 2048

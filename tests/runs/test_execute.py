@@ -1,14 +1,17 @@
 """Every model of the family, and every baseline, goes from its settings to saved results."""
 
 import itertools
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import sparse
 
 from ldvae_core.data.counts import CountMatrix, make_count_matrix
 from ldvae_core.data.prepare import DataChoices
+from ldvae_core.data.split import TEST, split_cells
 from ldvae_core.data.synthetic import plant_programs
 from ldvae_core.durable import read_json, read_table
 from ldvae_core.errors import SettingsError
@@ -135,6 +138,19 @@ def test_baselines_find_planted_programs_too(train, method):
     assert run.metrics["test_reconstruction_error"] < run.metrics["null_error"] - 1
     assert run.factors["as_trained"].explained_deviance.max() > 0.01
     assert run.factors["as_trained"].active.all()
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_baseline_learns_nothing_from_test_cells(train, few_cells, method):
+    """Other counts in test cells, of the same library size, change neither loadings nor inverse dispersions."""
+    values, test = few_cells.counts.toarray(), split_cells(120, seed=0) == TEST
+    values[test] = values[test][:, ::-1]
+    other = replace(few_cells, counts=sparse.csr_matrix(values))
+    found = [open_run_folder(train(counts, {"method": method})).factors["as_trained"] for counts in (few_cells, other)]
+    np.testing.assert_array_equal(found[1].inverse_dispersion, found[0].inverse_dispersion)
+    order = [factors.trained_as.argsort() for factors in found]  # test cells decide on strengths and signs
+    loadings = [np.abs(factors.loadings[:, place]) for factors, place in zip(found, order, strict=True)]
+    np.testing.assert_array_equal(*loadings)
 
 
 @pytest.mark.parametrize("answer", ["cancel", "pause", "stop"])
