@@ -40,9 +40,10 @@ LIMIT = 15.0  # of a log-variance, as in the Encoder
 class _Room:
     """Arrays for minibatches of one size, made once: torch and numpy see the same memory."""
 
-    def __init__(self, n: int, config: ModelConfig) -> None:
+    def __init__(self, n: int, config: ModelConfig, has_many_counts: bool) -> None:
         shapes = {
             "uniform": (n, config.n_hidden if config.dropout else 0),
+            "inputs": (n, config.n_genes if has_many_counts else 0),
             "sums": (n, config.n_hidden),
             "hidden": (n, config.n_hidden),
             "d_hidden": (n, config.n_hidden),
@@ -100,6 +101,7 @@ class CpuEngine:
         self.log1p = np.log1p(np.arange(largest + 1)).astype(np.float32)
         self.counts = (source.starts.numpy(), source.genes.numpy(), source.values.numpy())
         self.library_size = (source.library_size.numpy(), float(source.library_size.max()))
+        self._has_many_counts = len(source.values) > kernels.MANY * source.n_cells * source.n_genes
         self._rooms: dict[int, _Room] = {}
 
     def slices(self, order: np.ndarray, size: int) -> Iterator[np.ndarray]:
@@ -162,7 +164,7 @@ class CpuEngine:
 
     def _room(self, n: int) -> _Room:
         if n not in self._rooms:
-            self._rooms[n] = _Room(n, self.model.config)
+            self._rooms[n] = _Room(n, self.model.config, self._has_many_counts)
         return self._rooms[n]
 
     def _covariates(self, cells: np.ndarray) -> Tensor | None:
@@ -172,7 +174,12 @@ class CpuEngine:
     def _hidden_sums(self, room: _Room, cells: np.ndarray, covariates: Tensor | None) -> None:
         """The encoder's first layer, (n, hidden)."""
         weight, bias = self._value["encoder.hidden.weight"], self._value["encoder.hidden.bias"]
-        kernels.hidden_sums(*self.counts, cells, self.log1p, weight, bias, room.array["sums"])
+        if self._has_many_counts:
+            kernels.fill_inputs(*self.counts, cells, self.log1p, room.array["inputs"])
+            of_genes = torch.from_numpy(weight[: self.source.n_genes])
+            torch.addmm(torch.from_numpy(bias), room.tensor["inputs"], of_genes, out=room.tensor["sums"])
+        else:
+            kernels.hidden_sums(*self.counts, cells, self.log1p, weight, bias, room.array["sums"])
         if covariates is not None:
             room.tensor["sums"].addmm_(covariates, torch.from_numpy(weight[self.source.n_genes :]))
 
@@ -262,7 +269,10 @@ class CpuEngine:
         d_norm = (self._gradient["encoder.norm.weight"], self._gradient["encoder.norm.bias"])
         kernels.norm_and_relu_gradient(d_sums, hidden, room.array["sums"], *norm, *d_norm)
         d_weight = self._gradient["encoder.hidden.weight"]  # (inputs, hidden)
-        kernels.hidden_weight_gradient(*self.counts, cells, self.log1p, d_sums, d_weight[:n_genes])
+        if self._has_many_counts:
+            torch.mm(room.tensor["inputs"].T, room.tensor["d_hidden"], out=torch.from_numpy(d_weight[:n_genes]))
+        else:
+            kernels.hidden_weight_gradient(*self.counts, cells, self.log1p, d_sums, d_weight[:n_genes])
         if covariates is not None:
             torch.mm(covariates.T, room.tensor["d_hidden"], out=gradient["encoder.hidden.weight"].T[n_genes:])
 

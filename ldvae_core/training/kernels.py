@@ -16,6 +16,7 @@ from numba import njit
 
 FLOAT, INT = np.float32, np.int32
 REORDER = {"contract", "arcp", "nsz", "afn", "reassoc"}  # sums may be taken eight at a time; NaN and infinity stay
+MANY = 0.25  # share of genes with counts, above which walking through all genes at once is faster
 LOWEST_EXPONENT = -87.0  # exp() of less is no normal number
 
 
@@ -37,6 +38,26 @@ def _exp(x: float) -> float:
     p = p * r + FLOAT(5.0000001201e-1)
     power = INT((INT(n) + INT(127)) << INT(23)).view(FLOAT)
     return (p * r * r + r + FLOAT(1)) * power
+
+
+@_compiled(fastmath={"contract", "nsz"}, inline="always")
+def _log(x: float) -> float:
+    """log(x) for normal x > 0 to 2 units in the last place: exponent, and a polynomial of the rest (Cephes' scheme)."""
+    bits = INT(FLOAT(x).view(INT) + INT(0x3F800000 - 0x3F3504F3))
+    n = FLOAT(INT((bits >> INT(23)) - INT(127)))
+    r = INT((bits & INT(0x007FFFFF)) + INT(0x3F3504F3)).view(FLOAT) - FLOAT(1)
+    square = r * r
+    p = FLOAT(7.0376836292e-2)
+    p = p * r + FLOAT(-1.1514610310e-1)
+    p = p * r + FLOAT(1.1676998740e-1)
+    p = p * r + FLOAT(-1.2420140846e-1)
+    p = p * r + FLOAT(1.4249322787e-1)
+    p = p * r + FLOAT(-1.6668057665e-1)
+    p = p * r + FLOAT(2.0000714765e-1)
+    p = p * r + FLOAT(-2.4999993993e-1)
+    p = p * r + FLOAT(3.3333331174e-1)
+    y = r * square * p + n * FLOAT(-2.12194440e-4) - FLOAT(0.5) * square
+    return r + y + n * FLOAT(0.693359375)
 
 
 @_compiled(fastmath={"nnan", "nsz"})
@@ -73,6 +94,75 @@ def _residuals_without_counts(
     for g in range(row.shape[0]):
         product[g] *= 1.0 + np.float64(row[g] * inverse_theta[g])
     return total
+
+
+@_compiled(fastmath=REORDER)
+def _product_with_counts(row: np.ndarray, top: float, log_theta: np.ndarray, counts: np.ndarray) -> tuple[float, float]:
+    """Sums over genes of x (logit - top - log theta), and of x."""
+    total, molecules = FLOAT(0), FLOAT(0)
+    for g in range(row.shape[0]):
+        total += counts[g] * (row[g] - top - log_theta[g])
+        molecules += counts[g]
+    return total, molecules
+
+
+@_compiled(fastmath=REORDER)
+def _residuals_of_counts(
+    row: np.ndarray,
+    scale: float,
+    inverse_theta: np.ndarray,
+    counts: np.ndarray,
+    residual: np.ndarray,
+    product: np.ndarray,
+) -> tuple[float, float]:
+    """The same with counts (genes,) of a cell that has many: residual <- (x - m) / (1 + t).
+
+    Returns the sums of the residuals and of x log(1 / (1 + t)).
+    """
+    total, logs = FLOAT(0), FLOAT(0)
+    for g in range(row.shape[0]):
+        m, x = row[g] * scale, counts[g]
+        w = FLOAT(1) / (FLOAT(1) + m * inverse_theta[g])
+        r = (x - m) * w
+        row[g] = m
+        residual[g] = r
+        total += r
+        logs += x * _log(w)
+    for g in range(row.shape[0]):
+        product[g] *= 1.0 + np.float64(row[g] * inverse_theta[g])
+    return total, logs
+
+
+@_compiled(fastmath=REORDER)
+def _add_counts(
+    row: np.ndarray,
+    inverse_theta: np.ndarray,
+    genes: np.ndarray,
+    values: np.ndarray,
+    residual: np.ndarray,
+) -> tuple[float, float]:
+    """residual <- residual + x / (1 + t) where a cell has counts; the same two sums as _residuals_of_counts.
+
+    The logarithms are one: that of the product of (1 + t)**-x, taken before it leaves the range.
+    """
+    total, logs, product = FLOAT(0), 0.0, 1.0
+    for j in range(genes.shape[0]):
+        g, x = genes[j], FLOAT(values[j])
+        w = FLOAT(1) / (FLOAT(1) + row[g] * inverse_theta[g])
+        residual[g] += x * w
+        total += x * w
+        if x <= 3:
+            product *= w
+            if x >= 2:
+                product *= w
+            if x == 3:
+                product *= w
+            if product < 1e-200:
+                logs += math.log(product)
+                product = 1.0
+        else:
+            logs += x * math.log(w)
+    return total, logs + math.log(product)
 
 
 @_compiled(fastmath=REORDER)
@@ -136,6 +226,7 @@ def reconstruct(
         np.ones(n_genes),
         np.zeros(n_genes),
     )
+    counts = np.zeros(n_genes, FLOAT)
     d_intercept[:] = FLOAT(0)
     weight = FLOAT(1.0 / n_cells)
     widest = 1.0 + largest_library * np.float64(inverse_theta.max())
@@ -144,33 +235,26 @@ def reconstruct(
     for n in range(n_cells):
         row, cell = logits[n], cells[n]
         first, last = starts[cell], starts[cell + 1]
-        top = _top(row)
-        of_logits, molecules = 0.0, FLOAT(0)
-        for j in range(first, last):
-            g, x = genes[j], FLOAT(values[j])
-            of_logits += x * (row[g] - top - log_theta[g])
-            molecules += x
-        size = library_size[cell]
-        scale = size / _exponentiate(row, top)
-        total = _residuals_without_counts(row, scale, inverse_theta, residual, product)
-        small = 1.0  # product of (1 + t)**-x over this cell's counts
-        for j in range(first, last):
-            g, x = genes[j], FLOAT(values[j])
-            w = FLOAT(1) / (FLOAT(1) + row[g] * inverse_theta[g])
-            residual[g] += x * w
-            total += x * w
-            if x <= 3:
-                small *= w
-                if x >= 2:
-                    small *= w
-                if x == 3:
-                    small *= w
-                if small < 1e-200:
-                    of_logits += math.log(small)
-                    small = 1.0
-            else:
-                of_logits += x * math.log(w)
-        value -= of_logits + molecules * math.log(scale) + math.log(small)
+        top, size = _top(row), library_size[cell]
+        if last - first > MANY * n_genes:
+            for j in range(first, last):
+                counts[genes[j]] = FLOAT(values[j])
+            of_logits, molecules = _product_with_counts(row, top, log_theta, counts)
+            scale = size / _exponentiate(row, top)
+            total, logs = _residuals_of_counts(row, scale, inverse_theta, counts, residual, product)
+            for j in range(first, last):
+                counts[genes[j]] = FLOAT(0)
+        else:
+            of_logits, molecules = 0.0, FLOAT(0)
+            for j in range(first, last):
+                g, x = genes[j], FLOAT(values[j])
+                of_logits += x * (row[g] - top - log_theta[g])
+                molecules += x
+            scale = size / _exponentiate(row, top)
+            total = _residuals_without_counts(row, scale, inverse_theta, residual, product)
+            more, logs = _add_counts(row, inverse_theta, genes[first:last], values[first:last], residual)
+            total += more
+        value -= of_logits + molecules * math.log(scale) + logs
         _logit_gradient(row, residual, total / size, weight, sums, d_intercept)
         _products(row, loadings, d_z[n])
         if (n + 1) % cells_a_product == 0:
@@ -181,6 +265,18 @@ def reconstruct(
         value += in_logarithms
         d_log_theta[g] = weight * (sums[g] + FLOAT(in_logarithms))
     return value
+
+
+@_compiled()
+def fill_inputs(
+    starts: np.ndarray, genes: np.ndarray, values: np.ndarray, cells: np.ndarray, log1p: np.ndarray, out: np.ndarray
+) -> None:
+    """out (n, genes) <- log1p of the counts of these cells: with many counts a dense product is the faster one."""
+    out[:] = FLOAT(0)
+    for n in range(out.shape[0]):
+        row = out[n]
+        for j in range(starts[cells[n]], starts[cells[n] + 1]):
+            row[genes[j]] = log1p[values[j]]
 
 
 @_compiled(fastmath=REORDER)

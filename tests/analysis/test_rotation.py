@@ -117,10 +117,12 @@ def test_errors_of_readable_loadings_tell_how_well_the_axes_are_known(planted, f
 
 
 def test_axes_that_nothing_decides_have_a_random_angle():
-    """Two columns of one normal cloud, in cells and genes alike; a third that stands out is known well."""
+    """Two columns of one normal cloud, in cells and genes alike, or dead ones; one that stands out is known well."""
     rng = np.random.default_rng(5)
     z = np.column_stack([rng.standard_normal((4000, 2)), rng.laplace(size=4000) ** 3 / 10])
     variance = axis_variance(z, z[:500])
     assert variance[0, 1] > 0.02
     assert variance[0, 2] < 0.003
     assert (np.diag(variance) == 0).all()
+    dead = axis_variance(np.zeros((50, 2)), np.zeros((40, 2)))
+    assert dead[0, 1] == pytest.approx((np.pi / 4) ** 2 / 3)  # of an angle anywhere within 45 degrees

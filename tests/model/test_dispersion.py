@@ -49,6 +49,18 @@ def test_inverse_dispersions_stay_in_bounds_for_counts_that_have_none():
     assert found[2] == found.max() == pytest.approx(1e4)
 
 
+def test_slope_and_curvature_are_those_of_scipys_likelihood():
+    """In log theta, by differences, at values of theta that are not the best."""
+    counts, mean = drawn(200)
+    x, cells, log_theta, step = sparse.csr_matrix(counts), np.arange(200), np.log([0.2, 0.1, 5.0, 5.0, 50.0]), 1e-3
+    expected = lambda chosen: mean[chosen]  # noqa: E731
+    ours = dispersion._derivatives(np.exp(log_theta), x, cells, expected, dispersion._histogram(x))
+    thetas = [np.exp(log_theta + by) for by in (-step, 0.0, step)]
+    low, at, high = (nbinom.logpmf(counts, theta, theta / (theta + mean)).sum(axis=0) for theta in thetas)
+    np.testing.assert_allclose(ours[0], (high - low) / (2 * step), rtol=1e-4)
+    np.testing.assert_allclose(ours[1], (high - 2 * at + low) / step**2, rtol=1e-3)
+
+
 def test_newtons_steps_are_few(monkeypatch):
     """Each is a pass over all cells: the curvature is right, and no bisection has to stand in for it."""
     counts, mean = drawn()

@@ -29,21 +29,27 @@ MODELS = {
 HALF = 0.5  # a KL weight that is neither 0 nor 1
 
 
-@pytest.fixture
-def both_engines(few_cells):
-    """both_engines(model settings) gives trainers of the same start: compiled, and plain autograd."""
+@pytest.fixture(params=[1.0, 0.15], ids=["many counts", "few counts"])
+def both_engines(few_cells, request):
+    """both_engines(model settings) gives trainers of the same start: compiled, and plain autograd.
+
+    On cells with counts in nearly all genes, and in few: the compiled step takes other ways through them.
+    """
     torch.set_num_threads(1)
+    dense, random = few_cells.counts.counts.toarray(), np.random.default_rng(5)
+    dense[:, 3:] *= random.random((300, 57)) < request.param
+    counts = sparse.csr_matrix(dense)
 
     def build(settings: dict, **training) -> tuple[Trainer, Trainer]:
-        counts, trainers = few_cells.counts, []
-        config = ModelConfig(counts.n_genes, n_factors=3, **settings)
+        trainers = []
+        config = ModelConfig(60, n_factors=3, **settings)
         drawn = np.random.default_rng(3)
         levels = [np.eye(len(item.levels))[drawn.integers(0, len(item.levels), 300)] for item in config.covariates]
         covariates = np.concatenate(levels, axis=1) if levels else np.zeros((300, 0))
         for fast in (True, False):
             trainer = Trainer(
-                counts.counts,
-                counts.library_size,
+                counts,
+                np.asarray(counts.sum(axis=1)).ravel(),
                 split_cells(300, seed=0),
                 covariates,
                 model_config=config,
@@ -147,17 +153,19 @@ def test_huge_and_tiny_values_stay_finite(both_engines):
 
 
 @pytest.mark.parametrize("theta", [1e-3, 1.0, 1e4], ids=["overdispersed", "moderate", "nearly Poisson"])
-def test_the_error_of_the_loops_is_scipys(theta):
+@pytest.mark.parametrize(("n", "share"), [(120, 1.0), (1000, 0.2)], ids=["many counts", "few counts"])
+def test_the_error_of_the_loops_is_scipys(theta, n, share):
     """All but R, of chosen cells in any order: small counts and large ones, products too long for one number."""
     rng = np.random.default_rng(0)
-    x, cells = sparse.csr_matrix(rng.integers(0, 7, (250, 120)).astype(np.int16)), rng.permutation(250)[:200]
-    size, logits = x.sum(axis=1).A1.astype(np.float32), rng.standard_normal((200, 120)).astype(np.float32)
+    drawn, cells = rng.integers(0, 7, (250, n)) * (rng.random((250, n)) < share), rng.permutation(250)[:200]
+    x = sparse.csr_matrix(drawn.astype(np.int16))
+    size, logits = x.sum(axis=1).A1.astype(np.float32), rng.standard_normal((200, n)).astype(np.float32)
     chosen, mean = x[cells].toarray().astype(float), size[cells, None] * softmax(logits, axis=1)
     rising = gammaln(chosen + theta) - gammaln(theta) - gammaln(chosen + 1)
     expected = rising - nbinom.logpmf(chosen, theta, theta / (theta + mean))
-    log_theta, d_genes = np.full(120, np.log(theta), np.float32), np.zeros((2, 120), np.float32)
+    log_theta, d_genes = np.full(n, np.log(theta), np.float32), np.zeros((2, n), np.float32)
     counts = (x.indptr.astype(np.int64), x.indices.astype(np.int32), x.data, cells)
-    loadings, d_z = np.zeros((2, 120), np.float32), np.empty((200, 2), np.float32)
+    loadings, d_z = np.zeros((2, n), np.float32), np.empty((200, 2), np.float32)
     error = kernels.reconstruct(*counts, size, float(size.max()), logits, loadings, log_theta, d_z, *d_genes)
     assert error == pytest.approx(expected.sum(), rel=1e-4)
 
@@ -195,6 +203,34 @@ def test_the_prior_of_the_weights_is_a_decay_that_fades_with_cells(both_engines)
     assert set(weight_decays(compiled.model, TrainingConfig(weight_prior_sd=0), 200).values()) == {1e-6}
     normed, _ = both_engines({"batch_norm": True})
     assert weight_decays(normed.model, TrainingConfig(), 200)["decoder.loadings"] == 1e-6
+
+
+@pytest.mark.parametrize("kept", [0.02, 0.2, 0.6, 1.0])
+def test_few_and_many_counts_take_equal_steps(few_cells, kept):
+    """From 2% to all of the counts, above and below where the loops change: autograd's gradient, and its evaluation."""
+    torch.set_num_threads(1)
+    counts = few_cells.counts.counts.copy()
+    counts.data[np.random.default_rng(0).random(counts.nnz) > kept] = 0
+    counts[:, 0] = 1
+    counts.eliminate_zeros()
+    size = np.asarray(counts.sum(axis=1), dtype=np.float64).ravel()
+    config, training = ModelConfig(60, n_factors=3), TrainingConfig(n_epochs=1)
+    shared = {"model_config": config, "training_config": training, "device": torch.device("cpu")}
+    compiled, plain = (
+        Trainer(counts.tocsr(), size, split_cells(300, seed=0), np.zeros((300, 0)), **shared, fast=fast)
+        for fast in (True, False)
+    )
+    figures = compiled.engine.gradients(compiled.train_cells, HALF)
+    terms = plain.engine.terms(plain.source.minibatch(plain.train_cells))
+    terms.loss(HALF).backward()
+    assert figures[0] == pytest.approx(terms.reconstruction_error.mean().item(), rel=1e-6)
+    for name in ("encoder.hidden.weight", "decoder.loadings", "log_theta"):
+        theirs = plain.model.get_parameter(name).grad
+        tolerance = 1e-4 * theirs.abs().max().item()
+        assert torch.allclose(compiled.engine.gradient[name], theirs, rtol=1e-4, atol=tolerance), name
+    assert compiled.evaluate(compiled.validation_cells) == pytest.approx(
+        plain.evaluate(plain.validation_cells), rel=1e-6
+    )
 
 
 def test_a_narrow_prior_keeps_loadings_small(few_cells, trainer_for):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from ldvae_core.training.finish import standardise
+from ldvae_core.training.finish import refresh_norms, standardise
 
 EVERY_DECODER = {
     "normal": {},
@@ -65,6 +65,18 @@ def test_the_mixture_of_posteriors_is_the_prior(before_and_after, settings):
     assert np.diag(second) == pytest.approx(np.ones(3), abs=1e-3)
     if settings.get("intercept", True):
         assert mean.mean(axis=0) == pytest.approx(np.zeros(3), abs=1e-4)
+
+
+def test_statistics_of_batch_norm_know_no_dropout(few_cells, trainer_for):
+    """The same moments of z from the same draws, however many units training silences; its setting is kept."""
+    trainer = trainer_for(few_cells, model={"batch_norm": True, "dropout": 0.5})
+    model, without = trainer.model, copy.deepcopy(trainer.model)
+    without.encoder.dropout = 0.0
+    for each in (model, without):
+        refresh_norms(each, trainer.source.in_order(trainer.train_cells, 64), torch.Generator().manual_seed(1))
+    for ours, theirs in zip(model.buffers(), without.buffers(), strict=True):
+        assert torch.equal(ours, theirs)
+    assert model.encoder.dropout == 0.5
 
 
 def test_usages_are_left_alone(few_cells, trainer_for):
