@@ -1,6 +1,7 @@
 """What holds for every test: one thread, and nothing written into the home of whoever runs them."""
 
 import os
+import sys
 
 import pytest
 
@@ -24,3 +25,11 @@ def _one_thread():
 
     with threadpool_limits(1):
         yield
+
+
+@pytest.fixture(autouse=True)
+def _whole_floating_point():
+    """Training has its processor flush the tiniest numbers to zero; the next test gets them back."""
+    yield
+    if "torch" in sys.modules:
+        sys.modules["torch"].set_flush_denormal(False)

@@ -75,7 +75,7 @@ def standardise(model: LDVAE, minibatches: Iterable[Minibatch]) -> bool:
     widening = (variance.mean(dim=0) @ (inverse**2).T / variance.mean(dim=0)).log()  # of every log-variance
     before = normal_kl(mean, variance.log()).sum(dim=1).mean()
     after = normal_kl(around @ inverse, variance.log() + widening).sum(dim=1).mean()
-    if after > before:
+    if not after <= before:
         return False
     log.info("Standardised z: mean KL %.3f -> %.3f nats", before, after)
     _apply(model, centre, root, inverse, widening)
