@@ -20,7 +20,7 @@ from ldvae_core.analysis.factors import Factors
 from ldvae_core.data.counts import CountMatrix
 from ldvae_core.data.split import SPLIT_NAMES
 from ldvae_core.errors import RunError
-from ldvae_core.plots.theme import factor_label, type_colours
+from ldvae_core.plots.theme import type_colours
 from ldvae_core.runs.projection import Projection
 from ldvae_core.runs.store import OpenRun
 
@@ -142,7 +142,7 @@ def _gene_table(counts: CountMatrix, factors: Factors) -> pd.DataFrame:
 
 def _factors(factors: Factors) -> dict[str, Any]:
     return {
-        "names": np.array([factor_label(k) for k in range(factors.n_factors)], dtype=object),
+        "names": np.array([factors.label(k) for k in range(factors.n_factors)], dtype=object),
         "explained_deviance": np.array(factors.explained_deviance, dtype=np.float64),
         "active": np.array(factors.active),
         "axes": factors.axes,

@@ -1,7 +1,7 @@
 """Factors: what a trained linear model says about cells and genes, in the order and orientation people see."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Literal
@@ -47,6 +47,15 @@ class Factors:
     flipped: np.ndarray  # (n_factors,) bool, sign reversed so that the heavier tail is positive
     trained_as: np.ndarray  # (n_factors,) int: index of the trained axis; -1 on rotated axes
     rotation: np.ndarray  # (n_factors, n_factors) float64: representation = trained representation @ rotation
+    names: tuple[str, ...] = ()  # what people call the factors, "" for those without a name; not saved with the arrays
+
+    def label(self, factor: int) -> str:
+        """What factor k (from 0) is called on screen: "Factor 3", or "Factor 3 · erythroid" once somebody named it."""
+        return factor_label(factor, self.name_of(factor))
+
+    def name_of(self, factor: int) -> str:
+        """The name that a person gave factor k, "" without one."""
+        return self.names[factor] if factor < len(self.names) else ""
 
     @property
     def n_cells(self) -> int:
@@ -76,6 +85,28 @@ class Factors:
     def scale(self) -> np.ndarray:
         """Standard deviation of each factor over cells: loadings * scale is the log fold change per sd."""
         return self._moments[1]
+
+
+def factor_label(factor: int, name: str = "") -> str:
+    """What factor k (from 0) is called, with the name that a person gave it, if any."""
+    return f"Factor {factor + 1} · {name}" if name else f"Factor {factor + 1}"
+
+
+def as_noted(factors: Factors, *, names: Mapping[int, str], flipped: Collection[int] = ()) -> Factors:
+    """The same factors under the names people gave them, with the given ones turned round; the arrays stay shared.
+
+    Turning z and W together changes no expected count. flipped is ignored for usages, which have no sign.
+    """
+    named = tuple(names.get(factor, "") for factor in range(factors.n_factors))
+    turned = [factor for factor in flipped if 0 <= factor < factors.n_factors and factors.prior == "normal"]
+    if not turned:
+        return replace(factors, names=named)
+    sign = np.ones(factors.n_factors, np.float32)
+    sign[turned] = -1
+    changed = {
+        name: getattr(factors, name) * sign for name in ("representation", "loadings", "loadings_shrunken", "rotation")
+    }
+    return replace(factors, names=named, flipped=np.asarray(factors.flipped) ^ (sign < 0), **changed)
 
 
 def build_factors(

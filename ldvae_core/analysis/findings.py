@@ -8,6 +8,7 @@ import pandas as pd
 
 from ldvae_core.analysis.comparison import REPLICATES, CovarianceView
 from ldvae_core.analysis.factors import Factors
+from ldvae_core.analysis.factors import factor_label as factor_label  # one name for a factor, everywhere
 from ldvae_core.analysis.programs import biplot_table, require_factors, top_genes
 from ldvae_core.analysis.separation import BestPair, best_types
 
@@ -16,18 +17,13 @@ FOLLOWS = 0.75  # from here on it is said to follow it
 AGREE, DIFFER = 20.0, 45.0  # degrees: median angle up to which subspaces agree, and from which they differ
 
 
-def factor_label(factor: int) -> str:
-    """What factor k (from 0) is called on screen."""
-    return f"Factor {factor + 1}"
-
-
 def factor_finding(factors: Factors, factor: int, associations: pd.DataFrame | None = None, *, n: int = 3) -> str:
     """One sentence on one factor: the cell type it separates and the strongest genes of that end.
 
     associations: from association_table, or None without labels. Raises SettingsError when there is no such factor.
     """
     require_factors(factors, [factor])
-    name = factor_label(factor)
+    name = factors.label(factor)
     if not factors.active[factor]:
         return f"{name} is inactive: it hardly varies between cells, so its genes carry no meaning."
     best = None if associations is None else best_types(associations).query("factor == @factor")
@@ -62,16 +58,16 @@ def pair_finding(
         found = matches[matches.factor == factor] if len(matches) else matches
         if len(found) and factors.active[factor] and max(found.auc.iloc[0], 1 - found.auc.iloc[0]) >= FOLLOWS:
             side = "high" if found.auc.iloc[0] >= 0.5 else "low"
-            parts.append(f"{found.cell_type.iloc[0]} lies {side} on {factor_label(factor)}")
+            parts.append(f"{found.cell_type.iloc[0]} lies {side} on {factors.label(factor)}")
     if not parts:
         share = " and ".join(f"{factors.explained_deviance[factor]:.1%}" for factor in pair)
         return f"{names} account for {share} of the held-out deviance; {genes}."
     return f"{names}: {' and '.join(parts)}; {genes}."
 
 
-def best_pair_finding(best: BestPair) -> str:
+def best_pair_finding(best: BestPair, factors: Factors | None = None) -> str:
     """Two sentences: how well the best pair of factors tells the chosen types apart, and where each type lies."""
-    x, y = (factor_label(factor) for factor in best.pair)
+    x, y = (factors.label(factor) if factors else factor_label(factor) for factor in best.pair)
     apart = "tell" if best.balanced_accuracy >= 0.5 + 0.5 / len(best.types) else "hardly tell"
     first = (
         f"Factors {best.pair[0] + 1} and {best.pair[1] + 1} {apart} {join(best.types)} apart: "

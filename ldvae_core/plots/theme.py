@@ -8,6 +8,7 @@ import plotly.graph_objects as go
 
 from ldvae_core.analysis.findings import factor_label as factor_label  # one name for a factor, everywhere
 from ldvae_core.plots.colours import blend, distinct_colours, with_contrast
+from ldvae_core.plots.escape import plain
 
 Mode = Literal["light", "dark"]
 
@@ -213,14 +214,14 @@ def template(mode: Mode) -> go.layout.Template:
 TICK_GAP = {"ticks": "outside", "ticklen": 5, "tickcolor": "rgba(0,0,0,0)"}  # room between names and what they name
 
 
-def cells_title(factor: int, prior: str) -> str:
-    """Axis of cells along factor k (from 0), with its unit."""
-    return f"{factor_label(factor)} ({'usage, share' if prior == 'logistic_normal' else 'prior SD'})"
+def cells_title(factor: int, prior: str, *, name: str = "") -> str:
+    """Axis of cells along factor k (from 0), with its unit; name: what people call it."""
+    return f"{factor_label(factor, name)} ({'usage, share' if prior == 'logistic_normal' else 'prior SD'})"
 
 
-def genes_title(factor: int, use: Literal["shrunken", "raw"] = "shrunken") -> str:
-    """Axis of loadings on factor k (from 0), with their unit."""
-    return f"{factor_label(factor)} loading (log fold change per SD, {use})"
+def genes_title(factor: int, use: Literal["shrunken", "raw"] = "shrunken", *, name: str = "") -> str:
+    """Axis of loadings on factor k (from 0), with their unit; name: what people call it, cut to leave room for it."""
+    return f"{factor_label(factor, plain(name, longest=24))} loading (log fold change per SD, {use})"
 
 
 def three_digits(value: float) -> str:

@@ -1,6 +1,7 @@
 """A run with results, opened: arrays memory-mapped and shared read-only by everyone who looks at it."""
 
-from dataclasses import dataclass
+import uuid
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -8,12 +9,13 @@ import numpy as np
 import pandas as pd
 
 from ldvae_core import durable
-from ldvae_core.analysis.factors import Axes, Factors, load_factors
+from ldvae_core.analysis.factors import Axes, Factors, as_noted, load_factors
 from ldvae_core.data.annotations import guess_roles
 from ldvae_core.data.counts import CountMatrix
 from ldvae_core.data.demo import DEMO_RUN, load_demo
 from ldvae_core.data.folder import load_counts
 from ldvae_core.errors import RunError
+from ldvae_core.runs.kept import LEIDEN, Kept
 from ldvae_core.runs.settings import RunFile, RunSettings
 from ldvae_core.runs.workspace import DEMO
 
@@ -37,6 +39,16 @@ class OpenRun:
     settings: RunSettings
     data_name: str
     covariate_loadings: pd.DataFrame | None  # genes x levels, None without covariates
+    stamp: str = field(default_factory=lambda: uuid.uuid4().hex)  # of this opening; additions leave it as it is
+    added: dict[str, str] = field(default_factory=dict)  # annotations that people added -> what tells their versions
+
+    def memo(self, factors: Factors, column: str | None = None) -> str:
+        """Names, in caches, what follows from these factors and this annotation.
+
+        A factor's new name leaves it as it is; turned axes and newly selected cells do not.
+        """
+        turned = "".join("-" if flip else "+" for flip in factors.flipped)
+        return f"{self.stamp} {factors.axes} {turned} {column} {self.added.get(column or '', '')}"
 
     @property
     def name(self) -> str:
@@ -105,6 +117,33 @@ def open_run_folder(folder: Path, *, run_id: str | None = None) -> OpenRun:
     if opened.counts.counts.shape != shape or opened.split.shape != shape[:1]:
         raise RunError(f"The parts of the run {folder.name} do not fit together.", "The folder is damaged.")
     return opened
+
+
+def with_additions(opened: OpenRun, kept: Kept) -> OpenRun:
+    """The run as people have annotated it: names of factors, turned axes, selections and clusters as annotations.
+
+    The arrays stay shared with `opened`, but for axes that somebody has turned round.
+    """
+    factors: dict[Axes, Factors] = {}
+    for axes, found in opened.factors.items():
+        notes = kept.factor_notes(axes)
+        names = {factor: note.name for factor, note in notes.items()}
+        factors[axes] = as_noted(found, names=names, flipped=[k for k, note in notes.items() if note.flipped])
+    counts, cells = opened.counts, opened.counts.annotations.index
+    columns = {
+        name: pd.Series(values, index=cells)
+        for name, values in kept.annotations(counts.n_cells).items()
+        if name not in counts.annotations.columns
+    }
+    if columns:
+        derived = [counts.about.get("derived_labels", ""), LEIDEN if LEIDEN in columns else ""]
+        derived = [name for name in derived if name]
+        counts = replace(
+            counts,
+            annotations=pd.concat([counts.annotations, pd.DataFrame(columns)], axis=1),
+            about={**counts.about, **({"derived_labels": ",".join(derived)} if derived else {})},
+        )
+    return replace(opened, factors=factors, counts=counts, added={name: kept.versions()[name] for name in columns})
 
 
 def open_demo_run() -> OpenRun:

@@ -9,6 +9,7 @@ from ldvae_core.errors import RunError
 from ldvae_core.runs.cards import Progress, RunCard, read_card, read_progress
 from ldvae_core.runs.comparable import Basis, read_basis
 from ldvae_core.runs.jobs import Jobs
+from ldvae_core.runs.kept import Kept
 from ldvae_core.runs.opened import HISTORY_COLUMNS, OpenRun, open_demo_run, open_run_folder, read_history
 from ldvae_core.runs.settings import rename_in
 from ldvae_core.runs.workspace import DEMO, Workspace, is_id, listed_ids
@@ -69,6 +70,12 @@ class RunStore:
                 f"The run {card.name!r} has no results to open: it is {card.state}.", card.error or _advice(card)
             )
         return open_run_folder(folder)
+
+    def kept(self, run_id: str) -> Kept:
+        """What people have added to it, and where to add more. Raises RunError when unknown."""
+        folder = self._folder(run_id)
+        place = self.workspace.root / "kept" / DEMO if run_id == DEMO else folder / "kept"
+        return Kept(self.workspace, place)
 
     def rename(self, run_id: str, name: str) -> None:
         """Give it another name. Raises RunError (unknown, demo, newer) or SettingsError (not a name)."""

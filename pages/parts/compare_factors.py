@@ -16,7 +16,7 @@ from ldvae_core.analysis.comparison import (
     principal_angles,
 )
 from ldvae_core.analysis.factors import Factors
-from ldvae_core.analysis.findings import factor_label, join, matching_finding, spectrum_finding
+from ldvae_core.analysis.findings import join, matching_finding, spectrum_finding
 from ldvae_core.plots.heatmap import plot_correlation, plot_spectrum
 from ldvae_core.plots.matching import plot_matching
 from ldvae_core.runs.cards import RunCard
@@ -102,7 +102,7 @@ def show_covariance(chosen: list[RunCard]) -> None:
         run = opened[run_id]
         factors = axes_of(run, _axes_choice({run_id: run}, key="covariance_axes"))
     view = _covariance(run_id, id(run), factors.axes, factors)
-    labels = [factor_label(k) for k in range(factors.n_factors)]
+    labels = [factors.label(k) for k in range(factors.n_factors)]
     correlation = pd.DataFrame(view.correlation, columns=labels).assign(factor=labels)
     spectrum = pd.DataFrame({"component": np.arange(1, factors.n_factors + 1), "share": view.eigenvalue_share})
     panels = [

@@ -9,7 +9,6 @@ import pandas as pd
 import streamlit as st
 
 from ldvae_core.analysis.factors import Factors
-from ldvae_core.analysis.findings import factor_label
 from ldvae_core.analysis.programs import top_genes
 from ldvae_core.data.split import SPLIT_NAMES
 from ldvae_core.runs.recipe import train_command
@@ -97,9 +96,8 @@ def _h5ad(opened: OpenRun, axes: str) -> bytes:
 
 
 def _programs(factors: Factors) -> pd.DataFrame:
-    tables = [
-        top_genes(factors, k, TOP).assign(factor=factor_label(k)) for k in range(factors.n_factors) if factors.active[k]
-    ]
+    active = np.flatnonzero(factors.active)
+    tables = [top_genes(factors, int(k), TOP).assign(factor=factors.label(int(k))) for k in active]
     return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
 
 
@@ -110,7 +108,7 @@ def _loadings(factors: Factors) -> pd.DataFrame:
         "inverse_dispersion": factors.inverse_dispersion,
     }
     for k in range(factors.n_factors):
-        label = factor_label(k)
+        label = factors.label(k)
         columns |= {
             label: factors.loadings[:, k],
             f"{label} standard error": factors.loadings_se[:, k],
@@ -123,5 +121,5 @@ def _cells(opened: OpenRun, factors: Factors) -> pd.DataFrame:
     table = opened.counts.annotations.reset_index(names="cell")
     table["share"] = np.array(SPLIT_NAMES)[np.asarray(opened.split)]
     for k in range(factors.n_factors):
-        table[factor_label(k)] = factors.representation[:, k]
+        table[factors.label(k)] = factors.representation[:, k]
     return table

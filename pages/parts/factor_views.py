@@ -4,7 +4,7 @@ import pandas as pd
 import streamlit as st
 
 from ldvae_core.analysis.factors import Factors
-from ldvae_core.analysis.findings import factor_finding, factor_label, pair_finding
+from ldvae_core.analysis.findings import factor_finding, pair_finding
 from ldvae_core.analysis.programs import biplot_table, factor_table, top_genes
 from ldvae_core.plots.distribution import binned_densities, plot_distribution
 from ldvae_core.plots.gallery import plot_thumbnail
@@ -87,7 +87,7 @@ def show_one_factor(opened: OpenRun, factors: Factors, *, use: str, n: int) -> N
         factor = factor_list(factors, table_of(opened, factors), key="x", height=LIST_HEIGHT)
     with right:
         genes = top_genes(factors, factor, n, use=use)  # type: ignore[arg-type]
-        name = factor_label(factor)
+        name = factors.label(factor)
         panels = [Panel(plot_ranked_loadings(genes, mode=mode()), f"factor_{factor + 1}_genes",
                         f"Strongest genes of {name} at both ends.", genes, "Genes")]  # fmt: skip
         if opened.label_column:
@@ -112,7 +112,7 @@ def _thumbnail(
     opened: OpenRun, factors: Factors, pair: tuple[int, int], related: pd.DataFrame | None, *, use: str, n_arrows: int
 ) -> None:
     table = biplot_table(factors, pair, use=use, n_arrows=n_arrows)  # type: ignore[arg-type]
-    titles = {"x_title": factor_label(pair[0]), "y_title": factor_label(pair[1])}
+    titles = {"x_title": factors.label(pair[0]), "y_title": factors.label(pair[1])}
     figure = plot_thumbnail(raster_of(opened, factors, pair), table, **titles, mode=mode(), height=THUMBNAIL_HEIGHT)
     finding = pair_finding(factors, pair, related)
     share = " and ".join(percent(factors.explained_deviance[k]) for k in pair)
@@ -132,6 +132,6 @@ def _ridges(opened: OpenRun, factors: Factors, factor: int) -> Panel:
     column = str(opened.label_column)
     labels = opened.labels(column)
     table = binned_densities(factors.representation[:, factor], labels, [str(name) for name in labels.cat.categories])
-    name = factor_label(factor)
+    name = factors.label(factor)
     figure = plot_distribution(table, x_title=name, colours=colours_of(opened, column), mode=mode())
     return Panel(figure, f"factor_{factor + 1}_cells", f"Distribution of {name} in each type.", table, "Cells")

@@ -6,7 +6,6 @@ import pandas as pd
 import streamlit as st
 
 from ldvae_core.analysis.factors import Axes, Factors
-from ldvae_core.analysis.findings import factor_label
 from ldvae_core.analysis.programs import biplot_table
 from ldvae_core.analysis.raster import Raster, contours, density_raster, type_rasters
 from ldvae_core.plots.biplot import plot_biplot
@@ -54,7 +53,7 @@ def cells_panel(
 ) -> Panel:
     """The density of cells. colour: annotation whose types mix their colours; outlined: types of `label` to outline."""
     raster = raster_of(opened, factors, pair)
-    titles = {"x_title": factor_label(pair[0]), "y_title": factor_label(pair[1])}
+    titles = {"x_title": factors.label(pair[0]), "y_title": factors.label(pair[1])}
     shared = {**titles, "mode": mode(), "height": height}
     if colour:
         figure = plot_types(_rasters(opened.run_id, id(opened), factors.axes, pair, colour, opened),
@@ -84,7 +83,7 @@ def genes_panel(
     shown = table
     if shown is None:
         shown = biplot_table(factors, pair, use=use, n_arrows=n_arrows)  # type: ignore[arg-type]
-    titles = [genes_title(factor, use) for factor in pair]  # type: ignore[arg-type]
+    titles = [genes_title(factor, use, name=factors.name_of(factor)) for factor in pair]  # type: ignore[arg-type]
     figure = plot_biplot(shown, x_title=titles[0], y_title=titles[1], colours=colours, mode=mode(), height=height)
     figure.update_layout(dragmode="zoom")
     alt = f"Loadings of {factors.n_genes:,} genes on the same two factors, the {n_arrows} strongest with arrows."
@@ -92,6 +91,6 @@ def genes_panel(
 
 
 def _cell_table(opened: OpenRun, factors: Factors, pair: tuple[int, int]) -> pd.DataFrame:
-    columns = {factor_label(factor): factors.representation[:, factor] for factor in pair}
+    columns = {factors.label(factor): factors.representation[:, factor] for factor in pair}
     table = pd.DataFrame({"cell": opened.counts.cell_ids, **columns})
     return table if opened.label_column is None else table.assign(label=opened.labels().astype(str).to_numpy())

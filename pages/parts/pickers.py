@@ -1,5 +1,6 @@
 """Choices that the address remembers: which view, which factors, which axes, how many arrows, which annotation."""
 
+import re
 from typing import Any
 
 import pandas as pd
@@ -9,7 +10,7 @@ from ldvae_core.analysis.factors import Factors
 from ldvae_core.analysis.findings import factor_label
 from ldvae_core.data.annotations import label_columns
 from ldvae_core.runs.store import OpenRun
-from pages.parts.text import literal, percent
+from pages.parts.text import literal, percent, plain
 
 NO_COLOUR = "none"
 AXES = {"readable": "Readable", "as_trained": "As trained"}
@@ -69,11 +70,13 @@ def genes_slider() -> int:
 def factor_select(label: str, factors: Factors, *, key: str, default: int, help: str | None = None) -> int:
     """One factor from a drop-down."""
     _forget_absent(key, factors.n_factors)
+    names = [plain(factors.label(factor), longest=40) for factor in range(factors.n_factors)]
+    _follow_renaming(key, names)
     return st.selectbox(
         label,
         range(factors.n_factors),
         index=min(default, factors.n_factors - 1),
-        format_func=factor_label,
+        format_func=names.__getitem__,
         key=key,
         bind="query-params",
         help=help,
@@ -89,7 +92,7 @@ def factor_list(factors: Factors, table: pd.DataFrame, *, key: str, height: int)
             "Factors, strongest first",
             range(factors.n_factors),
             format_func=factor_label,
-            captions=[_caption(row) for row in table.itertuples()],
+            captions=[_caption(row, factors.name_of(int(row.factor))) for row in table.itertuples()],
             key=key,
             bind="query-params",
             width="stretch",
@@ -122,11 +125,20 @@ def _forget_absent(key: str, n_factors: int) -> None:
         del st.session_state[key]
 
 
-def _caption(row: Any) -> str:
+def _follow_renaming(key: str, names: list[str]) -> None:
+    """A link made before a factor got its name still leads to that factor."""
+    asked = st.query_params.get(key, "")
+    found = re.match(r"Factor (\d+)\b", asked)
+    if found and asked not in names and 1 <= int(found[1]) <= len(names):
+        st.query_params[key] = names[int(found[1]) - 1]
+
+
+def _caption(row: Any, name: str) -> str:
+    named = f"**{literal(name, longest=40)}**  \n" if name else ""
     if not row.active:
-        return "inactive"
+        return f"{named}inactive"
     kind = getattr(row, "cell_type", None)
     first = percent(row.explained_deviance) + (f" · {literal(kind, longest=30)}" if isinstance(kind, str) else "")
     ends = [", ".join(f"*{literal(gene, longest=20)}*" for gene in text.split(", ")[:3] if gene)
             for text in (row.positive_genes, row.negative_genes)]  # fmt: skip
-    return f"{first}  \n{' | '.join(end for end in ends if end)}"
+    return f"{named}{first}  \n{' | '.join(end for end in ends if end)}"

@@ -9,6 +9,7 @@ from ldvae_core.analysis.factors import Axes, Factors
 from ldvae_core.analysis.separation import association_table
 from ldvae_core.errors import LdvaeError
 from ldvae_core.plots.theme import type_colours
+from ldvae_core.runs.opened import with_additions
 from ldvae_core.runs.store import OpenRun, RunCard, RunStore
 from ldvae_core.runs.workspace import DEMO, Workspace
 from pages.parts.problems import problem_box
@@ -99,13 +100,20 @@ def open_run(run_id: str) -> OpenRun:
     """A run with results. Raises RunError as the store does."""
     runs = store()
     card = runs.card(run_id)
-    return _opened(str(runs.workspace.root), run_id, f"{card.state} {card.name} {card.epoch}")
+    opened = _opened(str(runs.workspace.root), run_id, f"{card.state} {card.name} {card.epoch}")
+    return _annotated(opened.stamp, runs.kept(run_id).version, opened)
 
 
 @st.cache_resource(max_entries=4, show_spinner="Opening the run")
 def _opened(root: str, run_id: str, changed: str) -> OpenRun:
     """Shared by all visitors: read-only. `changed` tells a renamed or resumed run from what it was."""
     return store().open(run_id)
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def _annotated(stamp: str, additions: str, _opened: OpenRun) -> OpenRun:
+    """With what people have added; opened anew only when they add something."""
+    return with_additions(_opened, store().kept(_opened.run_id))
 
 
 def axes_of(opened: OpenRun, wanted: str | None = None) -> Factors:
@@ -117,11 +125,11 @@ def axes_of(opened: OpenRun, wanted: str | None = None) -> Factors:
 def associations(opened: OpenRun, factors: Factors, column: str | None = None) -> pd.DataFrame | None:
     """Association of every factor with every type of an annotation; None when the run has no such annotation."""
     column = column or opened.label_column
-    return None if column is None else _associations(opened.run_id, id(opened), factors.axes, column, opened)
+    return None if column is None else _associations(opened.memo(factors, column), factors.axes, column, opened)
 
 
 @st.cache_resource(max_entries=24, show_spinner=False)
-def _associations(run_id: str, opened_id: int, axes: Axes, column: str, _opened: OpenRun) -> pd.DataFrame:
+def _associations(memo: str, axes: Axes, column: str, _opened: OpenRun) -> pd.DataFrame:
     return association_table(_opened.factors[axes], _opened.labels(column))
 
 

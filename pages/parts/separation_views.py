@@ -4,7 +4,7 @@ import pandas as pd
 import streamlit as st
 
 from ldvae_core.analysis.factors import Factors
-from ldvae_core.analysis.findings import best_pair_finding, factor_label
+from ldvae_core.analysis.findings import best_pair_finding
 from ldvae_core.analysis.programs import biplot_table
 from ldvae_core.analysis.separation import BestPair, best_pair, best_types, point_arrows
 from ldvae_core.plots.heatmap import plot_association
@@ -84,7 +84,7 @@ def separation(
     table = biplot_table(factors, best.pair, use=use, n_arrows=n_arrows)  # type: ignore[arg-type]
     each = max(1, round(n_arrows / len(types))) if n_arrows else 0
     arrows = point_arrows(table, best.directions, n_each=each)
-    return best, arrows, _finding(best, arrows)
+    return best, arrows, _finding(best, arrows, factors)
 
 
 def show_associations(opened: OpenRun, factors: Factors, column: str, *, value: str) -> None:
@@ -96,7 +96,7 @@ def show_associations(opened: OpenRun, factors: Factors, column: str, *, value: 
     if len(followed):
         top = followed.loc[followed.correlation.abs().idxmax()]
         finding = (
-            f"{factor_label(int(top.factor))} follows one type most closely: {top.cell_type} "
+            f"{factors.label(int(top.factor))} follows one type most closely: {top.cell_type} "
             f"(correlation {top.correlation:+.2f}, AUC {top.auc:.2f})."
         )
     panel = Panel(figure, "factors_by_type", "Association of every factor with every type.", table, "Table")
@@ -143,14 +143,15 @@ def _facts(best: BestPair) -> None:
     )
 
 
-def _finding(best: BestPair, arrows: pd.DataFrame) -> str:
+def _finding(best: BestPair, arrows: pd.DataFrame, factors: Factors) -> str:
     named = arrows[arrows["arrow"]].sort_values("length", ascending=False)
     genes = [
         f"{', '.join(named.gene[named.cell_type == name].head(4))} point to {name}"
         for name in best.types
         if (named.cell_type == name).any()
     ]
-    return f"{best_pair_finding(best)} {'; '.join(genes)}." if genes else best_pair_finding(best)
+    where = best_pair_finding(best, factors)
+    return f"{where} {'; '.join(genes)}." if genes else where
 
 
 def _open_clicked() -> None:
