@@ -66,7 +66,8 @@ def show_matching(chosen: list[RunCard]) -> None:
         second = run_select("in", rest, names, key="b", default=0)
         axes = _axes_choice(opened)
     others = tuple(run_id for run_id in opened if run_id not in (first, second))
-    found = _matched(first, second, others, axes, tuple(id(opened[i]) for i in (first, second, *others)), opened)
+    memos = tuple(opened[i].memo(axes_of(opened[i], axes)) for i in (first, second, *others))
+    found = _matched(first, second, others, axes, memos, opened)
     pair = (names[first], names[second])
     finding = matching_finding(found.table, found.angles, pair)
     with st.container(key="split_matching"):
@@ -101,7 +102,7 @@ def show_covariance(chosen: list[RunCard]) -> None:
         run_id = run_select("Run", opened, names, key="of", default=0)
         run = opened[run_id]
         factors = axes_of(run, _axes_choice({run_id: run}, key="covariance_axes"))
-    view = _covariance(run_id, id(run), factors.axes, factors)
+    view = _covariance(run.memo(factors), factors)
     labels = [factors.label(k) for k in range(factors.n_factors)]
     correlation = pd.DataFrame(view.correlation, columns=labels).assign(factor=labels)
     spectrum = pd.DataFrame({"component": np.arange(1, factors.n_factors + 1), "share": view.eigenvalue_share})
@@ -192,7 +193,7 @@ def _verdict(row: tuple) -> str:
 
 @st.cache_resource(max_entries=32, show_spinner="Matching factors")
 def _matched(
-    first: str, second: str, others: tuple[str, ...], axes: str | None, ids: tuple[int, ...],
+    first: str, second: str, others: tuple[str, ...], axes: str | None, memos: tuple[str, ...],
     _opened: dict[str, OpenRun],
 ) -> Matched:  # fmt: skip
     a, b, *rest = (axes_of(_opened[run_id], axes) for run_id in (first, second, *others))
@@ -205,5 +206,5 @@ def _matched(
 
 
 @st.cache_resource(max_entries=32, show_spinner="Correlating factors")
-def _covariance(run_id: str, opened_id: int, axes: str, _factors: Factors) -> CovarianceView:
+def _covariance(memo: str, _factors: Factors) -> CovarianceView:
     return covariance_view(_factors.representation)

@@ -99,13 +99,12 @@ def show_one_factor(opened: OpenRun, factors: Factors, *, use: str, n: int) -> N
 
 def table_of(opened: OpenRun, factors: Factors) -> pd.DataFrame:
     """One row per factor, with its best cell type where there are labels."""
-    return _table(opened.run_id, id(opened), factors.axes, opened)
+    return _table(opened.memo(factors, opened.label_column), factors, opened)
 
 
 @st.cache_resource(max_entries=16, show_spinner=False)
-def _table(run_id: str, opened_id: int, axes: str, _opened: OpenRun) -> pd.DataFrame:
-    factors = _opened.factors[axes]  # type: ignore[index]
-    return factor_table(factors, _opened.labels() if _opened.label_column else None)
+def _table(memo: str, _factors: Factors, _opened: OpenRun) -> pd.DataFrame:
+    return factor_table(_factors, _opened.labels() if _opened.label_column else None)
 
 
 def _thumbnail(

@@ -1,5 +1,6 @@
 """Every figure on screen: with a text alternative, a sentence of finding, how to read it, and the table behind it."""
 
+import functools
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -8,7 +9,7 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from ldvae_core.plots.theme import chart_config
-from pages.parts.text import sentence
+from pages.parts.text import as_html, sentence, show
 
 FORMULA_SIGNS = ("=", "+", "-", "@", "\t", "\r")  # a spreadsheet would run a cell that starts like this
 
@@ -20,7 +21,9 @@ class Panel(NamedTuple):
     name: str
     alt: str
     table: pd.DataFrame | Callable[[], pd.DataFrame]
-    label: str = "CSV"  # of its download button
+    label: str = "Figure"  # what it is called where it is saved
+    on_click: Callable[[str], None] | None = None  # called with the chart's key when a point is clicked
+    on_area: Callable[[str], None] | None = None  # ... when a box or a lasso is drawn
 
 
 def show_figure(
@@ -35,7 +38,7 @@ def show_figure(
     """Draw one panel, or several side by side (below each other where one would be narrower than `smallest` px).
 
     finding: one sentence computed from the data. on_click: called when a point of the drawing is clicked; the point is
-    then in st.session_state[f"{key}_{number}"]. The camera above a drawing saves it as SVG.
+    then in st.session_state[f"{key}_{number}"]. The menu below saves drawings and tables.
     """
     panels = [panels] if isinstance(panels, Panel) else panels
     if len(panels) == 1:
@@ -50,8 +53,22 @@ def show_figure(
         if how_to_read:
             with st.popover("How to read this", icon=":material/help:", type="tertiary", width="content"):
                 st.markdown(how_to_read)
+        offer_files(panels, key=key)
+
+
+def offer_files(panels: list[Panel], *, key: str) -> None:
+    """A small menu that saves every drawing as SVG and PNG, and the table behind it as CSV. key: as of show_figure."""
+    with st.popover("Save", icon=":material/download:", type="tertiary", width="content", key=f"{key}_save"):
         for number, panel in enumerate(panels):
-            download_table(panel.table, panel.name, key=f"{key}_csv_{number}", label=panel.label)
+            with st.container(horizontal=True, vertical_alignment="center", gap="small", key=f"{key}_files_{number}"):
+                show(as_html(panel.label), kind="file")
+                buttons = (
+                    f'<button class="gpe-save" data-figure="{key}_{number}" data-format="{kind}" '
+                    f'aria-label="{as_html(panel.label)} as {kind.upper()}">{kind.upper()}</button>'
+                    for kind in ("svg", "png")
+                )
+                show(" ".join(buttons), kind="files")
+                download_table(panel.table, panel.name, key=f"{key}_csv_{number}")
 
 
 def download_table(
@@ -84,16 +101,24 @@ def csv_bytes(table: pd.DataFrame, *, index: bool = False) -> bytes:
 
 
 def draw(panel: Panel, key: str, finding: str = "", on_click: Callable[[], None] | None = None) -> None:
-    """The drawing alone, for places that put its table's download elsewhere."""
+    """The drawing alone, for places that put its files elsewhere."""
+    asked = panel.on_area or panel.on_click
     st.plotly_chart(
         panel.figure,
         theme=None,
         key=key,
-        config=chart_config(panel.name),
+        config=chart_config(panel.name, select=panel.on_area is not None),
         alt=f"{panel.alt} {finding}".strip(),
-        on_select=on_click or "ignore",
-        selection_mode="points",
+        on_select=functools.partial(asked, key) if asked else on_click or "ignore",
+        selection_mode=("box", "lasso") if panel.on_area else "points",
     )
+
+
+def clicked(key: str) -> list[Any]:
+    """What the clicked point of the chart carries (its customdata); [] when nothing is clicked."""
+    points = st.session_state[key].selection.points
+    data = points[0].get("customdata") if points else None
+    return list(data) if isinstance(data, list | tuple) else [] if data is None else [data]
 
 
 def _defused(value: Any) -> Any:

@@ -1,11 +1,11 @@
 """Cells and genes of a pair of factors, side by side: the picture the program is about."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import pandas as pd
 import streamlit as st
 
-from ldvae_core.analysis.factors import Axes, Factors
+from ldvae_core.analysis.factors import Factors
 from ldvae_core.analysis.programs import biplot_table
 from ldvae_core.analysis.raster import Raster, contours, density_raster, type_rasters
 from ldvae_core.plots.biplot import plot_biplot
@@ -13,32 +13,32 @@ from ldvae_core.plots.density import plot_density, plot_types
 from ldvae_core.plots.frame import PAIR_HEIGHT
 from ldvae_core.plots.theme import genes_title
 from ldvae_core.runs.store import OpenRun
-from pages.parts.figures import Panel
-from pages.parts.runs import colours_of
+from pages.parts.figures import Panel, clicked
+from pages.parts.runs import colours_of, go
 from pages.parts.style import mode
 
 MOST_COLOURED = 30  # types of one figure; more is a list of names, not a picture
 
 
 @st.cache_resource(max_entries=64, show_spinner=False)
-def _raster(run_id: str, opened_id: int, axes: Axes, pair: tuple[int, int], _factors: Factors) -> Raster:
+def _raster(memo: str, pair: tuple[int, int], _factors: Factors) -> Raster:
     x, y = (_factors.representation[:, factor] for factor in pair)
     return density_raster(x, y, from_zero=_factors.prior == "logistic_normal")
 
 
 @st.cache_resource(max_entries=24, show_spinner=False)
 def _rasters(
-    run_id: str, opened_id: int, axes: Axes, pair: tuple[int, int], column: str, _opened: OpenRun
+    memo: str, pair: tuple[int, int], column: str, _factors: Factors, _opened: OpenRun
 ) -> dict[str, Raster]:
-    factors, labels = _opened.factors[axes], _opened.labels(column)
-    x, y = (factors.representation[:, factor] for factor in pair)
+    labels = _opened.labels(column)
+    x, y = (_factors.representation[:, factor] for factor in pair)
     types = [str(name) for name in labels.cat.categories]
-    return type_rasters(x, y, labels, types, from_zero=factors.prior == "logistic_normal")
+    return type_rasters(x, y, labels, types, from_zero=_factors.prior == "logistic_normal")
 
 
 def raster_of(opened: OpenRun, factors: Factors, pair: tuple[int, int]) -> Raster:
     """Cells per bin in the plane of two factors."""
-    return _raster(opened.run_id, id(opened), factors.axes, pair, factors)
+    return _raster(opened.memo(factors), pair, factors)
 
 
 def cells_panel(
@@ -50,23 +50,28 @@ def cells_panel(
     outlined: Sequence[str] = (),
     label: str | None = None,
     height: int = PAIR_HEIGHT,
+    on_area: Callable[[str], None] | None = None,
 ) -> Panel:
-    """The density of cells. colour: annotation whose types mix their colours; outlined: types of `label` to outline."""
+    """The density of cells. colour: annotation whose types mix their colours; outlined: types of `label` to outline.
+
+    on_area: called when cells are drawn around, with the chart's key.
+    """
     raster = raster_of(opened, factors, pair)
     titles = {"x_title": factors.label(pair[0]), "y_title": factors.label(pair[1])}
     shared = {**titles, "mode": mode(), "height": height}
     if colour:
-        figure = plot_types(_rasters(opened.run_id, id(opened), factors.axes, pair, colour, opened),
+        figure = plot_types(_rasters(opened.memo(factors, colour), pair, colour, factors, opened),
                             colours_of(opened, colour), **shared)  # fmt: skip
     elif outlined and label:
-        rasters = _rasters(opened.run_id, id(opened), factors.axes, pair, label, opened)
+        rasters = _rasters(opened.memo(factors, label), pair, label, factors, opened)
         lines = {name: contours(rasters[name]) for name in outlined}
         figure = plot_density(raster, contours=lines, colours=colours_of(opened, label), **shared)
     else:
         figure = plot_density(raster, **shared)
-    figure.update_layout(dragmode="zoom")
+    figure.update_layout(dragmode="lasso" if on_area else "zoom")
     alt = f"Density of {factors.n_cells:,} cells over {titles['x_title']} (across) and {titles['y_title']} (up)."
-    return Panel(figure, f"cells_{pair[0] + 1}_{pair[1] + 1}", alt, lambda: _cell_table(opened, factors, pair), "Cells")
+    name, table = f"cells_{pair[0] + 1}_{pair[1] + 1}", lambda: _cell_table(opened, factors, pair)
+    return Panel(figure, name, alt, table, "Cells", on_area=on_area)
 
 
 def genes_panel(
@@ -87,7 +92,13 @@ def genes_panel(
     figure = plot_biplot(shown, x_title=titles[0], y_title=titles[1], colours=colours, mode=mode(), height=height)
     figure.update_layout(dragmode="zoom")
     alt = f"Loadings of {factors.n_genes:,} genes on the same two factors, the {n_arrows} strongest with arrows."
-    return Panel(figure, f"genes_{pair[0] + 1}_{pair[1] + 1}", alt, shown, "Genes")
+    return Panel(figure, f"genes_{pair[0] + 1}_{pair[1] + 1}", alt, shown, "Genes", on_click=open_clicked_gene)
+
+
+def open_clicked_gene(key: str) -> None:
+    """For Panel.on_click: the Genes page with the gene whose point was clicked."""
+    if data := clicked(key):
+        go("genes.py", genes=[str(data[0])])
 
 
 def _cell_table(opened: OpenRun, factors: Factors, pair: tuple[int, int]) -> pd.DataFrame:

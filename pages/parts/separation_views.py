@@ -80,7 +80,7 @@ def separation(
     opened: OpenRun, factors: Factors, column: str, types: list[str], *, use: str, n_arrows: int
 ) -> tuple[BestPair, pd.DataFrame, str]:
     """The pair of factors that separates the types best, its biplot with arrows for every type, and the sentence."""
-    best = _best_pair(opened.run_id, id(opened), factors.axes, column, tuple(types), factors, opened)
+    best = _best_pair(opened.memo(factors, column), column, tuple(types), factors, opened)
     table = biplot_table(factors, best.pair, use=use, n_arrows=n_arrows)  # type: ignore[arg-type]
     each = max(1, round(n_arrows / len(types))) if n_arrows else 0
     arrows = point_arrows(table, best.directions, n_each=each)
@@ -124,7 +124,7 @@ def _first_types(known: list[str], counts: pd.Series) -> list[str]:
 
 @st.cache_resource(max_entries=64, show_spinner="Comparing all pairs of factors")
 def _best_pair(
-    run_id: str, opened_id: int, axes: str, column: str, types: tuple[str, ...], _factors: Factors, _opened: OpenRun
+    memo: str, column: str, types: tuple[str, ...], _factors: Factors, _opened: OpenRun
 ) -> BestPair:
     return best_pair(_factors, _opened.labels(column), types)
 

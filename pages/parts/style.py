@@ -42,6 +42,11 @@ _CSS = """
   margin: 0 !important; padding: 0 !important; }}
 .gpe-programs dt {{ color: {quiet}; white-space: nowrap; font-weight: 400; }}
 .gpe-programs dd {{ margin: 0; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }}
+.gpe-file {{ font-size: .88rem; min-width: 4.2rem; }}
+.gpe-files {{ white-space: nowrap; }}
+.gpe-save {{ font: inherit; font-size: .88rem; color: {ink}; background: transparent; border: 1px solid {lines};
+  border-radius: 4px; padding: .12rem .55rem; cursor: pointer; }}
+.gpe-save:hover, .gpe-save:focus-visible {{ border-color: {accent}; color: {accent}; }}
 [data-variant=segmented_control][data-selected=true] {{ color: {accent} !important;
   border-color: {accent} !important; }}
 .st-key-factor_list [data-testid=stRadioGroup] {{ gap: 0; }}
@@ -71,7 +76,32 @@ def mode() -> Mode:
     return "dark" if st.context.theme.type == "dark" else "light"
 
 
+# Drawings are saved by the browser: the camera that plotly gives every figure, asked for one format or the other.
+_SAVE = """<script>
+if (!window.gpeSaves) {
+  window.gpeSaves = true;
+  document.addEventListener("click", event => {
+    const button = event.target.closest && event.target.closest(".gpe-save");
+    const key = button && button.dataset.figure;
+    const figure = key && document.querySelector(`.st-key-${CSS.escape(key)} .js-plotly-plot`);
+    const camera = figure && [...figure.querySelectorAll(".modebar-btn")]
+      .find(tool => (tool.getAttribute("data-title") || "").startsWith("Download plot"));
+    if (!camera) return;
+    const format = button.dataset.format, usual = figure._context.toImageButtonOptions;
+    figure._context.toImageButtonOptions = { ...usual, format, scale: format === "png" ? 3 : 1 };
+    camera.click();
+    figure._context.toImageButtonOptions = usual;
+  });
+}
+</script>"""
+
+
 def put_style() -> None:
     """Once a page, from the shell."""
     colours = palette(mode())
     st.html(f"<style>{_CSS.format(**{name: getattr(colours, name) for name in colours.__dataclass_fields__})}</style>")
+
+
+def put_saving() -> None:
+    """Once a page: lets the buttons of figures.offer_files work."""
+    st.html(_SAVE, unsafe_allow_javascript=True)
