@@ -8,6 +8,7 @@ an LDVAE. Baselines predict in ways of their own: uns["ldvae"] says the method, 
 import os
 import tempfile
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -113,7 +114,7 @@ def as_anndata(opened: OpenRun, factors: Factors) -> anndata.AnnData:
             "LDVAE_loadings_se": np.array(factors.loadings_se),
             "LDVAE_loadings_shrunken": np.array(factors.loadings_shrunken),
         },
-        uns={"ldvae": _about(opened, factors), **_colours(annotations)},
+        uns={"ldvae": _about(opened, factors), **_colours(annotations, opened.given_colours)},
     )
 
 
@@ -156,7 +157,9 @@ def _storable(value: Any) -> Any:
     return np.array(value) if isinstance(value, list) else value
 
 
-def _colours(annotations: pd.DataFrame) -> dict[str, np.ndarray]:
+def _colours(
+    annotations: pd.DataFrame, given: Callable[[str], dict[str, str]] = lambda name: {}
+) -> dict[str, np.ndarray]:
     """<column>_colors in category order, so that other tools draw the cell types as we do."""
     found = {}
     for name in annotations.columns:
@@ -164,6 +167,6 @@ def _colours(annotations: pd.DataFrame) -> dict[str, np.ndarray]:
         if name == SPLIT_COLUMN:
             continue
         if isinstance(column.dtype, pd.CategoricalDtype) and 1 < len(column.cat.categories) <= MOST_COLOURED:
-            colours = type_colours([str(category) for category in column.cat.categories])
+            colours = type_colours([str(category) for category in column.cat.categories], given(str(name)))
             found[f"{name}_colors"] = np.array(list(colours.values()), dtype=object)
     return found

@@ -1,6 +1,7 @@
 """The command line keeps its contract: JSON on the last line, errors in one line, runs that can be resumed."""
 
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -16,6 +17,7 @@ from scipy.stats import nbinom
 
 from ldvae_core.__main__ import main
 from ldvae_core.data.synthetic import plant_programs
+from ldvae_core.runs.kept import Kept
 
 SUMMARY = {
     "run", "n_cells", "n_genes", "n_factors", "epochs", "device", "threads", "seconds_reading", "seconds_training",
@@ -279,3 +281,16 @@ def test_sparse_and_dense_files_give_the_same_run(planted, tmp_path, capsys):
         assert main(["train", str(tmp_path / f"{name}.h5ad"), *out]) == 0
         errors.append(json.loads(capsys.readouterr().out.splitlines()[-1])["test_reconstruction_error"])
     assert errors[0] == errors[1]
+
+
+def test_an_exported_file_has_the_names_and_the_turned_axes(trained, tmp_path):
+    """What people added to the run goes along, and the file still predicts the same counts."""
+    run = tmp_path / "run"
+    shutil.copytree(trained, run)
+    Kept.beside(run).write_factor_note("readable", 1, name="gut", flipped=True)
+    for source, target in ((trained, "before.h5ad"), (run, "after.h5ad")):
+        assert main(["export", str(source), "--to", str(tmp_path / target)]) == 0
+    before, after = (anndata.read_h5ad(tmp_path / name) for name in ("before.h5ad", "after.h5ad"))
+    assert list(after.uns["ldvae"]["factors"]["names"]) == ["Factor 1", "Factor 2 · gut", "Factor 3"]
+    assert np.array_equal(after.obsm["X_ldvae"][:, 1], -before.obsm["X_ldvae"][:, 1])
+    assert expected_error(after) == pytest.approx(expected_error(before), rel=1e-12)

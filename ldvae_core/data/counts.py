@@ -27,7 +27,8 @@ class CountMatrix:
     cell_ids, gene_names: str arrays, unique. gene_ids: str (n_genes,), such as Ensembl ids, or None.
     annotations: table of the cells, index = cell_ids. counts_from: place in the file: "X", "raw.X", "layers['counts']".
     notices: what was changed or chosen while reading, one sentence each. about: title, origin, licence, caveats and
-    derived_labels (comma-separated annotation columns not made by the data's authors), where known.
+    derived_labels (comma-separated annotation columns not made by the data's authors), colours (JSON of annotation ->
+    category -> "#RRGGBB", from the file), where known.
     """
 
     counts: sparse.csr_matrix

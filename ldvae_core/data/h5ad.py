@@ -1,5 +1,7 @@
 """Raw counts out of an .h5ad: only the counts, the annotations of the cells and the names of the genes are read."""
 
+import json
+import re
 from typing import Any
 
 import numpy as np
@@ -14,6 +16,7 @@ from ldvae_core.errors import CountsError
 
 COUNT_LAYERS = ("counts", "raw_counts", "count", "raw", "umi", "umis", "umi_counts", "molecules", "spliced")
 MOST_COLUMNS = 1_000
+MOST_COLOURS = 500  # categories of one annotation
 EXPRESSION = "Gene Expression"  # the 10x name of what is modelled, against antibodies and guides
 
 
@@ -45,6 +48,7 @@ def read_anndata(root: Any) -> CountMatrix:
         annotations=obs,
         counts_from=place.where,
         notices=(*notices, *naming),
+        about=_given_colours(root, obs),
     )
 
 
@@ -71,6 +75,23 @@ def read_frame(element: Any, n_rows: int, where: str) -> tuple[pd.DataFrame, lis
     kept = {name: pd.Series(column).reset_index(drop=True) for name, column in columns.items() if column is not None}
     table = pd.DataFrame(kept, index=range(n_rows)).set_axis(pd.Index(list(map(_text, names)), dtype=object))
     return table, left_out
+
+
+def _given_colours(root: Any, obs: pd.DataFrame) -> dict[str, str]:
+    """{"colours": JSON of {annotation: {category: "#RRGGBB"}}} from uns["<annotation>_colors"]; {} without any."""
+    uns, found = root.get("uns", {}), {}
+    for name in obs.columns:
+        key = f"{name}_colors"
+        if not isinstance(obs[name].dtype, pd.CategoricalDtype) or not hasattr(uns, "keys") or key not in uns:
+            continue
+        categories = [str(category) for category in obs[name].cat.categories]
+        colours = _read_column(uns, key, len(categories))
+        if colours is None or len(categories) > MOST_COLOURS:
+            continue
+        hexes = [_text(colour)[:7].upper() for colour in np.atleast_1d(colours)]
+        given = {c: h for c, h in zip(categories, hexes, strict=True) if re.fullmatch("#[0-9A-F]{6}", h)}
+        found |= {str(name): given} if given else {}
+    return {"colours": json.dumps(found)} if found else {}
 
 
 def _candidates(root: Any) -> list[Place]:

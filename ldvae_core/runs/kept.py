@@ -57,6 +57,11 @@ class Kept:
     def __init__(self, workspace: Workspace, folder: Path) -> None:
         self._workspace, self.folder = workspace, folder
 
+    @classmethod
+    def beside(cls, run_folder: Path) -> "Kept":
+        """The additions in a run's own folder, to be read."""
+        return cls(Workspace.default(), run_folder / "kept")
+
     def make(self) -> Path:
         """The folder, created when it is missing. Raises RunError when it cannot be."""
         try:

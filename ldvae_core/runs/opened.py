@@ -1,5 +1,6 @@
 """A run with results, opened: arrays memory-mapped and shared read-only by everyone who looks at it."""
 
+import json
 import uuid
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -67,6 +68,14 @@ class OpenRun:
         return (
             chosen if chosen in self.counts.annotations.columns else guess_roles(self.counts.annotations)["cell_type"]
         )
+
+    def given_colours(self, column: str) -> dict[str, str]:
+        """Colours by category that came with the data, "#RRGGBB"; {} where none came."""
+        try:
+            given = json.loads(self.counts.about.get("colours", "{}"))
+            return {str(name): str(colour) for name, colour in given.get(column, {}).items()}
+        except (ValueError, AttributeError):
+            return {}
 
     def labels(self, column: str | None = None) -> pd.Series:
         """One annotation as categories of text, indexed by cell id; cells without one are NOT_LABELLED, listed last.

@@ -134,8 +134,9 @@ def _associations(memo: str, axes: Axes, column: str, _opened: OpenRun) -> pd.Da
 
 
 def colours_of(opened: OpenRun, column: str) -> dict[str, str]:
-    """One colour a category, the same on every page."""
-    return type_colours([str(name) for name in opened.labels(column).cat.categories])
+    """One colour a category, the same on every page; those that came with the data are honoured."""
+    categories = [str(name) for name in opened.labels(column).cat.categories]
+    return type_colours(categories, opened.given_colours(column))
 
 
 def derived_labels(opened: OpenRun, column: str | None) -> bool:

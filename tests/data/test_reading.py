@@ -1,6 +1,7 @@
 """Every format becomes the same counts; where they stood, and what was changed, is said."""
 
 import gzip
+import json
 import re
 
 import h5py
@@ -269,3 +270,20 @@ def test_other_kinds_are_refused_with_a_list_of_what_can_be_read(tmp_path, name)
     """The remedy lists the formats."""
     with pytest.raises(CountsError, match=r"of a kind that cannot be read.*Readable: \.h5ad, a 10x folder"):
         reader_of(tmp_path / name)
+
+
+@pytest.mark.parametrize(
+    ("colours", "kept"),
+    [
+        (["#aa1122", "#00FF00FF"], {"Erythroid": "#AA1122", "Epiblast": "#00FF00"}),
+        (["red", "#00ff00"], {"Epiblast": "#00FF00"}),
+        (["#aa1122"], {}),
+        ([1.0, 2.0], {}),
+        (["<img src=x>", "javascript:"], {}),
+    ],
+    ids=["with an alpha channel", "one in words", "too few", "numbers", "hostile"],
+)
+def test_the_files_own_colours_are_kept_by_category(saved, read_here, colours, kept):
+    """uns["cell_type_colors"] stands in the order of the categories; what is no #RRGGBB is left out."""
+    read = read_here(saved(uns={"cell_type_colors": np.array(colours)}))
+    assert json.loads(read.about.get("colours", "{}")).get("cell_type", {}) == kept
