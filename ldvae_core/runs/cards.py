@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from ldvae_core import durable
+from ldvae_core.analysis.factors import factor_label
 from ldvae_core.errors import LdvaeError, RunError
 from ldvae_core.runs import owners
 from ldvae_core.runs.jobs import Asked, Job
+from ldvae_core.runs.kept import Kept
 from ldvae_core.runs.settings import NewerFormatError, RunFile, RunSettings
 from ldvae_core.runs.states import FolderState, RunState, Stage, merged_state, read_folder_state
 
@@ -75,9 +77,15 @@ class Progress:
 
 
 def read_card(
-    folder: Path, job: Job | None, *, place: int | None = None, run_id: str = "", demo: bool = False
+    folder: Path,
+    job: Job | None,
+    *,
+    kept: Kept,
+    place: int | None = None,
+    run_id: str = "",
+    demo: bool = False,
 ) -> RunCard:
-    """The card of a run folder and its row in the queue. Never raises for what the files hold."""
+    """The card of a run folder, its row in the queue and what people added. Never raises for what the files hold."""
     found = FolderState("finished") if demo else read_folder_state(folder)
     about, fault, newer = _about(folder)
     metrics, progress = _json(folder / "metrics.json"), _json(folder / "progress.json")
@@ -100,7 +108,7 @@ def read_card(
         error=fault or (error if state == "failed" or found.stage is None else ""),
         test_reconstruction_error=_number(metrics.get("test_reconstruction_error")),
         test_elbo=_number(metrics.get("test_elbo")),
-        top_programs=_top_programs(folder) if state in ("finished", "stopped") and settings else [],
+        top_programs=_top_programs(folder, kept) if state in ("finished", "stopped") and settings else [],
         epoch=_whole(metrics.get("epochs")) or _whole(progress.get("epoch")),
         request=job.request if job and state == "running" else "",
         place=place,
@@ -148,22 +156,24 @@ def _about(folder: Path) -> tuple[RunFile | None, str, bool]:
         return None, str(fault), False
 
 
-def _top_programs(folder: Path) -> list[tuple[str, list[str]]]:
+def _top_programs(folder: Path, kept: Kept) -> list[tuple[str, list[str]]]:
     """The strongest factors on the axes people see first; [] when they cannot be read."""
     axes = next((name for name in ("readable", "as_trained") if (folder / "factors" / name).exists()), None)
     if axes is None:
         return []
     try:
         changed = (folder / "factors" / axes / "about.json").stat().st_mtime_ns
-        return [(label, list(genes)) for label, genes in _programs_of(folder / "factors" / axes, changed)]
+        notes, programs = kept.factor_notes(axes), _programs_of(folder / "factors" / axes, changed)
+        names = [notes[factor].name if factor in notes else "" for factor in range(len(programs))]
+        return [(factor_label(factor, names[factor]), list(genes)) for factor, genes in enumerate(programs)]
     except Exception:  # a card without its programs is better than no list of runs
         log.warning("The factors of %s cannot be shown on its card.", folder.name, exc_info=True)
         return []
 
 
 @functools.lru_cache(maxsize=512)
-def _programs_of(folder: Path, changed: int) -> tuple[tuple[str, tuple[str, ...]], ...]:
-    """(label, top genes) of the first factors; `changed` makes a rewritten folder another entry of the cache."""
+def _programs_of(folder: Path, changed: int) -> tuple[tuple[str, ...], ...]:
+    """Top genes of the first factors; `changed` makes a rewritten folder another entry of the cache."""
     from ldvae_core.analysis.factors import load_factors
     from ldvae_core.analysis.programs import top_genes
 
@@ -172,7 +182,7 @@ def _programs_of(folder: Path, changed: int) -> tuple[tuple[str, tuple[str, ...]
     for factor in range(min(PROGRAMS, factors.n_factors)):
         table = top_genes(factors, factor, n=GENES)
         strongest = table.loc[table["loading"].abs().sort_values(ascending=False).index, "gene"].head(GENES)
-        programs.append((f"Factor {factor + 1}", tuple(map(str, strongest))))
+        programs.append(tuple(map(str, strongest)))
     return tuple(programs)
 
 

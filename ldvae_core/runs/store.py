@@ -32,7 +32,9 @@ class RunStore:
         waiting = sorted((job for job in jobs.values() if job.state == "queued"), key=lambda job: job.place)
         places = {job.run_id: position for position, job in enumerate(waiting, start=1)}
         cards = [
-            read_card(self.workspace.runs / run_id, jobs.get(run_id), place=places.get(run_id))
+            read_card(
+                self.workspace.runs / run_id, jobs.get(run_id), kept=self._kept(run_id), place=places.get(run_id)
+            )
             for run_id in listed_ids(self.workspace.runs)
             if run_id != DEMO
         ]
@@ -73,9 +75,8 @@ class RunStore:
 
     def kept(self, run_id: str) -> Kept:
         """What people have added to it, and where to add more. Raises RunError when unknown."""
-        folder = self._folder(run_id)
-        place = self.workspace.root / "kept" / DEMO if run_id == DEMO else folder / "kept"
-        return Kept(self.workspace, place)
+        self._folder(run_id)
+        return self._kept(run_id)
 
     def rename(self, run_id: str, name: str) -> None:
         """Give it another name. Raises RunError (unknown, demo, newer) or SettingsError (not a name)."""
@@ -91,6 +92,11 @@ class RunStore:
         if card.read_only:
             raise RunError(f"The run {run_id} is read-only here.", card.error)
         self.jobs.delete(run_id)
+
+    def _kept(self, run_id: str) -> Kept:
+        """The program's own run is never written to: what is added to it lies in the workspace."""
+        runs = self.workspace.runs
+        return Kept(self.workspace, self.workspace.root / "kept" / DEMO if run_id == DEMO else runs / run_id / "kept")
 
     def _folder(self, run_id: str) -> Path:
         """The folder of a known id: the gate that every other method goes through."""
@@ -108,7 +114,7 @@ class RunStore:
     def _demo_card(self) -> list[RunCard]:
         if not (DEMO_RUN / "run.json").exists():
             return []
-        return [read_card(DEMO_RUN, None, run_id=DEMO, demo=True)]
+        return [read_card(DEMO_RUN, None, kept=self._kept(DEMO), run_id=DEMO, demo=True)]
 
 
 def _refuse_demo(run_id: str) -> None:

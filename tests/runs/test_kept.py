@@ -202,3 +202,9 @@ def test_a_name_leaves_what_was_computed_alone_and_a_turn_does_not(kept, demo):
     kept.write_factor_note("readable", 0, flipped=True)
     turned = with_additions(demo, kept)
     assert turned.memo(turned.factors["readable"]) != memo
+
+
+def test_a_runs_card_shows_the_names_of_its_programs(kept, workspace):
+    """Home and Train list programs by the names people gave them."""
+    kept.write_factor_note("readable", 0, name="gut")
+    assert RunStore(workspace).card("demo").top_programs[0][0] == "Factor 1 · gut"
