@@ -6,6 +6,7 @@ the workspace. Writers take turns, also those of several servers; every file is 
 
 import datetime
 import re
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -142,9 +143,7 @@ class Kept:
                 raise RunError(f"There is an annotation {name!r} already.", "Choose another name.")
             if len(known) >= MOST_SELECTIONS:
                 raise RunError(f"This run has {MOST_SELECTIONS} selections, the most it can keep.", "Delete some.")
-            made = Selection(
-                make_id(name, f"{name} {_now()} {len(known)}"), name, n_chosen, who.strip(), _now(), view[:LONGEST_VIEW]
-            )
+            made = Selection(make_id(name, uuid.uuid4().hex), name, n_chosen, who.strip(), _now(), view[:LONGEST_VIEW])
             durable.write_array(self.folder / f"{made.selection_id}.npy", np.packbits(np.asarray(cells, bool)))
             self._write_selections([*known, made])
         return made

@@ -208,3 +208,14 @@ def test_a_runs_card_shows_the_names_of_its_programs(kept, workspace):
     """Home and Train list programs by the names people gave them."""
     kept.write_factor_note("readable", 0, name="gut")
     assert RunStore(workspace).card("demo").top_programs[0][0] == "Factor 1 · gut"
+
+
+def test_other_cells_under_the_same_name_are_not_mistaken_for_the_old_ones(kept, demo):
+    """Deleted and saved anew, an annotation is another one to the caches."""
+    memos = []
+    for cell in (1, 2):
+        made = kept.save_selection("mine", some(demo.counts.n_cells, cell), who="", view="", taken=[])
+        opened = with_additions(demo, kept)
+        memos.append(opened.memo(opened.factors["readable"], "mine"))
+        kept.delete_selection(made.selection_id)
+    assert memos[0] != memos[1]
