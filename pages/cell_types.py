@@ -1,9 +1,19 @@
-"""Cell types: what separates them?"""
+"""Cell types: what separates them, why two groups differ, and how they lie on a factor."""
 
 import streamlit as st
 
+from pages.parts.difference_pickers import groups_picker
+from pages.parts.difference_views import show_difference
+from pages.parts.distribution_views import show_distributions, split_picker
 from pages.parts.header import derived_badge, page_header
-from pages.parts.pickers import annotation_picker, arrows_slider, axes_picker, loadings_picker, segments
+from pages.parts.pickers import (
+    annotation_picker,
+    arrows_slider,
+    axes_picker,
+    factor_select,
+    loadings_picker,
+    segments,
+)
 from pages.parts.problems import refusals
 from pages.parts.runs import require_run
 from pages.parts.separation_views import (
@@ -15,23 +25,44 @@ from pages.parts.separation_views import (
 )
 from pages.parts.structure import say_what_it_is
 
+VIEWS = {"apart": "Tell types apart", "why": "Why do these differ?", "spread": "Distributions"}
+
 page_header("Cell types", "Which programs, and which genes, tell cells apart?")
 opened = require_run()
 say_what_it_is(opened)
+view = segments("View", VIEWS, key="view_types", hide_label=True)
 with st.container(horizontal=True, vertical_alignment="top", gap="small", key="controls"):
-    column = annotation_picker(opened, key="label", label="Annotation")
+    if view == "why":
+        groups = groups_picker(opened)
+        column = groups.column if groups else None
+    else:
+        column = annotation_picker(opened, key="label", label="Annotation")
     if column is None:
         no_annotation()
         st.stop()
-    types = types_picker(opened, column)
+    if view == "apart":
+        types = types_picker(opened, column)
     factors = axes_picker(opened)
-    use = loadings_picker()
-    n_arrows = arrows_slider()
+    if view == "spread":
+        factor = factor_select("Factor", factors, key="spread_factor", default=0)
+        split = split_picker(opened, column)
+    elif view == "why":
+        with st.popover("Arrows", icon=":material/tune:", width="content"):  # else a second row
+            use = loadings_picker()
+            n_arrows = arrows_slider()
+    else:
+        use = loadings_picker()
+        n_arrows = arrows_slider()
 with refusals(end_page=False):
-    if len(types) < 2:
+    if view == "why":
+        show_difference(opened, factors, groups, use=use, n_arrows=n_arrows)
+    elif view == "spread":
+        show_distributions(opened, factors, factor, column, split)
+    elif len(types) < 2:
         st.info("Choose 2 to 4 types above to see which programs tell them apart.", icon=":material/touch_app:")
     else:
         show_separation(opened, factors, column, types, use=use, n_arrows=n_arrows)
 derived_badge(opened, column)
-st.subheader("Every program against every type", anchor=False)
-show_associations(opened, factors, column, value=segments("Measure", VALUES, key="measure", hide_label=True))
+if view == "apart":
+    st.subheader("Every program against every type", anchor=False)
+    show_associations(opened, factors, column, value=segments("Measure", VALUES, key="measure", hide_label=True))

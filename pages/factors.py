@@ -4,6 +4,7 @@ import streamlit as st
 
 from pages.parts.factor_views import show_gallery, show_one_factor, show_pair
 from pages.parts.header import page_header
+from pages.parts.map_views import show_map
 from pages.parts.pickers import (
     annotation_picker,
     arrows_slider,
@@ -16,8 +17,9 @@ from pages.parts.pickers import (
 from pages.parts.problems import refusals
 from pages.parts.runs import require_run
 from pages.parts.structure import say_what_it_is
+from pages.parts.whatif_views import show_whatif
 
-VIEWS = {"pair": "One pair", "gallery": "Gallery", "factor": "One factor"}
+VIEWS = {"pair": "One pair", "gallery": "Gallery", "factor": "One factor", "map": "Map", "whatif": "What if"}
 
 page_header("Factors", "Which gene programs are there, and which cells use them?")
 opened = require_run()
@@ -25,12 +27,13 @@ say_what_it_is(opened)
 with st.container(horizontal=True, vertical_alignment="top", gap="small", key="controls"):
     view = segments("View", VIEWS, key="view")
     factors = axes_picker(opened)
-    use = loadings_picker()
-    if factors.n_factors < 2:
+    if factors.n_factors < 2 and view in ("pair", "gallery"):
         view = "factor"  # there is no pair to draw
+    if view != "map":
+        use = loadings_picker()
     if view == "factor":
         n_genes = genes_slider()
-    else:
+    elif view in ("pair", "gallery"):
         n_arrows = arrows_slider()
     if view == "pair":
         second = factor_select("Against", factors, key="y", default=1, help="The factor drawn upwards.")
@@ -40,5 +43,9 @@ with refusals():
         show_one_factor(opened, factors, use=use, n=n_genes)
     elif view == "gallery":
         show_gallery(opened, factors, use=use, n_arrows=n_arrows)
+    elif view == "map":
+        show_map(opened, factors)
+    elif view == "whatif":
+        show_whatif(opened, factors, use)
     else:
         show_pair(opened, factors, second, use=use, n_arrows=n_arrows, colour=colour)

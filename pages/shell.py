@@ -27,6 +27,7 @@ PAGES = [
     st.Page("train.py", title="Train", icon=":material/model_training:", help="Which model, and how far it is."),
     st.Page("factors.py", title="Factors", icon=":material/scatter_plot:", help="Which gene programs there are."),
     st.Page("cell_types.py", title="Cell types", icon=":material/bubble_chart:", help="What separates cell types."),
+    st.Page("genes.py", title="Genes", icon=":material/genetics:", help="What a gene does, and what programs mean."),
     st.Page("compare.py", title="Compare", icon=":material/compare_arrows:", help="Which model, and can I trust it."),
     st.Page("export.py", title="Export", icon=":material/download:", help="Take results to other programs."),
 ]

@@ -79,7 +79,8 @@ def test_every_import_is_in_the_requirements():
     """A fresh machine gets from requirements.txt all that the program imports."""
     lines = (ROOT / "requirements.txt").read_text().splitlines()
     listed = {line.split(">")[0].split("[")[0].strip().lower() for line in lines if line and line[0] != "#"}
-    spelled = {"sklearn": "scikit-learn", "skmisc": "scikit-misc", "multipart": "python-multipart"}
+    spelled = {"sklearn": "scikit-learn", "umap": "umap-learn", "skmisc": "scikit-misc"}
+    spelled |= {"multipart": "python-multipart"}
     ours = {"ldvae_core", "pages", "app"} | set(sys.stdlib_module_names)
     sources = [*modules(), *(ROOT / "pages").rglob("*.py"), ROOT / "app.py"]
     used = {name.split(".")[0] for path in sources if path.exists() for name in imports_of(path)} - ours - {"."}

@@ -1,8 +1,9 @@
 """Walking over cells in pieces, so that no array of cells x genes is ever whole in memory."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
+import pandas as pd
 from scipy import sparse
 
 from ldvae_core.errors import CountsError
@@ -22,6 +23,15 @@ def some_cells(cells: np.ndarray, limit: int, *, seed: int) -> np.ndarray:
     if len(cells) <= limit:
         return cells
     return np.sort(np.random.default_rng(seed).choice(cells, size=limit, replace=False))
+
+
+def codes_among(labels: Sequence[str] | pd.Series, names: Sequence[str]) -> np.ndarray:
+    """(n_cells,) int64 positions of the labels in `names`, -1 for all others; of categories only the names are read."""
+    index, values = pd.Index([str(name) for name in names]), pd.Series(labels)
+    if not isinstance(values.dtype, pd.CategoricalDtype):
+        values = values.astype("category")
+    places = index.get_indexer([str(name) for name in values.cat.categories])
+    return np.append(places, -1).astype(np.int64)[values.cat.codes.to_numpy()]
 
 
 def library_sizes(counts: sparse.csr_matrix) -> np.ndarray:

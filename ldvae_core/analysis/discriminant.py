@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import sparse
 
 from ldvae_core.analysis.chunks import cell_chunks
 
@@ -41,32 +40,55 @@ class Moments:
         return Moments(self.n, self.total[:, columns], self.products[np.ix_(range(len(self.n)), columns, columns)])
 
 
+def by_group(representation: np.ndarray, chosen: np.ndarray, group: np.ndarray, n_groups: int) -> list[np.ndarray]:
+    """Positions of the chosen cells, apart for each group and one factor a row: (n_factors, n) each.
+
+    chosen: (n_chosen,) cells; group: (n_chosen,), from 0 to n_groups - 1. A group's cells keep their order.
+    """
+    ordered = chosen[np.argsort(group.astype(np.int16), kind="stable")]
+    ends = np.cumsum(np.bincount(group, minlength=n_groups))[:-1]
+    return [np.ascontiguousarray(representation[cells].T) for cells in np.split(ordered, ends)]
+
+
 def moments_of_groups(
     representation: np.ndarray, chosen: np.ndarray, group: np.ndarray, n_groups: int, centre: np.ndarray
 ) -> Moments:
-    """One pass over the chosen cells. group: (n_chosen,), from 0 to n_groups - 1; centre: (n_factors,), subtracted."""
-    n_factors = representation.shape[1]
-    total, products = np.zeros((n_groups, n_factors)), np.zeros((n_groups, n_factors * n_factors))
-    for part in cell_chunks(len(chosen), n_factors * n_factors):
-        z = np.asarray(representation[chosen[part]], np.float64) - centre
-        rows = (np.ones(len(z)), group[part], np.arange(len(z) + 1))
-        member = sparse.csr_matrix(rows, shape=(len(z), n_groups)).T  # (groups, cells)
-        total += member @ z
-        products += member @ (z[:, :, None] * z[:, None, :]).reshape(len(z), -1)
-    n = np.bincount(group, minlength=n_groups).astype(np.float64)
-    return Moments(n, total, products.reshape(n_groups, n_factors, n_factors))
+    """Of the chosen cells. group: (n_chosen,), from 0 to n_groups - 1; centre: (n_factors,), subtracted."""
+    return moments_of_parts(by_group(representation, chosen, group, n_groups), centre)
 
 
-def shares_right(z: np.ndarray, code: np.ndarray, fold: np.ndarray, moments: Moments, n_types: int) -> np.ndarray:
-    """Per type, the share of cells that a discriminant fitted on the other folds puts there: (n_types,)."""
-    right = np.zeros(n_types)
+def moments_of_parts(parts: list[np.ndarray], centre: np.ndarray) -> Moments:
+    """One group a part, as from by_group; centre: (n_factors,), subtracted first."""
+    n_factors = len(centre)
+    total, products = np.zeros((len(parts), n_factors)), np.zeros((len(parts), n_factors, n_factors))
+    for number, part in enumerate(parts):
+        for cells in cell_chunks(part.shape[1], n_factors):
+            z = part[:, cells].astype(np.float64) - centre[:, None]
+            total[number] += z.sum(axis=1)
+            products[number] += z @ z.T
+    return Moments(np.array([float(part.shape[1]) for part in parts]), total, products)
+
+
+def shares_right(parts: list[np.ndarray], moments: Moments, n_types: int) -> np.ndarray:
+    """Per type, the share of cells that a discriminant fitted on the other folds puts there: (n_types,).
+
+    parts: (2, n) for every type and fold, the folds of the first type first, centred like the moments. Of two types that
+    fit a cell equally well it goes to the first.
+    """
+    right, n = np.zeros(n_types), np.zeros(n_types)
     for held_out, rest in _leave_one_out(moments, n_types):
         weights = np.linalg.pinv(rest.covariance, hermitian=True) @ rest.mean.T  # (2, types)
         offset = -0.5 * (rest.mean * weights.T).sum(axis=1)
-        cells = np.flatnonzero(fold == held_out)
-        hit = (z[cells] @ weights + offset).argmax(axis=1) == code[cells]
-        right += np.bincount(code[cells], weights=hit, minlength=n_types)
-    return right / np.bincount(code, minlength=n_types)
+        for own in range(n_types):
+            z = parts[own * N_FOLDS + held_out]
+            hit = np.ones(z.shape[1], bool)
+            for other in range(n_types):
+                if other != own:
+                    lead = (weights[:, own] - weights[:, other]) @ z + (offset[own] - offset[other])
+                    hit &= lead >= 0 if own < other else lead > 0
+            right[own] += np.count_nonzero(hit)
+            n[own] += len(hit)
+    return right / n
 
 
 def _leave_one_out(moments: Moments, n_types: int) -> Iterator[tuple[int, Moments]]:

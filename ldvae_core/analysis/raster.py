@@ -8,6 +8,9 @@ import pandas as pd
 from contourpy import contour_generator
 from scipy.ndimage import gaussian_filter
 
+from ldvae_core.analysis.chunks import cell_chunks, codes_among
+
+PIECE = 50_000  # points handled together, so that what is derived from them stays in the processor's cache
 MARGIN = 0.03  # of the larger side, so that no cell sits on the frame
 
 
@@ -23,7 +26,7 @@ class Extent(NamedTuple):
 class Raster(NamedTuple):
     """Cells per bin. counts[row, column] belongs to y_edges[row] and x_edges[column]."""
 
-    counts: np.ndarray  # (bins, bins) int64
+    counts: np.ndarray  # (bins, bins) whole numbers
     x_edges: np.ndarray  # (bins + 1,)
     y_edges: np.ndarray  # (bins + 1,)
 
@@ -40,9 +43,11 @@ def square_extent(x: np.ndarray, y: np.ndarray, *, from_zero: bool = False) -> E
     """The square window, with a 3% margin, that contains every finite point. from_zero: starts at 0 (usages)."""
     lows, highs = np.zeros(2), np.zeros(2)
     for axis, values in enumerate((x, y)):
-        finite = values[np.isfinite(values)]
-        if len(finite):
-            lows[axis], highs[axis] = finite.min(), finite.max()
+        low, high = (values.min(), values.max()) if len(values) else (0.0, 0.0)
+        if not (np.isfinite(low) and np.isfinite(high)):
+            finite = values[np.isfinite(values)]
+            low, high = (finite.min(), finite.max()) if len(finite) else (0.0, 0.0)
+        lows[axis], highs[axis] = low, high
     if from_zero:
         lows = np.minimum(lows, 0.0)
     side = float((highs - lows).max()) or 1.0
@@ -62,11 +67,13 @@ def density_raster(
     x, y: (n_cells,); points that are not finite or lie outside are left out. extent: square_extent of the points unless
     given.
     """
+    x, y = np.ascontiguousarray(x), np.ascontiguousarray(y)  # a factor is a column of many: gathered once
     extent = extent or square_extent(x, y, from_zero=from_zero)
     x_edges, y_edges = _edges(extent, bins)
-    flat = _bin_of(y, y_edges) * bins + _bin_of(x, x_edges)
-    counts = np.bincount(flat[flat >= 0], minlength=bins * bins)
-    return Raster(counts.reshape(bins, bins), x_edges, y_edges)
+    counts = np.zeros(bins * bins + 1, np.int64)  # the last one for points outside
+    for cells in cell_chunks(len(x), 1, entries=PIECE):
+        counts += np.bincount(_flat(x[cells], y[cells], x_edges, y_edges), minlength=len(counts))
+    return Raster(counts[:-1].reshape(bins, bins), x_edges, y_edges)
 
 
 def type_rasters(
@@ -80,13 +87,16 @@ def type_rasters(
     from_zero: bool = False,
 ) -> dict[str, Raster]:
     """One raster per cell type, all in the window of all the cells, in a single pass."""
+    x, y = np.ascontiguousarray(x), np.ascontiguousarray(y)
     extent = extent or square_extent(x, y, from_zero=from_zero)
     x_edges, y_edges = _edges(extent, bins)
-    codes = pd.Categorical(pd.Series(labels).astype(str), categories=[str(name) for name in types]).codes
-    flat = _bin_of(y, y_edges) * bins + _bin_of(x, x_edges)
-    seen = (flat >= 0) & (codes >= 0)
-    counts = np.bincount(codes[seen].astype(np.int64) * bins * bins + flat[seen], minlength=len(types) * bins * bins)
-    stacks = counts.reshape(len(types), bins, bins)
+    codes, size = codes_among(labels, types), bins * bins + 1
+    counts = np.zeros(len(types) * size, np.int32)
+    for cells in cell_chunks(len(x), 1, entries=PIECE):
+        at = codes[cells] * np.int64(size) + _flat(x[cells], y[cells], x_edges, y_edges)
+        places, found = np.unique(at[at >= 0], return_counts=True)
+        counts[places] += found
+    stacks = counts.reshape(len(types), size)[:, :-1].reshape(len(types), bins, bins)
     return {str(name): Raster(counts, x_edges, y_edges) for name, counts in zip(types, stacks, strict=True)}
 
 
@@ -94,11 +104,26 @@ def mean_raster(
     x: np.ndarray, y: np.ndarray, values: np.ndarray, *, bins: int = 256, extent: Extent | None = None
 ) -> tuple[np.ndarray, Raster]:
     """Mean of a value (a gene's expression, say) over each bin's cells, NaN where there are none; and the raster."""
+    x, y = np.ascontiguousarray(x), np.ascontiguousarray(y)
     raster = density_raster(x, y, bins=bins, extent=extent)
-    flat = _bin_of(y, raster.y_edges) * bins + _bin_of(x, raster.x_edges)
-    inside = flat >= 0
-    total = np.bincount(flat[inside], weights=values[inside], minlength=bins * bins).reshape(bins, bins)
+    total = np.zeros(bins * bins + 1)
+    for cells in cell_chunks(len(x), 1, entries=PIECE):
+        flat = _flat(x[cells], y[cells], raster.x_edges, raster.y_edges)
+        total += np.bincount(flat, weights=values[cells], minlength=len(total))
+    total = total[:-1].reshape(bins, bins)
     return np.divide(total, raster.counts, out=np.full((bins, bins), np.nan), where=raster.counts > 0), raster
+
+
+def coarser(raster: Raster, by: int) -> Raster:
+    """Blocks of by x by bins as one, from the lower left corner; the last ones may reach beyond the window."""
+    bins = len(raster.x_edges) - 1
+    n = -(-bins // by)
+    padded = np.zeros((n * by, n * by), raster.counts.dtype)
+    padded[:bins, :bins] = raster.counts
+    edges = [
+        edges[0] + (edges[-1] - edges[0]) / bins * by * np.arange(n + 1) for edges in (raster.x_edges, raster.y_edges)
+    ]
+    return Raster(padded.reshape(n, by, n, by).sum(axis=(1, 3)), *edges)
 
 
 def contours(raster: Raster, levels: Sequence[float] = (0.25, 0.5, 0.75, 0.9)) -> list[Contour]:
@@ -159,16 +184,27 @@ def _edges(extent: Extent, bins: int) -> tuple[np.ndarray, np.ndarray]:
     )
 
 
+def _flat(x: np.ndarray, y: np.ndarray, x_edges: np.ndarray, y_edges: np.ndarray) -> np.ndarray:
+    """The place of each point in a raster read row by row; the one after the last for points outside."""
+    bins = len(x_edges) - 1
+    columns, rows = _bin_of(x, x_edges), _bin_of(y, y_edges)
+    flat = rows * bins + columns
+    flat[(rows == bins) | (columns == bins)] = bins * bins
+    return flat
+
+
 def _bin_of(values: np.ndarray, edges: np.ndarray) -> np.ndarray:
-    """The bin each value falls into, the last one closed on both sides; far below 0 where there is none.
+    """The bin each value falls into, the last one closed on both sides; len(edges) - 1 where there is none.
 
     Scaling finds it up to rounding; comparing with the edges themselves makes it exact.
     """
     bins = len(edges) - 1
     values = np.asarray(values, np.float64)
-    inside = (values >= edges[0]) & (values <= edges[-1])
-    scaled = (np.where(inside, values, edges[0]) - edges[0]) * (bins / (edges[-1] - edges[0]))
+    scaled = (values - edges[0]) * (bins / (edges[-1] - edges[0]))
+    outside = ~((values >= edges[0]) & (values <= edges[-1]))  # also what is no number
+    scaled[outside] = 0.0
     index = np.minimum(scaled.astype(np.int64), bins - 1)
-    index -= (values < edges[index]) & inside
-    index += (values >= edges[index + 1]) & inside & (index < bins - 1)
-    return np.where(inside, index, -(bins + 1) * bins)
+    index -= values < edges[index]
+    index += values >= np.append(edges[1:-1], np.inf)[index]  # the last bin is closed: nothing lies beyond it
+    index[outside] = bins
+    return index

@@ -1,14 +1,13 @@
 """Which factors tell cell types apart: association of factor and type, and the pair of axes that separates best."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
 import pandas as pd
 
-from ldvae_core.analysis.chunks import column_moments
-from ldvae_core.analysis.discriminant import N_FOLDS, Moments, folds, moments_of_groups, shares_right
+from ldvae_core.analysis.discriminant import N_FOLDS, Moments, by_group, folds, moments_of_parts, shares_right
 from ldvae_core.analysis.factors import Factors
 from ldvae_core.errors import SettingsError
 
@@ -28,28 +27,32 @@ class BestPair:
     accuracy: pd.DataFrame  # cell_type, n_cells, share_right: per type, for the best pair
 
 
-def association_table(factors: Factors, labels: Sequence[str] | pd.Series) -> pd.DataFrame:
+def association_table(
+    factors: Factors, labels: Sequence[str] | pd.Series, *, on_factor: Callable[[int], object] = lambda done: None
+) -> pd.DataFrame:
     """Association of every factor with every cell type, over the cells that have a label.
 
     labels: (n_cells,), missing values allowed. Columns: cell_type; factor (from 0); correlation of the factor with "is
     this cell type" (as in the authors' notebooks); auc: chance that a cell of the type lies higher on the factor than
     one of another type, 0.5 = no association; n_cells of the type. Rows: types in order, then factors. A single type
-    has nothing to stand out from: NaN. Raises SettingsError when labels and cells differ in number.
+    has nothing to stand out from: NaN. on_factor: called with the number of factors done, for progress; two million
+    cells take a few seconds. Raises SettingsError when labels and cells differ in number.
     """
     codes, types = _coded(labels, factors.n_cells)
-    labelled = codes >= 0
-    codes = codes[labelled]
+    labelled = None if (codes >= 0).all() else np.flatnonzero(codes >= 0)
+    codes = codes if labelled is None else codes[labelled]
     n_cells = np.bincount(codes, minlength=len(types)).astype(np.float64)
     total = n_cells.sum()
     sums, rank_sums = np.zeros((2, len(types), factors.n_factors))
     sd = np.zeros(factors.n_factors)
     for k in range(factors.n_factors):
-        z = np.asarray(factors.representation[:, k])[labelled]
+        z = np.asarray(factors.representation[:, k], np.float32)
+        z = np.ascontiguousarray(z if labelled is None else z[labelled])
         centred = z - z.mean(dtype=np.float64) if len(z) else z
         sd[k] = centred.std() if len(z) else 0.0
         sums[:, k] = np.bincount(codes, weights=centred, minlength=len(types))
-        order, ranks = _ranks(z)
-        rank_sums[:, k] = np.bincount(codes[order], weights=ranks, minlength=len(types))
+        rank_sums[:, k] = _rank_sums(z, codes, len(types))
+        on_factor(k + 1)
     inside, outside = n_cells[:, None], total - n_cells[:, None]
     with np.errstate(divide="ignore", invalid="ignore"):
         correlation = sums / np.sqrt(inside * outside) / np.where(sd > 0, sd, np.inf)
@@ -94,14 +97,14 @@ def best_pair(factors: Factors, labels: Sequence[str] | pd.Series, types: Sequen
     chosen = np.flatnonzero(wanted[codes] >= 0)
     code = wanted[codes[chosen]]
     fold = folds(code, seed)
-    centre = column_moments(factors.representation)[0]
-    moments = moments_of_groups(factors.representation, chosen, code * N_FOLDS + fold, len(types) * N_FOLDS, centre)
+    parts = by_group(factors.representation, chosen, code * N_FOLDS + fold, len(types) * N_FOLDS)
+    moments = moments_of_parts(parts, factors.centre)
     table = _rank_pairs(factors, moments.together(N_FOLDS))
     shares = {}
     for row in table.index[:N_CHECKED]:
         pair = (int(table.x[row]), int(table.y[row]))
-        z = np.asarray(factors.representation[:, list(pair)], np.float64)[chosen] - centre[list(pair)]
-        shares[row] = shares_right(z, code, fold, moments.of(pair), len(types))
+        centred = [part[list(pair)] - factors.centre[list(pair), None] for part in parts]
+        shares[row] = shares_right(centred, moments.of(pair), len(types))
         table.loc[row, "balanced_accuracy"] = shares[row].mean()
     table = table.sort_values(["balanced_accuracy", "distance"], ascending=False, na_position="last")
     best, pair = table.index[0], (int(table.x.iloc[0]), int(table.y.iloc[0]))
@@ -147,13 +150,13 @@ def _rank_pairs(factors: Factors, moments: Moments) -> pd.DataFrame:
     usable = np.flatnonzero(factors.active)
     usable = usable if len(usable) >= 2 else np.arange(factors.n_factors)
     mean, covariance = moments.mean, moments.covariance
-    rows = []
-    for x, y in combinations(usable.tolist(), 2):
-        within = covariance[np.ix_([x, y], [x, y])]
-        gaps = np.array([mean[b, [x, y]] - mean[a, [x, y]] for a, b in combinations(range(len(mean)), 2)])
-        squared = np.einsum("pi,ij,pj->p", gaps, np.linalg.pinv(within, hermitian=True), gaps)
-        rows.append((x, y, float(np.sqrt(max(squared.min(), 0.0))), np.nan))
-    table = pd.DataFrame(rows, columns=["x", "y", "distance", "balanced_accuracy"])
+    pairs = np.array(list(combinations(usable.tolist(), 2)), int).reshape(-1, 2)
+    within = covariance[pairs[:, :, None], pairs[:, None, :]]
+    between = np.stack([mean[b] - mean[a] for a, b in combinations(range(len(mean)), 2)])
+    gaps = between[:, pairs].transpose(1, 0, 2)  # (pairs of factors, pairs of types, 2)
+    squared = np.einsum("fpi,fij,fpj->fp", gaps, np.linalg.pinv(within, hermitian=True), gaps)
+    distance = np.sqrt(np.maximum(squared.min(axis=1), 0.0))
+    table = pd.DataFrame({"x": pairs[:, 0], "y": pairs[:, 1], "distance": distance, "balanced_accuracy": np.nan})
     return table.sort_values("distance", ascending=False, kind="stable").reset_index(drop=True)
 
 
@@ -186,13 +189,21 @@ def _check_types(types: tuple[str, ...], known: list[str], codes: np.ndarray, n_
     return list(n_cells.values())
 
 
-def _ranks(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The order that sorts the values, and the rank (from 1, ties averaged) of each in that order."""
-    order = np.argsort(values)
-    ordered = values[order]
+def _rank_sums(values: np.ndarray, codes: np.ndarray, n_types: int) -> np.ndarray:
+    """Per type, the sum of its cells' ranks (from 1, ties averaged) among all: (n_types,).
+
+    values: (n_cells,) float32. Their bits, turned so that they sort like the numbers, and the type in the lower half of
+    one whole number: sorting such numbers is several times faster than sorting positions.
+    """
+    bits = (values + np.float32(0)).view(np.uint32)  # -0 becomes 0: the two are equal
+    sortable = np.where(bits >> 31, ~bits, bits | np.uint32(1 << 31)).astype(np.uint64)
+    ordered = np.sort((sortable << np.uint64(32)) | codes.astype(np.uint64))
+    kinds = (ordered & np.uint64(2**32 - 1)).astype(np.int64)
+    values = ordered >> np.uint64(32)
     ranks = np.arange(1.0, len(values) + 1)
-    starts = np.flatnonzero(np.append(True, ordered[1:] != ordered[:-1])) if len(values) else np.zeros(0, int)
-    if len(starts) < len(values):
+    changes = np.flatnonzero(values[1:] != values[:-1]) + 1
+    if len(changes) + 1 < len(values):
+        starts = np.append(0, changes)
         sizes = np.diff(np.append(starts, len(values)))
         ranks = np.repeat(starts + (sizes + 1) / 2, sizes)
-    return order, ranks
+    return np.bincount(kinds, weights=ranks, minlength=n_types)

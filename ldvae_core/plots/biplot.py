@@ -122,8 +122,8 @@ def _dots(table: pd.DataFrame, mode: Mode) -> go.Scatter | go.Scattergl:
         mode="markers",
         marker={"size": 4, "color": colours.dots, "line": {"width": 0}},
         customdata=_click_data(table),
-        text=_hover(table),
-        hovertemplate="%{text}<extra></extra>",
+        text=_gene_and_type(table),
+        hovertemplate="%{text}<br>%{x:.3r} across, %{y:.3r} up<extra></extra>",  # written by the browser: less to send
         name="genes",
         selected={"marker": {"opacity": 1.0}},
         unselected={"marker": {"opacity": 1.0}},  # a click opens a gene; it does not fade the others
@@ -182,6 +182,13 @@ def _name_trace(arrows: Arrows, rows: np.ndarray, colour: str, mode: Mode, font_
 def _click_data(table: pd.DataFrame) -> np.ndarray:
     """(n, 1): the gene's whole name, never drawn."""
     return table["gene"].astype(str).to_numpy(object)[:, None]
+
+
+def _gene_and_type(table: pd.DataFrame) -> list[str]:
+    genes = [f"<b>{italic(gene)}</b>" for gene in table["gene"]]
+    if "cell_type" not in table:
+        return genes
+    return [f"{gene} points to {kind}" for gene, kind in zip(genes, escape_all(table["cell_type"]), strict=True)]
 
 
 def _hover(table: pd.DataFrame) -> list[str]:

@@ -18,6 +18,7 @@ from ldvae_core.plots.type_names import add_type_names
 
 POWER = 0.25  # of the paper's Fig. 1c: single cells and crowds are both seen
 HOVER_BINS = 48
+LONGEST_HOVER = 60  # characters of a type's name, of which there may be one a bin
 NO_CELLS = "No cells to show"
 
 
@@ -184,7 +185,7 @@ def _what_is_here(rasters: Mapping[str, Raster], window: Window) -> go.Scatter:
     bins = counts.shape[1]
     edges = np.unique(np.linspace(0, bins, min(HOVER_BINS, bins) + 1).astype(int))
     blocks = np.add.reduceat(np.add.reduceat(counts, edges[:-1], axis=1), edges[:-1], axis=2)
-    total, names = blocks.sum(axis=0), [escape(name) for name in rasters]
+    total, names = blocks.sum(axis=0), [escape(name, longest=LONGEST_HOVER) for name in rasters]
     rows, columns = np.nonzero(total)
     best = blocks[:, rows, columns].argmax(axis=0)
     middle = (edges[:-1] + edges[1:]) / 2 * window.side / bins
@@ -196,11 +197,9 @@ def _what_is_here(rasters: Mapping[str, Raster], window: Window) -> go.Scatter:
         marker={"opacity": 0.0, "size": 8},
         selected=unseen,
         unselected=unseen,
-        text=[
-            f"<b>{names[kind]}</b><br>{blocks[kind, row, column]:,} of {total[row, column]:,} cells here"
-            for kind, row, column in zip(best, rows, columns, strict=True)
-        ],
-        hovertemplate="%{text}<extra></extra>",
+        text=[names[kind] for kind in best],
+        customdata=np.column_stack([blocks[best, rows, columns], total[rows, columns]]).astype(np.int32),
+        hovertemplate="<b>%{text}</b><br>%{customdata[0]:,} of %{customdata[1]:,} cells here<extra></extra>",
         name="types here",
     )
 

@@ -28,7 +28,7 @@ from ldvae_core.plots.theme import (
 ROW_HEIGHT, SMALLEST_HEIGHT, LARGEST_HEIGHT = 24, 180, 900  # px
 LEAST_PRINTED = 0.15  # of the scale
 MOST_PRINTED = 400  # cells of the table whose numbers are written in them
-LONGEST_TYPE = 28  # characters
+LONGEST_TYPE, LONGEST_HOVER = 28, 60  # characters
 MARGIN = {"l": 60, "r": 76, "t": 30, "b": 48}  # px
 _PAIR_HOVER = "%{hovertext}: %{z:.2f}<extra></extra>"
 _SCALES: dict[str, tuple[str, float, float]] = {  # title, middle, half width
@@ -212,13 +212,18 @@ def _targets(grid: pd.DataFrame, table: pd.DataFrame, title: str) -> go.Scatter:
         marker={"opacity": 0.0, "size": ROW_HEIGHT, "symbol": "square"},
         selected=unseen,
         unselected=unseen,
-        customdata=np.array([[int(factor), str(kind)] for kind, factor in pairs], dtype=object),
-        text=[
-            f"<b>{escape(kind)}</b> ({int(n):,} cells)<br>{factor_label(int(factor))}: correlation "
-            f"{three_digits(float(r))}, AUC {three_digits(float(auc))}"
-            for (kind, factor), r, auc, n in zip(pairs, rows["correlation"], rows["auc"], rows["n_cells"], strict=True)
-        ],
-        hovertemplate="%{text}<extra></extra>",
+        customdata=np.array(
+            [
+                [int(factor), str(kind), three_digits(float(r)), three_digits(float(auc)), f"{int(n):,}"]
+                for (kind, factor), r, auc, n in zip(
+                    pairs, rows["correlation"], rows["auc"], rows["n_cells"], strict=True
+                )
+            ],
+            dtype=object,
+        ),
+        text=np.repeat([escape(kind, longest=LONGEST_HOVER) for kind in grid.index], len(grid.columns)),
+        hovertemplate="<b>%{text}</b> (%{customdata[4]} cells)<br>Factor %{x}: correlation %{customdata[2]}, "
+        "AUC %{customdata[3]}<extra></extra>",
         name=title,
     )
 

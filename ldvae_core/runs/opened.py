@@ -3,6 +3,7 @@
 import json
 import uuid
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import pandas as pd
 
 from ldvae_core import durable
 from ldvae_core.analysis.factors import Axes, Factors, as_noted, load_factors
-from ldvae_core.data.annotations import guess_roles
+from ldvae_core.data.annotations import guess_roles, label_columns
 from ldvae_core.data.counts import CountMatrix
 from ldvae_core.data.demo import DEMO_RUN, load_demo
 from ldvae_core.data.folder import load_counts
@@ -61,13 +62,22 @@ class OpenRun:
         """The axes to show unless asked otherwise."""
         return "readable" if "readable" in self.factors else "as_trained"
 
-    @property
+    @cached_property
+    def label_columns(self) -> tuple[str, ...]:
+        """The annotations that group the cells; looked for once, since it reads every column."""
+        return label_columns(self.counts.annotations)
+
+    @cached_property
     def label_column(self) -> str | None:
         """The annotation to colour by: as chosen for the run, else what looks like cell types, else None."""
         chosen = self.settings.label_column
         return (
             chosen if chosen in self.counts.annotations.columns else guess_roles(self.counts.annotations)["cell_type"]
         )
+
+    @cached_property
+    def _labels(self) -> dict[str, pd.Series]:
+        return {}
 
     def given_colours(self, column: str) -> dict[str, str]:
         """Colours by category that came with the data, "#RRGGBB"; {} where none came."""
@@ -84,6 +94,8 @@ class OpenRun:
         """
         annotations = self.counts.annotations
         name = self.label_column if column is None else column
+        if name in self._labels:
+            return self._labels[name]
         if name is None or name not in annotations.columns:
             known = ", ".join(map(str, annotations.columns)) or "none"
             asked = "annotation of cell types" if name is None else f"annotation {name!r}"
@@ -98,7 +110,8 @@ class OpenRun:
         place = {text: position for position, text in enumerate(names)}
         by_code = np.array([*(place[text] for text in texts), place.get(NOT_LABELLED, -1)])
         shown = pd.Categorical.from_codes(by_code[values.cat.codes.to_numpy()], names)
-        return pd.Series(shown, index=annotations.index, name=str(name))
+        self._labels[str(name)] = pd.Series(shown, index=annotations.index, name=str(name))
+        return self._labels[str(name)]
 
 
 def open_run_folder(folder: Path, *, run_id: str | None = None) -> OpenRun:

@@ -6,16 +6,20 @@ import streamlit as st
 from ldvae_core.analysis.factors import Factors
 from ldvae_core.analysis.findings import factor_finding, pair_finding
 from ldvae_core.analysis.programs import biplot_table, factor_table, top_genes
+from ldvae_core.analysis.separation import best_types
 from ldvae_core.plots.distribution import binned_densities, plot_distribution
 from ldvae_core.plots.gallery import plot_thumbnail
 from ldvae_core.plots.ranked import plot_ranked_loadings
 from ldvae_core.plots.theme import THUMBNAIL_CONFIG
 from ldvae_core.runs.store import OpenRun
+from pages.parts.factor_cards import show_card, show_cards
 from pages.parts.figures import Panel, download_table, show_figure
 from pages.parts.header import derived_badge
 from pages.parts.pair import cells_panel, genes_panel, raster_of
 from pages.parts.pickers import apart, factor_list
-from pages.parts.runs import associations, colours_of, go
+from pages.parts.runs import associations, colours_of, go, say_associations
+from pages.parts.selecting import answer_area, plane_of_pair
+from pages.parts.selection_views import HINT, show_saved, show_selection
 from pages.parts.style import mode
 from pages.parts.text import percent
 
@@ -45,16 +49,19 @@ def show_pair(opened: OpenRun, factors: Factors, second: int, *, use: str, n_arr
     with st.container(key="split"):
         left, right = st.columns([0.24, 0.76], gap="medium")
     with left:
-        first = factor_list(factors, table_of(opened, factors), key="x", height=LIST_HEIGHT)
+        first = factor_list(factors, table_of(opened, factors, wait=False), key="x", height=LIST_HEIGHT)
     pair = apart(first, second, factors.n_factors)
     with right:
         panels = [
-            cells_panel(opened, factors, pair, colour=colour),
+            cells_panel(opened, factors, pair, colour=colour, on_area=answer_area(plane_of_pair(factors, pair))),
             genes_panel(factors, pair, use=use, n_arrows=n_arrows),
         ]
         how = HOW_PAIR + (HOW_USAGE if factors.prior == "logistic_normal" else "")
         show_figure(panels, key="pair", finding=pair_finding(factors, pair, related), how_to_read=how)
+        say_associations(opened, factors)
         derived_badge(opened, opened.label_column)
+    show_selection(opened, factors, hint=HINT)
+    show_saved(opened)
 
 
 def show_gallery(opened: OpenRun, factors: Factors, *, use: str, n_arrows: int) -> None:
@@ -75,6 +82,8 @@ def show_gallery(opened: OpenRun, factors: Factors, *, use: str, n_arrows: int) 
             + (f", {idle} inactive ones left out." if idle else ".")
         )
         download_table(lambda: table_of(opened, factors), "factors", key="gallery_csv")
+    st.subheader("All programs", anchor=False)
+    show_cards(opened, factors)
     derived_badge(opened, opened.label_column)
 
 
@@ -84,8 +93,9 @@ def show_one_factor(opened: OpenRun, factors: Factors, *, use: str, n: int) -> N
     with st.container(key="split"):
         left, right = st.columns([0.24, 0.76], gap="medium")
     with left:
-        factor = factor_list(factors, table_of(opened, factors), key="x", height=LIST_HEIGHT)
+        factor = factor_list(factors, table_of(opened, factors, wait=False), key="x", height=LIST_HEIGHT)
     with right:
+        show_card(opened, factors, factor)
         genes = top_genes(factors, factor, n, use=use)  # type: ignore[arg-type]
         name = factors.label(factor)
         panels = [Panel(plot_ranked_loadings(genes, mode=mode()), f"factor_{factor + 1}_genes",
@@ -94,17 +104,21 @@ def show_one_factor(opened: OpenRun, factors: Factors, *, use: str, n: int) -> N
             panels.append(_ridges(opened, factors, factor))
         show_figure(panels, key="factor", finding=factor_finding(factors, factor, related),
                     how_to_read=f"{HOW_RANKED}\n\n{HOW_RIDGES}")  # fmt: skip
+        say_associations(opened, factors)
         derived_badge(opened, opened.label_column)
 
 
-def table_of(opened: OpenRun, factors: Factors) -> pd.DataFrame:
-    """One row per factor, with its best cell type where there are labels."""
-    return _table(opened.memo(factors, opened.label_column), factors, opened)
+def table_of(opened: OpenRun, factors: Factors, *, wait: bool = True) -> pd.DataFrame:
+    """One row per factor, with its best cell type where there are labels. wait: until these are known, or without."""
+    related = associations(opened, factors, wait=wait)
+    known = "without types" if related is None else "with types"
+    return _table(f"{opened.memo(factors, opened.label_column)} {known}", factors, related)
 
 
 @st.cache_resource(max_entries=16, show_spinner=False)
-def _table(memo: str, _factors: Factors, _opened: OpenRun) -> pd.DataFrame:
-    return factor_table(_factors, _opened.labels() if _opened.label_column else None)
+def _table(memo: str, _factors: Factors, _related: pd.DataFrame | None) -> pd.DataFrame:
+    table = factor_table(_factors)
+    return table if _related is None else table.merge(best_types(_related), on="factor", how="left")
 
 
 def _thumbnail(

@@ -26,7 +26,7 @@ def _raster(memo: str, pair: tuple[int, int], _factors: Factors) -> Raster:
     return density_raster(x, y, from_zero=_factors.prior == "logistic_normal")
 
 
-@st.cache_resource(max_entries=24, show_spinner=False)
+@st.cache_resource(max_entries=8, show_spinner=False)  # 10 MB each for 37 types
 def _rasters(
     memo: str, pair: tuple[int, int], column: str, _factors: Factors, _opened: OpenRun
 ) -> dict[str, Raster]:

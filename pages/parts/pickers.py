@@ -8,7 +8,6 @@ import streamlit as st
 
 from ldvae_core.analysis.factors import Factors
 from ldvae_core.analysis.findings import factor_label
-from ldvae_core.data.annotations import label_columns
 from ldvae_core.runs.store import OpenRun
 from pages.parts.text import literal, percent, plain
 
@@ -101,7 +100,7 @@ def factor_list(factors: Factors, table: pd.DataFrame, *, key: str, height: int)
 
 def annotation_picker(opened: OpenRun, *, key: str, label: str, none: bool = False) -> str | None:
     """An annotation that groups the cells; None when there is none, or none is wanted."""
-    columns = list(label_columns(opened.counts.annotations))
+    columns = list(opened.label_columns)
     if opened.label_column in columns:
         columns.insert(0, columns.pop(columns.index(opened.label_column)))
     options = [NO_COLOUR, *columns] if none else columns

@@ -1,5 +1,6 @@
 """The run in use: which one the address names, opened once for all visitors, and what is derived from it."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pandas as pd
@@ -12,9 +13,11 @@ from ldvae_core.plots.theme import type_colours
 from ldvae_core.runs.opened import with_additions
 from ldvae_core.runs.store import OpenRun, RunCard, RunStore
 from ldvae_core.runs.workspace import DEMO, Workspace
+from pages.parts.later import Later, show_waiting
 from pages.parts.problems import problem_box
 
 RUN = "run"  # in the session and in the address alike
+AT_ONCE = 5_000_000  # numbers in the representation that are associated with types within a page's run
 NEXT = "next_page"  # where a click wants to go
 STATE_WORDS = {
     "queued": "waiting for its turn",
@@ -122,15 +125,37 @@ def axes_of(opened: OpenRun, wanted: str | None = None) -> Factors:
     return opened.factors[axes]
 
 
-def associations(opened: OpenRun, factors: Factors, column: str | None = None) -> pd.DataFrame | None:
-    """Association of every factor with every type of an annotation; None when the run has no such annotation."""
+def associations(
+    opened: OpenRun, factors: Factors, column: str | None = None, *, wait: bool = False
+) -> pd.DataFrame | None:
+    """Association of every factor with every type of an annotation; None when the run has no such annotation.
+
+    Also None while it is computed, which takes seconds for millions of cells: say_associations then tells how far it is
+    and shows the page again. wait: for files, which need it whatever it takes.
+    """
     column = column or opened.label_column
-    return None if column is None else _associations(opened.memo(factors, column), factors.axes, column, opened)
+    if column is None:
+        return None
+    found = _associations(opened.memo(factors, column), column, factors, opened)
+    return found.wait() if wait else found.now()
+
+
+def say_associations(opened: OpenRun, factors: Factors, column: str | None = None) -> None:
+    """How far the associations are while they are computed; nothing otherwise."""
+    column = column or opened.label_column
+    if column is not None:
+        found = _associations(opened.memo(factors, column), column, factors, opened)
+        words = f"Comparing {factors.n_factors} factors with {column} over all {factors.n_cells:,} cells"
+        show_waiting(found, words, key="associations_progress")
 
 
 @st.cache_resource(max_entries=24, show_spinner=False)
-def _associations(memo: str, axes: Axes, column: str, _opened: OpenRun) -> pd.DataFrame:
-    return association_table(_opened.factors[axes], _opened.labels(column))
+def _associations(memo: str, column: str, _factors: Factors, _opened: OpenRun) -> Later[pd.DataFrame]:
+    def work(tell: Callable[[float], None]) -> pd.DataFrame:
+        labels = _opened.labels(column)
+        return association_table(_factors, labels, on_factor=lambda done: tell(done / _factors.n_factors))
+
+    return Later(work, at_once=_factors.representation.size <= AT_ONCE)
 
 
 def colours_of(opened: OpenRun, column: str) -> dict[str, str]:

@@ -9,9 +9,12 @@ from ldvae_core.analysis.programs import biplot_table
 from ldvae_core.analysis.separation import BestPair, best_pair, best_types, point_arrows
 from ldvae_core.plots.heatmap import plot_association
 from ldvae_core.runs.store import OpenRun
+from pages.parts.distribution_views import show_distributions
 from pages.parts.figures import Panel, show_figure
 from pages.parts.pair import cells_panel, genes_panel
-from pages.parts.runs import associations, colours_of, go
+from pages.parts.runs import associations, colours_of, go, say_associations
+from pages.parts.selecting import answer_area, plane_of_pair
+from pages.parts.selection_views import HINT, show_selection
 from pages.parts.style import mode
 from pages.parts.text import as_html, count, percent, plain, show
 
@@ -55,12 +58,19 @@ def types_picker(opened: OpenRun, column: str) -> list[str]:
 def show_separation(
     opened: OpenRun, factors: Factors, column: str, types: list[str], *, use: str, n_arrows: int
 ) -> None:
-    """The pair of factors that separates the types best: cells with contours beside genes with coloured arrows."""
+    """The pair of factors that separates the types best: cells with contours beside genes with coloured arrows.
+
+    A single factor has no pair: then all types are drawn along it.
+    """
+    if factors.n_factors < 2:
+        show_distributions(opened, factors, 0, column, None)
+        return
     best, arrows, finding = separation(opened, factors, column, types, use=use, n_arrows=n_arrows)
     given = colours_of(opened, column)
     colours = {name: given[name] for name in types}  # in their order: an arrow has the dashes of its type's outline
+    on_area = answer_area(plane_of_pair(factors, best.pair))
     panels = [
-        cells_panel(opened, factors, best.pair, outlined=types, label=column),
+        cells_panel(opened, factors, best.pair, outlined=types, label=column, on_area=on_area),
         genes_panel(factors, best.pair, use=use, table=arrows, colours=colours, n_arrows=n_arrows),
     ]
     show_figure(panels, key="separation", finding=finding, how_to_read=HOW_SEPARATION)
@@ -74,6 +84,7 @@ def show_separation(
         args=("factors.py",),
         kwargs={"view": "One pair", "x": best.pair[0], "y": best.pair[1]},
     )
+    show_selection(opened, factors, hint=HINT)
 
 
 def separation(
@@ -90,6 +101,9 @@ def separation(
 def show_associations(opened: OpenRun, factors: Factors, column: str, *, value: str) -> None:
     """The heat map of all factors and types; a click opens the factor."""
     table = associations(opened, factors, column)
+    if table is None:
+        say_associations(opened, factors, column)
+        return
     figure = plot_association(table, value=value, mode=mode())  # type: ignore[arg-type]
     finding = ""
     followed = best_types(table)

@@ -42,6 +42,10 @@ _CSS = """
   margin: 0 !important; padding: 0 !important; }}
 .gpe-programs dt {{ color: {quiet}; white-space: nowrap; font-weight: 400; }}
 .gpe-programs dd {{ margin: 0; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }}
+[data-testid=stCaptionContainer] {{ opacity: 1; color: {quiet}; }}
+[data-testid=stCaptionContainer] p {{ color: inherit; }}
+[data-testid=stSliderThumbValue] p {{ color: {accent}; }}
+[data-testid=stCode] .token {{ color: inherit; }}
 .gpe-file {{ font-size: .88rem; min-width: 4.2rem; }}
 .gpe-files {{ white-space: nowrap; }}
 .gpe-save {{ font: inherit; font-size: .88rem; color: {ink}; background: transparent; border: 1px solid {lines};

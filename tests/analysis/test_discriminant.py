@@ -2,8 +2,17 @@
 
 import numpy as np
 import pytest
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
-from ldvae_core.analysis.discriminant import N_FOLDS, folds, moments_of_groups
+from ldvae_core.analysis.discriminant import N_FOLDS, by_group, folds, moments_of_groups, moments_of_parts, shares_right
+
+
+class Plain:
+    """Plain covariance of a class: given one, scikit-learn weighs the classes by their priors."""
+
+    def fit(self, z):
+        self.covariance_ = np.cov(z.T, ddof=0)
+        return self
 
 
 @pytest.fixture
@@ -36,3 +45,17 @@ def test_folds_spread_every_type_evenly(two_groups):
     fold = folds(two_groups[1], seed=0)
     assert np.bincount(fold[:400]).tolist() == [80] * 5
     assert np.bincount(fold[400:]).tolist() == [4] * 5
+
+
+def test_held_out_cells_are_classified_as_scikit_learn_does(two_groups):
+    """Each fold's cells by a discriminant of the other folds, both types counting the same."""
+    z, group = two_groups[0][:, :2], two_groups[1]
+    fold, right = folds(group, seed=0), np.zeros(2)
+    for held_out in range(N_FOLDS):
+        rest = fold != held_out
+        lda = LinearDiscriminantAnalysis(priors=[0.5, 0.5], solver="lsqr", covariance_estimator=Plain())
+        hit = lda.fit(z[rest], group[rest]).predict(z[~rest]) == group[~rest]
+        right += np.bincount(group[~rest], weights=hit, minlength=2)
+    parts = by_group(z, np.arange(420), group * N_FOLDS + fold, 2 * N_FOLDS)
+    ours = shares_right(parts, moments_of_parts(parts, np.zeros(2)), 2)
+    np.testing.assert_allclose(ours, right / [400, 20])

@@ -5,6 +5,7 @@ import pytest
 
 from ldvae_core.analysis.raster import (
     Extent,
+    coarser,
     contours,
     density_raster,
     mean_raster,
@@ -118,3 +119,25 @@ def test_a_types_name_goes_to_its_densest_spot(cloud):
 def test_no_cells_have_no_contours():
     """An empty raster is a normal input."""
     assert contours(density_raster(np.array([]), np.array([]))) == []
+
+
+@pytest.mark.parametrize("by", [2, 3, 256])
+def test_a_coarser_raster_counts_the_same_cells(cloud, by):
+    """Equal to numpy's histogram on the wider bins: a small picture of the very same cells."""
+    raster = coarser(density_raster(*cloud), by)
+    theirs, _, _ = np.histogram2d(*cloud, bins=(raster.x_edges, raster.y_edges))
+    assert raster.counts.sum() == 5000
+    assert np.abs(raster.counts - theirs.T).sum() <= 4  # a cell on an edge may fall to either side of its rounding
+
+
+@pytest.mark.parametrize("n_cells", [1, 50_000, 50_001, 120_000])
+def test_cells_handled_in_pieces_are_counted_once(n_cells):
+    """However many pieces, and whatever lies outside or is no number."""
+    x, y = np.random.default_rng(n_cells).standard_normal((2, n_cells)).astype(np.float32)
+    x[::7], window = np.nan, Extent(-1.0, 1.0, -1.0, 1.0)
+    raster = density_raster(x, y, bins=40, extent=window)
+    theirs, _, _ = np.histogram2d(x, y, bins=(raster.x_edges, raster.y_edges))
+    labels = np.array(["a", "b"])[np.arange(n_cells) % 2]
+    both = type_rasters(x, y, labels, ["a", "b"], bins=40, extent=window)
+    assert (raster.counts == theirs.T).all()
+    assert (both["a"].counts + both["b"].counts == theirs.T).all()

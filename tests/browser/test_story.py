@@ -11,7 +11,7 @@ LONGEST_LINE = (
     "Math.max(0, ...[...document.querySelectorAll('.js-plotly-plot')]"
     ".flatMap(figure => (figure._fullData || []).map(trace => trace._length || 0)))"
 )
-PAGES = ["", "data", "train", "factors", "cell_types", "compare", "export"]
+PAGES = ["", "data", "train", "factors", "cell_types", "genes", "compare", "export"]
 
 
 @pytest.fixture(autouse=True)

@@ -20,7 +20,7 @@ from ldvae_core.runs.workspace import HOME_VARIABLE, Workspace
 
 ROOT = Path(__file__).parents[2]
 SHELL = str(ROOT / "pages" / "shell.py")
-PAGES = ("home.py", "data.py", "train.py", "factors.py", "cell_types.py", "compare.py", "export.py")
+PAGES = ("home.py", "data.py", "train.py", "factors.py", "cell_types.py", "genes.py", "compare.py", "export.py")
 RUN = "planted-1a2b3c4d"
 
 
@@ -47,19 +47,19 @@ def planted():
 def make_run(workspace, planted):
     """Put a finished run with the planted truth into the workspace; returns its id."""
 
-    def make(run_id=RUN, *, prior="normal", annotations=None, **settings):
-        folder, counts = workspace.runs / run_id, planted.counts
+    def make(run_id=RUN, *, prior="normal", annotations=None, truth=planted, **settings):
+        folder, counts = workspace.runs / run_id, truth.counts
         if annotations is not None:
             counts = counts.subset()
             object.__setattr__(counts, "annotations", annotations.set_axis(counts.annotations.index))
         label = "cell_type" if "cell_type" in counts.annotations else None
         named = {"name": "Planted programs", "label_column": label, **settings}
-        model = {"n_factors": 4, "prior": prior}
+        model = {"n_factors": truth.loadings.shape[1], "prior": prior}
         RunSettings(data_source="demo", choices=DataChoices(n_genes=60), model=model, **named).write(folder)
         split = split_cells(counts.n_cells, seed=0)
         save_counts(counts, folder / "counts")
         write_array(folder / "split.npy", split)
-        save_axes(folder, planted, counts, split, prior)
+        save_axes(folder, truth, counts, split, prior)
         write_json(folder / "metrics.json", {"test_reconstruction_error": 99.5, "test_elbo": -101.0, "epochs": 3,
                                              "n_cells": counts.n_cells, "n_genes": counts.n_genes})  # fmt: skip
         curves = pd.DataFrame(np.ones((3, len(HISTORY_COLUMNS))), columns=HISTORY_COLUMNS)

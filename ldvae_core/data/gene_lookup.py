@@ -1,0 +1,74 @@
+"""Genes as people write them: symbols in any case, Ensembl ids with or without version, pasted lists."""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+SEPARATORS = re.compile(r"[\s,;|]+")
+LONGEST_TEXT = 100_000  # characters of one pasted list; 10,000 genes
+MOST_ASKED = 5_000  # genes of one question
+_QUOTES = "\"'`“”‘’"
+_VERSIONED = re.compile(r"(ENS[A-Z]*G\d+)(?:\.\d+)?", re.IGNORECASE)
+
+
+class Found(NamedTuple):
+    """Genes in the order they were asked for, each once."""
+
+    positions: np.ndarray  # (n_found,) int64, positions among the genes looked in
+    missing: tuple[str, ...]  # as written
+    cut: bool  # whether the list was longer than MOST_ASKED
+
+
+@dataclass(frozen=True, eq=False)
+class GeneIndex:
+    """Where every gene stands, by exact name or id and by the same without case and version."""
+
+    exact: dict[str, int]
+    loose: dict[str, list[int]]
+
+    @staticmethod
+    def of(gene_names: np.ndarray, gene_ids: np.ndarray | None = None) -> "GeneIndex":
+        """gene_names, gene_ids: (n_genes,) str."""
+        exact: dict[str, int] = {}
+        loose: dict[str, list[int]] = {}
+        for names in (gene_names, gene_ids):
+            for position, name in enumerate([] if names is None else names.tolist()):
+                exact.setdefault(name, position)
+                places = loose.setdefault(_loosely(name), [])
+                if position not in places:
+                    places.append(position)
+        return GeneIndex(exact, loose)
+
+    def find(self, asked: str | Iterable[str]) -> Found:
+        """Look up typed or pasted text, or several of them. Two genes that differ only in case are both meant."""
+        texts = [asked] if isinstance(asked, str) else list(asked)
+        wanted = list(dict.fromkeys(word for text in texts for word in self._words(text)))
+        positions: dict[int, None] = {}
+        missing = []
+        for word in wanted[:MOST_ASKED]:
+            places = [self.exact[word]] if word in self.exact else self.loose.get(_loosely(word), [])
+            positions.update(dict.fromkeys(places))
+            if not places:
+                missing.append(word)
+        return Found(np.fromiter(positions, np.int64, len(positions)), tuple(missing), len(wanted) > MOST_ASKED)
+
+    def _words(self, text: str) -> list[str]:
+        """A name that holds a separator is still one name where there is such a gene."""
+        whole = text.strip()
+        if whole in self.exact:
+            return [whole]
+        words = (word.strip(_QUOTES) for word in SEPARATORS.split(text[:LONGEST_TEXT]))
+        return [word for word in words if word]
+
+
+def bare_id(name: str) -> str:
+    """An Ensembl gene id without its version; any other name as it is."""
+    found = _VERSIONED.fullmatch(name)
+    return found[1].upper() if found else name
+
+
+def _loosely(name: str) -> str:
+    return bare_id(name).casefold()

@@ -1,0 +1,176 @@
+"""Genes against groups of cells: dots (share of cells and mean) or squares (mean against the gene's highest)."""
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+
+from ldvae_core.plots.escape import escape, italic, plain
+from ldvae_core.plots.frame import note_font, say_empty
+from ldvae_core.plots.labels import text_size
+from ldvae_core.plots.theme import SMALL_SIZE, TICK_GAP, TICK_SIZE, Mode, palette, template, viridis
+
+ROW_HEIGHT, LARGEST_DOT, SMALLEST_DOT = 24, 18.0, 1.5  # px
+SMALLEST_HEIGHT, LARGEST_HEIGHT = 220, 1400  # px
+MOST_GENES = 40  # of one drawing; more are in the table
+LONGEST_GROUP, LONGEST_GENE = 28, 16  # characters
+SIZES = (0.25, 0.5, 1.0)  # shares shown in the legend
+
+
+def plot_dots(table: pd.DataFrame, *, unit: str, group_title: str = "Group", mode: Mode = "light") -> go.Figure:
+    """A dot for every gene (across) and group of cells (down): area is the share of cells with counts, colour the mean.
+
+    table: from expression_by_group; columns gene, position, group, n_cells, share, mean; the first 40 genes are drawn.
+    unit: of the mean. A clicked dot carries the gene's position as customdata[0].
+    """
+    figure, shares, means = _frame(table, group_title, mode, legend=True)
+    if shares is None:
+        return figure
+    high = float(np.nanmax(means.to_numpy())) or 1.0
+    called, traces = _names_and_sizes(table), []
+    for row, group in enumerate(shares.index):
+        share, mean = shares.loc[group].to_numpy(np.float64), means.loc[group].to_numpy(np.float64)
+        dots = _targets(called, shares, row, group, share, mean)
+        dots.marker.update(
+            {
+                "size": np.maximum(LARGEST_DOT * np.sqrt(share), SMALLEST_DOT).astype(np.float32),
+                "coloraxis": "coloraxis",
+                "opacity": 1.0,
+                "line": {"width": 0},
+            }
+        )
+        traces.append(dots)
+    figure.add_traces(traces)
+    _colour_bar(figure, f"mean {unit}", high, mode)
+    _size_legend(figure, mode)
+    return figure
+
+
+def plot_expression_map(table: pd.DataFrame, *, group_title: str = "Group", mode: Mode = "light") -> go.Figure:
+    """The same as squares: each gene's mean as a share of its highest group's, so that weak genes show too."""
+    figure, shares, means = _frame(table, group_title, mode, legend=False)
+    if shares is None:
+        return figure
+    values = means.to_numpy(np.float64)
+    top = values.max(axis=0)
+    relative = np.divide(values, top, out=np.zeros_like(values), where=top > 0)
+    figure.add_trace(
+        go.Heatmap(z=relative.astype(np.float32), xgap=1, ygap=1, coloraxis="coloraxis", hoverinfo="skip", name="means")
+    )
+    called, traces = _names_and_sizes(table), []
+    for row, group in enumerate(shares.index):
+        dots = _targets(called, shares, row, group, shares.loc[group].to_numpy(float), values[row])
+        dots.marker.update({"opacity": 0.0, "size": ROW_HEIGHT, "symbol": "square"})
+        dots.selected = dots.unselected = {"marker": {"opacity": 0.0}}
+        traces.append(dots)
+    figure.add_traces(traces)
+    _colour_bar(figure, "share of the gene's highest mean", 1.0, mode)
+    return figure
+
+
+def _frame(
+    table: pd.DataFrame, group_title: str, mode: Mode, *, legend: bool
+) -> tuple[go.Figure, pd.DataFrame | None, pd.DataFrame | None]:
+    """Titled axes, and the tables groups x genes in the order of `table`; none for an empty one."""
+    genes = list(dict.fromkeys(table["position"]))[:MOST_GENES]
+    groups = list(dict.fromkeys(table["group"]))
+    names = table.drop_duplicates("position").set_index("position")["gene"] if genes else pd.Series(dtype=object)
+    shown = [plain(names[gene], longest=LONGEST_GENE) for gene in genes]
+    left = 44 + max([text_size(plain(group, longest=LONGEST_GROUP), TICK_SIZE)[0] for group in groups] or [40.0])
+    bottom = 40 + max([text_size(name, TICK_SIZE)[0] for name in shown] or [20.0])
+    height = int(np.clip(64 + bottom + ROW_HEIGHT * len(groups), SMALLEST_HEIGHT, LARGEST_HEIGHT))
+    ink = {"size": TICK_SIZE, "color": palette(mode).ink}
+    axis = {"showgrid": False, "zeroline": False, **TICK_GAP}
+    layout = {
+        "template": template(mode),
+        "height": height,
+        "margin": {"l": left, "r": 24, "t": 64, "b": bottom},
+        "xaxis": {**axis, "title": {"text": "Gene", "standoff": bottom - 34}, "tickvals": list(range(len(genes))),
+                  "ticktext": [italic(names[gene], longest=LONGEST_GENE) for gene in genes], "tickangle": -90,
+                  "range": [-0.7, max(len(genes), 12) - 0.3]},
+        "yaxis": {**axis, "title": {"text": escape(group_title, longest=LONGEST_GROUP)},
+                  "tickvals": list(range(len(groups))),
+                  "ticktext": [escape(group, longest=LONGEST_GROUP) for group in groups],
+                  "range": [max(len(groups), 1) - 0.4, -0.6], "tickfont": ink},
+    }  # fmt: skip
+    figure = go.Figure(layout=layout)
+    if not genes or not groups:
+        return say_empty(figure, "No genes to show", mode), None, None
+    kept = table[table["position"].isin(genes)]
+    shares, means = (
+        kept.pivot(index="group", columns="position", values=value).loc[groups, genes] for value in ("share", "mean")
+    )
+    return figure, shares, means
+
+
+def _names_and_sizes(table: pd.DataFrame) -> tuple[dict[int, str], dict[str, int]]:
+    """Genes by position, and cells by group."""
+    names = table.drop_duplicates("position").set_index("position")["gene"].to_dict()
+    return names, table.drop_duplicates("group").set_index("group")["n_cells"].to_dict()
+
+
+def _targets(
+    called: tuple[dict[int, str], dict[str, int]],
+    grid: pd.DataFrame,
+    row: int,
+    group: str,
+    share: np.ndarray,
+    mean: np.ndarray,
+) -> go.Scatter:
+    """One group's dots; the group's name stands once, in the template, so that a hundred groups stay small."""
+    names, n = called[0], int(called[1][group])
+    carried = np.column_stack([grid.columns.to_numpy(np.int64), np.round(100 * share).astype(np.int64)])
+    return go.Scatter(
+        x=np.arange(len(grid.columns), dtype=np.int16),
+        y=np.full(len(grid.columns), row, np.int16),
+        mode="markers",
+        marker={"color": mean.astype(np.float32)},
+        customdata=carried.tolist(),  # lists: a click brings typed arrays back as dictionaries
+        text=[escape(names[gene], longest=LONGEST_GENE) for gene in grid.columns],
+        hovertemplate=f"<b><i>%{{text}}</i></b> in {escape(group)} ({n:,} cells)<br>%{{customdata[1]}}% with counts, "
+        "mean %{marker.color:.3g}<extra></extra>",
+        selected={"marker": {"opacity": 1.0}},
+        unselected={"marker": {"opacity": 1.0}},
+        name=escape(group, longest=LONGEST_GROUP),
+    )
+
+
+def _colour_bar(figure: go.Figure, title: str, high: float, mode: Mode) -> None:
+    figure.update_layout(
+        coloraxis={
+            "colorscale": list(viridis(mode)),
+            "cmin": 0.0,
+            "cmax": high,
+            "colorbar": {
+                "title": {"text": escape(title), "font": {"size": SMALL_SIZE}, "side": "top"},
+                "orientation": "h",
+                "x": 0.0,
+                "xanchor": "left",
+                "y": 1.0,
+                "yanchor": "bottom",
+                "ypad": 4,
+                "len": 190,
+                "lenmode": "pixels",
+                "thickness": 8,
+                "outlinewidth": 0,
+                "nticks": 4,
+                "tickfont": {"size": SMALL_SIZE},
+            },
+        }
+    )
+
+
+def _size_legend(figure: go.Figure, mode: Mode) -> None:
+    """Three dots of known share, above the frame beside the colours."""
+    places = {"xref": "x domain", "yref": "y domain", "x": 0.0, "y": 1.0, "showarrow": False, "font": note_font(mode)}
+    x = 236.0
+    figure.add_annotation(**places, text="cells with counts", xshift=x, yshift=42, xanchor="left")
+    for share in SIZES:
+        size = LARGEST_DOT * np.sqrt(share)
+        figure.add_shape(
+            type="circle", xref="x domain", yref="y domain", xsizemode="pixel", ysizemode="pixel", xanchor=0.0,
+            yanchor=1.0, x0=x, x1=x + size, y0=20 - size / 2, y1=20 + size / 2, line={"width": 0},
+            fillcolor=palette(mode).quiet,
+        )  # fmt: skip
+        figure.add_annotation(**places, text=f"{share:.0%}", xshift=x + size + 4, yshift=20, xanchor="left",
+                              yanchor="middle")  # fmt: skip
+        x += size + 44

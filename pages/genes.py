@@ -1,0 +1,33 @@
+"""Genes: what does my gene do, and what do programs mean?"""
+
+import streamlit as st
+
+from pages.parts.enrichment_views import show_enrichment
+from pages.parts.gene_input import gene_picker, say_missing
+from pages.parts.gene_views import offer_first_genes, pair_pickers, show_gene, show_groups, show_list, show_partners
+from pages.parts.header import page_header
+from pages.parts.pickers import axes_picker, loadings_picker
+from pages.parts.problems import refusals
+from pages.parts.runs import require_run
+from pages.parts.structure import say_what_it_is
+
+page_header("Genes", "What does my gene do, and what do programs mean?")
+opened = require_run()
+say_what_it_is(opened)
+with st.container(horizontal=True, vertical_alignment="top", gap="small", key="controls"):
+    asked = gene_picker(opened)
+    factors = axes_picker(opened)
+    use = loadings_picker()
+    pair = pair_pickers(factors, asked.positions)
+say_missing(opened, asked)
+with refusals(end_page=False):
+    if len(asked.positions):
+        show_gene(opened, factors, asked.positions, pair, use=use)
+        show_list(opened, factors, asked.positions, use=use)
+        show_partners(opened, factors, int(asked.positions[0]), use=use)
+        show_groups(opened, asked.positions)
+    else:
+        offer_first_genes(factors)
+st.subheader("What do programs mean?", anchor=False)
+with refusals(end_page=False):
+    show_enrichment(opened, factors, asked.positions)

@@ -1,0 +1,132 @@
+"""The two tables of a comparison: genes and factors, where a click on a row opens what it names."""
+
+import functools
+from collections.abc import Callable
+
+import pandas as pd
+import streamlit as st
+
+from ldvae_core.analysis.difference import Difference
+from ldvae_core.analysis.factors import Factors
+from pages.parts.figures import download_table
+from pages.parts.runs import go
+from pages.parts.text import plain
+
+MOST_ROWS = 150  # on screen; the file has all genes
+DIFFERENCE = {"Difference": "difference", "Low": "low", "High": "high"}
+TABLE_HEIGHT = 452  # px: as high as the drawing beside it
+
+
+def show_gene_table(genes: pd.DataFrame, names: tuple[str, str]) -> None:
+    """The genes that differ most surely by most, with 90% intervals; a clicked row opens the gene."""
+    top = genes.head(MOST_ROWS)
+    first, second = (plain(name, longest=22) for name in names)
+    shown = pd.DataFrame(
+        {
+            "Gene": [plain(name, longest=40) for name in top["gene"]],
+            "log2 fold": top["log2_fold_change"],
+            "Low": top["low"],
+            "High": top["high"],
+            "q": [_tiny(value) for value in top["log10_q"]],
+            "In first": top["mean_first"],
+            "In second": top["mean_second"],
+            "Cells first": 100 * top["share_first"],
+            "Cells second": 100 * top["share_second"],
+        }
+    )
+    number = st.column_config.NumberColumn
+    _table(
+        shown,
+        key="gene_rows",
+        opened=functools.partial(_open_gene, tuple(top["gene"])),
+        columns={
+            "Gene": st.column_config.TextColumn(width=80, pinned=True),
+            "log2 fold": number(format="%.2f", width=66, help=f"log2 of how many times as high in {first}."),
+            "Low": number(format="%.2f", width=50, help="Lower end of the 90% interval."),
+            "High": number(format="%.2f", width=50, help="Upper end of the 90% interval."),
+            "q": st.column_config.TextColumn(width=60, help="False discovery rate over all genes."),
+            "In first": number(first, format="%.3g", width=66, help=f"Molecules per 10,000 in {first}."),
+            "In second": number(second, format="%.3g", width=66, help=f"Molecules per 10,000 in {second}."),
+            "Cells first": number(f"% {first}", format="%.1f", width=66, help=f"Cells of {first} with counts of it."),
+            "Cells second": number(
+                f"% {second}", format="%.1f", width=66, help=f"Cells of {second} with counts of it."
+            ),
+        },
+    )
+    said = f"The first {MOST_ROWS} of {len(genes):,} genes; all are in the file. " if len(genes) > MOST_ROWS else ""
+    st.caption(f"{said}Choose a row to open its gene.")
+
+
+def show_factor_table(difference: Difference, factors: Factors) -> None:
+    """Every factor, the most separating first; a clicked row opens the factor."""
+    table, number = difference.factors, st.column_config.NumberColumn
+    shown = pd.DataFrame(
+        {
+            "Factor": [plain(factors.label(int(factor))) for factor in table["factor"]],
+            "Higher in": [plain(difference.names[value < 0], longest=40) for value in table["difference"]],
+            "AUC": (table["auc"] - 0.5).abs() + 0.5,
+            "AUC of cells": (table["auc_cells"] - 0.5).abs() + 0.5,
+            **{name: table[column].round(2) + 0.0 for name, column in DIFFERENCE.items()},  # no minus before a zero
+            "p": [f"{value:.1e}" if value else "< 1e-300" for value in table["p"]],
+        }
+    )
+    first = plain(difference.names[0], longest=32)
+    if difference.design is None:
+        shown = shown.drop(columns="AUC of cells")
+    whose = "a cell" if difference.design is None else "the mean of a sample"
+    _table(
+        shown,
+        key="factor_rows",
+        opened=functools.partial(_open_factor, tuple(int(factor) for factor in table["factor"])),
+        columns={
+            "Factor": st.column_config.TextColumn(width=200, pinned=True),
+            "Higher in": st.column_config.TextColumn(width=200),
+            "AUC": number(format="%.3f", help=f"Chance that {whose} of that group lies higher than one of the other."),
+            "AUC of cells": number(format="%.3f", help="The same for single cells."),
+            "Difference": number(
+                "Difference (SD)", format="%.2f", help=f"Of means, {first} minus the other, in SD over all cells."
+            ),
+            "Low": number(format="%.2f", help="Lower end of the 90% interval."),
+            "High": number(format="%.2f", help="Upper end of the 90% interval."),
+        },
+        height="content" if len(shown) <= 12 else TABLE_HEIGHT,
+    )
+    download_table(table, "difference_factors", key="difference_factors_csv", label="Factors")
+
+
+def _table(
+    shown: pd.DataFrame,
+    *,
+    key: str,
+    opened: Callable[[str], None],
+    columns: dict[str, object],
+    height: int | str = TABLE_HEIGHT,
+) -> None:
+    st.dataframe(
+        shown,
+        hide_index=True,
+        height=height,
+        column_config=columns,
+        on_select=functools.partial(opened, key),
+        selection_mode="single-row",
+        key=key,
+    )
+
+
+def _open_gene(genes: tuple[str, ...], key: str) -> None:
+    if rows := st.session_state[key].selection.rows:
+        go("genes.py", genes=[str(genes[rows[0]])])
+
+
+def _open_factor(factors: tuple[int, ...], key: str) -> None:
+    if rows := st.session_state[key].selection.rows:
+        go("factors.py", view="One factor", x=factors[rows[0]])
+
+
+def _tiny(log10: float) -> str:
+    """'0.031', '2e-17', '1e-352': also where the number itself would be 0."""
+    if log10 > -3:
+        return f"{10**log10:.3f}"
+    power = int(log10 // 1)
+    lead = round(10 ** (log10 - power))
+    return f"{lead if lead < 10 else 1}e{power if lead < 10 else power + 1}"

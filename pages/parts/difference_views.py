@@ -1,0 +1,195 @@
+"""Why do these differ? Two groups of cells: which are compared, and what sets them apart."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from ldvae_core.analysis.difference import (
+    REST,
+    Difference,
+    compare_groups,
+    factors_sentence,
+    genes_sentence,
+    pair_sentence,
+    unit_sentence,
+)
+from ldvae_core.analysis.factors import Factors
+from ldvae_core.analysis.programs import biplot_table
+from ldvae_core.analysis.raster import Contour, Extent, contours, density_raster
+from ldvae_core.analysis.separation import point_arrows
+from ldvae_core.plots.density import plot_density
+from ldvae_core.plots.theme import palette
+from ldvae_core.plots.volcano import plot_volcano
+from ldvae_core.runs.opened import NOT_LABELLED, OpenRun
+from pages.parts.difference_tables import show_factor_table, show_gene_table
+from pages.parts.figures import Panel, show_figure
+from pages.parts.pair import cells_panel, genes_panel, open_clicked_gene, raster_of
+from pages.parts.runs import colours_of, go
+from pages.parts.style import mode
+from pages.parts.text import as_html, count, percent, plain, show
+
+HOW_PAIR = (
+    "The two factors were chosen among all pairs: in their plane a straight line tells the two groups apart best. "
+    "**Left:** all cells in grey, and around the cells of each group the regions that hold 25, 50, 75 and 90% of them. "
+    "**Right:** the genes on the same two factors; an arrow has the colour of the group in which the two factors raise "
+    "its gene most. **AUC** is the chance that a cell of one group lies further along than one of the other: 0.5 is no "
+    "difference, 1 a complete one."
+)
+HOW_GENES = (
+    "Every modelled gene. **Across:** log2 of how many times as large a share of the molecules it has in the first "
+    "group; 1 is twice, −1 half. **Up:** how sure that difference is; q is the false discovery rate over all genes "
+    "(Benjamini-Hochberg), and above the dashed line it is below 5%. Shares are taken of the molecules of the modelled "
+    "genes, so that when some genes rise others must fall. Half a molecule is added to both groups. The table is "
+    "ordered by the fold change that is sure at least: the end of the 90% interval nearer to 0. Click a gene to open "
+    "it."
+)
+
+
+@dataclass(frozen=True)
+class Groups:
+    """What is compared: values of an annotation, where, and what counts as one observation."""
+
+    column: str
+    first: str
+    second: str  # REST: all other cells
+    within: tuple[str, str] | None = None  # another annotation and its value
+    samples: str | None = None  # the annotation whose values are the units; None: cells are
+
+    @property
+    def names(self) -> tuple[str, str]:
+        """Of the two groups, as people read them."""
+        return self.first, self.second
+
+
+def show_difference(opened: OpenRun, factors: Factors, groups: Groups, *, use: str, n_arrows: int) -> None:
+    """The groups in the plane of the best pair, what sets them apart in words, genes and factors as tables."""
+    difference = difference_of(opened, factors, groups)
+    among = f"Among {groups.within[1]}: " if groups.within else ""
+    said = f"{among}{factors_sentence(difference, factors)} {pair_sentence(difference, factors)}".strip()
+    if difference.best is not None:
+        panels = _pair_panels(opened, factors, groups, difference, use=use, n_arrows=n_arrows)
+        show_figure(panels, key="difference", finding=said, how_to_read=HOW_PAIR)
+    _facts(difference, factors)
+    show(as_html(unit_sentence(difference), longest=400), kind="quiet")
+    st.subheader("Genes", anchor=False)
+    with st.container(key="split_genes"):
+        left, right = st.columns([0.43, 0.57], gap="medium")
+    with right:
+        show_gene_table(difference.genes, difference.names)
+    with left:
+        colours = _colours(opened, groups)
+        figure = plot_volcano(difference.genes, names=groups.names, colours=colours, mode=mode())
+        alt = f"Fold change of {len(difference.genes):,} genes against how sure it is."
+        panel = Panel(figure, "difference_genes", alt, difference.genes, "Genes", on_click=open_clicked_gene)
+        lone = "" if difference.best is not None else f"{said} "
+        show_figure(panel, key="volcano", finding=f"{lone}{genes_sentence(difference)}", how_to_read=HOW_GENES)
+    st.subheader("Factors", anchor=False)
+    show_factor_table(difference, factors)
+
+
+def difference_of(opened: OpenRun, factors: Factors, groups: Groups) -> Difference:
+    """The comparison, made once. Raises SettingsError as compare_groups does."""
+    return _difference(_memo(opened, factors, groups), groups, factors, opened)
+
+
+def masks_of(opened: OpenRun, groups: Groups) -> tuple[np.ndarray, np.ndarray]:
+    """(n_cells,) bool of both groups."""
+    first = _is(opened.labels(groups.column), groups.first)
+    second = ~first if groups.second == REST else _is(opened.labels(groups.column), groups.second)
+    if groups.within is None:
+        return first, second
+    inside = _is(opened.labels(groups.within[0]), groups.within[1])
+    return first & inside, second & inside
+
+
+@st.cache_resource(max_entries=32, show_spinner="Comparing every gene over all cells")
+def _difference(memo: str, groups: Groups, _factors: Factors, _opened: OpenRun) -> Difference:
+    samples = None if groups.samples is None else _known(_opened.labels(groups.samples))
+    counts = _opened.counts
+    return compare_groups(
+        _factors, counts.counts, counts.library_size, *masks_of(_opened, groups), samples=samples, names=groups.names
+    )
+
+
+@st.cache_resource(max_entries=32, show_spinner=False)
+def _outlines(
+    memo: str, groups: Groups, pair: tuple[int, int], _factors: Factors, _opened: OpenRun
+) -> dict[str, list[Contour]]:
+    whole = raster_of(_opened, _factors, pair)
+    window = Extent(*(float(edges[i]) for edges in (whole.x_edges, whole.y_edges) for i in (0, -1)))
+    x, y = (_factors.representation[:, factor] for factor in pair)
+    return {
+        name: contours(density_raster(x[cells], y[cells], extent=window))
+        for name, cells in zip(groups.names, masks_of(_opened, groups), strict=True)
+    }
+
+
+def _pair_panels(
+    opened: OpenRun, factors: Factors, groups: Groups, difference: Difference, *, use: str, n_arrows: int
+) -> list[Panel]:
+    best = difference.best
+    assert best is not None
+    colours = dict(zip(groups.names, _colours(opened, groups), strict=True))
+    table = biplot_table(factors, best.pair, use=use, n_arrows=n_arrows)  # type: ignore[arg-type]
+    arrows = point_arrows(table, best.directions, n_each=max(1, round(n_arrows / 2)) if n_arrows else 0)
+    cells = cells_panel(opened, factors, best.pair)
+    lines = _outlines(_memo(opened, factors, groups), groups, best.pair, factors, opened)
+    x, y = (factors.label(factor) for factor in best.pair)
+    figure = plot_density(
+        raster_of(opened, factors, best.pair), x_title=x, y_title=y, contours=lines, colours=colours, mode=mode()
+    )
+    figure.update_layout(dragmode="zoom")
+    genes = genes_panel(factors, best.pair, use=use, table=arrows, colours=colours, n_arrows=n_arrows)
+    return [cells._replace(figure=figure), genes]
+
+
+def _facts(difference: Difference, factors: Factors) -> None:
+    facts = [(plain(name, longest=32), _size(difference, number)) for number, name in enumerate(difference.names)]
+    if (best := difference.best) is not None:
+        facts += [
+            ("Best pair of factors", f"{best.pair[0] + 1} and {best.pair[1] + 1}"),
+            ("AUC of that pair", f"{difference.pair_auc:.3f}"),
+            ("Balanced accuracy", percent(best.balanced_accuracy)),
+        ]
+    facts.append(("Genes that differ (q < 5%)", f"{difference.n_found:,} of {len(difference.genes):,}"))
+    show(
+        "".join(f"<div><span>{as_html(name)}</span><b>{as_html(value)}</b></div>" for name, value in facts),
+        kind="facts",
+    )
+    if difference.best is not None:
+        x, y = difference.best.pair
+        st.button(
+            f"Open factors {x + 1} and {y + 1}",
+            key="open_difference",
+            type="tertiary",
+            icon=":material/open_in_full:",
+            on_click=go,
+            args=("factors.py",),
+            kwargs={"view": "One pair", "x": x, "y": y},
+        )
+
+
+def _size(difference: Difference, number: int) -> str:
+    cells = count(difference.n_cells[number], "cell")
+    return cells if difference.design is None else f"{cells}, {count(difference.design.n[number], 'sample')}"
+
+
+def _colours(opened: OpenRun, groups: Groups) -> tuple[str, str]:
+    given, rest = colours_of(opened, groups.column), palette(mode()).quiet
+    return given.get(groups.first, rest), given.get(groups.second, rest)
+
+
+def _memo(opened: OpenRun, factors: Factors, groups: Groups) -> str:
+    used = [groups.column, groups.within[0] if groups.within else None, groups.samples]
+    return " ".join(opened.memo(factors, column) for column in used)
+
+
+def _is(labels: pd.Series, value: str) -> np.ndarray:
+    return (labels == value).to_numpy(bool)
+
+
+def _known(labels: pd.Series) -> pd.Series:
+    """Cells without a sample have none, not one that they share."""
+    return labels.cat.remove_categories([NOT_LABELLED]) if NOT_LABELLED in labels.cat.categories else labels

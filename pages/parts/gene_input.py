@@ -1,0 +1,65 @@
+"""The gene or the list that people ask for, typed or pasted, kept in the address."""
+
+import streamlit as st
+
+from ldvae_core.data.gene_lookup import MOST_ASKED, Found, GeneIndex
+from ldvae_core.data.names import listing
+from ldvae_core.runs.store import OpenRun
+from pages.parts.text import as_html, count, plain, show
+
+GENES = "genes"  # the widget's key, in the session and in the address
+MISSING = "genes_missing"  # what the last typed or pasted text named beyond the modelled genes, with what was found
+
+
+def gene_picker(opened: OpenRun) -> Found:
+    """Genes chosen from the list, typed or pasted; the case of letters and the versions of ids do not matter."""
+    index = index_of(opened)
+    names = opened.counts.gene_names
+    values = st.multiselect(
+        "Genes",
+        names.tolist(),
+        key=GENES,
+        bind="query-params",
+        accept_new_options=True,
+        format_func=plain,
+        placeholder="Type a symbol or an Ensembl id, or paste a list",
+        help="Symbols and Ensembl ids in any case; a pasted list may be separated by commas, spaces or lines.",
+        on_change=_tidy,
+        args=(opened,),
+        width=430,
+    )
+    found = index.find(values)
+    written, missing = st.session_state.get(MISSING, ((), ()))
+    return found._replace(
+        missing=tuple(dict.fromkeys((*found.missing, *(missing if written == tuple(values) else ()))))
+    )
+
+
+def say_missing(opened: OpenRun, asked: Found) -> None:
+    """Which of the genes asked for the model has not seen."""
+    if asked.missing:
+        n = len(asked.missing)
+        are = "is" if n == 1 else "are"
+        show(f"<b>{count(n, 'gene')} {are} not among the {opened.counts.n_genes:,} modelled genes</b>: "
+             f"{as_html(listing(asked.missing, 12), longest=400)}. Check the spelling, or name them under “keep my "
+             "genes” on the Data page and train again.", kind="quiet")  # fmt: skip
+    if asked.cut:
+        show(f"Only the first {MOST_ASKED:,} genes of the list were looked up.", kind="quiet")
+
+
+def index_of(opened: OpenRun) -> GeneIndex:
+    """Where every modelled gene stands, by name and id."""
+    return _index(opened.stamp, opened)
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def _index(stamp: str, _opened: OpenRun) -> GeneIndex:
+    return GeneIndex.of(_opened.counts.gene_names, _opened.counts.gene_ids)
+
+
+def _tidy(opened: OpenRun) -> None:
+    """Turn what was typed into the names of genes, one each, and remember what was not found."""
+    found = index_of(opened).find(st.session_state[GENES])
+    names = [str(name) for name in opened.counts.gene_names[found.positions]]
+    st.session_state[GENES] = names
+    st.session_state[MISSING] = (tuple(names), found.missing)

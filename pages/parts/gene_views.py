@@ -1,0 +1,231 @@
+"""The Genes page: loadings, expression over a pair of factors, partners, and groups of cells."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from ldvae_core.analysis.factors import Factors
+from ldvae_core.analysis.genes import (
+    UNIT,
+    GeneCounts,
+    expression_by_group,
+    gather_genes,
+    gene_finding,
+    group_finding,
+    loading_table,
+    mean_expression,
+    partners,
+    strongest_factors,
+)
+from ldvae_core.analysis.programs import gene_table, top_genes
+from ldvae_core.analysis.raster import Raster
+from ldvae_core.plots.density import plot_mean
+from ldvae_core.plots.dotplot import MOST_GENES, plot_dots, plot_expression_map
+from ldvae_core.plots.genes import plot_loading_map, plot_profile
+from ldvae_core.runs.store import OpenRun
+from pages.parts.figures import Panel, clicked, download_table, show_figure
+from pages.parts.gene_links import open_gene_rows
+from pages.parts.header import derived_badge
+from pages.parts.pickers import annotation_picker, apart, factor_select, segments
+from pages.parts.runs import go
+from pages.parts.style import mode
+from pages.parts.text import as_html, literal, plain, show
+from pages.parts.text import gene as italic
+
+PAIR_OF = "genes_pair_of"  # the gene whose strongest factors the pair was set to
+MOST_PARTNERS = 50  # rows on screen; the file has all genes
+KINDS = {"dots": "Dot plot", "map": "Heat map"}
+HOW_GENE = (
+    "**Left:** how strongly the gene loads on every factor, with 90% intervals: natural-log change of its share of a "
+    "cell's molecules per standard deviation of the factor. Click a point to see that factor. **Right:** cells placed "
+    f"on two factors, coloured by the mean of {UNIT} over the cells of each small square (CP10k: counts per 10,000 "
+    "counts of the modelled genes). The pair is the one the gene loads on most, until you choose another."
+)
+HOW_LIST = "Loadings of the genes of your list on every factor. Click a square to see that gene alone."
+HOW_GROUPS = (
+    "**Dot plot:** a dot's area is the share of the group's cells with counts of the gene, its colour the mean of "
+    f"{UNIT} over all cells of the group. **Heat map:** the same means, each gene against its own highest. Click a "
+    "gene to see it alone. CP10k: counts per 10,000 counts of the modelled genes."
+)
+
+
+def pair_pickers(factors: Factors, genes: np.ndarray) -> tuple[int, int]:
+    """Two factors; a newly asked gene brings the two it loads on most, a link brings its own."""
+    if len(genes) and factors.n_factors > 1:
+        first, axes = int(genes[0]), strongest_factors(factors, int(genes[0]))
+        before = st.session_state.get(PAIR_OF)
+        if before != (factors.axes, first) and (before is not None or not {"across", "up"} & set(st.query_params)):
+            st.session_state["across"], st.session_state["up"] = int(axes[0]), int(axes[1])
+        st.session_state[PAIR_OF] = (factors.axes, first)
+    if factors.n_factors < 2:
+        return 0, 0
+    across = factor_select("Across", factors, key="across", default=0)
+    up = factor_select("Up", factors, key="up", default=1, help="The factor drawn upwards.")
+    return apart(across, up, factors.n_factors)
+
+
+def show_gene(opened: OpenRun, factors: Factors, genes: np.ndarray, pair: tuple[int, int], *, use: str) -> None:
+    """The first gene: its loadings beside its expression."""
+    gene = int(genes[0])
+    name = str(factors.gene_names[gene])
+    table = gene_table(factors, gene, use=use)  # type: ignore[arg-type]
+    names = [factors.label(factor) for factor in range(factors.n_factors)]
+    panels = [Panel(plot_profile(table, names, mode=mode()), f"loadings_{name}",
+                    f"Loading of {name} on every factor.", table, "Loadings", on_click=_open_factor)]  # fmt: skip
+    if factors.n_factors > 1:
+        mean, raster = _mean(opened.memo(factors), gene, pair, factors, opened)
+        x_title, y_title = (factors.label(factor) for factor in pair)
+        figure = plot_mean(mean, raster, x_title=x_title, y_title=y_title,
+                           value_title=f"{plain(name, longest=20)}, mean {UNIT}", mode=mode())  # fmt: skip
+        figure.update_layout(dragmode="zoom")
+        panels.append(Panel(figure, f"expression_{name}", f"Mean expression of {name} over {x_title} and {y_title}.",
+                            lambda: _bins(mean, raster, x_title, y_title), "Expression"))  # fmt: skip
+    finding = gene_finding(factors, gene, _partners(opened, factors, gene, use), use=use)  # type: ignore[arg-type]
+    ids = f' <span class="gpe-quiet">{as_html(_id_of(opened, gene))}</span>'
+    show(italic(name) + ids, kind="name")
+    show_figure(panels, key="gene", finding=finding, how_to_read=HOW_GENE)
+
+
+def show_list(opened: OpenRun, factors: Factors, genes: np.ndarray, *, use: str) -> None:
+    """Several genes: all loadings in one picture."""
+    if len(genes) < 2:
+        return
+    table = loading_table(factors, genes.tolist(), use=use)  # type: ignore[arg-type]
+    names = [factors.label(factor) for factor in range(factors.n_factors)]
+    top = table.loc[table.groupby("position", sort=False)["loading"].apply(lambda own: own.abs().idxmax())]
+    factor, n = int(top["factor"].mode().iloc[0]), int((top["factor"] == top["factor"].mode().iloc[0]).sum())
+    finding = f"{n} of {len(genes):,} genes load most on {factors.label(factor)}."
+    panel = Panel(plot_loading_map(table, names, mode=mode()), "loadings", f"Loadings of {len(genes)} genes.", table,
+                  "Loadings", on_click=lambda key: _open_position(key, opened))  # fmt: skip
+    show_figure(panel, key="gene_list", finding=finding, how_to_read=HOW_LIST)
+
+
+def show_partners(opened: OpenRun, factors: Factors, gene: int, *, use: str) -> None:
+    """The genes whose loadings point the same way; a chosen row opens its gene."""
+    table, name = _partners(opened, factors, gene, use), str(factors.gene_names[gene])
+    st.subheader(f"Genes that load like *{literal(name, longest=40)}*", anchor=False)
+    if table.empty:
+        show(f"{italic(name)} loads on no factor, so no gene is like it.", kind="quiet")
+        return
+    top = table.head(MOST_PARTNERS)
+    shown = pd.DataFrame(
+        {
+            "Gene": [plain(partner, longest=40) for partner in top["gene"]],
+            "Cosine": top["cosine"],
+            "Strength": top["strength"],
+            "Loads most on": [plain(factors.label(int(factor)), longest=60) for factor in top["factor"]],
+            "Loading there": top["loading"],
+        }
+    )
+    number = st.column_config.NumberColumn
+    st.dataframe(
+        shown,
+        hide_index=True,
+        height=250,
+        key="partners",
+        on_select=open_gene_rows("partners", top["gene"].tolist()),
+        selection_mode="single-row",
+        column_config={
+            "Cosine": number(
+                format="%.3f", help="Of the two genes' loadings over all factors: 1 is the same direction."
+            ),
+            "Strength": number(format="%.2f", help="Length of the gene's vector of loadings (log fold change per SD)."),
+            "Loading there": number(format="%.2f", help="Log fold change per SD of that factor."),
+        },
+    )
+    with st.container(horizontal=True, vertical_alignment="center"):
+        one = " With one factor, genes can only agree or disagree." if factors.n_factors == 1 else ""
+        st.caption(f"The {len(top):,} most alike of {len(table):,} genes that load on any factor, by the cosine of "
+                   f"their loadings. Choose a row to open its gene.{one}")  # fmt: skip
+        download_table(table.drop(columns="position").assign(factor=table["factor"] + 1), f"partners_of_{name}",
+                       key="partners_csv")  # fmt: skip
+
+
+def show_groups(opened: OpenRun, genes: np.ndarray) -> None:
+    """The genes in the groups of an annotation, as dots or squares; nothing without annotations."""
+    st.subheader("In groups of cells", anchor=False)
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
+        column = annotation_picker(opened, key="genes_by", label="Annotation")
+        if column is None:
+            show("These cells carry no annotation to group them by.", kind="quiet")
+            return
+        kind = segments("Drawing", KINDS, key="genes_as")
+    chosen = tuple(int(gene) for gene in genes[:MOST_GENES])
+    table = _groups(opened.memo(next(iter(opened.factors.values())), column), column, chosen, opened)
+    drawn = {"group_title": column, "mode": mode()}
+    figure = plot_dots(table, unit=UNIT, **drawn) if kind == "dots" else plot_expression_map(table, **drawn)
+    alt = f"{len(chosen)} genes in the groups of {column}."
+    panel = Panel(figure, "genes_by_group", alt, table.drop(columns="position"), KINDS[kind],
+                  on_click=lambda key: _open_position(key, opened))  # fmt: skip
+    cut = f" The first {MOST_GENES} of {len(genes):,} genes are drawn." if len(genes) > MOST_GENES else ""
+    show_figure(panel, key="gene_groups", finding=group_finding(table, column) + cut, how_to_read=HOW_GROUPS)
+    derived_badge(opened, column)
+
+
+def offer_first_genes(factors: Factors) -> None:
+    """With no gene asked for: the strongest genes of the strongest factor, a click away."""
+    names = top_genes(factors, 0, 6)["gene"].tolist()
+    with st.container(border=True, key="no_gene"):
+        st.markdown(f"**No gene yet.** Type one above or paste a list. The strongest genes of "
+                    f"{literal(factors.label(0))}:")  # fmt: skip
+        with st.container(horizontal=True, gap="small"):
+            for place, name in enumerate(names):
+                st.button(f"*{literal(name, longest=24)}*", key=f"first_gene_{place}", on_click=go, args=("genes.py",),
+                          kwargs={"genes": [name]})  # fmt: skip
+            st.button("All of them", key="first_genes", icon=":material/genetics:", on_click=go, args=("genes.py",),
+                      kwargs={"genes": names})  # fmt: skip
+
+
+@st.cache_resource(max_entries=64, show_spinner=False)
+def _gathered(stamp: str, genes: tuple[int, ...], _opened: OpenRun) -> dict[int, GeneCounts]:
+    return gather_genes(_opened.counts.counts, genes)
+
+
+@st.cache_resource(max_entries=64, show_spinner=False)
+def _mean(
+    memo: str, gene: int, pair: tuple[int, int], _factors: Factors, _opened: OpenRun
+) -> tuple[np.ndarray, Raster]:
+    found = _gathered(_opened.stamp, (gene,), _opened)[gene]
+    x, y = (_factors.representation[:, factor] for factor in pair)
+    return mean_expression(found, x, y, _opened.counts.library_size, from_zero=_factors.prior == "logistic_normal")
+
+
+@st.cache_resource(max_entries=32, show_spinner="Looking through the counts")
+def _groups(memo: str, column: str, genes: tuple[int, ...], _opened: OpenRun) -> pd.DataFrame:
+    counts = _opened.counts
+    found = _gathered(_opened.stamp, genes, _opened)
+    return expression_by_group(found, _opened.labels(column), counts.library_size, counts.gene_names)
+
+
+def _partners(opened: OpenRun, factors: Factors, gene: int, use: str) -> pd.DataFrame:
+    return _partner_table(opened.memo(factors), gene, use, factors)
+
+
+@st.cache_resource(max_entries=32, show_spinner=False)
+def _partner_table(memo: str, gene: int, use: str, _factors: Factors) -> pd.DataFrame:
+    return partners(_factors, gene, use=use)  # type: ignore[arg-type]
+
+
+def _bins(mean: np.ndarray, raster: Raster, x_title: str, y_title: str) -> pd.DataFrame:
+    rows, columns = np.nonzero(raster.counts)
+    return pd.DataFrame({x_title: raster.x_edges[columns], y_title: raster.y_edges[rows],
+                         "cells": raster.counts[rows, columns], "mean": mean[rows, columns]})  # fmt: skip
+
+
+def _id_of(opened: OpenRun, gene: int) -> str:
+    ids = opened.counts.gene_ids
+    name = "" if ids is None else str(ids[gene])
+    return name if name != str(opened.counts.gene_names[gene]) else ""
+
+
+def _open_factor(key: str) -> None:
+    if data := clicked(key):
+        go("factors.py", view="One factor", x=int(data[0]))
+
+
+def _open_position(key: str, opened: OpenRun) -> None:
+    data: Sequence = clicked(key)
+    if data:
+        go("genes.py", genes=[str(opened.counts.gene_names[int(data[0])])])

@@ -1,0 +1,70 @@
+"""Long computations beside the page: begun once for all visitors, with a bar while they last, shown when ready."""
+
+import logging
+import threading
+from collections.abc import Callable
+from typing import Generic, TypeVar
+
+import streamlit as st
+
+from pages.parts.text import plain
+
+log = logging.getLogger(__name__)
+Result = TypeVar("Result")
+Work = Callable[[Callable[[float], None]], Result]  # is given what it calls with its share done, 0 to 1
+
+
+class Later(Generic[Result]):
+    """A result that a thread of the server works out. Nobody has to wait: the page runs again once it is there."""
+
+    def __init__(self, work: Work[Result], *, at_once: bool) -> None:
+        """at_once: work it out here and now, because it is short; what it raises is raised then."""
+        self.share = 0.0
+        self._work, self._done = work, threading.Event()
+        self._result: Result | None = None
+        self._fault: Exception | None = None
+        if at_once:
+            self._result = work(self._tell)
+            self._done.set()
+        else:
+            threading.Thread(target=self._run, name="later", daemon=True).start()
+
+    @property
+    def running(self) -> bool:
+        """Whether it is still worked on."""
+        return not self._done.is_set()
+
+    def now(self) -> Result | None:
+        """The result, None while it is worked on. Raises what the work raised."""
+        if self._fault is not None:
+            raise self._fault
+        return self._result
+
+    def wait(self) -> Result:
+        """The result, as soon as it is there. Raises what the work raised."""
+        self._done.wait()
+        return self.now()  # type: ignore[return-value]
+
+    def _tell(self, share: float) -> None:
+        self.share = share
+
+    def _run(self) -> None:
+        try:
+            self._result = self._work(self._tell)
+        except Exception as fault:
+            log.warning("a computation beside the page failed", exc_info=True)
+            self._fault = fault
+        finally:
+            self._done.set()
+
+
+def show_waiting(later: Later, words: str, *, key: str) -> None:
+    """A bar while it is worked on, then the whole page again; nothing once it is there. words: what is computed."""
+    if later.running:
+        st.fragment(_live, run_every=0.6, key=key)(later, words)
+
+
+def _live(later: Later, words: str) -> None:
+    if not later.running:
+        st.rerun(scope="app")
+    st.progress(min(later.share, 1.0), text=plain(words))

@@ -1,0 +1,129 @@
+"""The Genes page: one gene, a pasted list, partners, groups of cells, and what programs mean."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from ldvae_core.data.genesets import GeneSets
+from ldvae_core.runs.store import RunStore
+
+
+@pytest.fixture(autouse=True)
+def _planted_sets(monkeypatch):
+    """Sets of the planted genes instead of the shipped thousands."""
+
+    def sets(key, species=None):
+        names = [f"Gene{k:02d}" for k in range(60)]
+        return GeneSets(key, {"first": tuple(names[:12]), "last": tuple(names[48:])}, translated=key == "hallmark")
+
+    monkeypatch.setattr("pages.parts.enrichment_views.load_collection", sets)
+    monkeypatch.setattr("pages.parts.enrichment_views._shipped", sets)
+
+
+@pytest.fixture
+def names(planted):
+    return planted.counts.gene_names.tolist()
+
+
+def chart(at, number):
+    return json.loads(at.get("plotly_chart")[number].proto.spec)
+
+
+def titles(at, axis="x"):
+    return [chart(at, k)["layout"][f"{axis}axis"]["title"]["text"] for k in range(len(at.get("plotly_chart")))]
+
+
+def test_a_gene_in_the_address_shows_loadings_beside_expression(open_page, finished_run, names):
+    """Its profile over all factors, and its mean per bin over the two it loads on most."""
+    at = open_page("genes.py", genes=names[0])
+    assert not at.exception
+    assert titles(at)[0] == "Loading (log fold change per SD, 90% interval)"
+    assert titles(at)[1].startswith("Factor ")
+    assert titles(at)[2] == "Gene"
+
+
+def test_typed_genes_are_found_in_any_case_and_lists_are_taken_apart(open_page, finished_run, names, words):
+    """What was pasted becomes genes; what is not modelled is said, and why."""
+    at = open_page("genes.py")
+    at.multiselect(key="genes").set_value([f"{names[3].upper()}, {names[1]};Nanog"]).run()
+    assert at.multiselect(key="genes").value == [names[3], names[1]]
+    assert "1 gene is not among the 60 modelled genes" in words(at)
+    assert "Nanog" in words(at)
+
+
+def test_without_a_gene_the_strongest_ones_are_offered(open_page, finished_run):
+    """An empty state says what to do next, and a click does it."""
+    at = open_page("genes.py")
+    at.button(key="first_gene_0").click().run()
+    assert len(at.multiselect(key="genes").value) == 1
+    assert not at.exception
+
+
+def test_another_gene_brings_its_own_pair_of_factors(open_page, finished_run, names, planted):
+    """The pair follows the gene until somebody chooses another one; a link keeps its own."""
+    at = open_page("genes.py", genes=names[0], across="Factor 4", up="Factor 3")
+    assert titles(at)[1] == "Factor 4"
+    at.multiselect(key="genes").set_value([names[5]]).run()
+    opened_pair = [at.selectbox(key=key).value for key in ("across", "up")]
+    assert opened_pair != [3, 2]
+    assert not at.exception
+
+
+def test_a_list_is_drawn_over_all_factors(open_page, finished_run, names):
+    """Several genes: a map of loadings, and all of them in the groups."""
+    at = open_page("genes.py", genes=names[:3])
+    assert "Factor" in titles(at)
+    assert len(chart(at, titles(at).index("Gene"))["layout"]["xaxis"]["ticktext"]) == 3
+
+
+def test_enrichment_is_kept_with_the_run(open_page, finished_run, workspace):
+    """Over-representation is there at once, and as a table in the run's folder."""
+    at = open_page("genes.py")
+    kept = list((RunStore(workspace).kept(finished_run).folder / "enrichment").glob("*.parquet"))
+    assert not at.exception
+    assert titles(at)[-1] == "−log10 q (Benjamini-Hochberg)"
+    assert len(kept) == 1
+    assert "factor" in pd.read_parquet(kept[0])
+
+
+def test_the_longer_method_waits_to_be_asked(open_page, finished_run):
+    """Pre-ranked enrichment starts by a button, and says how long it takes."""
+    at = open_page("genes.py")
+    at.segmented_control(key="enrich_by").set_value("Pre-ranked").run()
+    assert at.button(key="enrich_start").label == "Compute"
+
+
+def test_the_species_can_be_changed_and_orthologues_are_said(open_page, finished_run, words):
+    """Human collections on mouse genes go through orthologues, and the page says so."""
+    at = open_page("genes.py", species="Mouse")
+    at.selectbox(key="sets").select("hallmark").run()
+    assert "one-to-one orthologues in mouse" in words(at)
+
+
+def test_own_gene_sets_stay_with_the_run(open_page, finished_run):
+    """An uploaded GMT file is checked, kept, and among the gene sets from then on."""
+    at = open_page("genes.py")
+    line = "\t".join(["mine", "about", *(f"gene{k:02d}" for k in range(8))])
+    at.get("file_uploader")[0].upload("mine.gmt", f"{line}\nbroken\n".encode(), "text/plain").run()
+    at.run()
+    assert not at.exception
+    assert "mine.gmt" in at.selectbox(key="sets").options
+
+
+@pytest.mark.parametrize("prior", ["normal", "logistic_normal"])
+def test_runs_without_annotations_have_genes_too(open_page, make_run, planted, names, prior):
+    """No groups to draw, and everything else as ever."""
+    bare = pd.DataFrame(index=planted.counts.annotations.index)
+    at = open_page("genes.py", run=make_run(annotations=bare, prior=prior), genes=names[0])
+    assert not at.exception
+    assert "Gene" not in titles(at)
+
+
+def test_hostile_groups_stay_letters(open_page, make_run, planted, names, words):
+    """A cell type that looks like HTML is shown as it is written."""
+    kinds = np.where(np.arange(planted.counts.n_cells) % 2, "<img src=1>", "b")
+    at = open_page("genes.py", run=make_run(annotations=pd.DataFrame({"cell_type": kinds})), genes=names[0])
+    assert not at.exception
+    assert "<img src=1>" not in words(at)

@@ -1,0 +1,115 @@
+"""Cells drawn around in a density: counted exactly, described, kept as an annotation, restored by an address."""
+
+import json
+
+import numpy as np
+import pytest
+
+from ldvae_core.runs.store import RunStore
+from pages.parts.selecting import composition, plane_of_pair
+
+
+@pytest.fixture
+def opened(finished_run, workspace):
+    """The run that the page shows."""
+    return RunStore(workspace).open(finished_run)
+
+
+@pytest.fixture
+def right_half(opened):
+    """An address that selects the cells right of the middle on Factors 1 and 2, and those cells."""
+    factors = opened.factors["readable"]
+    x = np.asarray(factors.representation[:, 0])
+    middle = float(f"{np.median(x):.4g}")
+    address = f"{plane_of_pair(factors, (0, 1)).name}!{middle}_-99~99_-99~99_99~{middle}_99"
+    return address, x > middle
+
+
+def test_an_address_selects_every_cell_inside(open_page, right_half, words):
+    """The number is that of numpy on the same positions, of all cells."""
+    address, cells = right_half
+    at = open_page("factors.py", region=address)
+    assert not at.exception
+    assert f"<b>{cells.sum()} of 300 cells</b> selected on Factor 1 and Factor 2" in words(at)
+
+
+def test_what_sets_them_apart_is_said_and_listed(open_page, right_half, words):
+    """The factor they were cut along leads, and every modelled gene is in the table behind the volcano."""
+    at = open_page("factors.py", region=right_half[0])
+    assert "Selected cells and all other cells differ most on Factor 1" in words(at)
+    assert "Unit: the cell" in words(at)
+    volcano = json.loads(at.get("plotly_chart")[2].proto.spec)
+    assert "log2 fold change" in volcano["layout"]["xaxis"]["title"]["text"]
+
+
+def test_a_selection_is_saved_as_an_annotation(open_page, right_half, workspace, finished_run):
+    """With its name, who and from which view; it can be coloured by at once."""
+    address, cells = right_half
+    at = open_page("factors.py", region=address)
+    at.text_input(key="selection_name").set_value("Right half")
+    at.text_input(key="selection_who").set_value("Ada")
+    next(button for button in at.button if button.label == "Save").click().run()
+    (saved,) = RunStore(workspace).kept(finished_run).selections()
+    assert (saved.name, saved.n_cells, saved.who) == ("Right half", cells.sum(), "Ada")
+    assert saved.view.startswith("Factor 1 and Factor 2: ")
+    assert "Right half" in at.selectbox(key="colour").options
+
+
+def test_a_name_that_is_taken_is_refused_and_nothing_saved(open_page, right_half, workspace, finished_run):
+    """The box says which name, and the cells stay selected."""
+    at = open_page("factors.py", region=right_half[0])
+    at.text_input(key="selection_name").set_value("cell_type")
+    next(button for button in at.button if button.label == "Save").click().run()
+    assert "already" in at.error[0].value
+    assert RunStore(workspace).kept(finished_run).selections() == []
+
+
+def test_a_saved_selection_can_be_deleted(open_page, opened, workspace, finished_run):
+    """Its annotation goes with it."""
+    kept, cells = RunStore(workspace).kept(finished_run), np.arange(300) < 30
+    saved = kept.save_selection("Odd", cells, who="Ada", view="x: y", taken=[])
+    at = open_page("factors.py")
+    at.button(key=f"delete_{saved.selection_id}").click().run()
+    assert kept.selections() == []
+    assert "Odd" not in at.selectbox(key="colour").options
+
+
+def test_clearing_forgets_the_cells(open_page, right_half, words):
+    """The address is clean again."""
+    at = open_page("factors.py", region=right_half[0])
+    at.button(key="selection_clear").click().run()
+    assert "selected on" not in words(at)
+    assert "region" not in at.query_params
+
+
+@pytest.mark.parametrize(
+    "region",
+    ["readable.0.9!0_0~1_0~1_1", "nobody!0_0~1_0~1_1", "readable.0.1!", "map!0_0~1_0~1_1", "!!", "a.b.c!d", "<b>!1"],
+)
+def test_an_address_that_selects_nothing_known_is_refused(open_page, finished_run, region):
+    """A box in words, the figures stay, and the region is forgotten."""
+    at = open_page("factors.py", region=region)
+    assert not at.exception
+    assert len(at.error) == 1
+    assert len(at.get("plotly_chart")) == 2
+
+
+def test_a_handful_of_cells_is_counted_but_not_compared(open_page, opened, words):
+    """Fewer than five cells say nothing about genes; that is said."""
+    factors = opened.factors["readable"]
+    x = np.sort(factors.representation[:, 0])
+    name = plane_of_pair(factors, (0, 1)).name
+    at = open_page("factors.py", region=f"{name}!{x[-2] - 1e-4:.6g}_-99~99_-99~99_99~{x[-2] - 1e-4:.6g}_99")
+    assert "<b>2 of 300 cells</b>" in words(at)
+    assert "5 are needed" in at.error[0].value
+
+
+def test_the_composition_counts_types(opened):
+    """Against pandas: selected cells by type, their share, and the share of the type."""
+    labels, cells = opened.labels(), np.arange(300) % 3 == 0
+    table = composition(labels, cells).set_index("cell_type")
+    expected = labels[cells].value_counts()
+    assert table["n_selected"].to_dict() == expected[expected > 0].to_dict()
+    assert table["share_of_selected"].sum() == pytest.approx(1)
+    name = table.index[0]
+    assert table["share_of_type"][name] == expected[name] / (labels == name).sum()
