@@ -37,7 +37,7 @@ def show_card(opened: OpenRun, factors: Factors, factor: int) -> None:
             names = top_genes(factors, factor, 3 * N_LINKS, end=end).gene.tolist()  # type: ignore[arg-type]
             if names:
                 with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-                    show(words, kind="file")
+                    show(words, kind="file", width="content")
                     gene_links(names, key=f"card_{end}", most=N_LINKS)
         with st.container(horizontal=True, gap="small", vertical_alignment="center"):
             with st.popover("Name and notes", icon=":material/edit:", key="card_edit"):
@@ -93,10 +93,10 @@ def _facts(opened: OpenRun, factors: Factors, factor: int) -> None:
     facts = [
         ("Explained deviance", percent(factors.explained_deviance[factor])),
         ("Activity (SD over cells)", three_digits(float(factors.scale[factor]))),
-        ("Follows library size", _r(row.library_size)),
-        ("Mitochondrial share", _r(row.mitochondrial)),
-        (plain(row.batch_column, longest=24) or "Batch", _r(row.batch)),
     ]
+    technical = [("library size", row.library_size), ("mitochondrial share", row.mitochondrial)]
+    technical.append((plain(row.batch_column, longest=24), row.batch))
+    facts += [(f"Follows {name}", _r(value)) for name, value in technical if value == value]
     if (kind := _best_type(opened, factors, factor)) is not None:
         derived = " (derived labels)" if derived_labels(opened, opened.label_column) else ""
         facts.insert(2, (f"Best type{derived}", f"{plain(kind.cell_type, longest=30)}, AUC {kind.auc:.2f}"))
@@ -131,7 +131,7 @@ def _best_type(opened: OpenRun, factors: Factors, factor: int):  # noqa: ANN202 
 
 
 def _r(value: float) -> str:
-    return "not known" if value != value else f"r = {value:+.2f}".replace("-", "−")
+    return f"r = {value:+.2f}".replace("-", "−")
 
 
 def _form(opened: OpenRun, factors: Factors, factor: int, note: FactorNote) -> None:

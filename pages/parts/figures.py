@@ -61,13 +61,13 @@ def offer_files(panels: list[Panel], *, key: str) -> None:
     with st.popover("Save", icon=":material/download:", type="tertiary", width="content", key=f"{key}_save"):
         for number, panel in enumerate(panels):
             with st.container(horizontal=True, vertical_alignment="center", gap="small", key=f"{key}_files_{number}"):
-                show(as_html(panel.label), kind="file")
+                show(as_html(panel.label), kind="file", width="content")
                 buttons = (
                     f'<button class="gpe-save" data-figure="{key}_{number}" data-format="{kind}" '
                     f'aria-label="{as_html(panel.label)} as {kind.upper()}">{kind.upper()}</button>'
                     for kind in ("svg", "png")
                 )
-                show(" ".join(buttons), kind="files")
+                show(" ".join(buttons), kind="files", width="content")
                 download_table(panel.table, panel.name, key=f"{key}_csv_{number}")
 
 

@@ -6,6 +6,7 @@ label. Gene, cell type, column and run names pass through here first.
 
 import html
 import unicodedata
+from typing import Literal
 
 import streamlit as st
 
@@ -45,9 +46,9 @@ def genes(names: list[str], *, none: str = "") -> str:
     return ", ".join(gene(name) for name in names) or none
 
 
-def show(body: str, *, kind: str = "line") -> None:
+def show(body: str, *, kind: str = "line", width: Literal["stretch", "content"] = "stretch") -> None:
     """Put HTML on the screen. body: fixed words of this program, and data only through as_html or gene."""
-    st.html(f'<div class="gpe-{kind}">{body}</div>')
+    st.html(f'<div class="gpe-{kind}">{body}</div>', width=width)
 
 
 def sentence(text: str, *, kind: str = "finding") -> None:

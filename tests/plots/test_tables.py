@@ -40,7 +40,7 @@ def test_a_clicked_cell_of_the_table_tells_factor_and_type(association):
     """The invisible targets carry factor (from 0) and type, row by row as the picture shows them."""
     figure = plot_association(association)
     targets = figure.data[-1]
-    assert [list(row) for row in targets.customdata[:3]] == [[0, "b"], [1, "b"], [2, "b"]]
+    assert [list(row[:2]) for row in targets.customdata[:3]] == [[0, "b"], [1, "b"], [2, "b"]]
     assert targets.marker.opacity == 0
 
 
