@@ -15,7 +15,7 @@ from ldvae_core.runs.store import OpenRun
 from pages.parts.factor_cards import show_card, show_cards
 from pages.parts.figures import Panel, download_table, show_figure
 from pages.parts.header import derived_badge
-from pages.parts.pair import cells_panel, genes_panel, raster_of
+from pages.parts.pair import cells_panel, genes_panel, open_clicked_gene, raster_of
 from pages.parts.pickers import apart, factor_list
 from pages.parts.runs import associations, colours_of, go, say_associations
 from pages.parts.selecting import answer_area, plane_of_pair
@@ -98,8 +98,8 @@ def show_one_factor(opened: OpenRun, factors: Factors, *, use: str, n: int) -> N
         show_card(opened, factors, factor)
         genes = top_genes(factors, factor, n, use=use)  # type: ignore[arg-type]
         name = factors.label(factor)
-        panels = [Panel(plot_ranked_loadings(genes, mode=mode()), f"factor_{factor + 1}_genes",
-                        f"Strongest genes of {name} at both ends.", genes, "Genes")]  # fmt: skip
+        figure, alt = plot_ranked_loadings(genes, mode=mode()), f"Strongest genes of {name} at both ends."
+        panels = [Panel(figure, f"factor_{factor + 1}_genes", alt, genes, "Genes", on_click=open_clicked_gene)]
         if opened.label_column:
             panels.append(_ridges(opened, factors, factor))
         show_figure(panels, key="factor", finding=factor_finding(factors, factor, related),
