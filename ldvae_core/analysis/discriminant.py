@@ -8,6 +8,7 @@ import numpy as np
 from ldvae_core.analysis.chunks import cell_chunks
 
 N_FOLDS = 5
+PIECE = 20_000  # numbers multiplied at once: products this small stay on one core, others waiting on a busy machine
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,7 +63,7 @@ def moments_of_parts(parts: list[np.ndarray], centre: np.ndarray) -> Moments:
     n_factors = len(centre)
     total, products = np.zeros((len(parts), n_factors)), np.zeros((len(parts), n_factors, n_factors))
     for number, part in enumerate(parts):
-        for cells in cell_chunks(part.shape[1], n_factors):
+        for cells in cell_chunks(part.shape[1], n_factors, entries=PIECE):
             z = part[:, cells].astype(np.float64) - centre[:, None]
             total[number] += z.sum(axis=1)
             products[number] += z @ z.T

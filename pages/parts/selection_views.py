@@ -39,10 +39,7 @@ from pages.parts.text import sentence as say
 
 WHAT = {"genes": "Genes", "factors": "Factors", "types": "Types"}
 THESE = "selected cells"
-HINT = (
-    "Draw around cells on the left (lasso, or the box in the tools above it) to see what sets them apart. Click a gene "
-    "on the right to open it."
-)
+HINT = "Draw around cells (with the lasso, or the box among the tools above the figure) to see what sets them apart."
 MOST_NAMED = 4  # types in the line above
 
 
