@@ -73,8 +73,8 @@ def moments_of_parts(parts: list[np.ndarray], centre: np.ndarray) -> Moments:
 def shares_right(parts: list[np.ndarray], moments: Moments, n_types: int) -> np.ndarray:
     """Per type, the share of cells that a discriminant fitted on the other folds puts there: (n_types,).
 
-    parts: (2, n) for every type and fold, the folds of the first type first, centred like the moments. Of two types that
-    fit a cell equally well it goes to the first.
+    parts: (2, n) for every type and fold, the folds of the first type first, centred like the moments. Of two types
+    that fit a cell equally well it goes to the first.
     """
     right, n = np.zeros(n_types), np.zeros(n_types)
     for held_out, rest in _leave_one_out(moments, n_types):

@@ -59,11 +59,12 @@ def top_genes(factors: Factors, factor: int, n: int = 25, *, use: Use = "shrunke
 
 
 def gene_table(factors: Factors, gene: int, *, use: Use = "shrunken") -> pd.DataFrame:
-    """One gene's loading in every factor. Columns: factor, loading, low, high (per sd, 90% interval), active."""
+    """One gene's loading in every factor. Columns: factor, label, loading, low, high (per sd, 90% interval), active."""
     loading, error = (values[gene] for values in effects(factors, use=use))
     return pd.DataFrame(
         {
             "factor": np.arange(factors.n_factors),
+            "label": [factors.label(factor) for factor in range(factors.n_factors)],
             "loading": loading,
             "low": loading - INTERVAL_90 * error,
             "high": loading + INTERVAL_90 * error,

@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from ldvae_core.plots.escape import italic, plain
+from ldvae_core.plots.escape import escape, italic, plain
 from ldvae_core.plots.frame import say_empty, title
 from ldvae_core.plots.labels import text_size
-from ldvae_core.plots.theme import TICK_GAP, TICK_SIZE, Mode, factor_label, palette, template, three_digits
+from ldvae_core.plots.theme import TICK_GAP, TICK_SIZE, Mode, palette, template, three_digits
 
 ROW_HEIGHT = 19  # px
 LONGEST_GENE = 24  # characters
@@ -42,11 +42,11 @@ def plot_ranked_loadings(table: pd.DataFrame, *, x_title: str = LOADING_TITLE, m
 def plot_gene_loadings(table: pd.DataFrame, *, x_title: str = LOADING_TITLE, mode: Mode = "light") -> go.Figure:
     """One gene in every factor, in the factors' order; inactive factors are fainter.
 
-    table: from gene_table; columns factor (from 0), loading, low, high, active. A clicked point carries the factor
-    (from 0) as customdata[0].
+    table: from gene_table; columns factor (from 0), label, loading, low, high, active. A clicked point carries the
+    factor (from 0) as customdata[0].
     """
     rows = np.arange(len(table), dtype=np.float64)
-    names = [factor_label(int(factor)) for factor in table["factor"]]
+    names = [escape(label, longest=LONGEST_GENE) for label in table["label"]]
     figure = _figure(rows, names, [text_size(name, TICK_SIZE)[0] for name in names], x_title, mode)
     if table.empty:
         return say_empty(figure, "No factors to show", mode)

@@ -27,9 +27,7 @@ def _raster(memo: str, pair: tuple[int, int], _factors: Factors) -> Raster:
 
 
 @st.cache_resource(max_entries=8, show_spinner=False)  # 10 MB each for 37 types
-def _rasters(
-    memo: str, pair: tuple[int, int], column: str, _factors: Factors, _opened: OpenRun
-) -> dict[str, Raster]:
+def _rasters(memo: str, pair: tuple[int, int], column: str, _factors: Factors, _opened: OpenRun) -> dict[str, Raster]:
     labels = _opened.labels(column)
     x, y = (_factors.representation[:, factor] for factor in pair)
     types = [str(name) for name in labels.cat.categories]

@@ -74,7 +74,8 @@ def test_loadings_of_a_list_are_blue_and_orange_around_nothing(loadings):
 
 def test_a_profile_bears_the_names_people_gave_the_factors():
     """The names stand at the rows, cut where they are long."""
-    table = pd.DataFrame({"factor": [0, 1], "loading": [1.0, -1.0], "low": np.nan, "high": np.nan, "active": True})
+    table = pd.DataFrame({"factor": [0, 1], "label": ["Factor 1", "Factor 2"], "loading": [1.0, -1.0], "low": np.nan,
+                          "high": np.nan, "active": True})  # fmt: skip
     figure = plot_profile(table, ["Factor 1 · blood", "Factor 2"])
     assert list(figure.layout.yaxis.ticktext) == ["Factor 1 · blood", "Factor 2"]
 

@@ -83,9 +83,12 @@ def test_ranked_loadings_run_from_the_highest_to_the_lowest(ranked):
 
 
 def test_one_gene_is_shown_in_every_factor_in_order():
-    """Inactive factors are fainter; a click tells the factor."""
-    table = pd.DataFrame({"factor": [0, 1], "loading": [0.1, -0.4], "low": 0.0, "high": 0.2, "active": [True, False]})
-    points = the(plot_gene_loadings(table), "loadings")
+    """Inactive factors are fainter; a click tells the factor; the names people gave stand beside them."""
+    table = pd.DataFrame({"factor": [0, 1], "label": ["Factor 1 · <b>", "Factor 2"], "loading": [0.1, -0.4],
+                          "low": 0.0, "high": 0.2, "active": [True, False]})  # fmt: skip
+    figure = plot_gene_loadings(table)
+    points = the(figure, "loadings")
+    assert list(figure.layout.yaxis.ticktext) == ["Factor 1 · &lt;b&gt;", "Factor 2"]
     assert [int(row[0]) for row in points.customdata] == [0, 1]
     assert points.marker.opacity[1] < points.marker.opacity[0] == 1
 
