@@ -11,7 +11,7 @@ import re
 import statistics
 import sys
 import time
-from itertools import pairwise
+from itertools import chain, pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -39,6 +39,7 @@ class View(NamedTuple):
     steps: list[dict[str, Any]]
 
 
+REGIONS = [f"readable.0.1!{x}_-9~9_-9~9_{y}~{x}_9" for x, y in ((0.5, 9), (0.9, 7), (-0.4, 8))]
 FACTORS, CELL_TYPES = "factors.py", "cell_types.py"
 OTHERS = [{"x": x, "y": y} for x, y in ((2, 5), (7, 3), (11, 12), (19, 0), (4, 16))]
 VIEWS = [
@@ -61,6 +62,8 @@ VIEWS = [
          [{"view_types": "Distributions", "label": "cell_type"}, *({"spread_factor": x} for x in (3, 8, 12))]),
     View("Cell types · why do these differ", CELL_TYPES,
          [{"view_types": "Why do these differ?"}, {"axes": "As trained"}, {"axes": "Readable"}]),
+    View("Factors · a selection", FACTORS,
+         [{"view": "One pair", "axes": "Readable", "x": 0, "y": 1, "region": region} for region in REGIONS]),
     View("Factors · What if", FACTORS, [{"view": "What if"}, {"loadings": "Raw"}, {"axes": "As trained"}]),
     View("Factors · Map, not computed", FACTORS, [{"view": "Map"}, {"axes": "Readable"}]),
     View("Genes", "genes.py", [{"genes": ["Gene0001"]}, {"genes": ["Gene0100"]}, {"genes": ["Gene0200", "Gene0300"]}]),
@@ -103,13 +106,29 @@ class Visitor:
         self.page = "home.py"
         self.at.run()
 
-    def step(self, page: str, values: dict[str, Any]) -> Answer:
-        """Set the widgets, on another page if need be, and run it. Raises RuntimeError when the page fails."""
+    def step(self, page: str, values: dict[str, Any]) -> list[Answer]:
+        """Set the widgets, on another page if need be, and run it. Raises RuntimeError when the page fails.
+
+        A page that shows a bar, because something is computed beside it, has answered; it is asked again when that is
+        done, which is a second answer.
+        """
         for key, value in values.items():
-            self.at.session_state[key] = value
+            if key == "region":
+                self.at.query_params[key] = value
+            else:
+                self.at.session_state[key] = value
         if page != self.page:
             self.at.switch_page(page)
             self.page = page
+        answers = [self._answer(page, values)]
+        if self.at.get("progress"):
+            while self.at.get("progress"):
+                time.sleep(0.5)
+                again = self._answer(page, values)
+            answers.append(again)
+        return answers
+
+    def _answer(self, page: str, values: dict[str, Any]) -> Answer:
         self.at.run()
         if wrong := [element.value for element in self.at.exception]:
             raise RuntimeError(f"{page} with {values}: {wrong}")
@@ -148,8 +167,8 @@ class Measurement(NamedTuple):
 
 def measure(visitor: Visitor, view: View) -> Measurement:
     """Every step of a view in turn."""
-    first, *later = (visitor.step(view.page, values) for values in view.steps)
-    found = Measurement(view, first, later, memory())
+    (first, *later), *rest = (visitor.step(view.page, values) for values in view.steps)
+    found = Measurement(view, first, [*later, *chain.from_iterable(rest)], memory())
     print(*_row(found), sep=" | ", flush=True)
     return found
 

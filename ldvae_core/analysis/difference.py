@@ -4,7 +4,7 @@ All cells count, never a sample of them. With a column of samples the sample is 
 without, the cell is, and cells of one sample being alike, p values are then too optimistic.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -54,11 +54,13 @@ def compare_groups(
     *,
     samples: Sequence[str] | pd.Series | None = None,
     names: tuple[str, str] = ("these cells", REST),
+    tell: Callable[[float], None] = lambda share: None,
 ) -> Difference:
     """Compare two groups of cells; second None: all cells that are not in the first.
 
     counts: (n_cells, n_genes) CSR of the modelled genes; library_size: (n_cells,); first, second: (n_cells,) bool;
     samples: (n_cells,) the donor or sample of each cell, missing where not known: such cells then count for nothing.
+    tell: called with the share of the work done, 0 to 1, now and then.
     Raises SettingsError: groups that share cells, have fewer than 5 cells or one name, fewer than two samples a group.
     """
     first = np.asarray(first, bool)
@@ -68,15 +70,18 @@ def compare_groups(
     if samples is None:
         design, fold = None, None
         sums = group_sums(counts, size, np.where(first, 0, np.where(second, 1, -1)), 2)
+        tell(0.4)
         genes, table = gene_effects(sums, factors.gene_names), _factor_table(factors, first, second)
     else:
         codes, known = _coded(samples)
         design = design_samples(codes, known, first, second, names)
         group, first, second = design.groups(codes, len(known), first, second)
         sums = group_sums(counts, size, group, 2 * len(known))
+        tell(0.4)
         genes = sample_gene_effects(sums, design, factors.gene_names)
         table = _sample_table(factors, group, len(known), design, first, second)
         fold = design.folds(codes, len(known), second, most=N_FOLDS)
+    tell(0.7)
     best, pair_auc = _apart(factors, first, second, names, fold)
     n_cells = (int(first.sum()), int(second.sum()))
     return Difference(names, n_cells, design, _sorted_genes(genes), table, best, pair_auc)

@@ -1,5 +1,6 @@
 """Why do these differ? Two groups of cells: which are compared, and what sets them apart."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,6 +26,7 @@ from ldvae_core.plots.volcano import plot_volcano
 from ldvae_core.runs.opened import NOT_LABELLED, OpenRun
 from pages.parts.difference_tables import show_factor_table, show_gene_table
 from pages.parts.figures import Panel, show_figure
+from pages.parts.later import Later, show_waiting
 from pages.parts.pair import cells_panel, genes_panel, open_clicked_gene, raster_of
 from pages.parts.runs import colours_of, go
 from pages.parts.style import mode
@@ -45,6 +47,7 @@ HOW_GENES = (
     "ordered by the fold change that is sure at least: the end of the 90% interval nearer to 0. Click a gene to open "
     "it."
 )
+AT_ONCE = 20_000_000  # counts that are not zero: a comparison of more takes longer than a page should
 
 
 @dataclass(frozen=True)
@@ -65,7 +68,10 @@ class Groups:
 
 def show_difference(opened: OpenRun, factors: Factors, groups: Groups, *, use: str, n_arrows: int) -> None:
     """The groups in the plane of the best pair, what sets them apart in words, genes and factors as tables."""
-    difference = difference_of(opened, factors, groups)
+    later = _difference(_memo(opened, factors, groups), groups, factors, opened)
+    if (difference := later.now()) is None:
+        show_waiting(later, comparing(opened), key="difference_progress")
+        return
     among = f"Among {groups.within[1]}: " if groups.within else ""
     said = f"{among}{factors_sentence(difference, factors)} {pair_sentence(difference, factors)}".strip()
     if difference.best is not None:
@@ -89,9 +95,14 @@ def show_difference(opened: OpenRun, factors: Factors, groups: Groups, *, use: s
     show_factor_table(difference, factors)
 
 
-def difference_of(opened: OpenRun, factors: Factors, groups: Groups) -> Difference:
-    """The comparison, made once. Raises SettingsError as compare_groups does."""
-    return _difference(_memo(opened, factors, groups), groups, factors, opened)
+def comparing(opened: OpenRun) -> str:
+    """What the bar of a comparison says."""
+    return f"Comparing every gene and every factor over all {opened.counts.n_cells:,} cells"
+
+
+def at_once(opened: OpenRun) -> bool:
+    """Whether a comparison is short enough to be made while the page waits."""
+    return opened.counts.counts.nnz <= AT_ONCE
 
 
 def masks_of(opened: OpenRun, groups: Groups) -> tuple[np.ndarray, np.ndarray]:
@@ -104,13 +115,16 @@ def masks_of(opened: OpenRun, groups: Groups) -> tuple[np.ndarray, np.ndarray]:
     return first & inside, second & inside
 
 
-@st.cache_resource(max_entries=32, show_spinner="Comparing every gene over all cells")
-def _difference(memo: str, groups: Groups, _factors: Factors, _opened: OpenRun) -> Difference:
-    samples = None if groups.samples is None else _known(_opened.labels(groups.samples))
-    counts = _opened.counts
-    return compare_groups(
-        _factors, counts.counts, counts.library_size, *masks_of(_opened, groups), samples=samples, names=groups.names
-    )
+@st.cache_resource(max_entries=32, show_spinner=False)
+def _difference(memo: str, groups: Groups, _factors: Factors, _opened: OpenRun) -> Later[Difference]:
+    def work(tell: Callable[[float], None]) -> Difference:
+        samples = None if groups.samples is None else _known(_opened.labels(groups.samples))
+        counts, masks = _opened.counts, masks_of(_opened, groups)
+        return compare_groups(
+            _factors, counts.counts, counts.library_size, *masks, samples=samples, names=groups.names, tell=tell
+        )
+
+    return Later(work, at_once=at_once(_opened))
 
 
 @st.cache_resource(max_entries=32, show_spinner=False)

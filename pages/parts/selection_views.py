@@ -1,5 +1,7 @@
 """What is said of selected cells: how many, of which types, what sets them apart; and how they are kept."""
 
+from collections.abc import Callable
+
 import pandas as pd
 import streamlit as st
 
@@ -18,8 +20,9 @@ from ldvae_core.plots.volcano import plot_volcano
 from ldvae_core.runs.kept import LONGEST_NAME, LONGEST_WHO
 from ldvae_core.runs.store import OpenRun
 from pages.parts.difference_tables import show_factor_table, show_gene_table
-from pages.parts.difference_views import HOW_GENES
+from pages.parts.difference_views import HOW_GENES, at_once, comparing
 from pages.parts.figures import Panel, download_table, show_figure
+from pages.parts.later import Later, show_waiting
 from pages.parts.pair import open_clicked_gene
 from pages.parts.pickers import segments
 from pages.parts.problems import problem_box, refusals
@@ -119,7 +122,10 @@ def _delete(run_id: str, selection_id: str) -> None:
 
 
 def _what_sets_apart(opened: OpenRun, factors: Factors, chosen: Chosen, key: str) -> None:
-    found = _difference(f"{chosen.memo} {opened.memo(factors)}", factors, opened, chosen)
+    later = _difference(f"{chosen.memo} {opened.memo(factors)}", factors, opened, chosen)
+    if (found := later.now()) is None:
+        show_waiting(later, comparing(opened), key=f"{key}_progress")
+        return
     words = factors_sentence(found, factors)
     say(words[:1].upper() + words[1:])
     what = segments("What sets them apart", WHAT, key="selection_what", hide_label=True)
@@ -167,10 +173,15 @@ def _show_types(opened: OpenRun, chosen: Chosen) -> None:
     download_table(table, "selected_types", key="selection_types_csv")
 
 
-@st.cache_resource(max_entries=12, show_spinner="Comparing the selected cells with all others")
-def _difference(memo: str, _factors: Factors, _opened: OpenRun, _chosen: Chosen) -> Difference:
-    counts = _opened.counts
-    return compare_groups(_factors, counts.counts, counts.library_size, _chosen.cells, names=(THESE, REST))
+@st.cache_resource(max_entries=12, show_spinner=False)
+def _difference(memo: str, _factors: Factors, _opened: OpenRun, _chosen: Chosen) -> Later[Difference]:
+    def work(tell: Callable[[float], None]) -> Difference:
+        counts = _opened.counts
+        return compare_groups(
+            _factors, counts.counts, counts.library_size, _chosen.cells, names=(THESE, REST), tell=tell
+        )
+
+    return Later(work, at_once=at_once(_opened))
 
 
 def _cell_table(opened: OpenRun, chosen: Chosen) -> pd.DataFrame:
