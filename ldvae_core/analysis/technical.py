@@ -6,10 +6,12 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
+from ldvae_core.analysis.chunks import cell_chunks
 from ldvae_core.data.annotations import guess_roles
 
 TECHNICAL_FROM = 0.5  # |correlation| from which a factor is called technical
 COLUMNS = ("factor", "library_size", "mitochondrial", "batch", "batch_column", "technical", "reason")
+_BLOCK = 250_000  # numbers of the representation at a time: 2 MB in double precision stay in the processor's cache
 _MITOCHONDRIAL = frozenset(
     ("pctcountsmt", "percentmito", "percentmt", "pctmt", "pctmito", "mito", "mt", "mitoshare", "mitofraction",
      "mitochondrialshare", "mitochondrialfraction", "percentmitochondrial", "pctcountsmito", "fractionmito",
@@ -26,23 +28,34 @@ def technical_table(
 ) -> pd.DataFrame:
     """How far every factor follows library size, mitochondrial share and batch; one row per factor.
 
-    representation: (n_cells, n_factors), read by columns; library_size: (n_cells,) counts, above zero; mitochondrial:
+    representation: (n_cells, n_factors), read once; library_size: (n_cells,) counts, above zero; mitochondrial:
     (n_cells,) in any unit, NaN where unknown; batches: labels of the cells by column name, missing ones left out.
     Columns: factor, library_size (Pearson r with log library size), mitochondrial (r, NaN unknown), batch (square root
     of the share of the factor's variance that lies between the levels, the largest over the columns, NaN without any),
     batch_column ("" without any), technical (any of them at least 0.5 in size) and reason (words, "" when not). A
     factor or a measurement that does not vary has NaN.
     """
-    depth = np.log(np.asarray(library_size, np.float64))
+    n_cells, n_factors = representation.shape
+    followers = [_Correlation(np.log(np.asarray(library_size, np.float64)), n_factors)]
+    if mitochondrial is not None:
+        followers.append(_Correlation(np.asarray(mitochondrial, np.float64), n_factors))
     codes = {name: labels.astype("category").cat.codes.to_numpy() for name, labels in (batches or {}).items()}
+    levels = {name: _Between(code, n_factors) for name, code in codes.items()}
+    shift = None
+    for cells in cell_chunks(n_cells, n_factors, entries=_BLOCK):
+        block = np.array(representation[cells], np.float64)
+        shift = block.mean(axis=0) if shift is None else shift  # near the mean: squares lose no digits
+        block -= shift
+        whole = _Spread.of(block)
+        for measurement in (*followers, *levels.values()):
+            measurement.add(cells, block, whole)
+    depth, share = (followers[0].result(), followers[-1].result() if len(followers) > 1 else np.full(n_factors, np.nan))
+    parts = {name: level.result() for name, level in levels.items()}
     rows = []
-    for factor in range(representation.shape[1]):
-        values = np.asarray(representation[:, factor], np.float64)
-        share = np.nan if mitochondrial is None else _correlation(values, np.asarray(mitochondrial, np.float64))
-        parts = {name: _between(values, code) for name, code in codes.items()}
-        known = {name: part for name, part in parts.items() if np.isfinite(part)}
+    for factor in range(n_factors):
+        known = {name: float(part[factor]) for name, part in parts.items() if np.isfinite(part[factor])}
         column = max(known, key=known.__getitem__) if known else ""
-        row = (_correlation(values, depth), share, known.get(column, np.nan))
+        row = (float(depth[factor]), float(share[factor]), known.get(column, np.nan))
         reason = _reason(*row, column)
         rows.append((factor, *row, column, bool(reason), reason))
     return pd.DataFrame(rows, columns=list(COLUMNS))
@@ -68,32 +81,88 @@ def mitochondrial_share(
     chosen = np.array([str(gene).lower().startswith("mt-") for gene in gene_names], bool)
     if not chosen.any():
         return None
-    return np.asarray(counts @ chosen.astype(np.float32), np.float64) / np.asarray(library_size, np.float64)
+    wanted, totals = chosen.astype(np.float32), np.empty(counts.shape[0])
+    for cells in cell_chunks(counts.shape[0], counts.nnz // max(counts.shape[0], 1)):
+        bounds = counts.indptr[cells.start : cells.stop + 1]
+        entries, starts = slice(bounds[0], bounds[-1]), (bounds - bounds[0]).astype(counts.indices.dtype)
+        parts = (counts.data[entries], counts.indices[entries], starts)  # views, where counts[cells] would copy
+        totals[cells] = sparse.csr_matrix(parts, shape=(len(starts) - 1, counts.shape[1]), copy=False) @ wanted
+    return totals / np.asarray(library_size, np.float64)
 
 
-def _correlation(x: np.ndarray, y: np.ndarray) -> float:
-    known = np.isfinite(y)
-    if not known.all():
-        x, y = x[known], y[known]
-    if len(x) < 2:
-        return np.nan
-    if np.ptp(x) == 0 or np.ptp(y) == 0:  # asked of the range: a mean's rounding would pass for variance
-        return np.nan
-    x, y = x - x.mean(), y - y.mean()
-    return float(x @ y / np.sqrt((x @ x) * (y @ y)))
+class _Spread:
+    """Number, sums, sums of squares and range of every factor over some cells: what is needed of its variance."""
+
+    def __init__(self, n_factors: int) -> None:
+        self.n, self.sums, self.squares = 0, np.zeros(n_factors), np.zeros(n_factors)
+        self.low, self.high = np.full(n_factors, np.inf), np.full(n_factors, -np.inf)
+
+    @classmethod
+    def of(cls, block: np.ndarray) -> "_Spread":
+        """That of one block, (n, n_factors) float64."""
+        spread = cls(block.shape[1])
+        spread.n, spread.sums = len(block), np.ones(len(block)) @ block
+        spread.squares = np.einsum("nk,nk->k", block, block)
+        spread.low, spread.high = block.min(axis=0, initial=np.inf), block.max(axis=0, initial=-np.inf)
+        return spread
+
+    def add(self, other: "_Spread") -> None:
+        """Take in the cells of another."""
+        self.n, self.sums, self.squares = self.n + other.n, self.sums + other.sums, self.squares + other.squares
+        self.low, self.high = np.minimum(self.low, other.low), np.maximum(self.high, other.high)
+
+    def variation(self) -> np.ndarray:
+        """(n_factors,) sum of squares about the mean; NaN where the factor does not vary or is known of no two cells.
+
+        Asked of the range: a mean's rounding would pass for variance.
+        """
+        varies = (self.high != self.low) & (self.n > 1)
+        return np.where(varies, self.squares - self.sums**2 / max(self.n, 1), np.nan)
 
 
-def _between(values: np.ndarray, codes: np.ndarray) -> float:
-    """Square root of the share of the variance that lies between the levels; a code of -1 is no level."""
-    if (codes < 0).any():
-        values, codes = values[codes >= 0], codes[codes >= 0]
-    if len(values) < 2 or codes.min() == codes.max() or np.ptp(values) == 0:
-        return np.nan
-    values = values - values.mean()
-    cells = np.bincount(codes)
-    sums = np.bincount(codes, weights=values)
-    between, total = (sums**2 / np.maximum(cells, 1)).sum(), values @ values
-    return float(np.sqrt(between / total))
+class _Correlation:
+    """Pearson r of every factor with a measurement (n_cells,), over the cells where that is finite."""
+
+    def __init__(self, values: np.ndarray, n_factors: int) -> None:
+        self.known, self.spread, self.products = np.isfinite(values), _Spread(n_factors), np.zeros(n_factors)
+        some = values[self.known]
+        self.varies = len(some) > 1 and np.ptp(some) > 0
+        # Centred over the known cells and 0 elsewhere, so that products with a factor need no mask.
+        self.values = np.where(self.known, values - (some.mean() if len(some) else 0.0), 0.0)
+
+    def add(self, cells: slice, block: np.ndarray, whole: _Spread) -> None:
+        known = self.known[cells]
+        self.spread.add(whole if known.all() else _Spread.of(block[known]))
+        self.products += self.values[cells] @ block
+
+    def result(self) -> np.ndarray:
+        if not self.varies:
+            return np.full(len(self.products), np.nan)
+        return self.products / np.sqrt(self.spread.variation() * (self.values @ self.values))
+
+
+class _Between:
+    """Square root of the share of every factor's variance that lies between levels; a code of -1 is no level."""
+
+    def __init__(self, codes: np.ndarray, n_factors: int) -> None:
+        self.codes, self.spread = codes, _Spread(n_factors)
+        self.cells = np.bincount(codes[codes >= 0], minlength=1)
+        self.sums = np.zeros((len(self.cells), n_factors))
+
+    def add(self, cells: slice, block: np.ndarray, whole: _Spread) -> None:
+        codes, known = self.codes[cells], self.codes[cells] >= 0
+        if not known.all():
+            codes, block = codes[known], block[known]
+            whole = _Spread.of(block)
+        self.spread.add(whole)
+        parts = (np.ones(len(codes)), codes, np.arange(len(codes) + 1))
+        self.sums += sparse.csc_matrix(parts, shape=(len(self.cells), len(codes))) @ block
+
+    def result(self) -> np.ndarray:
+        if np.count_nonzero(self.cells) < 2:
+            return np.full(self.sums.shape[1], np.nan)
+        means = self.sums / np.maximum(self.cells, 1)[:, None] - self.spread.sums / self.spread.n
+        return np.sqrt(self.cells @ means**2 / self.spread.variation())
 
 
 def _reason(depth: float, mitochondrial: float, batch: float, column: str) -> str:

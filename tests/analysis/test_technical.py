@@ -51,3 +51,31 @@ def test_cell_type_and_condition_are_never_batches():
     """Only what looks like a batch or a donor."""
     names = ("cell_type", "condition", "batch", "donor")
     assert list(batch_labels(pd.DataFrame({name: list("aabb") for name in names}))) == ["batch", "donor"]
+
+
+@pytest.mark.parametrize("shape", [(20_000, 30), (7, 3)])
+def test_blocks_of_cells_agree_with_whole_columns(shape):
+    """Unknown shares and labels, more than one block, a first block far off, a factor that does not vary."""
+    rng = np.random.default_rng(0)
+    z = (rng.normal(size=shape) + 100 * (np.arange(shape[0]) > shape[0] // 2)[:, None]).astype(np.float32)
+    z[:, 1] = 0.1
+    share, codes = rng.uniform(size=shape[0]), rng.integers(0, 4, shape[0])
+    share[::3], depth = np.nan, np.exp(rng.normal(size=shape[0]) + z[:, 0] / 100)
+    labels = pd.Series(codes).where(codes > 0)
+    table = technical_table(z, depth, mitochondrial=share, batches={"lane": labels})
+    known, some, values = ~np.isnan(share), codes > 0, z[:, 0].astype(float)
+    groups = pd.Series(values[some]).groupby(codes[some]).transform("mean")
+    expected = (np.corrcoef(values, np.log(depth))[0, 1], np.corrcoef(values[known], share[known])[0, 1])
+    row = table.loc[0, ["library_size", "mitochondrial", "batch"]].tolist()
+    assert row == pytest.approx([*expected, groups.std(ddof=0) / values[some].std()], rel=1e-9)
+    assert table.loc[1, ["library_size", "mitochondrial", "batch"]].isna().all()
+
+
+def test_shares_of_empty_cells_and_many_blocks(monkeypatch):
+    """Whole-number counts, a cell without entries, blocks of two cells: the same as the dense sum."""
+    whole = np.array([[0, 3, 1], [0, 0, 0], [5, 0, 2], [0, 4, 0], [1, 1, 1]])
+    pieces = lambda n, _: iter([slice(i, min(i + 2, n)) for i in range(0, n, 2)])  # noqa: E731
+    monkeypatch.setattr("ldvae_core.analysis.technical.cell_chunks", pieces)
+    names, none = np.array(["mt-Nd1", "A", "mt-Co1"]), pd.DataFrame(index=range(5))
+    share = mitochondrial_share(none, sparse.csr_matrix(whole), names, np.full(5, 10.0))
+    assert share.tolist() == pytest.approx([0.1, 0, 0.7, 0, 0.2])
