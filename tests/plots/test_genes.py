@@ -35,7 +35,7 @@ def _loadings():
 def test_a_dot_is_as_large_as_its_share_of_cells():
     """Area, not width: a quarter of the cells has half the width."""
     table = groups_of(["Ttr"], ["a", "b"]).assign(share=[0.25, 1.0])
-    sizes = [float(trace.marker.size[0]) for trace in plot_dots(table, unit="u").data]
+    sizes = plot_dots(table, unit="u").data[0].marker.size
     assert sizes == pytest.approx([LARGEST_DOT / 2, LARGEST_DOT])
 
 
@@ -44,7 +44,7 @@ def test_a_clicked_gene_tells_its_position(plot):
     """Dots and squares carry the place of their gene among the modelled ones."""
     figure = plot(groups_of(["Ttr", "Apob"], ["a", "b"]))
     dots = [trace for trace in figure.data if trace.type == "scatter"]
-    assert [int(point[0]) for point in dots[0].customdata] == [5, 6]
+    assert [int(point[0]) for point in dots[0].customdata] == [5, 6, 5, 6]
     assert list(figure.layout.xaxis.ticktext) == ["<i>Ttr</i>", "<i>Apob</i>"]
 
 
