@@ -16,7 +16,7 @@ from ldvae_core.analysis.factors import Factors
 from ldvae_core.analysis.genes import strongest_factors
 from ldvae_core.data.genes import guess_species
 from ldvae_core.data.genesets import LARGEST_FILE, GeneSets, collections, collections_for, load_collection
-from ldvae_core.errors import RunError
+from ldvae_core.errors import RunError, SettingsError
 from ldvae_core.plots.enrichment import MOST_BARS, plot_enrichment
 from ldvae_core.runs.store import OpenRun
 from pages.parts.enrichment_jobs import (
@@ -35,7 +35,7 @@ from pages.parts.pickers import factor_select, segments
 from pages.parts.problems import problem_box, refusals
 from pages.parts.runs import go
 from pages.parts.style import mode
-from pages.parts.text import as_html, plain, show
+from pages.parts.text import as_html, literal, plain, show
 
 METHODS = {"over_representation": "Over-representation", "pre_ranked": "Pre-ranked"}
 ENDS = {"both": "Both ends", "positive": "High end", "negative": "Low end"}
@@ -63,7 +63,11 @@ def show_enrichment(opened: OpenRun, factors: Factors, genes: np.ndarray) -> Non
         end = segments("End", ENDS, key="enrich_end")
         _own_sets(opened)
     found = _sets(key, species, opened)
-    known = background_of(opened.stamp, found.digest, opened, found)
+    try:
+        known = background_of(opened.stamp, found.digest, opened, found)
+    except SettingsError as nothing:  # other names or few genes: no fault of anybody's
+        st.info(" ".join(literal(part, longest=300) for part in (*nothing.problems, nothing.remedy)))
+        return
     _say_what_is_tested(found, known, method)
     name = enrichment_id(factors, found, method)  # type: ignore[arg-type]
     table = kept_result(opened, name)
