@@ -45,7 +45,7 @@ _CSS = """
 [data-testid=stCaptionContainer] {{ opacity: 1; color: {quiet}; }}
 [data-testid=stCaptionContainer] p {{ color: inherit; }}
 [data-testid=stSliderThumbValue] p {{ color: {accent}; }}
-[data-testid=stCode] .token {{ color: inherit; }}
+[data-testid=stCode] .token {{ color: {ink} !important; }}
 .gpe-file {{ font-size: .88rem; min-width: 4.2rem; }}
 .gpe-files {{ white-space: nowrap; }}
 .gpe-save {{ font: inherit; font-size: .88rem; color: {ink}; background: transparent; border: 1px solid {lines};
