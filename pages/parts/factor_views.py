@@ -30,8 +30,7 @@ HOW_PAIR = (
     "**Left:** every cell, placed by its position on two factors; darker is more cells (to the power 0.25, so that "
     "single cells show too). **Right:** every gene, placed by how strongly it loads on the same two factors: "
     "natural-log change of its share of a cell's molecules per standard deviation of the factor. A cell far to the "
-    "right is rich in the genes far to the right. Sign and order of factors are arbitrary; both ends count. The camera "
-    "saves SVG."
+    "right is rich in the genes far to the right. Sign and order of factors are arbitrary; both ends count."
 )
 HOW_USAGE = " Here factors are shares: at least 0, and they sum to 1 in every cell, so axes start at 0."
 HOW_RANKED = (

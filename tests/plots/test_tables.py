@@ -37,10 +37,11 @@ def test_types_are_sorted_by_the_factor_they_follow(association):
 
 
 def test_a_clicked_cell_of_the_table_tells_factor_and_type(association):
-    """The invisible targets carry factor (from 0) and type, row by row as the picture shows them."""
+    """The invisible targets carry factor (from 0), type, correlation, AUC and cells, row by row as they are shown."""
     figure = plot_association(association)
     targets = figure.data[-1]
-    assert [list(row[:2]) for row in targets.customdata[:3]] == [[0, "b"], [1, "b"], [2, "b"]]
+    shown = [[0, "b", "0.8", "0.9", "40"], [1, "b", "0", "0.5", "40"], [2, "b", "0.1", "0.55", "40"]]
+    assert [list(row) for row in targets.customdata[:3]] == shown
     assert targets.marker.opacity == 0
 
 
