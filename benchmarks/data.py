@@ -7,10 +7,6 @@ from typing import NamedTuple
 import numpy as np
 from scipy import sparse
 
-from ldvae_core.data.prepare import DataChoices, prepare
-from ldvae_core.data.read import read_counts
-from ldvae_core.data.split import split_cells
-
 
 class Study(NamedTuple):
     """A file, and the model sizes that the published comparisons used for it."""
@@ -39,6 +35,10 @@ class Prepared(NamedTuple):
 
 def open_study(folder: Path, study: Study, *, n_genes: int | None = None, selection: str = "seurat_v3") -> Prepared:
     """Read one study from the folder that holds the files, choose genes, and split the cells with seed 0."""
+    from ldvae_core.data.prepare import DataChoices, prepare  # load what a training on prepared counts does not need
+    from ldvae_core.data.read import read_counts
+    from ldvae_core.data.split import split_cells
+
     with tempfile.TemporaryDirectory() as scratch:
         whole = read_counts(folder / study.file, Path(scratch) / "counts")
         chosen = prepare(whole, DataChoices(gene_selection=selection, n_genes=n_genes or study.n_genes))

@@ -7,8 +7,6 @@ from typing import NamedTuple
 
 import numpy as np
 from scipy import sparse
-from scipy.special import log_softmax
-from scipy.stats import nbinom
 
 CELLS_AT_A_TIME = 256
 
@@ -24,6 +22,9 @@ class Fitted(NamedTuple):
 
 def held_out_error(counts: sparse.csr_matrix, cells: np.ndarray, fitted: Fitted) -> float:
     """Mean over `cells` of -log NB(x) at the posterior mean of z, nats per cell, by scipy.stats."""
+    from scipy.special import log_softmax
+    from scipy.stats import nbinom  # takes a second to load, which neither program's start-up should be charged with
+
     total = 0.0
     for first in range(0, len(cells), CELLS_AT_A_TIME):
         chosen = cells[first : first + CELLS_AT_A_TIME]

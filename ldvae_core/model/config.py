@@ -30,6 +30,7 @@ FIRST_PASS_UPDATES = 6250  # the paper's "1 million / cells" epochs at minibatch
 THOROUGH = 8  # times as many for a run to publish
 REFERENCE_MINIBATCH = 128  # the minibatch size that the notebooks' learning rate of 7e-3 belongs to
 REFERENCE_RATE = 7e-3
+SHORT_RATE = 3e-2  # that a run of few updates may take
 LARGEST_MINIBATCH = 4096  # that is ever chosen unasked
 
 
@@ -116,7 +117,7 @@ class TrainingConfig:
 
     n_epochs: int | None = None  # None: the rule of thumb, default_epochs
     minibatch_size: int | None = None  # None: 128; on a GPU more where that leaves enough updates, minibatch_for
-    learning_rate: float | None = None  # None: 7e-3 at minibatch 128, growing with its square root
+    learning_rate: float | None = None  # None: 7e-3 for a first pass at minibatch 128, see rate_for
     kl_warmup: float = 1 / 3  # share of the run after which the KL weight has risen to 1
     validation_share: float = 0.1  # cells that choose when to stop
     test_share: float = 0.1  # cells that nothing but the final figures touch
@@ -157,11 +158,17 @@ class TrainingConfig:
             ]
         )
 
-    def rate_for(self, minibatch_size: int) -> float:
-        """The learning rate at the top of the schedule: as asked for, else growing with the root of the minibatch."""
+    def rate_for(self, minibatch_size: int, n_updates: int = FIRST_PASS_UPDATES) -> float:
+        """The learning rate at the top of the schedule: as asked for, else by a rule.
+
+        It grows with the root of the minibatch. A run shorter than a first pass takes longer steps, by the root of how
+        much shorter it is, up to 0.03: it then comes as far in a third to a half of the updates.
+        """
         if self.learning_rate is not None:
             return self.learning_rate
-        return REFERENCE_RATE * math.sqrt(minibatch_size / REFERENCE_MINIBATCH)
+        rate = REFERENCE_RATE * math.sqrt(minibatch_size / REFERENCE_MINIBATCH)
+        hurried = rate * math.sqrt(max(1.0, FIRST_PASS_UPDATES / n_updates))
+        return max(rate, min(hurried, SHORT_RATE))
 
     def epochs_for(self, n_train: int) -> int:
         """Epochs of a run on n_train training cells: what was asked for, else the rule of thumb."""

@@ -69,8 +69,9 @@ class Encoder(nn.Module):
         """inputs (cells, inputs) -> mean and log-variance, each (cells, outputs). The generator draws the dropout."""
         hidden = self.norm(self.hidden(inputs)).relu()  # (cells, hidden)
         if self.training and self.dropout:
-            kept = torch.rand(hidden.shape, generator=generator, device=hidden.device) >= self.dropout
-            hidden = hidden * kept / (1 - self.dropout)
+            bits, chances = dropout_bits(hidden.shape, hidden.device)
+            draw_dropout(bits, generator)
+            hidden = hidden * (chances >= dropout_bound(self.dropout)) / (1 - self.dropout)
         mean, log_variance = self.outputs(hidden).chunk(2, dim=-1)  # 2 x (cells, outputs)
         return mean, log_variance.clamp(-15.0, 15.0)  # beyond, exp() leaves single precision
 
@@ -164,6 +165,12 @@ class LDVAE(nn.Module):
             self.library_encoder = Encoder(config.n_genes + n_levels, 1, config, generator)
         self.log_library_prior = start.log_library
 
+    def set_dropout(self, *, on: bool) -> None:
+        """Switch the encoders' dropout in training mode."""
+        for module in self.children():
+            if isinstance(module, Encoder):
+                module.dropout = self.config.dropout if on else 0.0
+
     def bounded_log_theta(self, covariates: Tensor | None = None) -> Tensor:
         """log inverse dispersion within the bounds of config.py: (genes,), of an average level.
 
@@ -242,6 +249,22 @@ def linear(n_inputs: int, n_outputs: int, generator: Generator) -> nn.Linear:
         for parameter in (layer.weight, layer.bias):
             parameter.uniform_(-bound, bound, generator=generator)
     return layer
+
+
+def dropout_bits(shape: tuple[int, ...], device: torch.device | str = "cpu") -> tuple[Tensor, Tensor]:
+    """Room for one draw of 16 bits per unit: 64 bits at a time, as draw_dropout() fills them, and the draws (shape)."""
+    bits = torch.empty(-(-math.prod(shape) // 4), dtype=torch.int64, device=device)
+    return bits, bits.view(torch.int16)[: math.prod(shape)].view(shape)
+
+
+def draw_dropout(bits: Tensor, generator: Generator | None) -> None:
+    """Fill the room of dropout_bits(); every draw is a whole number from -32,768 to 32,767."""
+    bits.random_(-(2**63), None, generator=generator)
+
+
+def dropout_bound(dropout: float) -> int:
+    """Draws below it silence their unit."""
+    return round(dropout * 2**16) - 2**15
 
 
 def draw(mean: Tensor, log_variance: Tensor, generator: Generator | None) -> Tensor:

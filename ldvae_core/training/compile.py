@@ -5,6 +5,7 @@ later run starts at once.
 """
 
 import logging
+from itertools import product
 
 import numpy as np
 import torch
@@ -16,10 +17,10 @@ from ldvae_core.training.loop import Trainer
 
 
 def compile_training_step() -> None:
-    """Train a few cells for one epoch, with small counts and with counts that need 32 bits."""
+    """Train a few cells for one epoch: with few counts and with many, with small ones and with some of 32 bits."""
     torch.set_num_threads(1)
-    planted = plant_programs(n_cells=100, n_genes=30, n_factors=2, seed=0)
-    for largest in (0, 2**15):
+    for depth, largest in product((30.0, 3000.0), (0, 2**15)):
+        planted = plant_programs(n_cells=100, n_genes=200, n_factors=2, depth=depth, seed=0)
         counts = planted.counts.counts.copy()
         counts.data[0] += largest
         Trainer(
@@ -27,7 +28,7 @@ def compile_training_step() -> None:
             np.asarray(counts.sum(axis=1), dtype=np.float64).ravel(),
             split_cells(100, seed=0),
             np.zeros((100, 0)),
-            model_config=ModelConfig(30, n_factors=2),
+            model_config=ModelConfig(counts.shape[1], n_factors=2),
             training_config=TrainingConfig(n_epochs=1),
             device=torch.device("cpu"),
         ).train()

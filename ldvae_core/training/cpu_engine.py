@@ -21,6 +21,7 @@ The parameters are views of one flat array, so that Adam is one loop. Equal to t
 whole runs: tests/training/test_engines.py. The loops are in kernels.py; their draws are the plain path's draws.
 """
 
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -29,36 +30,53 @@ import torch
 from torch import Tensor
 
 from ldvae_core.model.config import ModelConfig, TrainingConfig
-from ldvae_core.model.ldvae import LDVAE, NORM_EPSILON, NORM_MOMENTUM, moments
+from ldvae_core.model.ldvae import (
+    LDVAE,
+    NORM_EPSILON,
+    NORM_MOMENTUM,
+    draw_dropout,
+    dropout_bits,
+    dropout_bound,
+    moments,
+)
+from ldvae_core.model.likelihood import MAX_THETA, MIN_THETA
 from ldvae_core.training import kernels
 from ldvae_core.training.fused import RisingFactorials
 from ldvae_core.training.minibatches import MinibatchSource
 
 LIMIT = 15.0  # of a log-variance, as in the Encoder
+THETA_BOUNDS = (math.log(MIN_THETA), math.log(MAX_THETA))  # of log theta, as in the model
+MOST_DENSE_BYTES = 2**28  # counts that are often not zero are held dense up to this size: hardly larger than sparse
+MOST_INPUT_BYTES = 2**27  # and so are their logarithms
 
 
 class _Room:
     """Arrays for minibatches of one size, made once: torch and numpy see the same memory."""
 
-    def __init__(self, n: int, config: ModelConfig, has_many_counts: bool) -> None:
+    def __init__(self, n: int, config: ModelConfig, *, inputs: bool, counts: np.dtype | None) -> None:
         shapes = {
-            "uniform": (n, config.n_hidden if config.dropout else 0),
-            "inputs": (n, config.n_genes if has_many_counts else 0),
+            "inputs": (n, config.n_genes if inputs else 0),
             "sums": (n, config.n_hidden),
             "hidden": (n, config.n_hidden),
             "d_hidden": (n, config.n_hidden),
             "noise": (n, config.n_factors),
+            "sd": (n, config.n_factors),
             "z": (n, config.n_factors),
-            "d_z": (n, config.n_factors),
+            "d_z": (config.n_factors, n),  # transposed
             "posterior": (n, 2 * config.n_factors),
             "d_posterior": (n, 2 * config.n_factors),
             "logits": (n, config.n_genes),
             "centre": (config.n_hidden,),
             "inverse_sd": (config.n_hidden,),
+            "log_theta": (config.n_genes,),
             "d_intercept": (config.n_genes,),
             "d_log_theta": (config.n_genes,),
         }
         self.tensor = {name: torch.zeros(shape) for name, shape in shapes.items()}
+        self.tensor["d_z"] = self.tensor["d_z"].T
+        self.bits, self.tensor["chances"] = dropout_bits((n, config.n_hidden))
+        self.counts = None if counts is None else np.empty((n, config.n_genes), counts)
+        self.order = np.arange(n)
         self.array = {name: value.numpy() for name, value in self.tensor.items()}
 
     def arrays(self, *names: str) -> list[np.ndarray]:
@@ -91,17 +109,24 @@ class CpuEngine:
             self.parameters[name].data = home
         self.gradient, self.mean, self.square = self._by_name(flat[1]), flat[2], flat[3]
         self._pieces = self._by_decay([part.numpy() for part in flat])
-        # numpy's views of what the kernels read and write; a matrix's view is its transpose, in order of memory
-        self._value = {name: _in_memory_order(value.detach()) for name, value in model.named_parameters()}
-        self._gradient = {name: _in_memory_order(value) for name, value in self.gradient.items()}
-        norm = model.encoder.norm
-        self._running = (norm.running_mean.numpy(), norm.running_var.numpy())
+        # what torch and the kernels read and write, without autograd: a matrix lies here as its transpose, as in memory
+        self._tensor = {name: _in_memory_order(value.detach()) for name, value in model.named_parameters()}
+        self._d_tensor = {name: _in_memory_order(value) for name, value in self.gradient.items()}
+        self._value = {name: value.numpy() for name, value in self._tensor.items()}
+        self._gradient = {name: value.numpy() for name, value in self._d_tensor.items()}
+        self._norm = model.encoder.norm
+        self._running = (self._norm.running_mean.numpy(), self._norm.running_var.numpy())
+        self._dropout, self._simplex = model.config.dropout, model.config.prior == "logistic_normal"
         self._tables, self._validation_tables = _tables(rising), _tables(rising_validation)
         largest = int(source.values.max()) if len(source.values) else 0
         self.log1p = np.log1p(np.arange(largest + 1)).astype(np.float32)
         self.counts = (source.starts.numpy(), source.genes.numpy(), source.values.numpy())
         self.library_size = (source.library_size.numpy(), float(source.library_size.max()))
         self._has_many_counts = len(source.values) > kernels.MANY * source.n_cells * source.n_genes
+        size = source.n_cells * source.n_genes
+        many, width = self._has_many_counts, self.counts[2].itemsize
+        self._dense = self._all_counts() if many and size * width <= MOST_DENSE_BYTES else None
+        self._inputs = self._all_inputs() if self._dense is not None and size * 4 <= MOST_INPUT_BYTES else None
         self._rooms: dict[int, _Room] = {}
 
     def slices(self, order: np.ndarray, size: int) -> Iterator[np.ndarray]:
@@ -109,31 +134,32 @@ class CpuEngine:
         for first in range(0, len(order), size):
             yield order[first : first + size]
 
-    def step(self, cells: np.ndarray, kl_weight: float, rate: float) -> np.ndarray:
+    def step(self, cells: np.ndarray, kl_weight: float, rate: float, *, dropout: bool = True) -> np.ndarray:
         """One step of Adam; returns mean reconstruction error and mean KL of this minibatch, nats per cell."""
-        figures = self.gradients(cells, kl_weight)
+        figures = self.gradients(cells, kl_weight, dropout=dropout)
         self.steps += 1
         for pieces, decay in self._pieces:
             kernels.adam(*pieces, self.steps, rate, self.config.adam_epsilon, decay)
         return figures
 
     @torch.no_grad()
-    def gradients(self, cells: np.ndarray, kl_weight: float) -> np.ndarray:
+    def gradients(self, cells: np.ndarray, kl_weight: float, *, dropout: bool = True) -> np.ndarray:
         """Fill self.gradient with the gradient of the mean loss; returns mean error and mean KL."""
-        n, room = len(cells), self._room(len(cells))
-        self.model.train()
+        n, room, dropped = len(cells), self._room(len(cells)), self._dropout if dropout else 0.0
+        if not self.model.training:
+            self.model.train()
         covariates = self._covariates(cells)
         self._hidden_sums(room, cells, covariates)
-        if self.model.config.dropout:
-            room.tensor["uniform"].uniform_(generator=self.generator)
+        if dropped:
+            draw_dropout(room.bits, self.generator)
         room.tensor["noise"].normal_(generator=self.generator)
         kernels.column_moments(
             room.array["sums"], NORM_EPSILON, NORM_MOMENTUM, *room.arrays("centre", "inverse_sd"), *self._running
         )
-        self.model.encoder.norm.num_batches_tracked += 1
-        kl = self._sample(room, room.arrays("centre", "inverse_sd"), dropout=self.model.config.dropout)
+        self._norm.num_batches_tracked += 1
+        kl = self._sample(room, room.arrays("centre", "inverse_sd"), dropout=dropped)
         error = self._decode(room, cells, covariates)
-        self._encoder_gradient(room, cells, covariates, kl_weight)
+        self._encoder_gradient(room, cells, covariates, kl_weight, dropout=dropped)
         return np.array([error / n, kl / n])
 
     @torch.no_grad()
@@ -164,8 +190,24 @@ class CpuEngine:
 
     def _room(self, n: int) -> _Room:
         if n not in self._rooms:
-            self._rooms[n] = _Room(n, self.model.config, self._has_many_counts)
+            gathered = self._has_many_counts and self._dense is None
+            counts = self.counts[2].dtype if gathered else None
+            self._rooms[n] = _Room(n, self.model.config, inputs=self._has_many_counts, counts=counts)
         return self._rooms[n]
+
+    def _all_counts(self) -> np.ndarray:
+        dense = np.empty((self.source.n_cells, self.source.n_genes), self.counts[2].dtype)
+        kernels.make_dense(*self.counts, np.arange(self.source.n_cells), dense)
+        return dense
+
+    def _all_inputs(self) -> np.ndarray:
+        inputs = np.empty(self._dense.shape, np.float32)
+        kernels.fill_inputs(self._dense, np.arange(len(inputs)), inputs)
+        return inputs
+
+    def _rows(self, room: _Room, cells: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Dense counts, and which of their rows are those of the cells."""
+        return (room.counts, room.order) if self._dense is None else (self._dense, cells)
 
     def _covariates(self, cells: np.ndarray) -> Tensor | None:
         """The design of these cells (n, levels), None without covariates."""
@@ -173,36 +215,43 @@ class CpuEngine:
 
     def _hidden_sums(self, room: _Room, cells: np.ndarray, covariates: Tensor | None) -> None:
         """The encoder's first layer, (n, hidden)."""
-        weight, bias = self._value["encoder.hidden.weight"], self._value["encoder.hidden.bias"]
+        weight, n_genes = self._tensor["encoder.hidden.weight"], self.source.n_genes
         if self._has_many_counts:
-            kernels.fill_inputs(*self.counts, cells, self.log1p, room.array["inputs"])
-            of_genes = torch.from_numpy(weight[: self.source.n_genes])
-            torch.addmm(torch.from_numpy(bias), room.tensor["inputs"], of_genes, out=room.tensor["sums"])
+            self._fill_inputs(room, cells)
+            bias = self._tensor["encoder.hidden.bias"]
+            torch.addmm(bias, room.tensor["inputs"], weight[:n_genes], out=room.tensor["sums"])
         else:
-            kernels.hidden_sums(*self.counts, cells, self.log1p, weight, bias, room.array["sums"])
+            of_layer = self._value["encoder.hidden.weight"], self._value["encoder.hidden.bias"]
+            kernels.hidden_sums(*self.counts, cells, self.log1p, *of_layer, room.array["sums"])
         if covariates is not None:
-            room.tensor["sums"].addmm_(covariates, torch.from_numpy(weight[self.source.n_genes :]))
+            room.tensor["sums"].addmm_(covariates, weight[n_genes:])
+
+    def _fill_inputs(self, room: _Room, cells: np.ndarray) -> None:
+        """log1p of the counts of these cells, (n, genes)."""
+        if self._inputs is not None:
+            np.take(self._inputs, cells, axis=0, out=room.array["inputs"], mode="clip")
+            return
+        if self._dense is None:
+            kernels.make_dense(*self.counts, cells, room.counts)
+        kernels.fill_inputs(*self._rows(room, cells), room.array["inputs"])
 
     def _sample(self, room: _Room, norm: list[np.ndarray], *, dropout: float) -> float:
         """From hidden sums to z; norm: mean and inverse standard deviation of the sums. Returns the summed KL."""
-        sums, uniform, hidden = room.arrays("sums", "uniform", "hidden")
+        sums, chances, hidden = room.arrays("sums", "chances", "hidden")
         gain, shift = self._value["encoder.norm.weight"], self._value["encoder.norm.bias"]
-        kernels.norm_and_relu(sums, gain, shift, *norm, uniform, dropout, hidden)
-        outputs, posterior = self.model.encoder.outputs, room.tensor["posterior"]
-        torch.addmm(outputs.bias, room.tensor["hidden"], outputs.weight.T, out=posterior)
-        return kernels.sample(*room.arrays("posterior", "noise"), LIMIT, self._simplex, room.array["z"])
-
-    @property
-    def _simplex(self) -> bool:
-        return self.model.config.prior == "logistic_normal"
+        kernels.norm_and_relu(sums, gain, shift, *norm, chances, dropout, dropout_bound(dropout), hidden)
+        bias, weight = self._tensor["encoder.outputs.bias"], self._tensor["encoder.outputs.weight"]
+        torch.addmm(bias, room.tensor["hidden"], weight, out=room.tensor["posterior"])
+        return kernels.sample(*room.arrays("posterior", "noise"), LIMIT, self._simplex, *room.arrays("sd", "z"))
 
     def _decode(self, room: _Room, cells: np.ndarray, covariates: Tensor | None) -> float:
         """Summed reconstruction error; the gradients of the decoder, and room's d_z, are filled in."""
         decoder, gradient, z, n = self.model.decoder, self.gradient, room.tensor["z"], len(cells)
-        weight, intercept = decoder.loadings.detach().T, decoder.intercept.detach()  # (factors, genes), (genes,)
-        d_weight = gradient["decoder.loadings"].T
+        weight, intercept = self._tensor["decoder.loadings"], self._tensor["decoder.intercept"]  # (factors, genes)
+        d_weight = self._d_tensor["decoder.loadings"]
         if not decoder.batch_norm:
             error = self._reconstruct(room, cells, covariates, weight, intercept, self._tables)
+            torch.mm(weight, room.tensor["logits"].T, out=room.tensor["d_z"].T)
             torch.mm(z.T, room.tensor["logits"], out=d_weight)
         else:
             decoder.follow(z)
@@ -218,11 +267,12 @@ class CpuEngine:
             d_variance = -0.5 * d_scale * scale / variance
             torch.mul(d_scale, variance.rsqrt(), out=gradient["decoder.gain"])
             through_moments = (z - mean) @ ((weight * d_variance) @ weight.T) * (2.0 / n) - weight @ scaled / n
+            torch.mm(folded, room.tensor["logits"].T, out=room.tensor["d_z"].T)
             room.tensor["d_z"].add_(through_moments)
             d_weight.copy_(d_folded * scale - torch.outer(mean, scaled) + 2.0 * d_variance * spread)
         if decoder.has_intercept:
-            gradient["decoder.intercept"].copy_(room.tensor["d_intercept"])
-        gradient["log_theta"].copy_(room.tensor["d_log_theta"])
+            self._gradient["decoder.intercept"][:] = room.array["d_intercept"]
+        self._gradient["log_theta"][:] = room.array["d_log_theta"]
         if covariates is not None:
             parts = (covariates.T @ room.tensor["logits"]).split(decoder.level_counts)  # effects are centred
             gradient["decoder.covariate_loadings"].T.copy_(torch.cat([part - part.mean(dim=0) for part in parts]))
@@ -237,44 +287,47 @@ class CpuEngine:
         intercept: Tensor,
         tables: tuple[Any, ...],
     ) -> float:
-        """Summed error; in room the gradient of its mean: in the logits, in z, the intercept and log theta."""
+        """Summed error; in room the gradient of its mean: in the logits, the intercept and log theta."""
         torch.addmm(intercept, room.tensor["z"], loadings, out=room.tensor["logits"])
         if covariates is not None:
             room.tensor["logits"].addmm_(covariates, self.model.decoder.centred_covariates().T)
-        log_theta = self.model.bounded_log_theta().detach()
-        gradients = room.arrays("d_z", "d_intercept", "d_log_theta")
-        error = kernels.reconstruct(
-            *self.counts,
-            cells,
-            *self.library_size,
-            room.array["logits"],
-            loadings.numpy(),
-            log_theta.numpy(),
-            *gradients,
-        )
-        error -= len(cells) * kernels.interpolate(log_theta.numpy(), *tables, gradients[-1])
-        room.tensor["d_log_theta"].masked_fill_(log_theta != self.model.log_theta, 0.0)  # at a bound
-        return error
-
-    def _encoder_gradient(self, room: _Room, cells: np.ndarray, covariates: Tensor | None, kl_weight: float) -> None:
-        encoder, gradient, n_genes = self.model.encoder, self.gradient, self.source.n_genes
-        z, d_z, d_posterior, hidden = room.arrays("z", "d_z", "d_posterior", "hidden")
-        latent = (*room.arrays("posterior", "noise"), LIMIT, self._simplex)
-        kernels.sample_gradient(*latent, z, d_z, kl_weight, d_posterior)
-        torch.mm(room.tensor["hidden"].T, room.tensor["d_posterior"], out=gradient["encoder.outputs.weight"].T)
-        torch.sum(room.tensor["d_posterior"], dim=0, out=gradient["encoder.outputs.bias"])
-        torch.mm(room.tensor["d_posterior"], encoder.outputs.weight, out=room.tensor["d_hidden"])
-        d_sums = room.array["d_hidden"]  # becomes the gradient of the sums; that of their bias is 0 under batch norm
-        norm = (self._value["encoder.norm.weight"], room.array["inverse_sd"], encoder.dropout)
-        d_norm = (self._gradient["encoder.norm.weight"], self._gradient["encoder.norm.bias"])
-        kernels.norm_and_relu_gradient(d_sums, hidden, room.array["sums"], *norm, *d_norm)
-        d_weight = self._gradient["encoder.hidden.weight"]  # (inputs, hidden)
+        log_theta, bounded = self._value["log_theta"], room.array["log_theta"]
+        kernels.bound(log_theta, *THETA_BOUNDS, bounded)
+        of_logits = (room.array["logits"], bounded, *room.arrays("d_intercept", "d_log_theta"))
         if self._has_many_counts:
-            torch.mm(room.tensor["inputs"].T, room.tensor["d_hidden"], out=torch.from_numpy(d_weight[:n_genes]))
+            error = kernels.reconstruct_many(*self._rows(room, cells), cells, self.library_size[0], *of_logits)
         else:
-            kernels.hidden_weight_gradient(*self.counts, cells, self.log1p, d_sums, d_weight[:n_genes])
+            error = kernels.reconstruct(*self.counts, cells, *self.library_size, *of_logits)
+        return error - len(cells) * kernels.interpolate(log_theta, bounded, *tables, room.array["d_log_theta"])
+
+    def _encoder_gradient(
+        self, room: _Room, cells: np.ndarray, covariates: Tensor | None, kl_weight: float, *, dropout: float
+    ) -> None:
+        n_genes, d_hidden = self.source.n_genes, room.tensor["d_hidden"]
+        d_bias, d_sums = self._gradient["encoder.outputs.bias"], room.array["d_hidden"]
+        kernels.sample_gradient(
+            *room.arrays("posterior", "noise", "sd", "z", "d_z"),
+            LIMIT,
+            self._simplex,
+            kl_weight,
+            *room.arrays("d_posterior"),
+            d_bias,
+        )
+        d_posterior, weight = room.tensor["d_posterior"], self._tensor["encoder.outputs.weight"]  # (hidden, outputs)
+        torch.mm(room.tensor["hidden"].T, d_posterior, out=self._d_tensor["encoder.outputs.weight"])
+        torch.mm(d_posterior, weight.T, out=d_hidden)
+        # d_hidden becomes the gradient of the sums; that of their bias is 0 under batch norm
+        norm = (self._value["encoder.norm.weight"], room.array["inverse_sd"], dropout)
+        d_norm = (self._gradient["encoder.norm.weight"], self._gradient["encoder.norm.bias"])
+        kernels.norm_and_relu_gradient(d_sums, *room.arrays("hidden", "sums"), *norm, *d_norm)
+        d_weight = self._d_tensor["encoder.hidden.weight"]  # (inputs, hidden)
+        if self._has_many_counts:
+            torch.mm(room.tensor["inputs"].T, d_hidden, out=d_weight[:n_genes])
+        else:
+            d_of_genes = self._gradient["encoder.hidden.weight"][:n_genes]
+            kernels.hidden_weight_gradient(*self.counts, cells, self.log1p, d_sums, d_of_genes)
         if covariates is not None:
-            torch.mm(covariates.T, room.tensor["d_hidden"], out=gradient["encoder.hidden.weight"].T[n_genes:])
+            torch.mm(covariates.T, d_hidden, out=d_weight[n_genes:])
 
     def state(self) -> dict[str, Any]:
         """Adam's moments by parameter name, and its number of steps."""
@@ -304,10 +357,11 @@ def _shaped(piece: Tensor, value: Tensor) -> Tensor:
     return piece.view(value.T.shape).T if value.ndim == 2 else piece.view(value.shape)
 
 
-def _in_memory_order(value: Tensor) -> np.ndarray:
-    return (value.T if value.ndim == 2 else value).numpy()
+def _in_memory_order(value: Tensor) -> Tensor:
+    return value.T if value.ndim == 2 else value
 
 
 def _tables(rising: RisingFactorials) -> tuple[Any, ...]:
     table = torch.stack([rising.values, rising.slopes], dim=2).transpose(0, 1)  # (genes, grid, 2)
-    return rising.low, rising.step, table.contiguous().numpy()
+    n_genes = len(table)
+    return rising.low, rising.step, table.contiguous().numpy(), np.full(n_genes, -1), np.empty((n_genes, 4))

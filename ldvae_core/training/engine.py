@@ -25,8 +25,11 @@ class Engine(Protocol):
     def slices(self, order: np.ndarray, size: int) -> Iterable[Any]:
         """Indices of cells, `size` at a time."""
 
-    def step(self, cells: Any, kl_weight: float, rate: float) -> Any:
-        """One step of Adam; returns mean reconstruction error and mean KL of this minibatch, two numbers."""
+    def step(self, cells: Any, kl_weight: float, rate: float, *, dropout: bool = True) -> Any:
+        """One step of Adam, with the model's dropout or without.
+
+        Returns mean reconstruction error and mean KL of this minibatch, two numbers.
+        """
 
     def evaluate(self, cells: np.ndarray, size: int, generator: torch.Generator) -> tuple[float, float]:
         """Mean reconstruction error and KL of `cells` in evaluation mode, nats per cell, one draw of z a cell."""
@@ -68,9 +71,10 @@ class TorchEngine:
         """Indices on the device, `size` at a time."""
         return self.source.slices(order, size)
 
-    def step(self, cells: Cells, kl_weight: float, rate: float) -> Tensor:
+    def step(self, cells: Cells, kl_weight: float, rate: float, *, dropout: bool = True) -> Tensor:
         """One step of Adam; returns mean reconstruction error and mean KL, still on the device."""
         self.model.train()
+        self.model.set_dropout(on=dropout)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         terms = self.terms(self.source.gather(cells))

@@ -1,10 +1,10 @@
 """The loops of the fast path on processors, compiled by numba: plain arithmetic on arrays, no model, no state.
 
 The mathematics stands at the head of cpu_engine.py, which strings these loops together. Everything is in single
-precision but sums over cells. Two habits make them fast. Counts stay sparse: the encoder's first layer touches only
-genes with molecules, four at a time. And per-entry loops hold nothing that keeps the compiler from working on eight
-numbers at once: exp() is a polynomial, and no logarithm is taken per entry, because a sum of logarithms is the
-logarithm of a product.
+precision but sums over cells. Two habits make them fast. Few counts stay sparse: the encoder's first layer touches only
+genes with molecules, four at a time, and no logarithm is taken per entry, because a sum of logarithms is the logarithm
+of a product. And loops over all genes hold nothing that keeps the compiler from working on eight numbers at once:
+exp() and log() are polynomials, and where many counts are not zero they are read in place, from dense rows.
 """
 
 import math
@@ -16,7 +16,8 @@ from numba import njit
 
 FLOAT, INT = np.float32, np.int32
 REORDER = {"contract", "arcp", "nsz", "afn", "reassoc"}  # sums may be taken eight at a time; NaN and infinity stay
-MANY = 0.25  # share of genes with counts, above which walking through all genes at once is faster
+MANY = 0.25  # share of entries with counts, above which walking through all genes at once is faster
+CELLS_A_SUM = 128  # sums in single precision are taken over so many cells at most
 LOWEST_EXPONENT = -87.0  # exp() of less is no normal number
 
 
@@ -41,11 +42,16 @@ def _exp(x: float) -> float:
 
 
 @_compiled(fastmath={"contract", "nsz"}, inline="always")
-def _log(x: float) -> float:
-    """log(x) for normal x > 0 to 2 units in the last place: exponent, and a polynomial of the rest (Cephes' scheme)."""
-    bits = INT(FLOAT(x).view(INT) + INT(0x3F800000 - 0x3F3504F3))
-    n = FLOAT(INT((bits >> INT(23)) - INT(127)))
-    r = INT((bits & INT(0x007FFFFF)) + INT(0x3F3504F3)).view(FLOAT) - FLOAT(1)
+def _log1p(x: float) -> float:
+    """log(1 + x) for x >= 0 to 3 units in the last place: exponent, and a polynomial of the rest (Cephes' scheme).
+
+    Below the square root of 2 the rest is x itself, of which nothing is lost in 1 + x.
+    """
+    bits = INT(FLOAT(FLOAT(1) + x).view(INT) + INT(0x3F800000 - 0x3F3504F3))
+    power = INT((bits >> INT(23)) - INT(127))
+    n = FLOAT(power)
+    rest = INT((bits & INT(0x007FFFFF)) + INT(0x3F3504F3)).view(FLOAT) - FLOAT(1)
+    r = x if power == 0 else rest
     square = r * r
     p = FLOAT(7.0376836292e-2)
     p = p * r + FLOAT(-1.1514610310e-1)
@@ -62,10 +68,15 @@ def _log(x: float) -> float:
 
 @_compiled(fastmath={"nnan", "nsz"})
 def _top(row: np.ndarray) -> float:
-    top = row[0]
-    for g in range(row.shape[0]):
-        top = max(top, row[g])
-    return top
+    """The largest number of a row, kept in four places: no comparison waits for the one before it."""
+    a = b = c = d = row[0]
+    quarter = row.shape[0] // 4
+    for g in range(quarter):
+        a, b = max(a, row[g]), max(b, row[quarter + g])
+        c, d = max(c, row[2 * quarter + g]), max(d, row[3 * quarter + g])
+    for g in range(4 * quarter, row.shape[0]):
+        a = max(a, row[g])
+    return max(max(a, b), max(c, d))
 
 
 @_compiled(fastmath=REORDER)
@@ -101,8 +112,9 @@ def _product_with_counts(row: np.ndarray, top: float, log_theta: np.ndarray, cou
     """Sums over genes of x (logit - top - log theta), and of x."""
     total, molecules = FLOAT(0), FLOAT(0)
     for g in range(row.shape[0]):
-        total += counts[g] * (row[g] - top - log_theta[g])
-        molecules += counts[g]
+        x = FLOAT(counts[g])
+        total += x * (row[g] - top - log_theta[g])
+        molecules += x
     return total, molecules
 
 
@@ -113,23 +125,23 @@ def _residuals_of_counts(
     inverse_theta: np.ndarray,
     counts: np.ndarray,
     residual: np.ndarray,
-    product: np.ndarray,
+    log_sums: np.ndarray,
 ) -> tuple[float, float]:
-    """The same with counts (genes,) of a cell that has many: residual <- (x - m) / (1 + t).
+    """row <- m; residual <- (x - m) / (1 + t); log_sums <- log_sums + log(1 + t), t = m / theta.
 
-    Returns the sums of the residuals and of x log(1 / (1 + t)).
+    Returns the sums of the residuals and of x log(1 + t).
     """
     total, logs = FLOAT(0), FLOAT(0)
     for g in range(row.shape[0]):
-        m, x = row[g] * scale, counts[g]
-        w = FLOAT(1) / (FLOAT(1) + m * inverse_theta[g])
-        r = (x - m) * w
+        m, x = row[g] * scale, FLOAT(counts[g])
+        t = m * inverse_theta[g]
+        log = _log1p(t)
+        r = (x - m) / (FLOAT(1) + t)
         row[g] = m
         residual[g] = r
         total += r
-        logs += x * _log(w)
-    for g in range(row.shape[0]):
-        product[g] *= 1.0 + np.float64(row[g] * inverse_theta[g])
+        logs += x * log
+        log_sums[g] += log
     return total, logs
 
 
@@ -141,7 +153,7 @@ def _add_counts(
     values: np.ndarray,
     residual: np.ndarray,
 ) -> tuple[float, float]:
-    """residual <- residual + x / (1 + t) where a cell has counts; the same two sums as _residuals_of_counts.
+    """residual <- residual + x / (1 + t) where a cell has counts; the sums of x / (1 + t) and of x log(1 / (1 + t)).
 
     The logarithms are one: that of the product of (1 + t)**-x, taken before it leaves the range.
     """
@@ -179,21 +191,28 @@ def _logit_gradient(
 
 
 @_compiled(fastmath=REORDER)
-def _products(row: np.ndarray, loadings: np.ndarray, out: np.ndarray) -> None:
-    """out[k] <- row . loadings[k]."""
-    for k in range(out.shape[0]):
-        total = FLOAT(0)
-        loading = loadings[k]
-        for g in range(row.shape[0]):
-            total += row[g] * loading[g]
-        out[k] = total
-
-
-@_compiled(fastmath=REORDER)
 def _fold_logarithms(product: np.ndarray, log_sums: np.ndarray) -> None:
     for g in range(product.shape[0]):
         log_sums[g] += math.log(product[g])
         product[g] = 1.0
+
+
+@_compiled(fastmath=REORDER)
+def _fold_sums(short: np.ndarray, long: np.ndarray) -> None:
+    for g in range(short.shape[0]):
+        long[g] += short[g]
+        short[g] = FLOAT(0)
+
+
+@_compiled(fastmath=REORDER)
+def _theta_gradient(theta: np.ndarray, log_sums: np.ndarray, sums: np.ndarray, weight: float, out: np.ndarray) -> float:
+    """out <- weight * (sums of residuals + theta * sums of log(1 + t)); returns the sum of the latter over genes."""
+    value = 0.0
+    for g in range(theta.shape[0]):
+        in_logarithms = theta[g] * log_sums[g]
+        value += in_logarithms
+        out[g] = weight * (sums[g] + FLOAT(in_logarithms))
+    return value
 
 
 @_compiled(fastmath=REORDER)
@@ -205,28 +224,21 @@ def reconstruct(
     library_size: np.ndarray,
     largest_library: float,
     logits: np.ndarray,
-    loadings: np.ndarray,
     log_theta: np.ndarray,
-    d_z: np.ndarray,
     d_intercept: np.ndarray,
     d_log_theta: np.ndarray,
 ) -> float:
-    """Sum over cells of -log p(x | z) without R, and the gradient of its mean over cells.
+    """Sum over cells of -log p(x | z) without R, and the gradient of its mean over cells; counts stay sparse.
 
     starts, genes, values: counts of all cells in compressed rows; cells (n,): those of this minibatch; library_size:
-    of all cells, and its maximum; logits (n, genes): replaced by their gradient; loadings (factors, genes), batch norm
-    folded in; d_z (n, factors), d_intercept (genes,), d_log_theta (genes,): written.
+    of all cells, and its maximum; logits (n, genes): replaced by their gradient; d_intercept (genes,), d_log_theta
+    (genes,): written.
     """
     n_cells, n_genes = logits.shape
     theta = np.exp(log_theta)
     inverse_theta = FLOAT(1) / theta
-    residual, sums, product, log_sums = (
-        np.empty(n_genes, FLOAT),
-        np.zeros(n_genes, FLOAT),
-        np.ones(n_genes),
-        np.zeros(n_genes),
-    )
-    counts = np.zeros(n_genes, FLOAT)
+    residual, sums = np.empty(n_genes, FLOAT), np.zeros(n_genes, FLOAT)
+    product, log_sums = np.ones(n_genes), np.zeros(n_genes)
     d_intercept[:] = FLOAT(0)
     weight = FLOAT(1.0 / n_cells)
     widest = 1.0 + largest_library * np.float64(inverse_theta.max())
@@ -236,47 +248,73 @@ def reconstruct(
         row, cell = logits[n], cells[n]
         first, last = starts[cell], starts[cell + 1]
         top, size = _top(row), library_size[cell]
-        if last - first > MANY * n_genes:
-            for j in range(first, last):
-                counts[genes[j]] = FLOAT(values[j])
-            of_logits, molecules = _product_with_counts(row, top, log_theta, counts)
-            scale = size / _exponentiate(row, top)
-            total, logs = _residuals_of_counts(row, scale, inverse_theta, counts, residual, product)
-            for j in range(first, last):
-                counts[genes[j]] = FLOAT(0)
-        else:
-            of_logits, molecules = 0.0, FLOAT(0)
-            for j in range(first, last):
-                g, x = genes[j], FLOAT(values[j])
-                of_logits += x * (row[g] - top - log_theta[g])
-                molecules += x
-            scale = size / _exponentiate(row, top)
-            total = _residuals_without_counts(row, scale, inverse_theta, residual, product)
-            more, logs = _add_counts(row, inverse_theta, genes[first:last], values[first:last], residual)
-            total += more
+        of_logits, molecules = 0.0, FLOAT(0)
+        for j in range(first, last):
+            g, x = genes[j], FLOAT(values[j])
+            of_logits += x * (row[g] - top - log_theta[g])
+            molecules += x
+        scale = size / _exponentiate(row, top)
+        total = _residuals_without_counts(row, scale, inverse_theta, residual, product)
+        more, logs = _add_counts(row, inverse_theta, genes[first:last], values[first:last], residual)
         value -= of_logits + molecules * math.log(scale) + logs
-        _logit_gradient(row, residual, total / size, weight, sums, d_intercept)
-        _products(row, loadings, d_z[n])
+        _logit_gradient(row, residual, (total + more) / size, weight, sums, d_intercept)
         if (n + 1) % cells_a_product == 0:
             _fold_logarithms(product, log_sums)
     _fold_logarithms(product, log_sums)
-    for g in range(n_genes):
-        in_logarithms = theta[g] * log_sums[g]
-        value += in_logarithms
-        d_log_theta[g] = weight * (sums[g] + FLOAT(in_logarithms))
-    return value
+    return value + _theta_gradient(theta, log_sums, sums, weight, d_log_theta)
+
+
+@_compiled(fastmath=REORDER)
+def reconstruct_many(
+    counts: np.ndarray,
+    rows: np.ndarray,
+    cells: np.ndarray,
+    library_size: np.ndarray,
+    logits: np.ndarray,
+    log_theta: np.ndarray,
+    d_intercept: np.ndarray,
+    d_log_theta: np.ndarray,
+) -> float:
+    """The same for cells with many counts: row rows[n] of counts (any, genes) holds those of cell cells[n]."""
+    n_cells, n_genes = logits.shape
+    theta = np.exp(log_theta)
+    inverse_theta = FLOAT(1) / theta
+    residual, sums = np.empty(n_genes, FLOAT), np.zeros(n_genes, FLOAT)
+    some_logs, log_sums = np.zeros(n_genes, FLOAT), np.zeros(n_genes)
+    d_intercept[:] = FLOAT(0)
+    weight = FLOAT(1.0 / n_cells)
+    value = 0.0
+    for n in range(n_cells):
+        row, x, size = logits[n], counts[rows[n]], library_size[cells[n]]
+        top = _top(row)
+        of_logits, molecules = _product_with_counts(row, top, log_theta, x)
+        scale = size / _exponentiate(row, top)
+        total, logs = _residuals_of_counts(row, scale, inverse_theta, x, residual, some_logs)
+        value -= of_logits + molecules * math.log(scale) - logs
+        _logit_gradient(row, residual, total / size, weight, sums, d_intercept)
+        if (n + 1) % CELLS_A_SUM == 0:
+            _fold_sums(some_logs, log_sums)
+    _fold_sums(some_logs, log_sums)
+    return value + _theta_gradient(theta, log_sums, sums, weight, d_log_theta)
 
 
 @_compiled()
-def fill_inputs(
-    starts: np.ndarray, genes: np.ndarray, values: np.ndarray, cells: np.ndarray, log1p: np.ndarray, out: np.ndarray
-) -> None:
-    """out (n, genes) <- log1p of the counts of these cells: with many counts a dense product is the faster one."""
-    out[:] = FLOAT(0)
+def make_dense(starts: np.ndarray, genes: np.ndarray, values: np.ndarray, cells: np.ndarray, out: np.ndarray) -> None:
+    """out (n, genes) <- the counts of these cells."""
     for n in range(out.shape[0]):
         row = out[n]
+        row[:] = 0
         for j in range(starts[cells[n]], starts[cells[n] + 1]):
-            row[genes[j]] = log1p[values[j]]
+            row[genes[j]] = values[j]
+
+
+@_compiled(fastmath=REORDER)
+def fill_inputs(counts: np.ndarray, rows: np.ndarray, out: np.ndarray) -> None:
+    """out (n, genes) <- log1p of these rows of counts: with many counts a dense product is the faster one."""
+    for n in range(out.shape[0]):
+        row, x = out[n], counts[rows[n]]
+        for g in range(row.shape[0]):
+            row[g] = _log1p(FLOAT(x[g]))
 
 
 @_compiled(fastmath=REORDER)
@@ -388,13 +426,14 @@ def norm_and_relu(
     shift: np.ndarray,
     mean: np.ndarray,
     inverse_sd: np.ndarray,
-    uniform: np.ndarray,
+    chances: np.ndarray,
     dropout: float,
+    bound: int,
     hidden: np.ndarray,
 ) -> None:
-    """sums <- (sums - mean) * inverse_sd; hidden <- relu(gain * sums + shift), silenced where uniform < dropout.
+    """sums <- (sums - mean) * inverse_sd; hidden <- relu(gain * sums + shift), silenced where chances < bound.
 
-    uniform (n, hidden units), unused without dropout.
+    chances (n, hidden units), unused without dropout.
     """
     kept = FLOAT(1.0 / (1.0 - dropout))
     for n in range(sums.shape[0]):
@@ -403,9 +442,9 @@ def norm_and_relu(
             row[h] = (row[h] - mean[h]) * inverse_sd[h]
             out[h] = max(gain[h] * row[h] + shift[h], FLOAT(0))
         if dropout > 0.0:
-            chance = uniform[n]
+            chance = chances[n]
             for h in range(row.shape[0]):
-                out[h] = out[h] * kept if chance[h] >= dropout else FLOAT(0)
+                out[h] = out[h] * kept if chance[h] >= bound else FLOAT(0)
 
 
 @_compiled(fastmath=REORDER)
@@ -472,10 +511,12 @@ def norm_and_relu_gradient(
 
 
 @_compiled()
-def sample(posterior: np.ndarray, noise: np.ndarray, limit: float, simplex: bool, z: np.ndarray) -> float:
+def sample(
+    posterior: np.ndarray, noise: np.ndarray, limit: float, simplex: bool, sd: np.ndarray, z: np.ndarray
+) -> float:
     """z <- mean + noise * sd, on the simplex for a logistic-normal prior; returns the sum over cells of the KL.
 
-    posterior (n, 2 factors): mean and log-variance side by side; noise (n, factors).
+    posterior (n, 2 factors): mean and log-variance side by side; noise, sd (n, factors).
     """
     n_cells, n_factors = z.shape
     kl = 0.0
@@ -483,8 +524,10 @@ def sample(posterior: np.ndarray, noise: np.ndarray, limit: float, simplex: bool
         top = FLOAT(-np.inf)
         for k in range(n_factors):
             mean, log_variance = posterior[n, k], min(max(posterior[n, n_factors + k], -limit), limit)
-            kl += 0.5 * (mean * mean + math.exp(log_variance) - 1.0 - log_variance)
-            z[n, k] = mean + noise[n, k] * math.exp(0.5 * log_variance)
+            s = math.exp(0.5 * log_variance)
+            kl += 0.5 * (mean * mean + s * s - 1.0 - log_variance)
+            sd[n, k] = s
+            z[n, k] = mean + noise[n, k] * s
             top = max(top, z[n, k])
         if simplex:
             total = FLOAT(0)
@@ -500,16 +543,22 @@ def sample(posterior: np.ndarray, noise: np.ndarray, limit: float, simplex: bool
 def sample_gradient(
     posterior: np.ndarray,
     noise: np.ndarray,
-    limit: float,
-    simplex: bool,
+    sd: np.ndarray,
     z: np.ndarray,
     d_z: np.ndarray,
+    limit: float,
+    simplex: bool,
     kl_weight: float,
     d_posterior: np.ndarray,
+    d_bias: np.ndarray,
 ) -> None:
-    """d_posterior <- gradient of the mean loss, of d_z (its part through z) and of kl_weight times the mean KL."""
+    """d_posterior <- gradient of the mean loss, of d_z (its part through z) and of kl_weight times the mean KL.
+
+    d_bias (2 factors,) <- its sums over cells.
+    """
     n_cells, n_factors = z.shape
     weight = kl_weight / n_cells
+    d_bias[:] = FLOAT(0)
     for n in range(n_cells):
         shared = 0.0
         if simplex:
@@ -517,27 +566,51 @@ def sample_gradient(
                 shared += d_z[n, k] * z[n, k]
         for k in range(n_factors):
             d = z[n, k] * (d_z[n, k] - shared) if simplex else d_z[n, k]
-            log_variance = posterior[n, n_factors + k]
+            log_variance, s = posterior[n, n_factors + k], sd[n, k]
             d_posterior[n, k] = d + weight * posterior[n, k]
             inside = -limit <= log_variance <= limit
-            slope = 0.5 * (d * noise[n, k] * math.exp(0.5 * log_variance) + weight * (math.exp(log_variance) - 1.0))
+            slope = 0.5 * (d * noise[n, k] * s + weight * (s * s - 1.0))
             d_posterior[n, n_factors + k] = slope if inside else 0.0
+            d_bias[k] += d_posterior[n, k]
+            d_bias[n_factors + k] += d_posterior[n, n_factors + k]
 
 
 @_compiled()
-def interpolate(log_theta: np.ndarray, low: float, step: float, table: np.ndarray, d_log_theta: np.ndarray) -> float:
-    """Sum over genes of the table at log_theta (cubic Hermite); its slope is taken off d_log_theta.
+def bound(values: np.ndarray, low: float, high: float, out: np.ndarray) -> None:
+    """out <- values within low and high."""
+    for i in range(values.shape[0]):
+        out[i] = min(max(values[i], FLOAT(low)), FLOAT(high))
 
-    table (genes, grid, 2): values and slopes beside each other, so that a gene's four numbers lie side by side.
+
+@_compiled()
+def interpolate(
+    log_theta: np.ndarray,
+    bounded: np.ndarray,
+    low: float,
+    step: float,
+    table: np.ndarray,
+    place: np.ndarray,
+    cubic: np.ndarray,
+    d_log_theta: np.ndarray,
+) -> float:
+    """Sum over genes of the table at log theta (cubic Hermite); its slope is taken off d_log_theta, 0 out of bounds.
+
+    table (genes, grid, 2): values and slopes. place (genes,), cubic (genes, 4): where every gene stood last, and the
+    polynomial there, kept from step to step; log theta seldom leaves its interval, and the table is large.
     """
-    total, last = 0.0, table.shape[1] - 2
+    total, last, steps = 0.0, table.shape[1] - 2, 1.0 / step
     for g in range(log_theta.shape[0]):
-        position = (log_theta[g] - low) / step
-        left = min(max(np.int64(math.floor(position)), 0), last)
+        position = (bounded[g] - low) * steps
+        left = min(max(np.int64(position), 0), last)
         u = position - left
-        v0, s0, s1 = table[g, left, 0], table[g, left, 1], table[g, left + 1, 1]
-        rise = table[g, left + 1, 0] - v0
-        square, cube = 3 * rise - 2 * s0 - s1, s0 + s1 - 2 * rise
+        if left != place[g]:
+            v0, s0, s1 = table[g, left, 0], table[g, left, 1], table[g, left + 1, 1]
+            rise = table[g, left + 1, 0] - v0
+            place[g] = left
+            cubic[g, 0], cubic[g, 1] = v0, s0
+            cubic[g, 2], cubic[g, 3] = 3 * rise - 2 * s0 - s1, s0 + s1 - 2 * rise
+        v0, s0, square, cube = cubic[g, 0], cubic[g, 1], cubic[g, 2], cubic[g, 3]
         total += v0 + u * (s0 + u * (square + u * cube))
-        d_log_theta[g] -= (s0 + u * (2 * square + u * 3 * cube)) / step
+        slope = (s0 + u * (2 * square + u * 3 * cube)) * steps
+        d_log_theta[g] = d_log_theta[g] - slope if log_theta[g] == bounded[g] else 0.0
     return total

@@ -23,7 +23,7 @@ from ldvae_core.training.finish import refresh_norms, standardise
 from ldvae_core.training.fused import RisingFactorials, is_fusable
 from ldvae_core.training.minibatches import MinibatchSource
 from ldvae_core.training.reports import Answer, HistoryPoint, Progress, Reports, TrainingState
-from ldvae_core.training.schedule import kl_weight, learning_rate
+from ldvae_core.training.schedule import has_dropout, kl_weight, learning_rate
 from ldvae_core.training.start import start_values
 
 log = logging.getLogger(__name__)
@@ -65,8 +65,8 @@ class Trainer:
             self.validation_cells, MOST_VALIDATION_CELLS, self._numpy_generator(VALIDATION_SEED)
         )
         self.minibatch_size = training_config.minibatch_for(len(self.train_cells), on_gpu=device.type != "cpu")
-        self.rate = training_config.rate_for(self.minibatch_size)
         self.n_epochs = training_config.epochs_for(len(self.train_cells))
+        self.rate = training_config.rate_for(self.minibatch_size, self.n_epochs * self.steps_per_epoch)
         start = start_values(counts, library_size, self.train_cells)
         self.model = LDVAE(model_config, start, self._torch_generator(INITIAL_SEED, "cpu")).to(device)
         self.source = MinibatchSource(counts, library_size, covariates, device)
@@ -124,7 +124,7 @@ class Trainer:
             step = first_step + position
             weight = kl_weight(step, n_steps, self.config.kl_warmup)
             rate = state.rate_factor * learning_rate(step, n_steps, self.rate)
-            sums = sums + self.engine.step(cells, weight, rate)
+            sums = sums + self.engine.step(cells, weight, rate, dropout=has_dropout(step, n_steps))
             since += 1
             now = time.monotonic()
             if now - self._ticked > SECONDS_BETWEEN_TICKS:

@@ -80,7 +80,8 @@ def _numbers() -> dict[str, Any]:
                                   )  # fmt: skip
     usual = f"{TrainingConfig().rate_for(minibatch or REFERENCE_MINIBATCH):.2g} (automatic)"
     rate = right.number_input("Learning rate", 1e-7, 1.0, None, step=0.001, format="%.5g", key="train_rate", **KEPT,
-                              placeholder=usual, help="How far one update moves the model.")  # fmt: skip
+                              placeholder=usual,
+                              help="How far one update moves the model; short runs take longer steps.")  # fmt: skip
     hidden = left.number_input("Hidden units", 8, 4096, 128, key="train_hidden", **KEPT,
                                help="Width of the encoder; the decoder stays linear.")  # fmt: skip
     threads = right.number_input("CPU threads", 1, os.cpu_count() or 1, None, key="train_threads", **KEPT,

@@ -75,6 +75,15 @@ def test_the_learning_rate_grows_with_the_root_of_the_minibatch():
     assert TrainingConfig(learning_rate=0.003).rate_for(512) == 0.003
 
 
+def test_a_short_run_takes_longer_steps():
+    """A quarter of a first pass twice the rate, up to 0.03; a longer one, or one asked for otherwise, no other rate."""
+    assert TrainingConfig().rate_for(128, 6250 // 4) == pytest.approx(0.014, rel=1e-3)
+    assert TrainingConfig().rate_for(128, 10) == 0.03
+    assert TrainingConfig().rate_for(4096, 10) == pytest.approx(0.007 * 32**0.5)
+    assert TrainingConfig().rate_for(128, 50_000) == TrainingConfig().rate_for(128) == 0.007
+    assert TrainingConfig(learning_rate=0.003).rate_for(128, 10) == 0.003
+
+
 def test_a_gpu_takes_larger_minibatches_where_updates_are_plenty():
     """Doubled up to 4,096 while 6,250 updates remain; never on a processor, nor against what was asked for."""
     ten_epochs = TrainingConfig(n_epochs=10)

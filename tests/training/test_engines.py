@@ -11,7 +11,7 @@ from scipy.stats import nbinom
 
 from ldvae_core.data.split import split_cells
 from ldvae_core.model.config import Covariate, ModelConfig, TrainingConfig
-from ldvae_core.training import kernels
+from ldvae_core.training import cpu_engine, kernels
 from ldvae_core.training.cpu_engine import CpuEngine
 from ldvae_core.training.engine import TorchEngine, weight_decays
 from ldvae_core.training.loop import Trainer
@@ -94,6 +94,20 @@ def test_the_compiled_gradient_is_autograds(both_engines, settings):
         assert torch.allclose(ours.double(), theirs.double(), rtol=1e-5, atol=1e-6), name
 
 
+def test_dropout_can_be_switched_off_for_a_step(both_engines):
+    """Without it both engines take the step of a model that has none, and with it another one again."""
+    taken = {}
+    for settings, dropout in (({}, True), ({}, False), ({"dropout": 0.0}, True)):
+        for trainer in both_engines(settings, n_epochs=1):
+            cells = next(iter(trainer.engine.slices(trainer.train_cells, 64)))
+            trainer.engine.step(cells, 1.0, 1e-2, dropout=dropout)
+            fast = isinstance(trainer.engine, CpuEngine)
+            taken[fast, not settings, dropout] = trainer.model.encoder.hidden.weight.detach().clone()
+    for fast in (True, False):
+        assert torch.equal(taken[fast, True, False], taken[fast, False, True])
+        assert not torch.equal(taken[fast, True, False], taken[fast, True, True])
+
+
 @pytest.mark.parametrize("settings", MODELS.values(), ids=MODELS)
 def test_the_compiled_evaluation_is_the_plain_one(both_engines, settings):
     """Validation error and KL in evaluation mode, from the same draws."""
@@ -105,7 +119,7 @@ def test_the_compiled_evaluation_is_the_plain_one(both_engines, settings):
 @pytest.mark.parametrize("settings", [MODELS["normal"], MODELS["logistic-normal, batch norm"]], ids=["plain", "both"])
 def test_a_compiled_run_follows_the_plain_run(both_engines, settings):
     """Five epochs of Adam from the same start end at the same validation error and the same loadings."""
-    compiled, plain = both_engines(settings, n_epochs=5, minibatch_size=64)
+    compiled, plain = both_engines(settings, n_epochs=5, minibatch_size=64, learning_rate=7e-3)
     for trainer in (compiled, plain):
         trainer.train()
     ours, theirs = (trainer.state.history[-1].validation_reconstruction_error for trainer in (compiled, plain))
@@ -163,11 +177,38 @@ def test_the_error_of_the_loops_is_scipys(theta, n, share):
     chosen, mean = x[cells].toarray().astype(float), size[cells, None] * softmax(logits, axis=1)
     rising = gammaln(chosen + theta) - gammaln(theta) - gammaln(chosen + 1)
     expected = rising - nbinom.logpmf(chosen, theta, theta / (theta + mean))
-    log_theta, d_genes = np.full(n, np.log(theta), np.float32), np.zeros((2, n), np.float32)
-    counts = (x.indptr.astype(np.int64), x.indices.astype(np.int32), x.data, cells)
-    loadings, d_z = np.zeros((2, n), np.float32), np.empty((200, 2), np.float32)
-    error = kernels.reconstruct(*counts, size, float(size.max()), logits, loadings, log_theta, d_z, *d_genes)
+    others = (logits, np.full(n, np.log(theta), np.float32), *np.zeros((2, n), np.float32))
+    if share == 1.0:
+        error = kernels.reconstruct_many(drawn, cells, cells, size, *others)
+    else:
+        counts = (x.indptr.astype(np.int64), x.indices.astype(np.int32), x.data)
+        error = kernels.reconstruct(*counts, cells, size, float(size.max()), *others)
     assert error == pytest.approx(expected.sum(), rel=1e-4)
+
+
+def test_counts_too_large_to_hold_dense_are_made_dense_a_minibatch_at_a_time(both_engines, monkeypatch):
+    """The same figures and gradients, bit for bit, with and without a dense copy of all counts."""
+    held, _ = both_engines({})
+    monkeypatch.setattr(cpu_engine, "MOST_DENSE_BYTES", 0)
+    gathered, _ = both_engines({})
+    assert gathered.engine._dense is None
+    cells = held.train_cells[5:90]
+    assert (held.engine.gradients(cells, HALF) == gathered.engine.gradients(cells, HALF)).all()
+    assert held.evaluate(held.validation_cells) == gathered.evaluate(held.validation_cells)
+    for name, value in held.engine.gradient.items():
+        assert torch.equal(value, gathered.engine.gradient[name]), name
+
+
+def test_logarithms_and_exponentials_of_the_loops_are_numpys():
+    """log(1 + x) from 1e-9 to 1e9, and exp(x) from -87 to 0, to 3e-7 of the value."""
+    x = np.concatenate([[0.0], np.geomspace(1e-9, 1e9, 20_001)]).astype(np.float32)
+    inputs = np.empty((1, len(x)), np.float32)
+    kernels.fill_inputs(x[None], np.zeros(1, int), inputs)
+    assert inputs[0] == pytest.approx(np.log1p(x.astype(float)), rel=3e-7)
+    row = np.linspace(-87, 0, 20_001, dtype=np.float32)
+    powers = row.copy()
+    assert kernels._exponentiate(powers, np.float32(0)) == pytest.approx(np.exp(row.astype(float)).sum(), rel=1e-5)
+    assert powers == pytest.approx(np.exp(row.astype(float)), rel=3e-7)
 
 
 def test_log_variances_stay_within_their_limits(both_engines):

@@ -36,7 +36,8 @@ def test_the_fast_path_equals_the_plain_path(build, cells, settings):  # noqa: F
         results[path] = terms.loss(0.5).item(), gradients
     assert results["fused"][0] == pytest.approx(results["plain"][0], rel=1e-7)
     for name, gradient in results["plain"][1].items():
-        assert torch.allclose(results["fused"][1][name], gradient, rtol=1e-5, atol=1e-7), name
+        atol = 1e-6 if name == "log_theta" else 1e-12  # the slope is read off a table
+        assert torch.allclose(results["fused"][1][name], gradient, rtol=1e-6, atol=atol), name
 
 
 def test_the_table_of_rising_factorials_is_exact():

@@ -8,7 +8,7 @@ from ldvae_core.data.split import TEST
 from ldvae_core.errors import LdvaeError, SettingsError
 from ldvae_core.training.checkpoint import read_checkpoint, write_checkpoint
 from ldvae_core.training.reports import Reports
-from ldvae_core.training.schedule import kl_weight, learning_rate
+from ldvae_core.training.schedule import has_dropout, kl_weight, learning_rate
 from ldvae_core.training.score import reconstruction_errors, represent
 
 
@@ -68,14 +68,14 @@ def test_a_loss_that_is_not_a_number_is_rolled_back_then_explained(few_cells, tr
     trainer = trainer_for(few_cells, n_epochs=3)
     good, calls = trainer.engine.step, iter(range(10_000))
 
-    def poisoned(cells, kl_weight, rate):
-        return good(cells, kl_weight, rate if next(calls) else float("nan"))  # ruins every weight, once
+    def poisoned(cells, kl_weight, rate, **more):
+        return good(cells, kl_weight, rate if next(calls) else float("nan"), **more)  # ruins every weight, once
 
     monkeypatch.setattr(trainer.engine, "step", poisoned)
     trainer.train()
     assert (trainer.state.rollbacks, trainer.state.rate_factor, trainer.state.epochs_done) == (1, 0.5, 3)
     always = trainer_for(few_cells, n_epochs=3)
-    monkeypatch.setattr(always.engine, "step", lambda cells, kl_weight, rate: np.full(2, np.nan))
+    monkeypatch.setattr(always.engine, "step", lambda cells, kl_weight, rate, dropout: np.full(2, np.nan))
     with pytest.raises(LdvaeError, match="Training broke down four times"):
         always.train()
 
@@ -147,3 +147,13 @@ def test_the_learning_rate_rises_briefly_and_falls_to_a_fiftieth():
     assert max(rates) == rates[5] == pytest.approx(0.01)
     assert rates[-1] == pytest.approx(0.0002, rel=0.1)
     assert rates[0] < rates[4]
+
+
+def test_dropout_ends_before_the_run_does(few_cells, trainer_for, monkeypatch):
+    """The last tenth of the steps has none: the loadings settle on the positions that are shown."""
+    assert [step for step in range(30) if not has_dropout(step, 30)] == [27, 28, 29]
+    trainer, told = trainer_for(few_cells, n_epochs=10, patience=1.0), []
+    step = trainer.engine.step
+    monkeypatch.setattr(trainer.engine, "step", lambda *given, dropout: told.append(dropout) or step(*given))
+    trainer.train()
+    assert told == [True] * round(0.9 * len(told)) + [False] * round(0.1 * len(told))

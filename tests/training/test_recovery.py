@@ -14,7 +14,7 @@ from ldvae_core.model.config import ModelConfig, TrainingConfig
 from ldvae_core.training.loop import Trainer
 from ldvae_core.training.score import folded_decoder, represent
 
-SIZES = {5: (2000, 300, 60), 10: (2000, 400, 50), 20: (2000, 400, 40)}  # factors: cells, genes, epochs
+SIZES = {5: (2000, 300, 60), 10: (2000, 400, 50), 20: (2000, 600, 40)}  # factors: cells, genes, epochs
 
 
 def factors_of(trainer, planted: Planted, axes: str = "readable") -> Factors:
