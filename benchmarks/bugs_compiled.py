@@ -30,7 +30,7 @@ OF_THE_COMPILED_STEP = [
         "library size of the place in the minibatch, not of the cell", BY_HAND),
     Bug("compiled-library-many", KERNELS, "library_size[cells[n]]", "library_size[rows[n]]",
         "library size of the row, not of the cell", ENGINES),
-    Bug("compiled-log", KERNELS, "x if power == 0 else rest", "rest", "small numbers lost in log(1 + x)", BY_HAND),
+    Bug("compiled-log", KERNELS, "x if power == 0 else rest", "rest", "small numbers lost in log(1 + x)", ENGINES),
     Bug("compiled-first-layer", KERNELS, "y0, w0 = log1p[values[j]], weight[genes[j]]\n",
         "y0, w0 = log1p[values[j]], weight[j]\n", "the last counts of a cell read other genes' weights", BY_HAND),
     Bug("compiled-relu", KERNELS, "d[h] * kept if out[h] > 0 else FLOAT(0)", "d[h] * kept",

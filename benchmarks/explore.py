@@ -15,20 +15,21 @@ from itertools import chain, pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import psutil
 from streamlit.runtime.forward_msg_cache import populate_hash_if_needed
 from streamlit.runtime.scriptrunner import ScriptRunnerEvent
 from streamlit.testing.v1 import AppTest, app_test
 from streamlit.testing.v1.local_script_runner import LocalScriptRunner
 
-from benchmarks.large_run import N_CELLS, N_FACTORS, N_GENES, N_TYPES, large_run
+from benchmarks.large_run import N_CELLS, N_FACTORS, N_GENES, N_TYPES, gene_names, large_run
 from benchmarks.report import conditions, table, write_section
+from ldvae_core.runs.kept import LEIDEN
 from ldvae_core.runs.workspace import HOME_VARIABLE
 
 SHELL = Path(__file__).parent.parent / "pages" / "shell.py"
 MOST_SECONDS, MOST_BYTES, MOST_MEMORY = 0.5, 300_000, 1.5e9
 REFERENCE = 100  # bytes of a message that names one the browser has kept
 TYPES = [f"Cell type {number}" for number in range(1, N_TYPES + 1)]
+GENES = gene_names()
 
 
 class View(NamedTuple):
@@ -40,6 +41,7 @@ class View(NamedTuple):
 
 
 REGIONS = [f"readable.0.1!{x}_-9~9_-9~9_{y}~{x}_9" for x, y in ((0.5, 9), (0.9, 7), (-0.4, 8))]
+ON_THE_MAP = [f"map!{x}_-20~20_-20~20_20~{x}_18" for x in (0, 5, -4)]
 FACTORS, CELL_TYPES = "factors.py", "cell_types.py"
 OTHERS = [{"x": x, "y": y} for x, y in ((2, 5), (7, 3), (11, 12), (19, 0), (4, 16))]
 VIEWS = [
@@ -65,8 +67,17 @@ VIEWS = [
     View("Factors · a selection", FACTORS,
          [{"view": "One pair", "axes": "Readable", "x": 0, "y": 1, "region": region} for region in REGIONS]),
     View("Factors · What if", FACTORS, [{"view": "What if"}, {"loadings": "Raw"}, {"axes": "As trained"}]),
-    View("Factors · Map, not computed", FACTORS, [{"view": "Map"}, {"axes": "Readable"}]),
-    View("Genes", "genes.py", [{"genes": ["Gene0001"]}, {"genes": ["Gene0100"]}, {"genes": ["Gene0200", "Gene0300"]}]),
+    View("Factors · Map", FACTORS, [{"view": "Map", "axes": "Readable", "map_left": "none", "map_right": "factor:0"},
+                                    *({"map_right": f"factor:{k}"} for k in (3, 8, 12))]),
+    View("Factors · Map, coloured by type", FACTORS, [{"map_left": "cell_type"}, {"map_right": "sample"},
+                                                      {"map_right": "factor:5"}, {"map_right": "none"}]),
+    View("Factors · Map, with clusters", FACTORS, [{"map_left": "cell_type", "map_right": LEIDEN},
+                                                   {"map_left": "condition"}, {"map_left": "factor:7"}]),
+    View("Factors · a selection on the map", FACTORS, [{"view": "Map", "region": region} for region in ON_THE_MAP]),
+    View("Genes", "genes.py", [{"genes": [str(name) for name in GENES[some]]}
+                               for some in (slice(1), slice(99, 100), slice(149, 150), slice(199, 300, 100))]),
+    View("Genes · gene sets", "genes.py", [{"sets": "pathways"}, *({"enrich": x} for x in (3, 8, 13)),
+                                           {"enrich_end": "Low end"}, {"sets": "go_human"}]),
 ]  # fmt: skip
 
 
@@ -161,7 +172,7 @@ class Measurement(NamedTuple):
         return (
             max(answer.seconds for answer in self.later) <= MOST_SECONDS
             and max(answer.sent for answer in (self.first, *self.later)) <= MOST_BYTES
-            and self.memory["own"] <= MOST_MEMORY
+            and self.memory["peak"] <= MOST_MEMORY
         )
 
 
@@ -174,32 +185,37 @@ def measure(visitor: Visitor, view: View) -> Measurement:
 
 
 def memory() -> dict[str, float]:
-    """Bytes of this process: all that is resident, the part that is no mapped file, and the most there was so far.
+    """Bytes of this process: all that is resident, files it has mapped included; the part that is no file; the most
+    that was ever resident since forget_peak."""
+    status = Path("/proc/self/status").read_text(encoding="utf-8")
+    kb = {name: int(value) * 1024 for name, value in re.findall(r"^(\w+):\s+(\d+) kB$", status, re.MULTILINE)}
+    return {"resident": kb["VmRSS"], "own": kb["RssAnon"], "peak": kb["VmHWM"]}
 
-    Pages of a mapped file belong to the system's cache: they are given up whenever something else needs the room.
-    """
-    everything = psutil.Process().memory_full_info()
-    own = Path("/proc/self/status").read_text(encoding="utf-8")
-    kb = {name: int(value) * 1024 for name, value in re.findall(r"^(\w+):\s+(\d+) kB$", own, re.MULTILINE)}
-    return {"resident": everything.rss, "unique": everything.uss, "own": kb["RssAnon"], "peak": kb["VmHWM"]}
+
+def forget_peak() -> None:
+    """Begin to watch for the most memory anew: writing the run is not the server's work. Raises OSError."""
+    Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
 
 
 def report(found: list[Measurement], opening: float, command: str) -> None:
     """The table, with the limits."""
     columns = ["view", "first visit, s", "then, median s", "worst s", "processor, median s", "sent, median kB",
                "most kB", "server, MB",
-               "not mapped files, MB", "limits"]  # fmt: skip
+               "of these no mapped files", "most so far, MB", "limits"]  # fmt: skip
     last = found[-1].memory
     text = (
         f"A synthetic run of {N_CELLS:,} cells, {N_FACTORS} factors, {N_GENES:,} genes, {N_TYPES} cell types and 8 "
-        "samples. Server time of the whole page, shell included; the first visit finds empty caches, every later one "
-        "has another pair, factor or type. Sent: everything that goes to the browser, uncompressed. Limits: "
-        f"{MOST_SECONDS * 1000:.0f} ms, {MOST_BYTES // 1000} kB, {MOST_MEMORY / 1e9:.1f} GB of memory that is no "
-        "mapped file. Processor: of the page's own thread, for a machine that others use too. Opening the run and "
-        f"showing the first page took {opening:.1f} s.\n\n"
+        "samples; its map is laid out, not computed. Server time of the whole page, shell included; the first visit "
+        "finds empty caches, every later one has another pair, factor or type. Sent: everything that goes to the "
+        f"browser, uncompressed. Limits: {MOST_SECONDS * 1000:.0f} ms on every visit but the first, "
+        f"{MOST_BYTES // 1000} kB on every visit, and {MOST_MEMORY / 1e9:.1f} GB resident, files that are mapped into "
+        "memory included, at any moment since the run was opened, not only when a view is done. Processor: of the "
+        "page's own thread, for a machine that others use too. Opening the run and showing the first page took "
+        f"{opening:.1f} s.\n\n"
         f"{table(columns, [_row(one) for one in found])}\n\n"
-        f"At the end the server holds {last['resident'] / 1e6:,.0f} MB ({last['own'] / 1e6:,.0f} MB of its own, the "
-        f"rest are pages of mapped files); at the most it was {last['peak'] / 1e6:,.0f} MB.\n\n" + conditions(command)
+        f"At the end {last['resident'] / 1e6:,.0f} MB are resident ({last['own'] / 1e6:,.0f} MB of the server's own, "
+        f"the rest are pages of mapped files); at the most it was {last['peak'] / 1e6:,.0f} MB.\n\n"
+        + conditions(command)
     )
     write_section("Two million cells", text)
 
@@ -216,6 +232,7 @@ def _row(found: Measurement) -> list[object]:
         f"{max(found.first.sent, *sent) / 1000:.0f}",
         f"{found.memory['resident'] / 1e6:,.0f}",
         f"{found.memory['own'] / 1e6:,.0f}",
+        f"{found.memory['peak'] / 1e6:,.0f}",
         "hold" if found.holds else "**exceeded**",
     ]
 
@@ -229,6 +246,7 @@ def main() -> None:
     asked = parser.parse_args()
     os.environ[HOME_VARIABLE] = str(asked.folder)
     run_id = large_run(asked.folder, n_cells=asked.cells)
+    forget_peak()
     began = time.perf_counter()
     visitor = Visitor(run_id)
     opening = time.perf_counter() - began

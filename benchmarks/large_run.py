@@ -16,15 +16,18 @@ import pandas as pd
 from ldvae_core.analysis.chunks import column_moments
 from ldvae_core.analysis.factors import Axes, Factors, save_factors
 from ldvae_core.data.folder import FORMAT_VERSION
+from ldvae_core.data.genesets import load_collection
 from ldvae_core.data.prepare import DataChoices
 from ldvae_core.data.split import split_cells
-from ldvae_core.durable import write_array, write_json, write_table
+from ldvae_core.durable import read_array, write_array, write_folder, write_json, write_table
+from ldvae_core.runs.kept import MAP
 from ldvae_core.runs.settings import RunSettings
 from ldvae_core.runs.states import write_folder_state
-from ldvae_core.runs.store import HISTORY_COLUMNS
+from ldvae_core.runs.store import HISTORY_COLUMNS, RunStore
 from ldvae_core.runs.workspace import Workspace
 
 N_CELLS, N_GENES, N_FACTORS, N_TYPES, N_SAMPLES = 2_000_000, 1_000, 20, 37, 8
+N_CLUSTERS = 25  # of the map
 NONZERO = 0.05  # share of the counts
 PIECE = 20_000  # cells drawn together
 SEED = 0
@@ -49,6 +52,7 @@ def large_run(home: Path, *, n_cells: int = N_CELLS) -> str:
     workspace = Workspace(home).make()
     folder = workspace.runs / run_id(n_cells)
     if (folder / "state.json").exists():  # the last file to be written
+        _add_map(workspace, folder)
         return folder.name
     rng = np.random.default_rng(SEED)
     planted = plant(rng)
@@ -68,7 +72,30 @@ def large_run(home: Path, *, n_cells: int = N_CELLS) -> str:
                                          "n_cells": n_cells, "n_genes": N_GENES})  # fmt: skip
     write_table(folder / "history.parquet", pd.DataFrame(np.ones((3, len(HISTORY_COLUMNS))), columns=HISTORY_COLUMNS))
     write_folder_state(folder, "finished")
+    _add_map(workspace, folder)
     return folder.name
+
+
+def _add_map(workspace: Workspace, folder: Path) -> None:
+    """A finished map and its clusters, where the run has none: islands of types, laid out without computing a UMAP."""
+    target = RunStore(workspace).kept(folder.name).make() / MAP
+    if (target / "about.json").exists():
+        return
+    rng = np.random.default_rng(SEED)
+    types = pd.read_parquet(folder / "counts" / "annotations.parquet")["cell_type"].cat.codes.to_numpy()
+    z = read_array(folder / "factors" / "readable" / "representation.npy")
+    islands = rng.uniform(-12, 12, (N_TYPES, 2)).astype(np.float32)
+    umap = islands[types] + 0.4 * z[:, :2] + 0.3 * rng.standard_normal((len(z), 2), dtype=np.float32)
+    clusters = np.minimum(types, N_CLUSTERS - 1).astype(np.int32)
+    largest = np.argsort(-np.bincount(clusters), kind="stable")  # cluster 0 is the largest
+    about = {"resolution": 1.0, "seed": SEED, "n_cells": len(z), "n_clusters": N_CLUSTERS, "n_factors": N_FACTORS}
+
+    def fill(part: Path) -> None:
+        write_array(part / "umap.npy", umap)
+        write_array(part / "leiden.npy", np.argsort(largest).astype(np.int32)[clusters])
+        write_json(part / "about.json", about)
+
+    write_folder(target, fill)
 
 
 def plant(rng: np.random.Generator) -> Planted:
@@ -174,8 +201,9 @@ def factors_of(planted: Planted, z: np.ndarray, axes: Axes) -> Factors:
 
 
 def gene_names() -> np.ndarray:
-    """(genes,) str."""
-    return np.array([f"Gene{number + 1:04d}" for number in range(N_GENES)])
+    """(genes,) str: the first symbols of the shipped gene sets, so that looking genes up in sets finds some."""
+    sets = load_collection("go_human").sets.values()
+    return np.array(list(dict.fromkeys(gene for genes in sets for gene in genes))[:N_GENES])
 
 
 def pieces(n_cells: int) -> Iterator[slice]:

@@ -5,9 +5,12 @@ Every write goes to a temporary neighbour, is flushed to the disk, and is rename
 """
 
 import json
+import mmap
 import os
 import shutil
+import threading
 import uuid
+import weakref
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -16,6 +19,10 @@ import numpy as np
 import pandas as pd
 
 from ldvae_core.errors import RunError
+
+LARGE = 20_000_000  # bytes of an array whose pages are worth giving back
+_MAPPED: "weakref.WeakSet[mmap.mmap]" = weakref.WeakSet()  # of read_array; only reading, so no page is ever dirty
+_LOCK = threading.Lock()
 
 
 def write_bytes(path: Path, content: bytes) -> None:
@@ -46,11 +53,29 @@ def write_array(path: Path, array: np.ndarray) -> None:
 def read_array(path: Path) -> np.ndarray:
     """Memory-map one .npy array, read-only. Raises RunError when it is missing or damaged."""
     try:
-        return np.load(path, mmap_mode="r", allow_pickle=False)
+        array = np.load(path, mmap_mode="r", allow_pickle=False)
     except FileNotFoundError:
         raise RunError(f"{path.name} is missing from {path.parent.name}.", "The folder is incomplete.") from None
     except (ValueError, EOFError) as fault:
         raise RunError(f"{path.name} in {path.parent.name} cannot be read ({fault}).", "The file is damaged.") from None
+    if array.nbytes >= LARGE and isinstance(array.base, mmap.mmap):
+        with _LOCK:
+            _MAPPED.add(array.base)
+    return array
+
+
+def let_go() -> None:
+    """Give the pages of every large mapped array back to the system, whose cache keeps them while there is room.
+
+    They return, a few at a time, to whoever reads them next; nothing changes but what this process holds. Harmless at
+    any moment, in any thread; without effect where the system has no such advice (Windows).
+    """
+    if not hasattr(mmap, "MADV_DONTNEED"):
+        return
+    with _LOCK:
+        mapped = list(_MAPPED)
+    for file in mapped:
+        file.madvise(mmap.MADV_DONTNEED)
 
 
 def write_table(path: Path, table: pd.DataFrame) -> None:

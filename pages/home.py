@@ -9,7 +9,8 @@ from pages.parts.runs import store
 page_header("Gene Program Explorer", "From single-cell counts to gene programs you can read.")
 cards = store().cards()
 show_doors(cards)
-left, right = st.columns([0.66, 0.34], gap="large")
+with st.container(key="split_home"):
+    left, right = st.columns([0.66, 0.34], gap="large")
 with left:
     show_showcase(cards)
 with right:

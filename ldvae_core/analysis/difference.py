@@ -4,7 +4,7 @@ All cells count, never a sample of them. With a column of samples the sample is 
 without, the cell is, and cells of one sample being alike, p values are then too optimistic.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +13,7 @@ import pandas as pd
 from scipy import sparse, stats
 
 from ldvae_core.analysis.discriminant import N_FOLDS, Moments, by_group, folds, moments_of_parts
-from ldvae_core.analysis.effects import auc, factor_effects, gene_effects, group_sums, sure_effect
+from ldvae_core.analysis.effects import Tell, auc, factor_effects, gene_effects, group_sums, sure_effect, untold
 from ldvae_core.analysis.factors import Factors
 from ldvae_core.analysis.findings import FOLLOWS, join
 from ldvae_core.analysis.programs import top_genes
@@ -54,7 +54,7 @@ def compare_groups(
     *,
     samples: Sequence[str] | pd.Series | None = None,
     names: tuple[str, str] = ("these cells", REST),
-    tell: Callable[[float], None] = lambda share: None,
+    tell: Tell = untold,
 ) -> Difference:
     """Compare two groups of cells; second None: all cells that are not in the first.
 
@@ -69,19 +69,19 @@ def compare_groups(
     size = np.asarray(library_size, np.float64)
     if samples is None:
         design, fold = None, None
-        sums = group_sums(counts, size, np.where(first, 0, np.where(second, 1, -1)), 2)
-        tell(0.4)
-        genes, table = gene_effects(sums, factors.gene_names), _factor_table(factors, first, second)
+        sums = group_sums(counts, size, np.where(first, 0, np.where(second, 1, -1)), 2, tell=_part(tell, 0.0, 0.4))
+        genes = gene_effects(sums, factors.gene_names)
+        table = _factor_table(factors, first, second, _part(tell, 0.4, 0.8))
     else:
         codes, known = _coded(samples)
         design = design_samples(codes, known, first, second, names)
         group, first, second = design.groups(codes, len(known), first, second)
-        sums = group_sums(counts, size, group, 2 * len(known))
-        tell(0.4)
+        sums = group_sums(counts, size, group, 2 * len(known), tell=_part(tell, 0.0, 0.4))
         genes = sample_gene_effects(sums, design, factors.gene_names)
-        table = _sample_table(factors, group, len(known), design, first, second)
+        z, scale = factors.representation, factors.scale
+        of_cells = factor_effects(z, scale, first, second, tell=_part(tell, 0.4, 0.8))[2]
+        table = _sorted_factors(*sample_factor_effects(z, scale, group, len(known), design), of_cells)
         fold = design.folds(codes, len(known), second, most=N_FOLDS)
-    tell(0.7)
     best, pair_auc = _apart(factors, first, second, names, fold)
     n_cells = (int(first.sum()), int(second.sum()))
     return Difference(names, n_cells, design, _sorted_genes(genes), table, best, pair_auc)
@@ -179,19 +179,16 @@ def _coded(samples: Sequence[str] | pd.Series) -> tuple[np.ndarray, list[str]]:
     return coded.codes.to_numpy(np.int64), [str(name) for name in coded.categories]
 
 
-def _factor_table(factors: Factors, first: np.ndarray, second: np.ndarray) -> pd.DataFrame:
-    effect, error, chance = factor_effects(factors.representation, factors.scale, first, second)
+def _part(tell: Tell, low: float, high: float) -> Tell:
+    """For a part of the work that goes from one share of the whole to another."""
+    return lambda share: tell(low + (high - low) * share)
+
+
+def _factor_table(factors: Factors, first: np.ndarray, second: np.ndarray, tell: Tell) -> pd.DataFrame:
+    effect, error, chance = factor_effects(factors.representation, factors.scale, first, second, tell=tell)
     statistic = np.divide(effect, error, out=np.zeros(len(effect)), where=error > 0)
     p = 2 * stats.norm.sf(np.abs(statistic))
     return _sorted_factors(effect, INTERVAL_90 * error, p, chance, chance)
-
-
-def _sample_table(
-    factors: Factors, group: np.ndarray, n_samples: int, design: Design, first: np.ndarray, second: np.ndarray
-) -> pd.DataFrame:
-    z, scale = factors.representation, factors.scale
-    effect, half_width, p, chance = sample_factor_effects(z, scale, group, n_samples, design)
-    return _sorted_factors(effect, half_width, p, chance, factor_effects(z, scale, first, second)[2])
 
 
 def _sorted_factors(

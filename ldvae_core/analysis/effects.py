@@ -6,6 +6,7 @@ summed over all cells in one pass. Half a molecule at the share of both groups t
 that one of them lacks gets a finite fold change with a wide interval.
 """
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from typing import NamedTuple
@@ -23,6 +24,13 @@ PRIOR = 0.5  # molecules, at the pooled share
 SORTERS = 4  # threads: sorting leaves the interpreter free
 
 
+Tell = Callable[[float], None]  # is called with the share of the work done, 0 to 1, now and then
+
+
+def untold(share: float) -> None:
+    """Nobody asks how far it is."""
+
+
 class Sums(NamedTuple):
     """What is summed over the cells of each group. s is a cell's library size, x its counts of a gene."""
 
@@ -35,15 +43,19 @@ class Sums(NamedTuple):
     expressing: np.ndarray  # (n_groups, n_genes) cells with x > 0
 
 
-def group_sums(counts: sparse.csr_matrix, library_size: np.ndarray, group: np.ndarray, n_groups: int) -> Sums:
-    """One pass over the counts of the chosen cells.
+def group_sums(
+    counts: sparse.csr_matrix, library_size: np.ndarray, group: np.ndarray, n_groups: int, *, tell: Tell = untold
+) -> Sums:
+    """One pass over the counts of the chosen cells. tell: called with the share of it that is done, 0 to 1.
 
     counts: (n_cells, n_genes) CSR without stored zeros; library_size: (n_cells,); group: (n_cells,) from 0 to
     n_groups - 1, -1 for cells that are not chosen.
     """
     n_genes = counts.shape[1]
     tables = np.zeros((4, n_groups * n_genes))
-    for cells in _pieces(counts.indptr):
+    pieces = _pieces(counts.indptr)
+    for done, cells in enumerate(pieces):
+        tell(done / len(pieces))
         code = group[cells]
         if not (code >= 0).any():
             continue
@@ -129,11 +141,14 @@ def sure_effect(low: np.ndarray, high: np.ndarray) -> np.ndarray:
     return np.where(low > 0, low, np.where(high < 0, high, 0.0))
 
 
-def factor_effects(representation: np.ndarray, scale: np.ndarray, first: np.ndarray, second: np.ndarray) -> np.ndarray:
+def factor_effects(
+    representation: np.ndarray, scale: np.ndarray, first: np.ndarray, second: np.ndarray, *, tell: Tell = untold
+) -> np.ndarray:
     """difference, its standard error (both in sd of the factor over all cells) and AUC: (3, n_factors).
 
     representation: (n_cells, n_factors); scale: (n_factors,); first, second: (n_cells,) bool. The AUC is the chance
     that a cell of the first group lies higher than one of the second, ties counting half, over all pairs of cells.
+    tell: called with the share that is done, 0 to 1.
     """
     unit = np.where(scale > 0, scale, 1.0)
 
@@ -144,8 +159,12 @@ def factor_effects(representation: np.ndarray, scale: np.ndarray, first: np.ndar
         errors = [float(part.var(dtype=np.float64)) / max(len(part) - 1, 1) for part in (a, b)]
         return (means[0] - means[1]) / unit[factor], float(np.sqrt(sum(errors))) / unit[factor], auc(a, b)
 
+    found, n_factors = [], representation.shape[1]
     with ThreadPoolExecutor(SORTERS) as pool:
-        return np.array(list(pool.map(one, range(representation.shape[1])))).reshape(-1, 3).T
+        for row in pool.map(one, range(n_factors)):
+            found.append(row)
+            tell(len(found) / n_factors)
+    return np.array(found).reshape(-1, 3).T
 
 
 def auc(first: np.ndarray, second: np.ndarray) -> float:

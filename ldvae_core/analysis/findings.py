@@ -34,14 +34,14 @@ def factor_finding(factors: Factors, factor: int, associations: pd.DataFrame | N
     auc, high = max(match.auc, 1 - match.auc), match.auc >= 0.5
     if auc < FOLLOWS:
         return (
-            f"{name} follows no single cell type (closest: {match.cell_type}, AUC {_auc(auc)}); "
+            f"{name} follows no single cell type (closest: {match.cell_type}, AUC {auc_words(auc)}); "
             f"{_both_ends(factors, factor, n)}."
         )
     genes = top_genes(factors, factor, n, end="positive" if high else "negative").gene.tolist()
     verb = "separates" if auc >= SEPARATES else "follows"
     end = "" if high else " at its low end"
     where = "its strongest genes" if high else "the strongest genes of that end"
-    return f"{name} {verb} {match.cell_type}{end} (AUC {_auc(auc)}); {where} {_are(genes)}."
+    return f"{name} {verb} {match.cell_type}{end} (AUC {auc_words(auc)}); {where} {_are(genes)}."
 
 
 def pair_finding(
@@ -58,11 +58,11 @@ def pair_finding(
         found = matches[matches.factor == factor] if len(matches) else matches
         if len(found) and factors.active[factor] and max(found.auc.iloc[0], 1 - found.auc.iloc[0]) >= FOLLOWS:
             side = "high" if found.auc.iloc[0] >= 0.5 else "low"
-            parts.append(f"{found.cell_type.iloc[0]} lies {side} on {factors.label(factor)}")
+            parts.append(f"{factors.label(factor)} is {side} in {found.cell_type.iloc[0]}")
     if not parts:
         share = " and ".join(f"{factors.explained_deviance[factor]:.1%}" for factor in pair)
         return f"{names} account for {share} of the held-out deviance; {genes}."
-    return f"{names}: {' and '.join(parts)}; {genes}."
+    return f"{' and '.join(parts)}; {genes}."
 
 
 def best_pair_finding(best: BestPair, factors: Factors | None = None) -> str:
@@ -74,10 +74,10 @@ def best_pair_finding(best: BestPair, factors: Factors | None = None) -> str:
         f"{_percent(best.balanced_accuracy)} of cells on the right side (balanced accuracy)."
     )
     places = [
-        f"{cell_type} lies towards {_towards(direction.to_numpy(float), (x, y))}"
+        f"{cell_type} towards {_towards(direction.to_numpy(float), (x, y))}"
         for cell_type, direction in best.directions.iterrows()
     ]
-    return f"{first} {'; '.join(places)}."
+    return f"{first} Where they lie: {'; '.join(places)}."
 
 
 def matching_finding(table: pd.DataFrame, angles: np.ndarray, names: tuple[str, str]) -> str:
@@ -151,7 +151,8 @@ def _are(genes: Sequence[str]) -> str:
     return f"are {', '.join(genes)}" if len(genes) > 1 else f"is {genes[0]}" if genes else "are not known"
 
 
-def _auc(value: float) -> str:
+def auc_words(value: float) -> str:
+    """Two decimals, but never a rounded 1: "above 0.99"."""
     return "above 0.99" if 0.995 <= value < 1 else f"{value:.2f}"
 
 

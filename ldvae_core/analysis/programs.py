@@ -13,19 +13,25 @@ from ldvae_core.errors import SettingsError
 
 Use = Literal["shrunken", "raw"]
 End = Literal["both", "positive", "negative"]
+ALL = slice(None)
+SIGNS = {"positive": 1.0, "negative": -1.0}
 
 
-def effects(factors: Factors, *, use: Use = "shrunken") -> tuple[np.ndarray, np.ndarray]:
+def effects(
+    factors: Factors, *, use: Use = "shrunken", of: int | list[int] | slice = ALL
+) -> tuple[np.ndarray, np.ndarray]:
     """Loading and its uncertainty, log fold change per standard deviation of the factor: both (n_genes, n_factors).
 
-    use: "shrunken" (posterior mean and sd) or "raw" (estimate and standard error).
+    use: "shrunken" (posterior mean and sd) or "raw" (estimate and standard error). of: some factors only; for one
+    number both are (n_genes,).
     """
     loading, error = (
         (factors.loadings, factors.loadings_se)
         if use == "raw"
         else (factors.loadings_shrunken, factors.loadings_shrunken_sd)
     )
-    return loading * factors.scale, error * factors.scale
+    scale = factors.scale[of]
+    return np.asarray(loading)[:, of] * scale, np.asarray(error)[:, of] * scale
 
 
 def top_genes(factors: Factors, factor: int, n: int = 25, *, use: Use = "shrunken", end: End = "both") -> pd.DataFrame:
@@ -36,13 +42,10 @@ def top_genes(factors: Factors, factor: int, n: int = 25, *, use: Use = "shrunke
     is no such factor.
     """
     require_factors(factors, [factor])
-    loading, error = (values[:, factor] for values in effects(factors, use=use))
-    ends = {"positive": 1.0, "negative": -1.0}
+    loading, error = effects(factors, use=use, of=factor)
     tables = []
-    for name in ends if end == "both" else [end]:
-        signed = loading * ends[name]
-        best = np.argsort(-signed, kind="stable")[: max(n, 0)]
-        best = best[signed[best] > 0]
+    for name in SIGNS if end == "both" else [end]:
+        best = _strongest(loading * SIGNS[name], n)
         tables.append(
             pd.DataFrame(
                 {
@@ -56,6 +59,15 @@ def top_genes(factors: Factors, factor: int, n: int = 25, *, use: Use = "shrunke
             )
         )
     return pd.concat(tables, ignore_index=True)
+
+
+def strongest_genes(
+    factors: Factors, factor: int, n: int, *, end: Literal["positive", "negative"], use: Use = "shrunken"
+) -> list[str]:
+    """The names of top_genes at one end, without their table. Raises SettingsError when there is no such factor."""
+    require_factors(factors, [factor])
+    best = _strongest(effects(factors, use=use, of=factor)[0] * SIGNS[end], n)
+    return [str(gene) for gene in factors.gene_names[best]]
 
 
 def gene_table(factors: Factors, gene: int, *, use: Use = "shrunken") -> pd.DataFrame:
@@ -82,7 +94,7 @@ def biplot_table(factors: Factors, pair: tuple[int, int], *, use: Use = "shrunke
     """
     require_factors(factors, pair)
     columns = list(pair)
-    shown, shrunken = effects(factors, use=use)[0][:, columns], effects(factors)[0][:, columns]
+    shown, shrunken = effects(factors, use=use, of=columns)[0], effects(factors, of=columns)[0]
     length = np.hypot(*shrunken.T)
     longest = np.argsort(-length, kind="stable")[: max(n_arrows, 0)]
     arrow = np.zeros(len(length), bool)
@@ -116,6 +128,12 @@ def factor_table(
     if labels is None:
         return table
     return table.merge(best_types(association_table(factors, labels)), on="factor", how="left")
+
+
+def _strongest(signed: np.ndarray, n: int) -> np.ndarray:
+    """The places of the n largest numbers above zero, largest first."""
+    best = np.argsort(-signed, kind="stable")[: max(n, 0)]
+    return best[signed[best] > 0]
 
 
 def require_factors(factors: Factors, wanted: Sequence[int]) -> None:

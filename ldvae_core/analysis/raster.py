@@ -11,6 +11,8 @@ from scipy.ndimage import gaussian_filter
 from ldvae_core.analysis.chunks import cell_chunks, codes_among
 
 PIECE = 50_000  # points handled together, so that what is derived from them stays in the processor's cache
+FEW = 8  # times fewer points than places: these are sorted instead
+CLOSE = 1e-6  # bins: far more than scaling is wrong by near 0
 MARGIN = 0.03  # of the larger side, so that no cell sits on the frame
 
 
@@ -70,10 +72,10 @@ def density_raster(
     x, y = np.ascontiguousarray(x), np.ascontiguousarray(y)  # a factor is a column of many: gathered once
     extent = extent or square_extent(x, y, from_zero=from_zero)
     x_edges, y_edges = _edges(extent, bins)
-    counts = np.zeros(bins * bins + 1, np.int64)  # the last one for points outside
+    counts = np.zeros((bins + 1) ** 2, np.int64)
     for cells in cell_chunks(len(x), 1, entries=PIECE):
         counts += np.bincount(_flat(x[cells], y[cells], x_edges, y_edges), minlength=len(counts))
-    return Raster(counts[:-1].reshape(bins, bins), x_edges, y_edges)
+    return Raster(_inside(counts, bins), x_edges, y_edges)
 
 
 def type_rasters(
@@ -90,13 +92,14 @@ def type_rasters(
     x, y = np.ascontiguousarray(x), np.ascontiguousarray(y)
     extent = extent or square_extent(x, y, from_zero=from_zero)
     x_edges, y_edges = _edges(extent, bins)
-    codes, size = codes_among(labels, types), bins * bins + 1
-    counts = np.zeros(len(types) * size, np.int32)
-    for cells in cell_chunks(len(x), 1, entries=PIECE):
-        at = codes[cells] * np.int64(size) + _flat(x[cells], y[cells], x_edges, y_edges)
-        places, found = np.unique(at[at >= 0], return_counts=True)
-        counts[places] += found
-    stacks = counts.reshape(len(types), size)[:, :-1].reshape(len(types), bins, bins)
+    codes, size = codes_among(labels, types) + 1, (bins + 1) ** 2  # 0: of no type asked for
+    counts = np.zeros((len(types) + 1) * size, np.int32)
+    for many in cell_chunks(len(x), 1):
+        at = codes[many] * size
+        for cells in cell_chunks(len(at), 1, entries=PIECE):
+            at[cells] += _flat(x[many][cells], y[many][cells], x_edges, y_edges)
+        _count(at, counts)
+    stacks = _inside(counts.reshape(-1, size)[1:], bins)
     return {str(name): Raster(counts, x_edges, y_edges) for name, counts in zip(types, stacks, strict=True)}
 
 
@@ -105,13 +108,15 @@ def mean_raster(
 ) -> tuple[np.ndarray, Raster]:
     """Mean of a value (a gene's expression, say) over each bin's cells, NaN where there are none; and the raster."""
     x, y = np.ascontiguousarray(x), np.ascontiguousarray(y)
-    raster = density_raster(x, y, bins=bins, extent=extent)
-    total = np.zeros(bins * bins + 1)
+    x_edges, y_edges = _edges(extent or square_extent(x, y), bins)
+    counts, total = np.zeros((bins + 1) ** 2, np.int64), np.zeros((bins + 1) ** 2)
     for cells in cell_chunks(len(x), 1, entries=PIECE):
-        flat = _flat(x[cells], y[cells], raster.x_edges, raster.y_edges)
+        flat = _flat(x[cells], y[cells], x_edges, y_edges)
+        counts += np.bincount(flat, minlength=len(counts))
         total += np.bincount(flat, weights=values[cells], minlength=len(total))
-    total = total[:-1].reshape(bins, bins)
-    return np.divide(total, raster.counts, out=np.full((bins, bins), np.nan), where=raster.counts > 0), raster
+    counts, total = _inside(counts, bins), _inside(total, bins)
+    mean = np.divide(total, counts, out=np.full((bins, bins), np.nan), where=counts > 0)
+    return mean, Raster(counts, x_edges, y_edges)
 
 
 def coarser(raster: Raster, by: int) -> Raster:
@@ -146,22 +151,33 @@ def contours(raster: Raster, levels: Sequence[float] = (0.25, 0.5, 0.75, 0.9)) -
 
 
 def peak(raster: Raster) -> tuple[float, float]:
-    """x, y of the densest spot: where a cell type's name belongs. (nan, nan) without cells."""
+    """x, y of the densest spot: where a cell type's name belongs. (nan, nan) without cells.
+
+    The density is that of contours; it is highest between the cells, so that nothing outside them is smoothed.
+    """
     if not raster.counts.any():
         return float("nan"), float("nan")
-    density, x, y = _smooth(raster)
+    rows, columns = (np.flatnonzero(raster.counts.any(axis=axis)) for axis in (1, 0))
+    filled = raster.counts[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1].astype(np.float64)
+    density = gaussian_filter(filled, _widths(raster), mode="constant")
     row, column = np.unravel_index(density.argmax(), density.shape)
-    return float(x[column]), float(y[row])
+    x, y = _centres(raster.x_edges, 0), _centres(raster.y_edges, 0)
+    return float(x[columns[0] + column]), float(y[rows[0] + row])
 
 
 def _smooth(raster: Raster) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Smoothed counts with room around them (so that lines close), and the bins' centres."""
-    widths = [_bandwidth(raster.counts.sum(axis=1)), _bandwidth(raster.counts.sum(axis=0))]  # rows: y; columns: x
+    widths = _widths(raster)
     room = int(np.ceil(4 * max(widths))) + 1
     density = gaussian_filter(np.pad(raster.counts.astype(np.float64), room), widths, mode="constant")
     density[[0, -1], :] = density[:, [0, -1]] = 0.0
     x, y = (_centres(edges, room) for edges in (raster.x_edges, raster.y_edges))
     return density, x, y
+
+
+def _widths(raster: Raster) -> list[float]:
+    """Of the Gaussian, in bins: along the rows (y) and along the columns (x)."""
+    return [_bandwidth(raster.counts.sum(axis=1)), _bandwidth(raster.counts.sum(axis=0))]
 
 
 def _bandwidth(marginal: np.ndarray) -> float:
@@ -185,26 +201,49 @@ def _edges(extent: Extent, bins: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _flat(x: np.ndarray, y: np.ndarray, x_edges: np.ndarray, y_edges: np.ndarray) -> np.ndarray:
-    """The place of each point in a raster read row by row; the one after the last for points outside."""
-    bins = len(x_edges) - 1
-    columns, rows = _bin_of(x, x_edges), _bin_of(y, y_edges)
-    flat = rows * bins + columns
-    flat[(rows == bins) | (columns == bins)] = bins * bins
+    """The place of each point in a raster read row by row, which has one more row and column: for points outside."""
+    flat = _bin_of(y, y_edges)
+    flat *= len(x_edges)
+    flat += _bin_of(x, x_edges)
     return flat
+
+
+def _inside(counts: np.ndarray, bins: int) -> np.ndarray:
+    """(..., bins, bins) of (..., (bins + 1)**2) counted at the places of _flat: without what lies outside."""
+    return np.ascontiguousarray(counts.reshape(*counts.shape[:-1], bins + 1, bins + 1)[..., :-1, :-1])
+
+
+def _count(places: np.ndarray, counts: np.ndarray) -> None:
+    """Add to counts how often each of its places comes up. A few cells are not worth a walk over every place."""
+    if len(places) < len(counts) // FEW:
+        seen, found = np.unique(places, return_counts=True)
+        counts[seen] += found
+    else:
+        np.add(counts, np.bincount(places, minlength=len(counts)), out=counts, casting="unsafe")
 
 
 def _bin_of(values: np.ndarray, edges: np.ndarray) -> np.ndarray:
     """The bin each value falls into, the last one closed on both sides; len(edges) - 1 where there is none.
 
-    Scaling finds it up to rounding; comparing with the edges themselves makes it exact.
+    Scaling finds it up to rounding; comparing those close to an edge with the edges themselves makes it exact.
     """
     bins = len(edges) - 1
     values = np.asarray(values, np.float64)
-    scaled = (values - edges[0]) * (bins / (edges[-1] - edges[0]))
-    outside = ~((values >= edges[0]) & (values <= edges[-1]))  # also what is no number
-    scaled[outside] = 0.0
-    index = np.minimum(scaled.astype(np.int64), bins - 1)
-    index -= values < edges[index]
-    index += values >= np.append(edges[1:-1], np.inf)[index]  # the last bin is closed: nothing lies beyond it
-    index[outside] = bins
+    scaled = values - edges[0]
+    scaled *= bins / (edges[-1] - edges[0])
+    known = len(values) and values.min() >= edges[0] and values.max() <= edges[-1]  # false with what is no number
+    outside = None if known else ~((values >= edges[0]) & (values <= edges[-1]))
+    if outside is not None:
+        scaled[outside] = 0.0
+    index = scaled.astype(np.int64)
+    scaled -= index
+    width = (edges[-1] - edges[0]) / bins
+    off = CLOSE + 8 * np.finfo(np.float64).eps * max(abs(edges[0]), abs(edges[-1])) / width  # far from 0: coarser
+    close = np.flatnonzero((scaled < off) | (scaled > 1 - off))
+    near, at = values[close], np.minimum(index[close], bins - 1)
+    at -= near < edges[at]
+    at += near >= np.append(edges[1:-1], np.inf)[at]  # the last bin is closed: nothing lies beyond it
+    index[close] = at
+    if outside is not None:
+        index[outside] = bins
     return index

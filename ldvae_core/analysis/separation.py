@@ -3,11 +3,12 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import combinations
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from ldvae_core.analysis.discriminant import N_FOLDS, Moments, by_group, folds, moments_of_parts, shares_right
+from ldvae_core.analysis.discriminant import N_FOLDS, Grouped, Moments
 from ldvae_core.analysis.factors import Factors
 from ldvae_core.errors import SettingsError
 
@@ -25,6 +26,13 @@ class BestPair:
     table: pd.DataFrame  # x, y (factors), distance (smallest Mahalanobis), balanced_accuracy (NaN: not checked)
     directions: pd.DataFrame  # index cell_type; x, y: mean minus the types' common centre, in sd of the factor
     accuracy: pd.DataFrame  # cell_type, n_cells, share_right: per type, for the best pair
+
+
+class TypeCells(NamedTuple):
+    """The types of an annotation, and the cells of each."""
+
+    names: tuple[str, ...]
+    grouped: Grouped  # by position in names
 
 
 def association_table(
@@ -81,34 +89,40 @@ def best_types(associations: pd.DataFrame) -> pd.DataFrame:
     return eligible.loc[strongest, columns].reset_index(drop=True)
 
 
-def best_pair(factors: Factors, labels: Sequence[str] | pd.Series, types: Sequence[str], *, seed: int = 0) -> BestPair:
+def type_cells(factors: Factors, labels: Sequence[str] | pd.Series, *, seed: int = 0) -> TypeCells:
+    """What best_pair works from, the same for every choice of types. Raises SettingsError, see association_table."""
+    codes, names = _coded(labels, factors.n_cells)
+    return TypeCells(tuple(names), Grouped(factors.representation, codes, len(names), factors.centre, seed=seed))
+
+
+def best_pair(
+    factors: Factors,
+    labels: Sequence[str] | pd.Series,
+    types: Sequence[str],
+    *,
+    seed: int = 0,
+    known: TypeCells | None = None,
+) -> BestPair:
     """The pair of active factors that separates 2 to 4 cell types best.
 
     labels: (n_cells,). All pairs are ranked by the smallest Mahalanobis distance between two types' means (common
     within-type covariance, every type counting the same); the best dozen by balanced accuracy of a linear discriminant,
-    5-fold cross-validated with seeded folds. Raises SettingsError: fewer than 2 or more than 4 types, unknown ones
-    (listing the known), a type of fewer than 5 cells, fewer than 2 factors.
+    5-fold cross-validated with seeded folds. known: type_cells of the same factors and labels, which several choices of
+    types can share. Raises SettingsError: fewer than 2 or more than 4 types, unknown ones (listing the known), a type
+    of fewer than 5 cells, fewer than 2 factors.
     """
-    codes, known = _coded(labels, factors.n_cells)
+    known = known or type_cells(factors, labels, seed=seed)
     types = tuple(dict.fromkeys(str(name) for name in types))
-    n_cells = _check_types(types, known, codes, factors.n_factors)
-    wanted = np.full(len(known) + 1, -1)  # the last entry answers for cells without a label
-    wanted[[known.index(name) for name in types]] = np.arange(len(types))
-    chosen = np.flatnonzero(wanted[codes] >= 0)
-    code = wanted[codes[chosen]]
-    fold = folds(code, seed)
-    parts = by_group(factors.representation, chosen, code * N_FOLDS + fold, len(types) * N_FOLDS)
-    moments = moments_of_parts(parts, factors.centre)
-    table = _rank_pairs(factors, moments.together(N_FOLDS))
-    shares = {}
-    for row in table.index[:N_CHECKED]:
-        pair = (int(table.x[row]), int(table.y[row]))
-        centred = [part[list(pair)] - factors.centre[list(pair), None] for part in parts]
-        shares[row] = shares_right(centred, moments.of(pair), len(types))
-        table.loc[row, "balanced_accuracy"] = shares[row].mean()
+    n_cells = _check_types(types, known, factors.n_factors)
+    kinds = [known.names.index(name) for name in types]
+    moments = known.grouped.moments(kinds).together(N_FOLDS)
+    table = _rank_pairs(factors, moments)
+    checked = table.index[:N_CHECKED]
+    shares = known.grouped.shares_right(kinds, table.loc[checked, ["x", "y"]].to_numpy())
+    table.loc[checked, "balanced_accuracy"] = shares.mean(axis=1)
     table = table.sort_values(["balanced_accuracy", "distance"], ascending=False, na_position="last")
     best, pair = table.index[0], (int(table.x.iloc[0]), int(table.y.iloc[0]))
-    mean = moments.together(N_FOLDS).mean[:, list(pair)]
+    mean = moments.mean[:, list(pair)]
     scale = factors.scale[list(pair)]
     directions = (mean - mean.mean(axis=0)) / np.where(scale > 0, scale, 1.0)
     names = pd.Index(types, name="cell_type")
@@ -172,13 +186,13 @@ def _coded(labels: Sequence[str] | pd.Series, n_cells: int) -> tuple[np.ndarray,
     return renumbered[codes], [name for name, present in zip(types, used, strict=True) if present]
 
 
-def _check_types(types: tuple[str, ...], known: list[str], codes: np.ndarray, n_factors: int) -> list[int]:
-    problems = []
+def _check_types(types: tuple[str, ...], known: TypeCells, n_factors: int) -> list[int]:
+    problems, names = [], known.names
     if not 2 <= len(types) <= 4:
         problems.append(f"Choose 2 to 4 cell types to compare; {len(types)} were given.")
-    if unknown := [name for name in types if name not in known]:
-        problems.append(f"There is no cell type {' or '.join(map(repr, unknown))}; known are: {', '.join(known)}.")
-    n_cells = {name: int(np.count_nonzero(codes == known.index(name))) for name in types if name in known}
+    if unknown := [name for name in types if name not in names]:
+        problems.append(f"There is no cell type {' or '.join(map(repr, unknown))}; known are: {', '.join(names)}.")
+    n_cells = {name: known.grouped.n_cells(names.index(name)) for name in types if name in names}
     problems += [
         f"{name} has only {found} cells; {N_FOLDS} are needed." for name, found in n_cells.items() if found < N_FOLDS
     ]

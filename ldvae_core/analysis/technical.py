@@ -10,7 +10,8 @@ from ldvae_core.analysis.chunks import cell_chunks
 from ldvae_core.data.annotations import guess_roles
 
 TECHNICAL_FROM = 0.5  # |correlation| from which a factor is called technical
-COLUMNS = ("factor", "library_size", "mitochondrial", "batch", "batch_column", "technical", "reason")
+COLUMNS = ("factor", "library_size", "library_size_within", "mitochondrial", "mitochondrial_within", "batch",
+           "batch_column", "technical", "reason")  # fmt: skip
 _BLOCK = 250_000  # numbers of the representation at a time: 2 MB in double precision stay in the processor's cache
 _MITOCHONDRIAL = frozenset(
     ("pctcountsmt", "percentmito", "percentmt", "pctmt", "pctmito", "mito", "mt", "mitoshare", "mitofraction",
@@ -25,20 +26,31 @@ def technical_table(
     *,
     mitochondrial: np.ndarray | None = None,
     batches: Mapping[str, pd.Series] | None = None,
+    types: pd.Series | None = None,
 ) -> pd.DataFrame:
     """How far every factor follows library size, mitochondrial share and batch; one row per factor.
 
     representation: (n_cells, n_factors), read once; library_size: (n_cells,) counts, above zero; mitochondrial:
-    (n_cells,) in any unit, NaN where unknown; batches: labels of the cells by column name, missing ones left out.
-    Columns: factor, library_size (Pearson r with log library size), mitochondrial (r, NaN unknown), batch (square root
-    of the share of the factor's variance that lies between the levels, the largest over the columns, NaN without any),
-    batch_column ("" without any), technical (any of them at least 0.5 in size) and reason (words, "" when not). A
-    factor or a measurement that does not vary has NaN.
+    (n_cells,) in any unit, NaN where unknown; batches: labels of the cells by column name, missing ones left out;
+    types: (n_cells,) cell types, missing ones left out.
+    Columns: factor, library_size (Pearson r with log library size), library_size_within (the same among cells of one
+    type: with the means of the types taken out of both), mitochondrial and mitochondrial_within (r, NaN unknown), batch
+    (square root of the share of the factor's variance that lies between the levels, the largest over the columns, NaN
+    without any), batch_column ("" without any), technical (any of them at least 0.5 in size) and reason (words, "" when
+    not). With types, r counts only as far as it holds within them too: large cells have large libraries, and a factor
+    that tells their type apart follows library size without being an artefact. A factor or a measurement that does not
+    vary has NaN, as everything within types has without types.
     """
     n_cells, n_factors = representation.shape
-    followers = [_Correlation(np.log(np.asarray(library_size, np.float64)), n_factors)]
+    measured = {"library_size": np.log(np.asarray(library_size, np.float64))}
     if mitochondrial is not None:
-        followers.append(_Correlation(np.asarray(mitochondrial, np.float64), n_factors))
+        measured["mitochondrial"] = np.asarray(mitochondrial, np.float64)
+    followers: dict[str, _Correlation | _Within] = {
+        name: _Correlation(values, n_factors) for name, values in measured.items()
+    }
+    if types is not None:
+        kinds = types.astype("category").cat.codes.to_numpy()
+        followers |= {f"{name}_within": _Within(values, kinds, n_factors) for name, values in measured.items()}
     codes = {name: labels.astype("category").cat.codes.to_numpy() for name, labels in (batches or {}).items()}
     levels = {name: _Between(code, n_factors) for name, code in codes.items()}
     shift = None
@@ -47,17 +59,18 @@ def technical_table(
         shift = block.mean(axis=0) if shift is None else shift  # near the mean: squares lose no digits
         block -= shift
         whole = _Spread.of(block)
-        for measurement in (*followers, *levels.values()):
+        for measurement in (*followers.values(), *levels.values()):
             measurement.add(cells, block, whole)
-    depth, share = (followers[0].result(), followers[-1].result() if len(followers) > 1 else np.full(n_factors, np.nan))
+    unknown = np.full(n_factors, np.nan)
+    r = {name: followers[name].result() if name in followers else unknown for name in COLUMNS[1:5]}
     parts = {name: level.result() for name, level in levels.items()}
     rows = []
     for factor in range(n_factors):
         known = {name: float(part[factor]) for name, part in parts.items() if np.isfinite(part[factor])}
         column = max(known, key=known.__getitem__) if known else ""
-        row = (float(depth[factor]), float(share[factor]), known.get(column, np.nan))
-        reason = _reason(*row, column)
-        rows.append((factor, *row, column, bool(reason), reason))
+        row = {name: float(values[factor]) for name, values in r.items()} | {"batch": known.get(column, np.nan)}
+        reason = _reason(row, column, by_type=types is not None)
+        rows.append((factor, *row.values(), column, bool(reason), reason))
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
@@ -141,6 +154,36 @@ class _Correlation:
         return self.products / np.sqrt(self.spread.variation() * (self.values @ self.values))
 
 
+class _Within:
+    """Pearson r of every factor with a measurement among cells of one type, over the cells where both are known.
+
+    What sets the types apart is taken out of both: of the measurement here, of the factors by their sums in each type.
+    """
+
+    def __init__(self, values: np.ndarray, codes: np.ndarray, n_factors: int) -> None:
+        codes = np.where(np.isfinite(values), codes, -1)
+        known = codes >= 0
+        self.between, self.products = _Between(codes, n_factors), np.zeros(n_factors)
+        some, kinds = values[known], codes[known]
+        means = np.bincount(kinds, weights=some, minlength=1) / np.maximum(self.between.cells, 1)
+        self.values = np.zeros(len(values))
+        self.values[known] = some - means[kinds]
+        self.variation = self.values @ self.values
+        # Less than rounding leaves of the squares is nothing.
+        self.varies = self.variation > 1e-12 * max(some @ some, 1e-300)
+
+    def add(self, cells: slice, block: np.ndarray, whole: _Spread) -> None:
+        self.between.add(cells, block, whole)
+        self.products += self.values[cells] @ block
+
+    def result(self) -> np.ndarray:
+        left = self.between.variation_within()
+        if not self.varies:
+            return np.full(len(left), np.nan)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return np.where(left > 0, self.products / np.sqrt(left * self.variation), np.nan)
+
+
 class _Between:
     """Square root of the share of every factor's variance that lies between levels; a code of -1 is no level."""
 
@@ -161,14 +204,28 @@ class _Between:
     def result(self) -> np.ndarray:
         if np.count_nonzero(self.cells) < 2:
             return np.full(self.sums.shape[1], np.nan)
+        return np.sqrt(self._between() / self.spread.variation())
+
+    def variation_within(self) -> np.ndarray:
+        """(n_factors,) sum of squares about the means of the levels; 0 where the factor varies between them only."""
+        if not self.cells.any():
+            return np.full(self.sums.shape[1], np.nan)
+        whole = self.spread.variation()
+        left = whole - self._between()
+        return np.where(left > 1e-9 * whole, left, 0.0)  # the difference of two large numbers: below is rounding
+
+    def _between(self) -> np.ndarray:
         means = self.sums / np.maximum(self.cells, 1)[:, None] - self.spread.sums / self.spread.n
-        return np.sqrt(self.cells @ means**2 / self.spread.variation())
+        return self.cells @ means**2
 
 
-def _reason(depth: float, mitochondrial: float, batch: float, column: str) -> str:
-    parts = [
-        (depth, f"follows library size (r = {depth:.2f})"),
-        (mitochondrial, f"follows mitochondrial share (r = {mitochondrial:.2f})"),
-        (batch, f"differs between levels of {column} (R = {batch:.2f})"),
-    ]
-    return ", ".join(words for value, words in parts if abs(value) >= TECHNICAL_FROM)
+def _reason(row: Mapping[str, float], column: str, *, by_type: bool) -> str:
+    """Words on everything that a factor follows; with types, only where it does so among cells of one type too."""
+    parts = []
+    for name, words in (("library_size", "library size"), ("mitochondrial", "mitochondrial share")):
+        r, within = row[name], row[f"{name}_within"]
+        if abs(r) >= TECHNICAL_FROM and (not by_type or abs(within) >= TECHNICAL_FROM):
+            parts.append(f"follows {words} (r = {r:.2f}{f', within types {within:.2f}' if by_type else ''})")
+    if abs(row["batch"]) >= TECHNICAL_FROM:
+        parts.append(f"differs between levels of {column} (R = {row['batch']:.2f})")
+    return ", ".join(parts)

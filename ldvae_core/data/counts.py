@@ -17,6 +17,7 @@ from ldvae_core.errors import CountsError
 FEWEST_CELLS = 50  # a factor model of fewer cells learns their noise
 FEWEST_GENES = 20
 HASHED_TOGETHER = 4_000_000  # entries
+SUMMED_TOGETHER = 2_000_000  # entries
 
 
 @dataclass(frozen=True, eq=False)
@@ -151,17 +152,25 @@ def value_problems(counts: sparse.csr_matrix, *, where: str) -> list[str]:
 
 
 def sum_by_cell(counts: sparse.csr_matrix) -> np.ndarray:
-    """Row sums, float64 (n_cells,), without a second copy of the counts."""
-    sums = np.zeros(counts.shape[0])
-    filled = np.diff(counts.indptr) > 0
-    if filled.any():
-        sums[filled] = np.add.reduceat(counts.data, counts.indptr[:-1][filled], dtype=np.float64)
+    """Row sums, float64 (n_cells,), a piece of the cells at a time: numpy would make all counts float64 first."""
+    sums, n_cells = np.zeros(counts.shape[0]), counts.shape[0]
+    step = max(1, SUMMED_TOGETHER * n_cells // max(counts.nnz, 1))
+    for start in range(0, n_cells, step):
+        bounds = counts.indptr[start : start + step + 1]
+        starts, filled = bounds[:-1] - bounds[0], np.diff(bounds) > 0
+        if filled.any():
+            found = np.add.reduceat(counts.data[bounds[0] : bounds[-1]], starts[filled], dtype=np.float64)
+            sums[start : start + step][filled] = found
     return sums
 
 
 def sum_by_gene(counts: sparse.csr_matrix) -> np.ndarray:
-    """Column sums, float64 (n_genes,)."""
-    return np.bincount(counts.indices, weights=counts.data, minlength=counts.shape[1])
+    """Column sums, float64 (n_genes,), likewise a piece at a time."""
+    sums = np.zeros(counts.shape[1])
+    for start in range(0, counts.nnz, SUMMED_TOGETHER):
+        entries = slice(start, start + SUMMED_TOGETHER)
+        sums += np.bincount(counts.indices[entries], weights=counts.data[entries], minlength=len(sums))
+    return sums
 
 
 def _compact(counts: sparse.csr_matrix) -> sparse.csr_matrix:

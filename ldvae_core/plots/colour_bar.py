@@ -1,19 +1,21 @@
-"""A small viridis bar in the emptiest corner of the frame: it moves with the frame and takes none of its width."""
+"""Colour bars: a small one in the emptiest corner of a frame, which takes none of its width, and one beside a table."""
+
+from collections.abc import Sequence
 
 import numpy as np
-import plotly.graph_objects as go
 
 from ldvae_core.analysis.raster import Raster
 from ldvae_core.plots.colours import rgb
 from ldvae_core.plots.escape import escape
 from ldvae_core.plots.frame import halo
 from ldvae_core.plots.png import png_address
+from ldvae_core.plots.sheet import Canvas
 from ldvae_core.plots.theme import SMALL_SIZE, Mode, palette, viridis
 
 WIDTH, HEIGHT, EDGE = 0.32, 0.022, 0.035  # of the frame's side
 
 
-def add_colour_bar(figure: go.Figure, raster: Raster, *, title: str, low: str, high: str, mode: Mode) -> None:
+def add_colour_bar(figure: Canvas, raster: Raster, *, title: str, low: str, high: str, mode: Mode) -> None:
     """Bar, its two ends and its title."""
     left, bottom = _emptiest_corner(raster.counts)
     x = EDGE if left else 1 - EDGE - WIDTH
@@ -47,6 +49,24 @@ def add_colour_bar(figure: go.Figure, raster: Raster, *, title: str, low: str, h
             borderpad=1,
             font=font,
         )
+
+
+def bar_beside(title: str, values: Sequence[float], texts: Sequence[str] | None = None) -> dict[str, object]:
+    """The colorbar of a heat map, right of its upper corner. title: may hold a <br>; texts: of the marked values."""
+    return {
+        "title": {"text": title, "font": {"size": SMALL_SIZE}, "side": "top"},
+        "tickvals": list(values),
+        **({} if texts is None else {"ticktext": list(texts)}),
+        "tickfont": {"size": SMALL_SIZE},
+        "thickness": 8,
+        "outlinewidth": 0,
+        "len": 140,
+        "lenmode": "pixels",
+        "y": 1,
+        "yanchor": "top",
+        "x": 1.0,
+        "xpad": 12,
+    }
 
 
 def _gradient(colours: tuple[str, ...]) -> np.ndarray:

@@ -1,19 +1,20 @@
 """One set of contours per cell type, each with its own dashes and its name beside it."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
-import plotly.graph_objects as go
 
 from ldvae_core.analysis.raster import Contour
 from ldvae_core.plots.escape import escape
 from ldvae_core.plots.frame import Window
+from ldvae_core.plots.sheet import Canvas
 from ldvae_core.plots.theme import CONTOUR_WIDTH, DASHES, Mode, legible, palette, tint
 from ldvae_core.plots.type_names import add_names
 
 
 def add_contours(
-    figure: go.Figure,
+    figure: Canvas,
     contours: Mapping[str, Sequence[Contour]],
     colours: Mapping[str, str],
     window: Window,
@@ -34,28 +35,28 @@ def add_contours(
         _name_contours(figure, drawn, inks, window, mode)
 
 
-def _level_trace(name: str, pieces: list[Contour], level: float, colour: str, order: int, mode: Mode) -> go.Scatter:
+def _level_trace(name: str, pieces: list[Contour], level: float, colour: str, order: int, mode: Mode) -> dict[str, Any]:
     gap = np.array([np.nan])
     x = np.concatenate([part for piece in pieces for part in (piece.x, gap)])
     y = np.concatenate([part for piece in pieces for part in (piece.y, gap)])
-    return go.Scatter(
-        x=x.astype(np.float32),
-        y=y.astype(np.float32),
-        mode="lines",
-        line={
+    return {
+        "x": x.astype(np.float32),
+        "y": y.astype(np.float32),
+        "mode": "lines",
+        "line": {
             "color": colour if level <= 0.5 else tint(colour, mode, 0.75),
             "width": CONTOUR_WIDTH if level <= 0.75 else CONTOUR_WIDTH * 0.7,
             "dash": DASHES[order % len(DASHES)],
         },
-        hoverinfo="text",
-        text=f"{escape(name)}: {level:.0%} of its cells are inside",
-        hoveron="points",
-        name=escape(name),
-    )
+        "hoverinfo": "text",
+        "text": f"{escape(name)}: {level:.0%} of its cells are inside",
+        "hoveron": "points",
+        "name": escape(name),
+    }
 
 
 def _name_contours(
-    figure: go.Figure, drawn: Mapping[str, Sequence[Contour]], inks: list[str], window: Window, mode: Mode
+    figure: Canvas, drawn: Mapping[str, Sequence[Contour]], inks: list[str], window: Window, mode: Mode
 ) -> None:
     """Each name just outside its own cluster, away from the other clusters."""
     outlines = [_outline(lines) for lines in drawn.values()]

@@ -1,7 +1,7 @@
 """The cells of a pair of factors: a raster of how many lie where, with contours, types or a value on top."""
 
 from collections.abc import Mapping, Sequence
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import plotly.graph_objects as go
@@ -11,8 +11,9 @@ from ldvae_core.plots.colour_bar import add_colour_bar
 from ldvae_core.plots.colours import gamma, linear, rgb
 from ldvae_core.plots.contours import add_contours
 from ldvae_core.plots.escape import escape
-from ldvae_core.plots.frame import PAIR_HEIGHT, Window, say_empty, square_figure
+from ldvae_core.plots.frame import PAIR_HEIGHT, Window, say_empty, square_sheet
 from ldvae_core.plots.png import png_address
+from ldvae_core.plots.sheet import Sheet
 from ldvae_core.plots.theme import Mode, grey_scale, legible, palette, three_digits, viridis_scale
 from ldvae_core.plots.type_names import add_type_names
 
@@ -41,19 +42,19 @@ def plot_density(
     scale where the density itself is the message. select: a drag draws a lasso (for charts that answer to it), else
     it moves the view. No cells: empty titled axes.
     """
-    figure = base_figure(raster, x_title=x_title, y_title=y_title, mode=mode, height=height, select=select)
+    sheet = base_sheet(raster, x_title=x_title, y_title=y_title, mode=mode, height=height, select=select)
     if not raster.counts.any():
-        return say_empty(figure, NO_CELLS, mode)
+        return say_empty(sheet, NO_CELLS, mode).figure()
     scaled = np.asarray(raster.counts, np.float64) ** POWER
     if shade == "grey":
-        figure.add_trace(raster_trace(raster, quantise(scaled, low=0.0), grey_scale(mode, soft=bool(contours))))
+        sheet.add_trace(raster_trace(raster, quantise(scaled, low=0.0), grey_scale(mode, soft=bool(contours))))
     else:
-        figure.add_trace(raster_trace(raster, quantise(scaled, low=1.0), viridis_scale(mode)))
+        sheet.add_trace(raster_trace(raster, quantise(scaled, low=1.0), viridis_scale(mode)))
         most = int(raster.counts.max())
-        add_colour_bar(figure, raster, title="cells per bin", low="1", high=three_digits(most), mode=mode)
+        add_colour_bar(sheet, raster, title="cells per bin", low="1", high=three_digits(most), mode=mode)
     if contours:
-        add_contours(figure, contours, colours or {}, window_of(raster), mode=mode)
-    return figure
+        add_contours(sheet, contours, colours or {}, window_of(raster), mode=mode)
+    return sheet.figure()
 
 
 def plot_mean(
@@ -71,16 +72,16 @@ def plot_mean(
 
     mean: (bins, bins), NaN without cells, as from mean_raster. value_title: what is averaged, with its unit.
     """
-    figure = base_figure(raster, x_title=x_title, y_title=y_title, mode=mode, height=height, select=select)
+    sheet = base_sheet(raster, x_title=x_title, y_title=y_title, mode=mode, height=height, select=select)
     known = mean[np.isfinite(mean)]
     if not len(known):
-        return say_empty(figure, NO_CELLS, mode)
+        return say_empty(sheet, NO_CELLS, mode).figure()
     low = min(0.0, float(known.min()))
     high = float(np.quantile(known[known > low], 0.99)) if (known > low).any() else low + 1.0  # one cell rules no scale
-    figure.add_trace(raster_trace(raster, quantise(mean, low=low, high=high), viridis_scale(mode)))
+    sheet.add_trace(raster_trace(raster, quantise(mean, low=low, high=high), viridis_scale(mode)))
     cut = "≥ " if known.max() > high else ""
-    add_colour_bar(figure, raster, title=value_title, low=three_digits(low), high=cut + three_digits(high), mode=mode)
-    return figure
+    add_colour_bar(sheet, raster, title=value_title, low=three_digits(low), high=cut + three_digits(high), mode=mode)
+    return sheet.figure()
 
 
 def plot_types(
@@ -99,12 +100,13 @@ def plot_types(
     """
     first = next(iter(rasters.values()), None)
     empty = Raster(np.zeros((1, 1), int), np.array([0.0, 1.0]), np.array([0.0, 1.0]))
-    figure = base_figure(first or empty, x_title=x_title, y_title=y_title, mode=mode, height=height, select=select)
-    if first is None or not any(raster.counts.any() for raster in rasters.values()):
-        return say_empty(figure, NO_CELLS, mode)
+    sheet = base_sheet(first or empty, x_title=x_title, y_title=y_title, mode=mode, height=height, select=select)
+    counts = np.stack([raster.counts for raster in rasters.values()] or [empty.counts])  # (types, bins, bins)
+    if first is None or not counts.any():
+        return say_empty(sheet, NO_CELLS, mode).figure()
     window = window_of(first)
-    figure.add_layout_image(
-        source=png_address(_mix(rasters, colours, mode)),
+    sheet.add_layout_image(
+        source=png_address(_mix(counts, [colours.get(name, palette(mode).zero) for name in rasters], mode)),
         xref="x",
         yref="y",
         x=window.x_low,
@@ -114,18 +116,18 @@ def plot_types(
         sizing="stretch",
         layer="below",
     )
-    figure.add_trace(_what_is_here(rasters, window))
-    add_type_names(figure, rasters, colours, window, mode=mode)
-    return figure
+    sheet.add_trace(_what_is_here(counts, list(rasters), window))
+    add_type_names(sheet, rasters, colours, window, mode=mode)
+    return sheet.figure()
 
 
-def base_figure(raster: Raster, *, x_title: str, y_title: str, mode: Mode, height: int, select: bool) -> go.Figure:
+def base_sheet(raster: Raster, *, x_title: str, y_title: str, mode: Mode, height: int, select: bool) -> Sheet:
     """The frame of the raster's window, ready for box and lasso."""
-    figure = square_figure(window_of(raster), x_title=x_title, y_title=y_title, mode=mode, height=height)
+    sheet = square_sheet(window_of(raster), x_title=x_title, y_title=y_title, mode=mode, height=height)
     if select:
-        figure.update_layout(dragmode="lasso")
-    figure.add_trace(corners(window_of(raster)))
-    return figure
+        sheet.layout["dragmode"] = "lasso"
+    sheet.add_trace(corners(window_of(raster)))
+    return sheet
 
 
 def window_of(raster: Raster) -> Window:
@@ -133,40 +135,43 @@ def window_of(raster: Raster) -> Window:
     return Window(*(float(edges[i]) for edges in (raster.x_edges, raster.y_edges) for i in (0, -1)))
 
 
-def corners(window: Window) -> go.Scatter:
+def corners(window: Window) -> dict[str, Any]:
     """Two points nobody sees: plotly offers box and lasso only to figures that have points."""
     unseen = {"marker": {"opacity": 0.0}}
-    return go.Scatter(
-        x=[window.x_low, window.x_high],
-        y=[window.y_low, window.y_high],
-        mode="markers",
-        marker={"opacity": 0.0, "size": 1},
-        selected=unseen,
-        unselected=unseen,
-        hoverinfo="skip",
-        name="corners",
-    )
+    return {
+        "x": [window.x_low, window.x_high],
+        "y": [window.y_low, window.y_high],
+        "mode": "markers",
+        "marker": {"opacity": 0.0, "size": 1},
+        "selected": unseen,
+        "unselected": unseen,
+        "hoverinfo": "skip",
+        "name": "corners",
+    }
 
 
-def raster_trace(raster: Raster, levels: np.ndarray, scale: list, *, axes: tuple[str, str] = ("x", "y")) -> go.Heatmap:
+def raster_trace(
+    raster: Raster, levels: np.ndarray, scale: list, *, axes: tuple[str, str] = ("x", "y")
+) -> dict[str, Any]:
     """(bins, bins) uint8 as a picture: 0 empty, 1 to 255 along the scale; a few dozen kB for any number of cells."""
     step_x, step_y = (float(edges[1] - edges[0]) for edges in (raster.x_edges, raster.y_edges))
-    return go.Heatmap(
-        z=levels,
-        x0=float(raster.x_edges[0]) + step_x / 2,
-        dx=step_x,
-        y0=float(raster.y_edges[0]) + step_y / 2,
-        dy=step_y,
-        zmin=0,
-        zmax=255,
-        colorscale=scale,
-        showscale=False,
-        zsmooth="fast",  # the browser resamples: bins that are no whole number of pixels would show a lattice
-        hoverinfo="skip",
-        name="cells",
-        xaxis=axes[0],
-        yaxis=axes[1],
-    )
+    return {
+        "type": "heatmap",
+        "z": levels,
+        "x0": float(raster.x_edges[0]) + step_x / 2,
+        "dx": step_x,
+        "y0": float(raster.y_edges[0]) + step_y / 2,
+        "dy": step_y,
+        "zmin": 0,
+        "zmax": 255,
+        "colorscale": scale,
+        "showscale": False,
+        "zsmooth": "fast",  # the browser resamples: bins that are no whole number of pixels would show a lattice
+        "hoverinfo": "skip",
+        "name": "cells",
+        "xaxis": axes[0],
+        "yaxis": axes[1],
+    }
 
 
 def quantise(values: np.ndarray, *, low: float, high: float | None = None) -> np.ndarray:
@@ -179,38 +184,43 @@ def quantise(values: np.ndarray, *, low: float, high: float | None = None) -> np
     return levels
 
 
-def _what_is_here(rasters: Mapping[str, Raster], window: Window) -> go.Scatter:
-    """Points nobody sees, at most 48 x 48, that name the commonest type under the pointer and count the cells."""
-    counts = np.stack([raster.counts for raster in rasters.values()])
+def _what_is_here(counts: np.ndarray, types: list[str], window: Window) -> dict[str, Any]:
+    """Points nobody sees, at most 48 x 48, that name the commonest type under the pointer and count the cells.
+
+    counts: (types, bins, bins).
+    """
     bins = counts.shape[1]
     edges = np.unique(np.linspace(0, bins, min(HOVER_BINS, bins) + 1).astype(int))
     blocks = np.add.reduceat(np.add.reduceat(counts, edges[:-1], axis=1), edges[:-1], axis=2)
-    total, names = blocks.sum(axis=0), [escape(name, longest=LONGEST_HOVER) for name in rasters]
+    total, names = blocks.sum(axis=0), [escape(name, longest=LONGEST_HOVER) for name in types]
     rows, columns = np.nonzero(total)
     best = blocks[:, rows, columns].argmax(axis=0)
     middle = (edges[:-1] + edges[1:]) / 2 * window.side / bins
     unseen = {"marker": {"opacity": 0.0}}
-    return go.Scatter(
-        x=(window.x_low + middle[columns]).astype(np.float32),
-        y=(window.y_low + middle[rows]).astype(np.float32),
-        mode="markers",
-        marker={"opacity": 0.0, "size": 8},
-        selected=unseen,
-        unselected=unseen,
-        text=[names[kind] for kind in best],
-        customdata=np.column_stack([blocks[best, rows, columns], total[rows, columns]]).astype(np.int32),
-        hovertemplate="<b>%{text}</b><br>%{customdata[0]:,} of %{customdata[1]:,} cells here<extra></extra>",
-        name="types here",
-    )
+    return {
+        "x": (window.x_low + middle[columns]).astype(np.float32),
+        "y": (window.y_low + middle[rows]).astype(np.float32),
+        "mode": "markers",
+        "marker": {"opacity": 0.0, "size": 8},
+        "selected": unseen,
+        "unselected": unseen,
+        "text": [names[kind] for kind in best],
+        "customdata": np.column_stack([blocks[best, rows, columns], total[rows, columns]]).astype(np.int32),
+        "hovertemplate": "<b>%{text}</b><br>%{customdata[0]:,} of %{customdata[1]:,} cells here<extra></extra>",
+        "name": "types here",
+    }
 
 
-def _mix(rasters: Mapping[str, Raster], colours: Mapping[str, str], mode: Mode) -> np.ndarray:
-    """(bins, bins, 4) uint8, first row on top: colours averaged as light; crowds opaque, single cells fainter."""
-    counts = np.stack([raster.counts for raster in rasters.values()]).astype(np.float64)  # (types, bins, bins)
-    inks = [linear(rgb(legible(colours.get(name, palette(mode).zero), mode))) for name in rasters]
+def _mix(counts: np.ndarray, colours: list[str], mode: Mode) -> np.ndarray:
+    """(bins, bins, 4) uint8, first row on top: colours averaged as light; crowds opaque, single cells fainter.
+
+    counts: (types, bins, bins), of some cells; colours: one a type.
+    """
     total = counts.sum(axis=0)
-    light = np.einsum("tyx,tc->yxc", counts, np.stack(inks)) / np.maximum(total, 1)[..., None]
-    strength = (total / total.max()) ** POWER
-    pixels = np.zeros((*total.shape, 4))
-    pixels[..., :3], pixels[..., 3] = gamma(light), np.where(total > 0, 0.45 + 0.55 * strength, 0)
-    return np.round(pixels[::-1] * 255).astype(np.uint8)
+    seen = total > 0
+    inks = linear(np.stack([rgb(legible(colour, mode)) for colour in colours]))  # (types, 3)
+    light = counts[:, seen].T.astype(np.float64) @ inks / total[seen, None]
+    pixels = np.zeros((*total.shape, 4), np.uint8)
+    pixels[seen, :3] = np.round(gamma(light) * 255)
+    pixels[seen, 3] = np.round((0.45 + 0.55 * (total[seen] / total.max()) ** POWER) * 255)
+    return pixels[::-1]

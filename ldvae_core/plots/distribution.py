@@ -101,6 +101,9 @@ def plot_distribution(
             figure.add_trace(_ridge(part, group, place[group], colour, mode).update(_axes(number)))
         if counts:
             figure.add_trace(_counts(shown, place, mode).update(_axes(number)))
+    if counts and not split:  # else said above each panel
+        figure.add_annotation(text="cells", x=figure.data[-1].x[0], y=len(groups) - 1 + OVERLAP / 2, xanchor="right",
+                              showarrow=False, font=note_font(mode))  # fmt: skip
     return figure
 
 

@@ -1,12 +1,15 @@
 """Enriched gene sets as bars with their names on them."""
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
 from ldvae_core.plots.escape import escape
 from ldvae_core.plots.frame import note_font, say_empty
-from ldvae_core.plots.theme import TICK_SIZE, Mode, palette, template, three_digits, tint
+from ldvae_core.plots.sheet import Sheet
+from ldvae_core.plots.theme import TICK_SIZE, Mode, bare_template, palette, three_digits, tint
 
 ROW_HEIGHT, LONGEST_SET, MOST_BARS = 34, 58, 14  # px; characters; bars
 MARGIN = {"l": 18, "r": 16, "t": 30, "b": 48}  # px
@@ -25,43 +28,49 @@ def plot_enrichment(table: pd.DataFrame, *, mode: Mode = "light") -> go.Figure:
     colours = palette(mode)
     shown = table.sort_values("q", kind="stable").head(MOST_BARS)
     height = MARGIN["t"] + MARGIN["b"] + ROW_HEIGHT * max(len(shown), 4)
-    figure = go.Figure(layout=_layout(len(shown), height, mode))
+    sheet = Sheet(_layout(len(shown), height, mode))
     if shown.empty:
-        return say_empty(figure, "No set shares a gene with this end", mode)
+        return say_empty(sheet, "No set shares a gene with this end", mode).figure()
     rows = np.arange(len(shown), dtype=np.float64)
     strength = -np.log10(np.maximum(shown["q"].to_numpy(np.float64), SMALLEST_Q)) + 0.0
     inks = [colours.high if end == "positive" else colours.low for end in shown["end"]]
-    names = [escape(name, longest=LONGEST_SET) for name in shown["set"]]
-    figure.add_trace(
-        go.Bar(
-            x=strength,
-            y=rows + 0.2,
-            orientation="h",
-            width=0.34,
-            marker={"color": [tint(ink, mode, 0.85) for ink in inks], "line": {"width": 0}},
-            customdata=[[int(place)] for place in shown.index],
-            text=[_hover(row) for row in shown.itertuples()],
-            textposition="none",
-            hovertemplate="%{text}<extra></extra>",
-            selected={"marker": {"opacity": 1.0}},
-            unselected={"marker": {"opacity": 1.0}},
-            name="sets",
-        )
+    clear = {"marker": {"opacity": 1.0}}
+    sheet.add_trace(
+        {
+            "type": "bar",
+            "x": strength,
+            "y": rows + 0.2,
+            "orientation": "h",
+            "width": 0.34,
+            "marker": {"color": [tint(ink, mode, 0.85) for ink in inks], "line": {"width": 0}},
+            "customdata": [[int(place)] for place in shown.index],
+            "text": [_hover(row) for row in shown.itertuples()],
+            "textposition": "none",
+            "hovertemplate": "%{text}<extra></extra>",
+            "selected": clear,
+            "unselected": clear,
+            "name": "sets",
+        }
     )
     longest = max(float(strength.max()), -np.log10(THRESHOLD)) * 1.06
-    figure.update_xaxes(range=[0, longest])
-    for row, name in zip(rows, names, strict=True):  # annotations may run over the frame; text of traces is cut there
-        figure.add_annotation(x=0, y=row - 0.2, text=name, xanchor="left", yanchor="middle", showarrow=False,
-                              borderpad=0, font={"size": TICK_SIZE, "color": colours.ink})  # fmt: skip
-    figure.add_vline(x=-np.log10(THRESHOLD), line={"color": colours.zero, "width": 1, "dash": "2px,3px"})
-    figure.add_annotation(x=-np.log10(THRESHOLD), y=1.0, yref="y domain", yanchor="bottom", text="q = 0.05",
-                          showarrow=False, font=note_font(mode))  # fmt: skip
-    return figure
+    # names as annotations, which may run over the frame: text of traces is cut there
+    names = [{"x": 0, "y": row - 0.2, "text": escape(name, longest=LONGEST_SET), "xanchor": "left",
+              "yanchor": "middle", "showarrow": False, "borderpad": 0,
+              "font": {"size": TICK_SIZE, "color": colours.ink}}
+             for row, name in zip(rows, shown["set"], strict=True)]  # fmt: skip
+    line = -np.log10(THRESHOLD)
+    threshold = {"x": line, "y": 1.0, "yref": "y domain", "yanchor": "bottom", "text": "q = 0.05", "showarrow": False,
+                 "font": note_font(mode)}  # fmt: skip
+    dotted = {"type": "line", "x0": line, "x1": line, "y0": 0, "y1": 1, "yref": "y domain",
+              "line": {"color": colours.zero, "width": 1, "dash": "2px,3px"}}  # fmt: skip
+    sheet.layout["xaxis"]["range"] = [0, longest]
+    sheet.layout |= {"shapes": [dotted], "annotations": [*names, threshold]}
+    return sheet.figure()
 
 
-def _layout(n: int, height: int, mode: Mode) -> dict[str, object]:
+def _layout(n: int, height: int, mode: Mode) -> dict[str, Any]:
     return {
-        "template": template(mode),
+        "template": bare_template(mode),
         "height": height,
         "margin": MARGIN,
         "bargap": 0.2,

@@ -8,7 +8,8 @@ from ldvae_core.analysis.raster import Extent, Raster, coarser, density_raster
 from ldvae_core.plots.biplot import add_arrows, arrange
 from ldvae_core.plots.density import POWER, quantise, raster_trace, window_of
 from ldvae_core.plots.frame import COMPACT_HEIGHT, Window, say_empty, title
-from ldvae_core.plots.theme import TICK_SIZE, Mode, grey_scale, palette, template
+from ldvae_core.plots.sheet import Sheet
+from ldvae_core.plots.theme import TICK_SIZE, Mode, bare_template, grey_scale, palette
 
 MARGIN = {"l": 26, "r": 6, "t": 8, "b": 26}  # px; no tick labels, only the factors' names
 SMALLEST_SIDE = 140  # px of a frame in a gallery of three columns
@@ -34,20 +35,22 @@ def plot_thumbnail(
     """
     cells = coarser(raster, THINNED)
     genes = arrange(table, side=SMALLEST_SIDE, font_size=NAME_SIZE, room=ROOM)
-    figure = go.Figure(layout=_layout(window_of(raster), genes.window, x_title, y_title, mode, height))
+    sheet = Sheet(_layout(window_of(raster), genes.window, x_title, y_title, mode, height))
     if cells.counts.any():
         levels = quantise(np.asarray(cells.counts, np.float64) ** POWER, low=0.0)
-        figure.add_trace(raster_trace(cells, levels, grey_scale(mode)))
+        sheet.add_trace(raster_trace(cells, levels, grey_scale(mode)))
     if table.empty:
-        return say_empty(figure, "No genes", mode)
+        return say_empty(sheet, "No genes", mode).figure()
     others = table.loc[~table["arrow"].astype(bool), ["x", "y"]].to_numpy(np.float64)
     cloud = density_raster(*others.T, bins=GENE_BINS, extent=Extent(*genes.window))
     if cloud.counts.any():
         levels = quantise(cloud.counts.astype(float), low=0.0)
-        figure.add_trace(raster_trace(cloud, levels, _cloud(mode), axes=("x2", "y2")))
-    add_arrows(figure, genes, mode=mode, font_size=NAME_SIZE, axes=("x2", "y2"))
-    figure.update_traces(hoverinfo="skip", hovertemplate=None)
-    return figure
+        sheet.add_trace(raster_trace(cloud, levels, _cloud(mode), axes=("x2", "y2")))
+    add_arrows(sheet, genes, mode=mode, font_size=NAME_SIZE, axes=("x2", "y2"))
+    for trace in sheet.data:
+        trace.pop("hovertemplate", None)
+        trace["hoverinfo"] = "skip"
+    return sheet.figure()
 
 
 def _cloud(mode: Mode) -> list[list[object]]:
@@ -71,13 +74,13 @@ def _layout(cells: Window, genes: Window, x_title: str, y_title: str, mode: Mode
         "fixedrange": True,
     }
     layout: dict[str, object] = {
-        "template": template(mode),
+        "template": bare_template(mode),
         "height": height,
         "margin": MARGIN,
         "dragmode": False,
         "hovermode": False,
     }
-    for window, number, domain in ((cells, "", (0.0, 0.48)), (genes, "2", (0.52, 1.0))):
+    for window, number, domain in ((cells, "", [0.0, 0.48]), (genes, "2", [0.52, 1.0])):
         name = {"font": {"size": TICK_SIZE, "color": palette(mode).quiet}, "standoff": 4}
         layout[f"xaxis{number}"] = {
             **axis,

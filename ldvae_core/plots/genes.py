@@ -6,20 +6,12 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
+from ldvae_core.plots.colour_bar import bar_beside
 from ldvae_core.plots.escape import escape, italic, plain
 from ldvae_core.plots.frame import say_empty
 from ldvae_core.plots.labels import text_size
 from ldvae_core.plots.ranked import LOADING_TITLE, plot_gene_loadings
-from ldvae_core.plots.theme import (
-    SMALL_SIZE,
-    TICK_GAP,
-    TICK_SIZE,
-    Mode,
-    diverging_scale,
-    palette,
-    template,
-    three_digits,
-)
+from ldvae_core.plots.theme import TICK_GAP, TICK_SIZE, Mode, diverging_scale, palette, template, three_digits
 
 ROW_HEIGHT, SMALLEST_HEIGHT, LARGEST_HEIGHT = 22, 240, 900  # px
 MOST_GENES = 60  # of one drawing
@@ -79,20 +71,8 @@ def _layout(rows: list[str], factors: list[int], left: float, mode: Mode) -> dic
 
 
 def _squares(values: np.ndarray, most: float, mode: Mode) -> go.Heatmap:
-    bar = {
-        "title": {"text": "log fold<br>per SD", "font": {"size": SMALL_SIZE}, "side": "top"},
-        "tickvals": [-most, 0, most],
-        "ticktext": [three_digits(float(f"{-most:.2g}")), "0", three_digits(float(f"{most:.2g}"))],
-        "tickfont": {"size": SMALL_SIZE},
-        "thickness": 8,
-        "outlinewidth": 0,
-        "len": 140,
-        "lenmode": "pixels",
-        "y": 1,
-        "yanchor": "top",
-        "x": 1.0,
-        "xpad": 12,
-    }
+    ends = [three_digits(float(f"{end:.2g}")) for end in (-most, most)]
+    bar = bar_beside("log fold<br>per SD", [-most, 0, most], [ends[0], "0", ends[1]])
     return go.Heatmap(z=values.astype(np.float32), zmin=-most, zmax=most, colorscale=diverging_scale(mode), xgap=1,
                       ygap=1, hoverinfo="skip", colorbar=bar, name="loadings")  # fmt: skip
 

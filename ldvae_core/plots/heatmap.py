@@ -6,14 +6,17 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
+from ldvae_core.plots.colour_bar import bar_beside
 from ldvae_core.plots.colours import contrast
 from ldvae_core.plots.escape import escape
-from ldvae_core.plots.frame import say_empty, words_trace
+from ldvae_core.plots.frame import say_empty, words
 from ldvae_core.plots.labels import text_size
+from ldvae_core.plots.sheet import Canvas, Sheet
 from ldvae_core.plots.theme import (
     SMALL_SIZE,
     TICK_SIZE,
     Mode,
+    bare_template,
     diverging_colour,
     diverging_scale,
     factor_label,
@@ -48,23 +51,28 @@ def plot_association(
 
     table: from association_table; columns cell_type, factor (from 0), correlation, auc, n_cells. sort: types in the
     order of the factor they follow most, so that the strong ones form a diagonal; else as in the table. Numbers are
-    written up to 400 cells. A clicked cell carries factor (from 0) and cell type as customdata.
+    written up to 400 cells. A clicked cell carries its factor (from 0) as customdata[0].
     """
     if table.empty:
         figure = go.Figure(layout=_layout([], [], 60, mode, x_title="Factor"))
         return say_empty(figure, "No annotation to compare with", mode)
     types = list(dict.fromkeys(table["cell_type"]))
-    grid = table.pivot(index="cell_type", columns="factor", values=value).loc[types]
+    grid = _grid(table, value).loc[types]
     title, middle, half = _SCALES[value]
     if sort:
         grid = grid.iloc[_diagonal_order(np.nan_to_num(grid.to_numpy(np.float64) - middle))]
     names = [escape(name, longest=LONGEST_TYPE) for name in grid.index]
     left = 20 + max(text_size(str(name)[:LONGEST_TYPE], TICK_SIZE)[0] for name in grid.index)
-    figure = go.Figure(layout=_layout([str(k + 1) for k in grid.columns], names, left, mode, x_title="Factor"))
-    figure.add_trace(_cells(grid.to_numpy(np.float64), title, middle, half, mode))
-    _print_numbers(figure, grid.to_numpy(np.float64), middle, half, mode)
-    figure.add_trace(_targets(grid, table, title))
-    return figure
+    sheet = Sheet(_layout([str(k + 1) for k in grid.columns], names, left, mode, x_title="Factor"))
+    sheet.add_trace(_cells(grid.to_numpy(np.float32), title, middle, half, mode))
+    _print_numbers(sheet, grid.to_numpy(np.float64), middle, half, mode)
+    r, auc, n_cells = (_grid(table, column).loc[grid.index] for column in ("correlation", "auc", "n_cells"))
+    for row, kind in enumerate(grid.index):
+        named = f"<b>{escape(kind, longest=LONGEST_HOVER)}</b> ({int(n_cells.iloc[row].max()):,} cells)"
+        numbers = zip(grid.columns, r.to_numpy()[row], auc.to_numpy()[row], strict=True)
+        carried = [[int(k), three_digits(float(one)), three_digits(float(other))] for k, one, other in numbers]
+        sheet.add_trace(_targets(row, named, carried))
+    return sheet.figure()
 
 
 def plot_correlation(correlation: np.ndarray, *, mode: Mode = "light") -> go.Figure:
@@ -72,7 +80,7 @@ def plot_correlation(correlation: np.ndarray, *, mode: Mode = "light") -> go.Fig
     names = [str(k + 1) for k in range(len(correlation))]
     layout = _layout(names, names, 58, mode, x_title="Factor", y_title="Factor")
     layout["height"] = 360
-    layout["xaxis"] |= {"constrain": "domain"}
+    layout["xaxis"] |= {"constrain": "domain", "constraintoward": "right"}  # beside its colour bar
     layout["yaxis"] |= {"scaleanchor": "x", "constrain": "domain"}
     figure = go.Figure(layout=layout)
     if not len(correlation):
@@ -125,7 +133,7 @@ def _layout(
     height = MARGIN["t"] + MARGIN["b"] + ROW_HEIGHT * len(rows)
     plain_axis = {"showgrid": False, "zeroline": False, "showline": False, **GAP}
     return {
-        "template": template(mode),
+        "template": bare_template(mode),
         "height": int(np.clip(height, SMALLEST_HEIGHT, LARGEST_HEIGHT)),
         "margin": {**MARGIN, "l": left},
         "xaxis": {
@@ -156,25 +164,13 @@ def _cells(values: np.ndarray, title: str, middle: float, half: float, mode: Mod
         xgap=1,
         ygap=1,
         hoverinfo="skip",
-        colorbar={
-            "title": {"text": title, "font": {"size": SMALL_SIZE}, "side": "top"},
-            "tickvals": [middle - half, middle, middle + half],
-            "tickfont": {"size": SMALL_SIZE},
-            "thickness": 8,
-            "outlinewidth": 0,
-            "len": 140,
-            "lenmode": "pixels",
-            "y": 1,
-            "yanchor": "top",
-            "x": 1.0,
-            "xpad": 12,
-        },
+        colorbar=bar_beside(title, [middle - half, middle, middle + half]),
         name=title,
     )
 
 
 def _print_numbers(
-    figure: go.Figure, values: np.ndarray, middle: float, half: float, mode: Mode, *, digits: int = 2
+    figure: Canvas, values: np.ndarray, middle: float, half: float, mode: Mode, *, digits: int = 2
 ) -> None:
     """Numbers worth reading, without their leading zero; nothing where there is next to no association."""
     if values.size > MOST_PRINTED:
@@ -183,11 +179,11 @@ def _print_numbers(
     places = np.argwhere(np.abs(shares) >= LEAST_PRINTED)
     colours = palette(mode)
     inks = np.array([_readable_on(diverging_colour(float(shares[tuple(p)]), mode), mode) for p in places], dtype=object)
-    words = np.array([_short(float(values[tuple(place)]), digits) for place in places], dtype=object)
+    texts = np.array([_short(float(values[tuple(place)]), digits) for place in places], dtype=object)
     for ink in (colours.ink, colours.paper):
         chosen = np.flatnonzero(inks == ink)
-        trace = words_trace(places[chosen][:, ::-1], words[chosen], colour=ink, font={"size": SMALL_SIZE})
-        figure.add_trace(trace.update(name="numbers"))
+        trace = words(places[chosen][:, ::-1], texts[chosen], colour=ink, font={"size": SMALL_SIZE})
+        figure.add_trace({**trace, "name": "numbers"})
 
 
 def _short(value: float, digits: int) -> str:
@@ -199,33 +195,29 @@ def _readable_on(cell: str, mode: Mode) -> str:
     return max((colours.ink, colours.paper), key=lambda ink: contrast(ink, cell))
 
 
-def _targets(grid: pd.DataFrame, table: pd.DataFrame, title: str) -> go.Scatter:
-    """Points nobody sees over the cells: a heatmap alone answers to no click."""
-    details = table.set_index(["cell_type", "factor"])
-    pairs = [(kind, factor) for kind in grid.index for factor in grid.columns]
+def _grid(table: pd.DataFrame, column: str) -> pd.DataFrame:
+    """Types x factors."""
+    return table.pivot(index="cell_type", columns="factor", values=column)
+
+
+def _targets(row: int, kind: str, carried: list[list[object]]) -> dict[str, Any]:
+    """Points nobody sees over the cells of one type: a heatmap alone answers to no click.
+
+    A trace for each type sends its name once, however long it is. carried: by each point, its factor first.
+    """
     unseen = {"marker": {"opacity": 0.0}}
-    rows = details.loc[pairs]
-    return go.Scatter(
-        x=np.tile(np.arange(len(grid.columns)), len(grid.index)),
-        y=np.repeat(np.arange(len(grid.index)), len(grid.columns)),
-        mode="markers",
-        marker={"opacity": 0.0, "size": ROW_HEIGHT, "symbol": "square"},
-        selected=unseen,
-        unselected=unseen,
-        customdata=np.array(
-            [
-                [int(factor), str(kind), three_digits(float(r)), three_digits(float(auc)), f"{int(n):,}"]
-                for (kind, factor), r, auc, n in zip(
-                    pairs, rows["correlation"], rows["auc"], rows["n_cells"], strict=True
-                )
-            ],
-            dtype=object,
-        ),
-        text=np.repeat([escape(kind, longest=LONGEST_HOVER) for kind in grid.index], len(grid.columns)),
-        hovertemplate="<b>%{text}</b> (%{customdata[4]} cells)<br>Factor %{x}: correlation %{customdata[2]}, "
-        "AUC %{customdata[3]}<extra></extra>",
-        name=title,
-    )
+    return {
+        "x": np.arange(len(carried), dtype=np.int16),
+        "y": np.full(len(carried), row, np.int16),
+        "mode": "markers",
+        "marker": {"opacity": 0.0, "size": ROW_HEIGHT, "symbol": "square"},
+        "selected": unseen,
+        "unselected": unseen,
+        "customdata": carried,
+        "hovertemplate": f"{kind}<br>Factor %{{x}}: correlation %{{customdata[1]}}, AUC %{{customdata[2]}}"
+        "<extra></extra>",
+        "name": "targets",
+    }
 
 
 def _pair_names(n: int) -> list[list[str]]:

@@ -4,6 +4,7 @@ Positions are found for one size of frame. In a larger frame they are scaled wit
 size, so that what was apart stays apart and what was inside stays inside.
 """
 
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -15,10 +16,10 @@ _WIDTHS = {"ijlI.,:;'|!": 0.35, 'frt-()/[]" ': 0.42, "mwMW%@": 1.0, "GOQDNHU": 0
 _NARROW = {character: width for characters, width in _WIDTHS.items() for character in characters}
 _GAPS = np.array([4.0, 7.0, 11.0, 16.0, 24.0, 34.0, 48.0, 66.0, 90.0, 120.0])  # px from point to name
 _TURNS = np.deg2rad([0, 15, -15, 30, -30, 50, -50, 70, -70, 95, -95, 120, -120, 150, -150, 180])
-_FILLED = np.array([0.75, 0.75])  # of a box, by the letters of the usual faces
+_FILLED = np.array([0.6, 0.75])  # of a box, by the letters of the usual faces; less in a frame that has grown
 _BACKWARDS = np.deg2rad(140)
 _LEADER_FROM = 13.0  # px: a name further off is tied to its point by a line
-_ON_A_LINE, _ON_A_POINT, _CROSSING, _TURNED = 10.0, 30.0, 60.0, 12.0  # costs, in px of distance
+_ON_A_LINE, _ON_A_POINT, _CROSSING, _TURNED = 50.0, 30.0, 60.0, 12.0  # costs, in px of distance
 
 
 class Places(NamedTuple):
@@ -33,6 +34,18 @@ def text_size(text: str, font_size: float) -> tuple[float, float]:
     """Width and height in px that the plain text surely fits into."""
     width = sum(_NARROW.get(c, 0.68 if c.isascii() else 1.0) for c in text)
     return width * font_size, LINE_HEIGHT * font_size
+
+
+def fitted(text: str, font_size: float, width: float) -> str:
+    """The text, or its two ends around an ellipsis where it is wider than `width` px: ids differ at their ends."""
+    if text_size(text, font_size)[0] <= width:
+        return text
+    for kept in range(len(text) - 1, 1, -1):
+        head = (kept + 1) // 2
+        shorter = f"{text[:head].rstrip()}…{text[len(text) - kept + head :].lstrip()}"
+        if text_size(shorter, font_size)[0] <= width:
+            return shorter
+    return f"{text[:1]}…"
 
 
 def place_labels(
@@ -61,20 +74,24 @@ def place_labels(
     boxes = np.empty((0, 4))
     for i in range(n):
         half = sizes[i] / 2 + PADDING
-        candidates, costs = _beside(points[i], half, directions[i])
-        for spots, cost in ((candidates, costs), _everywhere(points[i], half, directions[i], frame)):
-            allowed = _inside(spots, half, frame) & ~_meets(spots, half, boxes) & (cost <= furthest)
+        best = np.inf
+        for candidates in (_beside, partial(_everywhere, frame=frame)):
+            spots, cost = candidates(points[i], half, directions[i])
+            allowed = _inside(spots, half, frame) & ~_meets(spots, half, boxes) & (cost <= min(furthest, best))
             if not allowed.any():
                 continue
             spots, cost = spots[allowed], cost[allowed]
             cost = cost + _crowding(spots, half, points, obstacles, dot_cost)
             cost = cost + _crossings(spots, half, points[i], boxes, leaders)
-            centres[i] = spots[cost.argmin()]
+            if cost.min() < best:
+                best, centres[i] = cost.min(), spots[cost.argmin()]
+            if best < _ON_A_LINE:
+                break  # else a name nearby would cover an arrow: perhaps the rest of the frame has better room
+        if np.isfinite(best):
             leader = _leader(points[i], centres[i], half)
             if np.hypot(*(leader[1] - leader[0])) > _LEADER_FROM:
                 leaders[i] = leader
             boxes = np.vstack([boxes, [*(centres[i] - half), *(centres[i] + half)]])
-            break
     return Places(centres, ~np.isnan(centres[:, 0]), leaders)
 
 
@@ -96,7 +113,7 @@ def _beside(point: np.ndarray, half: np.ndarray, direction: np.ndarray) -> tuple
 def _everywhere(
     point: np.ndarray, half: np.ndarray, direction: np.ndarray, frame: tuple[float, float]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """A fine grid over the whole frame: the last resort in a crowd."""
+    """A fine grid over the whole frame, for a crowd."""
     x = np.arange(half[0] + 1, frame[0] - half[0], 9.0)
     y = np.arange(half[1] + 1, frame[1] - half[1], 7.0)
     spots = np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2)

@@ -3,6 +3,7 @@
 import numpy as np
 import plotly.graph_objects as go
 
+from ldvae_core.plots.colour_bar import bar_beside
 from ldvae_core.plots.escape import escape
 from ldvae_core.plots.frame import say_empty, words_trace
 from ldvae_core.plots.theme import SMALL_SIZE, TICK_GAP, Mode, palette, template
@@ -56,6 +57,7 @@ def _layout(shape: tuple[int, int], columns: list[str], names: tuple[str, str], 
         "margin": MARGIN,
         "xaxis": {
             **axis,
+            "constraintoward": "right",  # beside its colour bar
             "title": {"text": titles[1]},
             "tickvals": list(range(len(columns))),
             "ticktext": columns,
@@ -87,19 +89,7 @@ def _squares(values: np.ndarray, order: np.ndarray, names: tuple[str, str], mode
         ygap=1,
         hovertext=hover,
         hovertemplate="%{hovertext}<br>|cosine| %{z:.2f}<extra></extra>",
-        colorbar={
-            "title": {"text": "|cosine|", "font": {"size": SMALL_SIZE}, "side": "top"},
-            "tickvals": [0, 0.5, 1],
-            "tickfont": {"size": SMALL_SIZE},
-            "thickness": 8,
-            "outlinewidth": 0,
-            "len": 140,
-            "lenmode": "pixels",
-            "y": 1,
-            "yanchor": "top",
-            "x": 1.0,
-            "xpad": 12,
-        },
+        colorbar=bar_beside("|cosine|", [0, 0.5, 1]),
         name="|cosine|",
     )
 

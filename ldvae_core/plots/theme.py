@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache, lru_cache
 from typing import Any, Literal
 
 import plotly.graph_objects as go
@@ -99,6 +100,7 @@ def palette(mode: Mode) -> Palette:
     return PALETTES[mode]
 
 
+@lru_cache(maxsize=4096)
 def legible(colour: str, mode: Mode, *, text: bool = False) -> str:
     """The colour, darkened or lightened just enough to be seen on the paper, as a line or as text."""
     return with_contrast(colour, PALETTES[mode].paper, TEXT_CONTRAST if text else LINE_CONTRAST[mode])
@@ -174,8 +176,12 @@ def diverging_colour(share: float, mode: Mode) -> str:
     return blend(stops[left + 1], stops[left], place - left)
 
 
+@cache
 def template(mode: Mode) -> go.layout.Template:
-    """What every figure shares. Show it with st.plotly_chart(figure, theme=None), or Streamlit paints over it."""
+    """What every figure shares. Show it with st.plotly_chart(figure, theme=None), or Streamlit paints over it.
+
+    Made once a mode, and copied by every figure that gets it: never to be changed.
+    """
     colours = PALETTES[mode]
     axis = {
         "gridcolor": colours.lines,
@@ -209,6 +215,12 @@ def template(mode: Mode) -> go.layout.Template:
             "dragmode": "pan",
         }
     )
+
+
+@cache
+def bare_template(mode: Mode) -> dict[str, Any]:
+    """template(mode) as the dictionary that a Sheet takes. Never to be changed."""
+    return template(mode).to_plotly_json()
 
 
 TICK_GAP = {"ticks": "outside", "ticklen": 5, "tickcolor": "rgba(0,0,0,0)"}  # room between names and what they name

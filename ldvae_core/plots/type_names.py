@@ -3,12 +3,12 @@
 from collections.abc import Mapping
 
 import numpy as np
-import plotly.graph_objects as go
 
 from ldvae_core.analysis.raster import Raster, peak
 from ldvae_core.plots.escape import escape, plain
-from ldvae_core.plots.frame import SMALLEST_SIDE, Window, halo, words_trace
+from ldvae_core.plots.frame import SMALLEST_SIDE, Window, halo, words
 from ldvae_core.plots.labels import Places, place_labels, text_size
+from ldvae_core.plots.sheet import Canvas
 from ldvae_core.plots.theme import FONT_SIZE, SMALL_SIZE, Mode, legible, palette
 
 LONGEST_TYPE = 26  # characters
@@ -17,7 +17,7 @@ FURTHEST = 60.0  # px: a name further from its cluster than that says nothing; p
 
 
 def add_type_names(
-    figure: go.Figure, rasters: Mapping[str, Raster], colours: Mapping[str, str], window: Window, *, mode: Mode
+    figure: Canvas, rasters: Mapping[str, Raster], colours: Mapping[str, str], window: Window, *, mode: Mode
 ) -> None:
     """The names of the largest types at their densest spots, smaller type for many."""
     cells = {name: int(raster.counts.sum()) for name, raster in rasters.items()}
@@ -29,7 +29,7 @@ def add_type_names(
 
 
 def add_names(
-    figure: go.Figure,
+    figure: Canvas,
     names: list[str],
     spots: np.ndarray,
     colours: list[str],
@@ -60,21 +60,14 @@ def add_names(
     font = {"size": font_size, "weight": 600, "shadow": halo(mode)}
     for row in np.flatnonzero(seen):  # one trace a colour
         text = [escape(shown[row], longest=LONGEST_TYPE)]
-        figure.add_trace(words_trace(centres[[row]], text, colour=inks[row], font=font).update(name="type names"))
+        figure.add_trace({**words(centres[[row]], text, colour=inks[row], font=font), "name": "type names"})
     return places
 
 
-def _add_leaders(figure: go.Figure, places: Places, inks: list[str], window: Window) -> None:
+def _add_leaders(figure: Canvas, places: Places, inks: list[str], window: Window) -> None:
     leaders = window.to_data(places.leaders, SMALLEST_SIDE)
     for ink, leader in zip(inks, leaders, strict=True):
         if not np.isnan(leader).any():
-            figure.add_trace(
-                go.Scatter(
-                    x=leader[:, 0],
-                    y=leader[:, 1],
-                    mode="lines",
-                    line={"color": ink, "width": 1},
-                    hoverinfo="skip",
-                    name="leaders",
-                )
-            )
+            line = {"color": ink, "width": 1}
+            figure.add_trace({"x": leader[:, 0], "y": leader[:, 1], "mode": "lines", "line": line,
+                              "hoverinfo": "skip", "name": "leaders"})  # fmt: skip

@@ -1,6 +1,6 @@
 """Every gene of a comparison: how much it differs across, how surely upwards, the strongest by name."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -8,9 +8,10 @@ import plotly.graph_objects as go
 
 from ldvae_core.analysis.effects import sure_effect
 from ldvae_core.plots.escape import escape, escape_all, italic, plain
-from ldvae_core.plots.frame import halo, note_font, say_empty, title, words_trace
+from ldvae_core.plots.frame import halo, note_font, say_empty, title, words
 from ldvae_core.plots.labels import Places, place_labels, text_size
-from ldvae_core.plots.theme import FONT_SIZE, SMALL_SIZE, Mode, legible, palette, template
+from ldvae_core.plots.sheet import Sheet
+from ldvae_core.plots.theme import FONT_SIZE, SMALL_SIZE, Mode, bare_template, legible, palette
 
 HEIGHT = 420  # px
 MARGIN = {"l": 58, "r": 14, "t": 52, "b": 48}  # px
@@ -67,18 +68,18 @@ def plot_volcano(
     root = bool(len(table)) and float(certain.max()) > BEND
     points = np.column_stack([table["log2_fold_change"].to_numpy(np.float64), np.sqrt(certain) if root else certain])
     frame = _frame(points, root)
-    figure = _figure(frame, names, inks, mode, height)
+    sheet = _sheet(frame, names, inks, mode, height)
     if table.empty:
-        return say_empty(figure, "No genes to show", mode)
+        return say_empty(sheet, "No genes to show", mode).figure()
     found = table["q"].to_numpy(np.float64) < FOUND
     for group, colour, name in (
         (~found, palette(mode).dots, "no difference"),
         (found & (points[:, 0] < 0), legible(inks[1], mode), "higher in the second"),
         (found & (points[:, 0] >= 0), legible(inks[0], mode), "higher in the first"),
     ):
-        figure.add_trace(_dots(table[group], points[group], certain[group], colour).update(name=name))
-    _name_genes(figure, table, points, found, frame, n_named, inks, mode)
-    return figure
+        sheet.add_trace({**_dots(table[group], points[group], certain[group], colour), "name": name})
+    _name_genes(sheet, table, points, found, frame, n_named, inks, mode)
+    return sheet.figure()
 
 
 def named_genes(table: pd.DataFrame, n: int) -> np.ndarray:
@@ -105,14 +106,18 @@ def _frame(points: np.ndarray, root: bool) -> _Frame:
                   (-0.03 * highest, highest * (1 + 2 * ROOM_ABOVE)), root)  # fmt: skip
 
 
-def _figure(frame: _Frame, names: tuple[str, str], inks: tuple[str, str], mode: Mode, height: int) -> go.Figure:
+def _sheet(frame: _Frame, names: tuple[str, str], inks: tuple[str, str], mode: Mode, height: int) -> Sheet:
     colours = palette(mode)
     shared = {"showline": True, "mirror": True, "linecolor": colours.lines, "showgrid": False}
     upwards = _root_ticks(frame) if frame.root else {"nticks": 6}
     line = float(np.sqrt(-np.log10(FOUND)) if frame.root else -np.log10(FOUND))
-    figure = go.Figure(
-        layout={
-            "template": template(mode),
+    threshold = {"type": "line", "x0": 0, "x1": 1, "xref": "x domain", "y0": line, "y1": line,
+                 "line": {"color": colours.zero, "width": 1, "dash": "2px,3px"}}  # fmt: skip
+    ends = (("right", 1.0, f"higher in {escape(names[0], longest=LONGEST_GROUP)} →", inks[0]),
+            ("left", 0.0, f"← higher in {escape(names[1], longest=LONGEST_GROUP)}", inks[1]))  # fmt: skip
+    return Sheet(
+        {
+            "template": bare_template(mode),
             "height": height,
             "margin": MARGIN,
             "xaxis": {**shared, "range": list(frame.x), "zeroline": True,
@@ -120,16 +125,15 @@ def _figure(frame: _Frame, names: tuple[str, str], inks: tuple[str, str], mode: 
             "yaxis": {**shared, "range": list(frame.y), "zeroline": False, **upwards,
                       "title": {"text": title("−log10 q" + (" (root scale)" if frame.root else ""))}},
             "uirevision": "|".join(names),
+            "shapes": [threshold],
+            "annotations": [
+                {"text": text, "x": x, "y": 1, "xref": "x domain", "yref": "y domain", "xanchor": anchor,
+                 "yanchor": "bottom", "yshift": 2, "showarrow": False,
+                 "font": {**note_font(mode), "color": legible(ink, mode, text=True)}}
+                for anchor, x, text, ink in ends
+            ],
         }
     )  # fmt: skip
-    figure.add_hline(y=line, line={"color": colours.zero, "width": 1, "dash": "2px,3px"})
-    ends = (("right", 1.0, f"higher in {escape(names[0], longest=LONGEST_GROUP)} →", inks[0]),
-            ("left", 0.0, f"← higher in {escape(names[1], longest=LONGEST_GROUP)}", inks[1]))  # fmt: skip
-    for anchor, x, text, ink in ends:
-        font = {**note_font(mode), "color": legible(ink, mode, text=True)}
-        figure.add_annotation(text=text, x=x, y=1, xref="x domain", yref="y domain", xanchor=anchor, yanchor="bottom",
-                              yshift=2, showarrow=False, font=font)  # fmt: skip
-    return figure
 
 
 def _root_ticks(frame: _Frame) -> dict[str, list]:
@@ -143,25 +147,26 @@ def _root_ticks(frame: _Frame) -> dict[str, list]:
     return {"tickvals": kept, "ticktext": [f"{round(place**2):,}" for place in kept]}
 
 
-def _dots(table: pd.DataFrame, points: np.ndarray, certain: np.ndarray, colour: str) -> go.Scatter | go.Scattergl:
-    kind = go.Scattergl if len(table) > MOST_SVG_DOTS else go.Scatter
+def _dots(table: pd.DataFrame, points: np.ndarray, certain: np.ndarray, colour: str) -> dict[str, Any]:
     clicked = np.empty((len(table), 2), object)  # the gene's whole name, and a number that the root does not hide
     clicked[:, 0], clicked[:, 1] = table["gene"].astype(str).to_numpy(object), np.round(certain, 1)
-    return kind(
-        x=points[:, 0].astype(np.float32),
-        y=points[:, 1].astype(np.float32),
-        mode="markers",
-        marker={"size": 5, "color": colour, "line": {"width": 0}},
-        customdata=clicked,
-        text=escape_all(table["gene"]),
-        hovertemplate="<b><i>%{text}</i></b><br>log2 fold change %{x:.2f}<br>−log10 q %{customdata[1]}<extra></extra>",
-        selected={"marker": {"opacity": 1.0}},
-        unselected={"marker": {"opacity": 1.0}},  # a click opens a gene; it does not fade the others
-    )
+    return {
+        "type": "scattergl" if len(table) > MOST_SVG_DOTS else "scatter",
+        "x": points[:, 0].astype(np.float32),
+        "y": points[:, 1].astype(np.float32),
+        "mode": "markers",
+        "marker": {"size": 5, "color": colour, "line": {"width": 0}},
+        "customdata": clicked,
+        "text": escape_all(table["gene"]),
+        "hovertemplate": "<b><i>%{text}</i></b><br>log2 fold change %{x:.2f}<br>−log10 q %{customdata[1]}"
+        "<extra></extra>",
+        "selected": {"marker": {"opacity": 1.0}},
+        "unselected": {"marker": {"opacity": 1.0}},  # a click opens a gene; it does not fade the others
+    }
 
 
 def _name_genes(
-    figure: go.Figure,
+    figure: Sheet,
     table: pd.DataFrame,
     points: np.ndarray,
     found: np.ndarray,
@@ -189,15 +194,15 @@ def _name_genes(
     for right, ink in ((True, inks[0]), (False, inks[1])):
         shown = np.flatnonzero(places.placed & ((points[rows, 0] >= 0) == right))
         texts = [italic(names[i], longest=LONGEST_GENE) for i in shown]
-        trace = words_trace(frame.to_data(places.centres[shown]), texts, colour=legible(ink, mode, text=True),
-                            font={"size": size, "shadow": halo(mode)})  # fmt: skip
+        trace = words(frame.to_data(places.centres[shown]), texts, colour=legible(ink, mode, text=True),
+                      font={"size": size, "shadow": halo(mode)})  # fmt: skip
         clicked = table["gene"].astype(str).to_numpy(object)[rows[shown], None]
-        figure.add_trace(trace.update(customdata=clicked, name="names"))
+        figure.add_trace({**trace, "customdata": clicked, "name": "names"})
 
 
-def _add_leaders(figure: go.Figure, places: Places, frame: _Frame, mode: Mode) -> None:
+def _add_leaders(figure: Sheet, places: Places, frame: _Frame, mode: Mode) -> None:
     steps = np.full((len(places.leaders), 3, 2), np.nan)
     steps[:, :2] = frame.to_data(places.leaders)
     line = {"color": palette(mode).zero, "width": 0.8}
     x, y = steps[:, :, 0].ravel(), steps[:, :, 1].ravel()
-    figure.add_trace(go.Scatter(x=x, y=y, mode="lines", line=line, hoverinfo="skip", name="leaders"))
+    figure.add_trace({"x": x, "y": y, "mode": "lines", "line": line, "hoverinfo": "skip", "name": "leaders"})

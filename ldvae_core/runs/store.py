@@ -32,9 +32,7 @@ class RunStore:
         waiting = sorted((job for job in jobs.values() if job.state == "queued"), key=lambda job: job.place)
         places = {job.run_id: position for position, job in enumerate(waiting, start=1)}
         cards = [
-            read_card(
-                self.workspace.runs / run_id, jobs.get(run_id), kept=self._kept(run_id), place=places.get(run_id)
-            )
+            read_card(self.workspace.runs / run_id, jobs.get(run_id), kept=self._kept(run_id), place=places.get(run_id))
             for run_id in listed_ids(self.workspace.runs)
             if run_id != DEMO
         ]

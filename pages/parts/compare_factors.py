@@ -60,7 +60,7 @@ def show_matching(chosen: list[RunCard]) -> None:
         show("Tick two finished runs with factors on the same genes to match their programs; their split may differ. "
              "Train the same model with other seeds to see which programs to trust.", kind="quiet")  # fmt: skip
         return
-    with st.container(horizontal=True, vertical_alignment="bottom", gap="small", key="match_controls"):
+    with st.container(horizontal=True, vertical_alignment="top", gap="small", key="match_controls"):
         first = run_select("Programs of", opened, names, key="a", default=0)
         rest = {run_id: run for run_id, run in opened.items() if run_id != first}
         second = run_select("in", rest, names, key="b", default=0)
@@ -98,7 +98,7 @@ def show_covariance(chosen: list[RunCard]) -> None:
     if not opened:
         show("None of the chosen runs has two factors or more, so there is nothing to correlate.", kind="quiet")
         return
-    with st.container(horizontal=True, vertical_alignment="bottom", gap="small", key="covariance_controls"):
+    with st.container(horizontal=True, vertical_alignment="top", gap="small", key="covariance_controls"):
         run_id = run_select("Run", opened, names, key="of", default=0)
         run = opened[run_id]
         factors = axes_of(run, _axes_choice({run_id: run}, key="covariance_axes"))

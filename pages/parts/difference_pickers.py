@@ -27,7 +27,7 @@ def groups_picker(opened: OpenRun) -> Groups | None:
     columns = list(values)
     if not columns:
         return None
-    roles = guess_roles(opened.counts.annotations)
+    roles = _roles(_memo(opened), opened)
     leading = [name for name in (roles["condition"], opened.label_column) if name in columns]
     columns = list(dict.fromkeys(leading + columns))
     column = choice("Annotation", columns, key="compare_by", width=130)
@@ -46,7 +46,7 @@ def groups_picker(opened: OpenRun) -> Groups | None:
 
 def values_of(opened: OpenRun) -> dict[str, dict[str, int]]:
     """Every annotation with at least two values: how many cells have each, in the annotation's own order."""
-    return _values(f"{opened.stamp} {sorted(opened.added.items())}", opened)
+    return _values(_memo(opened), opened)
 
 
 @st.cache_resource(max_entries=8, show_spinner=False)
@@ -56,6 +56,17 @@ def _values(memo: str, _opened: OpenRun) -> dict[str, dict[str, int]]:
         sizes = _opened.labels(column).value_counts(sort=False)
         found[column] = {str(name): int(n) for name, n in sizes.items()}
     return {column: sizes for column, sizes in found.items() if len(sizes) > 1}
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def _roles(memo: str, _opened: OpenRun) -> dict[str, str | None]:
+    """guess_roles, which reads every column."""
+    return guess_roles(_opened.counts.annotations)
+
+
+def _memo(opened: OpenRun) -> str:
+    """Names what follows from the annotations, those that people added included."""
+    return f"{opened.stamp} {sorted(opened.added.items())}"
 
 
 def _usual(sizes: dict[str, int]) -> tuple[str, str]:

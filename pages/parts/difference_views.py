@@ -18,7 +18,7 @@ from ldvae_core.analysis.difference import (
 )
 from ldvae_core.analysis.factors import Factors
 from ldvae_core.analysis.programs import biplot_table
-from ldvae_core.analysis.raster import Contour, Extent, contours, density_raster
+from ldvae_core.analysis.raster import Contour, Extent, contours, type_rasters
 from ldvae_core.analysis.separation import point_arrows
 from ldvae_core.plots.density import plot_density
 from ldvae_core.plots.theme import palette
@@ -134,10 +134,11 @@ def _outlines(
     whole = raster_of(_opened, _factors, pair)
     window = Extent(*(float(edges[i]) for edges in (whole.x_edges, whole.y_edges) for i in (0, -1)))
     x, y = (_factors.representation[:, factor] for factor in pair)
-    return {
-        name: contours(density_raster(x[cells], y[cells], extent=window))
-        for name, cells in zip(groups.names, masks_of(_opened, groups), strict=True)
-    }
+    first, second = masks_of(_opened, groups)
+    codes = np.where(first, np.int8(0), np.where(second, np.int8(1), np.int8(-1)))
+    label = pd.Series(pd.Categorical.from_codes(codes, list(groups.names)))
+    rasters = type_rasters(x, y, label, groups.names, extent=window)
+    return {name: contours(raster) for name, raster in rasters.items()}
 
 
 def _pair_panels(

@@ -56,10 +56,21 @@ def _read(path: str, stamp: int) -> pd.DataFrame:
     return durable.read_table(Path(path))
 
 
+def background_of(stamp: str, digest: str, opened: OpenRun, found: GeneSets) -> Background:
+    """The sets as modelled genes, matched once. Raises SettingsError when none can be tested."""
+    known = _matched(stamp, digest, opened, found)
+    if isinstance(known, SettingsError):
+        raise SettingsError(known.problems, known.remedy)
+    return known
+
+
 @st.cache_resource(max_entries=8, show_spinner="Matching gene sets with the modelled genes")
-def background_of(stamp: str, digest: str, _opened: OpenRun, _found: GeneSets) -> Background:
-    """The sets as modelled genes. Raises SettingsError when none can be tested."""
-    return background(_opened.counts.gene_names, _found)
+def _matched(stamp: str, digest: str, _opened: OpenRun, _found: GeneSets) -> Background | SettingsError:
+    """A refusal is an outcome too: what is raised is kept by no cache, and would be worked out at every visit."""
+    try:
+        return background(_opened.counts.gene_names, _found)
+    except SettingsError as refusal:
+        return refusal.with_traceback(None)
 
 
 def compute_now(opened: OpenRun, factors: Factors, found: GeneSets, known: Background, name: str) -> pd.DataFrame:

@@ -86,7 +86,8 @@ def _show_result(table: pd.DataFrame, factors: Factors, factor: int, end: str, k
     panel = Panel(plot_enrichment(own, mode=mode()), f"enrichment_{factor + 1}",
                   f"The {min(MOST_BARS, len(own))} most significant sets of {factors.label(factor)}.", own,
                   "Bars", on_click=lambda key: _open_bar(key, own))  # fmt: skip
-    left, right = st.columns([0.5, 0.5], gap="medium")
+    with st.container(key="split_enrichment"):
+        left, right = st.columns([0.5, 0.5], gap="medium")
     with left:
         show_figure(panel, key="enrichment", finding=finding, how_to_read=HOW)
     with right:

@@ -4,7 +4,8 @@ import pandas as pd
 import streamlit as st
 
 from ldvae_core.analysis.factors import Factors
-from ldvae_core.analysis.programs import top_genes
+from ldvae_core.analysis.findings import auc_words
+from ldvae_core.analysis.programs import strongest_genes
 from ldvae_core.analysis.separation import best_types
 from ldvae_core.analysis.technical import batch_labels, mitochondrial_share, technical_table
 from ldvae_core.errors import LdvaeError
@@ -34,7 +35,7 @@ def show_card(opened: OpenRun, factors: Factors, factor: int) -> None:
             signed = ", ".join(part for part in (as_html(note.who), note.when[:10]) if part)
             show(f"{as_html(note.notes, longest=LONGEST_NOTES)} <span class=gpe-quiet>({signed})</span>")
         for end, words in (("positive", "High end"), ("negative", "Low end")):
-            names = top_genes(factors, factor, 3 * N_LINKS, end=end).gene.tolist()  # type: ignore[arg-type]
+            names = strongest_genes(factors, factor, 3 * N_LINKS, end=end)  # type: ignore[arg-type]
             if names:
                 with st.container(horizontal=True, vertical_alignment="center", gap="small"):
                     show(words, kind="file", width="content")
@@ -75,9 +76,20 @@ def badges(opened: OpenRun, factors: Factors, factor: int) -> str:
     return f' <span class="gpe-badge">technical?</span> <span class="gpe-quiet">{as_html(row.reason)}</span>'
 
 
+def best_of(opened: OpenRun, factors: Factors, *, wait: bool = False) -> pd.DataFrame | None:
+    """The best type of every factor, as from best_types; None where associations gives None."""
+    table = associations(opened, factors, wait=wait)
+    return None if table is None else _best(opened.memo(factors, opened.label_column), table)
+
+
+@st.cache_resource(max_entries=16, show_spinner=False)
+def _best(memo: str, _associations: pd.DataFrame) -> pd.DataFrame:
+    return best_types(_associations)
+
+
 def technical_of(opened: OpenRun, factors: Factors) -> pd.DataFrame:
     """One row a factor, as from technical_table."""
-    return _technical(opened.memo(factors), factors, opened)
+    return _technical(opened.memo(factors, opened.label_column), factors, opened)
 
 
 @st.cache_resource(max_entries=16, show_spinner="Comparing factors with library size and batch")
@@ -85,7 +97,10 @@ def _technical(memo: str, _factors: Factors, _opened: OpenRun) -> pd.DataFrame:
     counts = _opened.counts
     mitochondrial = mitochondrial_share(counts.annotations, counts.counts, counts.gene_names, counts.library_size)
     batches = batch_labels(counts.annotations)
-    return technical_table(_factors.representation, counts.library_size, mitochondrial=mitochondrial, batches=batches)
+    types = None if _opened.label_column is None else _opened.labels(_opened.label_column)
+    return technical_table(
+        _factors.representation, counts.library_size, mitochondrial=mitochondrial, batches=batches, types=types
+    )
 
 
 def _facts(opened: OpenRun, factors: Factors, factor: int) -> None:
@@ -99,7 +114,7 @@ def _facts(opened: OpenRun, factors: Factors, factor: int) -> None:
     facts += [(f"Follows {name}", _r(value)) for name, value in technical if value == value]
     if (kind := _best_type(opened, factors, factor)) is not None:
         derived = " (derived labels)" if derived_labels(opened, opened.label_column) else ""
-        facts.insert(2, (f"Best type{derived}", f"{plain(kind.cell_type, longest=30)}, AUC {kind.auc:.2f}"))
+        facts.insert(2, (f"Best type{derived}", f"{plain(kind.cell_type, longest=30)}, AUC {auc_words(kind.auc)}"))
     body = "".join(f"<div><span>{as_html(name)}</span><b>{as_html(value)}</b></div>" for name, value in facts)
     show(body, kind="facts")
     error = opened.metrics.get("test_reconstruction_error")
@@ -111,10 +126,10 @@ def _facts(opened: OpenRun, factors: Factors, factor: int) -> None:
 def _small_card(opened: OpenRun, factors: Factors, factor: int) -> None:
     show(f"<b>{as_html(factors.label(factor), longest=40)}</b>{badges(opened, factors, factor)}")
     kind = _best_type(opened, factors, factor)
-    words = f" · {as_html(kind.cell_type, longest=30)}, AUC {kind.auc:.2f}" if kind is not None else ""
+    words = f" · {as_html(kind.cell_type, longest=30)}, AUC {auc_words(kind.auc)}" if kind is not None else ""
     show(f"{percent(factors.explained_deviance[factor])} of the deviance{words}", kind="quiet")
     for end, sign in (("positive", "+"), ("negative", "−")):
-        names = top_genes(factors, factor, 4, end=end).gene.tolist()  # type: ignore[arg-type]
+        names = strongest_genes(factors, factor, 4, end=end)  # type: ignore[arg-type]
         if names:
             show(f"<span class=gpe-quiet>{sign}</span> {genes(names)}", kind="quiet")
     st.button("Open", key=f"card_open_{factor}", type="tertiary", icon=":material/open_in_full:", on_click=go,
@@ -122,12 +137,10 @@ def _small_card(opened: OpenRun, factors: Factors, factor: int) -> None:
 
 
 def _best_type(opened: OpenRun, factors: Factors, factor: int):  # noqa: ANN202 - a row of best_types
-    table = associations(opened, factors)
+    table = best_of(opened, factors)
     if table is None:
         return None
-    found = best_types(table)
-    found = found[found.factor == factor]
-    return next(found.itertuples(), None)
+    return next(table[table.factor == factor].itertuples(), None)
 
 
 def _r(value: float) -> str:

@@ -2,22 +2,22 @@
 
 import pandas as pd
 import streamlit as st
+from plotly.graph_objects import Figure
 
 from ldvae_core.analysis.factors import Factors
 from ldvae_core.analysis.findings import factor_finding, pair_finding
 from ldvae_core.analysis.programs import biplot_table, factor_table, top_genes
-from ldvae_core.analysis.separation import best_types
 from ldvae_core.plots.distribution import binned_densities, plot_distribution
 from ldvae_core.plots.gallery import plot_thumbnail
 from ldvae_core.plots.ranked import plot_ranked_loadings
-from ldvae_core.plots.theme import THUMBNAIL_CONFIG
+from ldvae_core.plots.theme import THUMBNAIL_CONFIG, Mode
 from ldvae_core.runs.store import OpenRun
-from pages.parts.factor_cards import show_card, show_cards
+from pages.parts.factor_cards import best_of, show_card, show_cards
 from pages.parts.figures import Panel, download_table, show_figure
 from pages.parts.header import derived_badge
 from pages.parts.pair import cells_panel, genes_panel, open_clicked_gene, raster_of
 from pages.parts.pickers import apart, factor_list
-from pages.parts.runs import associations, colours_of, go, say_associations
+from pages.parts.runs import colours_of, go, say_associations
 from pages.parts.selecting import answer_area, plane_of_pair
 from pages.parts.selection_views import HINT, show_saved, show_selection
 from pages.parts.style import mode
@@ -44,7 +44,7 @@ HOW_RIDGES = (
 
 def show_pair(opened: OpenRun, factors: Factors, second: int, *, use: str, n_arrows: int, colour: str | None) -> None:
     """The list of factors beside the density and the biplot of the chosen one against `second`."""
-    related = associations(opened, factors)
+    followed = best_of(opened, factors)
     with st.container(key="split"):
         left, right = st.columns([0.24, 0.76], gap="medium")
     with left:
@@ -53,10 +53,10 @@ def show_pair(opened: OpenRun, factors: Factors, second: int, *, use: str, n_arr
     with right:
         panels = [
             cells_panel(opened, factors, pair, colour=colour, on_area=answer_area(plane_of_pair(factors, pair))),
-            genes_panel(factors, pair, use=use, n_arrows=n_arrows),
+            genes_panel(factors, pair, use=use, n_arrows=n_arrows, memo=opened.memo(factors)),
         ]
         how = HOW_PAIR + (HOW_USAGE if factors.prior == "logistic_normal" else "")
-        show_figure(panels, key="pair", finding=pair_finding(factors, pair, related), how_to_read=how)
+        show_figure(panels, key="pair", finding=pair_finding(factors, pair, followed), how_to_read=how)
         say_associations(opened, factors)
         derived_badge(opened, opened.label_column)
     show_selection(opened, factors, hint=HINT)
@@ -69,11 +69,11 @@ def show_gallery(opened: OpenRun, factors: Factors, *, use: str, n_arrows: int) 
     pairs = [(active[i], active[i + 1]) for i in range(0, len(active) - 1, 2)]
     if len(active) % 2 and len(active) > 1:
         pairs.append((active[-2], active[-1]))
-    related = associations(opened, factors)
+    followed = best_of(opened, factors)
     with st.grid(3, min_column_width=330, gap="medium", key="gallery"):
         for pair in pairs[:MOST_PAIRS]:
             with st.container(gap="xsmall", key=f"pair_{pair[0]}_{pair[1]}"):
-                _thumbnail(opened, factors, pair, related, use=use, n_arrows=n_arrows)
+                _thumbnail(opened, factors, pair, followed, use=use, n_arrows=n_arrows)
     with st.container(horizontal=True, vertical_alignment="center"):
         idle = factors.n_factors - len(active)
         st.caption(
@@ -81,6 +81,7 @@ def show_gallery(opened: OpenRun, factors: Factors, *, use: str, n_arrows: int) 
             + (f", {idle} inactive ones left out." if idle else ".")
         )
         download_table(lambda: table_of(opened, factors), "factors", key="gallery_csv")
+    say_associations(opened, factors)
     st.subheader("All programs", anchor=False)
     show_cards(opened, factors)
     derived_badge(opened, opened.label_column)
@@ -88,7 +89,7 @@ def show_gallery(opened: OpenRun, factors: Factors, *, use: str, n_arrows: int) 
 
 def show_one_factor(opened: OpenRun, factors: Factors, *, use: str, n: int) -> None:
     """One factor: both ends' genes with intervals, and where each cell type lies on it."""
-    related = associations(opened, factors)
+    followed = best_of(opened, factors)
     with st.container(key="split"):
         left, right = st.columns([0.24, 0.76], gap="medium")
     with left:
@@ -101,7 +102,7 @@ def show_one_factor(opened: OpenRun, factors: Factors, *, use: str, n: int) -> N
         panels = [Panel(figure, f"factor_{factor + 1}_genes", alt, genes, "Genes", on_click=open_clicked_gene)]
         if opened.label_column:
             panels.append(_ridges(opened, factors, factor))
-        show_figure(panels, key="factor", finding=factor_finding(factors, factor, related),
+        show_figure(panels, key="factor", finding=factor_finding(factors, factor, followed),
                     how_to_read=f"{HOW_RANKED}\n\n{HOW_RIDGES}")  # fmt: skip
         say_associations(opened, factors)
         derived_badge(opened, opened.label_column)
@@ -109,24 +110,34 @@ def show_one_factor(opened: OpenRun, factors: Factors, *, use: str, n: int) -> N
 
 def table_of(opened: OpenRun, factors: Factors, *, wait: bool = True) -> pd.DataFrame:
     """One row per factor, with its best cell type where there are labels. wait: until these are known, or without."""
-    related = associations(opened, factors, wait=wait)
-    known = "without types" if related is None else "with types"
-    return _table(f"{opened.memo(factors, opened.label_column)} {known}", factors, related)
+    followed = best_of(opened, factors, wait=wait)
+    known = "without types" if followed is None else "with types"
+    return _table(f"{opened.memo(factors, opened.label_column)} {known}", factors, followed)
 
 
 @st.cache_resource(max_entries=16, show_spinner=False)
-def _table(memo: str, _factors: Factors, _related: pd.DataFrame | None) -> pd.DataFrame:
+def _table(memo: str, _factors: Factors, _followed: pd.DataFrame | None) -> pd.DataFrame:
     table = factor_table(_factors)
-    return table if _related is None else table.merge(best_types(_related), on="factor", how="left")
+    return table if _followed is None else table.merge(_followed, on="factor", how="left")
+
+
+@st.cache_resource(max_entries=60, show_spinner=False)
+def _drawn(
+    memo: str, pair: tuple[int, int], titles: tuple[str, str], use: str, n_arrows: int, look: Mode,
+    _opened: OpenRun, _factors: Factors,
+) -> Figure:  # fmt: skip
+    """A thumbnail, to be shown as it is."""
+    table = biplot_table(_factors, pair, use=use, n_arrows=n_arrows)  # type: ignore[arg-type]
+    raster = raster_of(_opened, _factors, pair)
+    return plot_thumbnail(raster, table, x_title=titles[0], y_title=titles[1], mode=look, height=THUMBNAIL_HEIGHT)
 
 
 def _thumbnail(
-    opened: OpenRun, factors: Factors, pair: tuple[int, int], related: pd.DataFrame | None, *, use: str, n_arrows: int
+    opened: OpenRun, factors: Factors, pair: tuple[int, int], followed: pd.DataFrame | None, *, use: str, n_arrows: int
 ) -> None:
-    table = biplot_table(factors, pair, use=use, n_arrows=n_arrows)  # type: ignore[arg-type]
-    titles = {"x_title": factors.label(pair[0]), "y_title": factors.label(pair[1])}
-    figure = plot_thumbnail(raster_of(opened, factors, pair), table, **titles, mode=mode(), height=THUMBNAIL_HEIGHT)
-    finding = pair_finding(factors, pair, related)
+    titles = (factors.label(pair[0]), factors.label(pair[1]))
+    figure = _drawn(opened.memo(factors), pair, titles, use, n_arrows, mode(), opened, factors)
+    finding = pair_finding(factors, pair, followed)
     share = " and ".join(percent(factors.explained_deviance[k]) for k in pair)
     st.plotly_chart(figure, theme=None, key=f"thumb_{pair[0]}_{pair[1]}", config=THUMBNAIL_CONFIG, alt=finding)
     st.button(

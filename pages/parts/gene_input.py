@@ -41,8 +41,8 @@ def say_missing(opened: OpenRun, asked: Found) -> None:
         n = len(asked.missing)
         are = "is" if n == 1 else "are"
         show(f"<b>{count(n, 'gene')} {are} not among the {opened.counts.n_genes:,} modelled genes</b>: "
-             f"{as_html(listing(asked.missing, 12), longest=400)}. Check the spelling, or name them under “keep my "
-             "genes” on the Data page and train again.", kind="quiet")  # fmt: skip
+             f"{as_html(listing(asked.missing, 12), longest=400)}. Check the spelling, or name them under “Always "
+             "model these genes” on the Data page and train again.", kind="quiet")  # fmt: skip
     if asked.cut:
         show(f"Only the first {MOST_ASKED:,} genes of the list were looked up.", kind="quiet")
 

@@ -28,6 +28,7 @@ from ldvae_core.runs.store import OpenRun
 from pages.parts.figures import Panel, clicked, download_table, show_figure
 from pages.parts.gene_links import open_gene_rows
 from pages.parts.header import derived_badge
+from pages.parts.pair import raster_of
 from pages.parts.pickers import annotation_picker, apart, factor_select, segments
 from pages.parts.runs import go
 from pages.parts.style import mode
@@ -75,7 +76,8 @@ def show_gene(opened: OpenRun, factors: Factors, genes: np.ndarray, pair: tuple[
     panels = [Panel(plot_profile(table, names, mode=mode()), f"loadings_{name}",
                     f"Loading of {name} on every factor.", table, "Loadings", on_click=_open_factor)]  # fmt: skip
     if factors.n_factors > 1:
-        mean, raster = _mean(opened.memo(factors), gene, pair, factors, opened)
+        raster = raster_of(opened, factors, pair)
+        mean = _mean(opened.memo(factors), gene, pair, genes_drawn(genes), factors, opened)
         x_title, y_title = (factors.label(factor) for factor in pair)
         figure = plot_mean(mean, raster, x_title=x_title, y_title=y_title,
                            value_title=f"{plain(name, longest=20)}, mean {UNIT}", mode=mode())  # fmt: skip
@@ -96,7 +98,8 @@ def show_list(opened: OpenRun, factors: Factors, genes: np.ndarray, *, use: str)
     names = [factors.label(factor) for factor in range(factors.n_factors)]
     top = table.loc[table.groupby("position", sort=False)["loading"].apply(lambda own: own.abs().idxmax())]
     factor, n = int(top["factor"].mode().iloc[0]), int((top["factor"] == top["factor"].mode().iloc[0]).sum())
-    finding = f"{n} of {len(genes):,} genes load most on {factors.label(factor)}."
+    share = "Both" if n == len(genes) == 2 else f"{n} of {len(genes):,}"
+    finding = f"{share} genes load most on {factors.label(factor)}."
     panel = Panel(plot_loading_map(table, names, mode=mode()), "loadings", f"Loadings of {len(genes)} genes.", table,
                   "Loadings", on_click=lambda key: _open_position(key, opened))  # fmt: skip
     show_figure(panel, key="gene_list", finding=finding, how_to_read=HOW_LIST)
@@ -152,7 +155,7 @@ def show_groups(opened: OpenRun, genes: np.ndarray) -> None:
             show("These cells carry no annotation to group them by.", kind="quiet")
             return
         kind = segments("Drawing", KINDS, key="genes_as")
-    chosen = tuple(int(gene) for gene in genes[:MOST_GENES])
+    chosen = genes_drawn(genes)
     table = _groups(opened.memo(next(iter(opened.factors.values())), column), column, chosen, opened)
     drawn = {"group_title": column, "mode": mode()}
     figure = plot_dots(table, unit=UNIT, **drawn) if kind == "dots" else plot_expression_map(table, **drawn)
@@ -178,18 +181,24 @@ def offer_first_genes(factors: Factors) -> None:
                       kwargs={"genes": names})  # fmt: skip
 
 
-@st.cache_resource(max_entries=64, show_spinner=False)
+def genes_drawn(genes: np.ndarray) -> tuple[int, ...]:
+    """Those of a list whose counts are looked for: all drawings of the page take them out of one pass."""
+    return tuple(int(gene) for gene in genes[:MOST_GENES])
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)  # 3 MB each for a common gene in two million cells
 def _gathered(stamp: str, genes: tuple[int, ...], _opened: OpenRun) -> dict[int, GeneCounts]:
     return gather_genes(_opened.counts.counts, genes)
 
 
 @st.cache_resource(max_entries=64, show_spinner=False)
 def _mean(
-    memo: str, gene: int, pair: tuple[int, int], _factors: Factors, _opened: OpenRun
-) -> tuple[np.ndarray, Raster]:
-    found = _gathered(_opened.stamp, (gene,), _opened)[gene]
+    memo: str, gene: int, pair: tuple[int, int], _genes: tuple[int, ...], _factors: Factors, _opened: OpenRun
+) -> np.ndarray:
+    """(bins, bins); _genes: the list that the gene is of."""
+    found = _gathered(_opened.stamp, _genes, _opened)[gene]
     x, y = (_factors.representation[:, factor] for factor in pair)
-    return mean_expression(found, x, y, _opened.counts.library_size, from_zero=_factors.prior == "logistic_normal")
+    return mean_expression(found, x, y, _opened.counts.library_size, raster_of(_opened, _factors, pair))
 
 
 @st.cache_resource(max_entries=32, show_spinner="Looking through the counts")

@@ -47,7 +47,7 @@ def show_doors(cards: list[RunCard]) -> None:
         ("Load my data", "A file of raw counts, such as an .h5ad or a 10x folder.", "upload_file", "data.py", None),
         ("Train a model", "On the demo or on data you loaded.", "model_training", "train.py", None),
     )
-    with st.grid(len(doors), min_column_width=260, gap="small", key="doors"):
+    with st.grid(len(doors), min_column_width=190, gap="small", key="doors"):
         for number, (title, words, icon, page, run_id) in enumerate(doors):
             with st.container(border=True, gap="xsmall", key=f"door_{number}"):
                 st.button(
@@ -100,7 +100,7 @@ def _card(card: RunCard) -> None:
     show(run_state_html(card), kind="state")
     facts = [as_html(card.data_name)]
     if card.n_cells and card.n_genes:
-        facts.append(f"{card.n_cells:,} cells x {card.n_genes:,} genes")
+        facts.append(f"{card.n_cells:,} cells × {card.n_genes:,} genes")
     if card.n_factors:
         facts.append(count(card.n_factors, "factor"))
     if card.test_reconstruction_error is not None:

@@ -7,6 +7,7 @@ from typing import Generic, TypeVar
 
 import streamlit as st
 
+from ldvae_core.errors import LdvaeError
 from pages.parts.text import plain
 
 log = logging.getLogger(__name__)
@@ -20,14 +21,14 @@ class Later(Generic[Result]):
     def __init__(self, work: Work[Result], *, at_once: bool) -> None:
         """at_once: work it out here and now, because it is short; what it raises is raised then."""
         self.share = 0.0
-        self._work, self._done = work, threading.Event()
+        self._work, self._done, self._lock = work, threading.Event(), threading.Lock()
         self._result: Result | None = None
         self._fault: Exception | None = None
         if at_once:
             self._result = work(self._tell)
             self._done.set()
         else:
-            threading.Thread(target=self._run, name="later", daemon=True).start()
+            self._begin()
 
     @property
     def running(self) -> bool:
@@ -35,15 +36,31 @@ class Later(Generic[Result]):
         return not self._done.is_set()
 
     def now(self) -> Result | None:
-        """The result, None while it is worked on. Raises what the work raised."""
-        if self._fault is not None:
-            raise self._fault
+        """The result, None while it is worked on. Raises what the work raised.
+
+        A LdvaeError follows from what was asked and stays. Anything else, a full memory say, may be over by the next
+        visit: it is raised once, and the work is then begun again.
+        """
+        with self._lock:
+            fault = self._fault
+            if fault is None and self._result is None and not self.running:
+                self._begin()
+            if not isinstance(fault, LdvaeError):
+                self._fault = None
+        if fault is not None:
+            raise fault.with_traceback(None)  # which would grow with every visit; the log has it
         return self._result
 
     def wait(self) -> Result:
         """The result, as soon as it is there. Raises what the work raised."""
-        self._done.wait()
-        return self.now()  # type: ignore[return-value]
+        while (found := self.now()) is None:
+            self._done.wait()
+        return found
+
+    def _begin(self) -> None:
+        self.share = 0.0
+        self._done.clear()
+        threading.Thread(target=self._run, name="later", daemon=True).start()
 
     def _tell(self, share: float) -> None:
         self.share = share

@@ -5,14 +5,14 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 import streamlit as st
+from plotly.graph_objects import Figure
 
 from ldvae_core.analysis.factors import Factors
 from ldvae_core.analysis.neighbours import CellMap
 from ldvae_core.analysis.raster import Raster, density_raster, mean_raster, square_extent, type_rasters
-from ldvae_core.data.annotations import label_columns
 from ldvae_core.errors import RunError
 from ldvae_core.plots.density import plot_density, plot_mean, plot_types
-from ldvae_core.plots.theme import cells_title
+from ldvae_core.plots.theme import Mode, cells_title
 from ldvae_core.runs.kept import LEIDEN
 from ldvae_core.runs.maps import read_map
 from ldvae_core.runs.store import OpenRun
@@ -27,6 +27,7 @@ from pages.parts.text import plain
 
 HEIGHT = 500  # px
 NOTHING, FACTOR = "none", "factor:"
+Coordinates = tuple[np.ndarray, np.ndarray]  # x, y of every cell
 TITLES = {"x_title": "UMAP 1", "y_title": "UMAP 2"}
 HOW_MAP = (
     "UMAP lays cells out so that those near each other in all active factors lie near each other here; clusters are "
@@ -34,7 +35,6 @@ HOW_MAP = (
     "far groups and the areas are not: read those off the factors. Darker or more opaque is more cells (to the power "
     "0.25). In the colours of an annotation, a spot has the mix of its cells' colours; for a factor, their mean."
 )
-
 
 
 def show_map(opened: OpenRun, factors: Factors) -> None:
@@ -66,7 +66,7 @@ def show_map(opened: OpenRun, factors: Factors) -> None:
     show_saved(opened)
 
 
-def map_plane(opened: OpenRun) -> tuple[np.ndarray, np.ndarray] | None:
+def map_plane(opened: OpenRun) -> Coordinates | None:
     """Both coordinates of every cell, (n_cells,) float32, memory-mapped; None where the run has no map that fits."""
     found = _map(_version(opened), opened)
     return None if found is None else (found.positions[:, 0], found.positions[:, 1])
@@ -87,7 +87,20 @@ def map_panel(
     plane = map_plane(opened)
     if plane is None:
         raise RunError("This run has no map yet.", "Compute it first.")
-    version, shared = _version(opened), {**TITLES, "mode": mode(), "height": height}
+    drag = "lasso" if on_area else "zoom"
+    figure, said = _drawn(f"{_version(opened)} {opened.memo(factors, colour)} {factors.names}", colour, height, drag,
+                          mode(), opened, factors, plane)  # fmt: skip
+    alt = f"UMAP of {factors.n_cells:,} cells on the factors, coloured by {said}."
+    return Panel(figure, "map", alt, lambda: _table(opened), "Map", on_area=on_area)
+
+
+@st.cache_resource(max_entries=24, show_spinner=False)
+def _drawn(
+    memo: str, colour: str, height: int, drag: str, look: Mode, _opened: OpenRun, _factors: Factors, _plane: Coordinates
+) -> tuple[Figure, str]:
+    """The map in one colouring, to be shown as it is, and what it is coloured by."""
+    opened, factors, plane = _opened, _factors, _plane
+    version, shared = _version(opened), {**TITLES, "mode": look, "height": height}
     if colour in opened.counts.annotations.columns:
         rasters = _types(f"{version} {opened.memo(factors, colour)}", colour, opened, plane)
         figure, said = plot_types(rasters, colours_of(opened, colour), **shared), plain(colour, longest=60)
@@ -98,9 +111,8 @@ def map_panel(
     else:
         figure, said = plot_density(_density(version, plane), **shared), "the number of cells"
     hidden = {"showticklabels": False, "zeroline": False}
-    figure.update_layout(dragmode="lasso" if on_area else "zoom", xaxis=hidden, yaxis=hidden)
-    alt = f"UMAP of {factors.n_cells:,} cells on the factors, coloured by {said}."
-    return Panel(figure, "map", alt, lambda: _table(opened), "Map", on_area=on_area)
+    figure.update_layout(dragmode=drag, xaxis=hidden, yaxis=hidden)
+    return figure, said
 
 
 def _version(opened: OpenRun) -> str:
@@ -113,26 +125,24 @@ def _map(version: str, _opened: OpenRun) -> CellMap | None:
 
 
 @st.cache_resource(max_entries=8, show_spinner=False)
-def _density(version: str, _plane: tuple[np.ndarray, np.ndarray]) -> Raster:
+def _density(version: str, _plane: Coordinates) -> Raster:
     return density_raster(*_plane)
 
 
-@st.cache_resource(max_entries=12, show_spinner=False)
-def _types(memo: str, column: str, _opened: OpenRun, _plane: tuple[np.ndarray, np.ndarray]) -> dict[str, Raster]:
+@st.cache_resource(max_entries=3, show_spinner=False)  # 10 MB each for 37 types; the figures are kept too
+def _types(memo: str, column: str, _opened: OpenRun, _plane: Coordinates) -> dict[str, Raster]:
     labels = _opened.labels(column)
     return type_rasters(*_plane, labels, [str(name) for name in labels.cat.categories])
 
 
 @st.cache_resource(max_entries=32, show_spinner=False)
-def _means(
-    memo: str, factor: int, _factors: Factors, _plane: tuple[np.ndarray, np.ndarray]
-) -> tuple[np.ndarray, Raster]:
+def _means(memo: str, factor: int, _factors: Factors, _plane: Coordinates) -> tuple[np.ndarray, Raster]:
     values = np.asarray(_factors.representation[:, factor], np.float64)
     return mean_raster(*_plane, values, extent=square_extent(*_plane))
 
 
 def _colour_picker(opened: OpenRun, factors: Factors, label: str, *, key: str, default: str) -> str:
-    columns = list(label_columns(opened.counts.annotations))
+    columns = list(opened.label_columns)
     options = [NOTHING, *columns, *(f"{FACTOR}{k}" for k in range(factors.n_factors))]
     if st.session_state.get(key) not in (*options, None):
         del st.session_state[key]

@@ -58,7 +58,7 @@ def loadings_picker() -> str:
 
 def arrows_slider() -> int:
     """How many genes get an arrow and a name."""
-    return st.slider("Named genes", 0, 30, 8, key="arrows", bind="query-params", width=120)
+    return st.slider("Named genes", 0, 30, 8, key="arrows", bind="query-params", width=100)
 
 
 def genes_slider() -> int:
@@ -79,7 +79,7 @@ def factor_select(label: str, factors: Factors, *, key: str, default: int, help:
         key=key,
         bind="query-params",
         help=help,
-        width=140,
+        width=132,
     )
 
 
@@ -108,7 +108,7 @@ def annotation_picker(opened: OpenRun, *, key: str, label: str, none: bool = Fal
         return None
     if st.session_state.get(key) not in (*options, None):
         del st.session_state[key]
-    chosen = st.selectbox(label, options, key=key, bind="query-params", width=150)
+    chosen = st.selectbox(label, options, key=key, bind="query-params", width=140)
     return None if chosen == NO_COLOUR and none else chosen
 
 

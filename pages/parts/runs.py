@@ -13,6 +13,7 @@ from ldvae_core.plots.theme import type_colours
 from ldvae_core.runs.opened import with_additions
 from ldvae_core.runs.store import OpenRun, RunCard, RunStore
 from ldvae_core.runs.workspace import DEMO, Workspace
+from pages.parts.housekeeping import keep_house
 from pages.parts.later import Later, show_waiting
 from pages.parts.problems import problem_box
 
@@ -101,6 +102,7 @@ def require_run() -> OpenRun:
 
 def open_run(run_id: str) -> OpenRun:
     """A run with results. Raises RunError as the store does."""
+    keep_house()
     runs = store()
     card = runs.card(run_id)
     opened = _opened(str(runs.workspace.root), run_id, f"{card.state} {card.name} {card.epoch}")

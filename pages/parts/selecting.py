@@ -119,9 +119,7 @@ def save_as_annotation(opened: OpenRun, chosen: Chosen, name: str, signed: str) 
 def composition(labels: pd.Series, cells: np.ndarray) -> pd.DataFrame:
     """Types of the selected cells, commonest first: cell_type, n_selected, share_of_selected, share_of_type."""
     codes, names = labels.cat.codes.to_numpy(), labels.cat.categories
-    known = codes >= 0
-    total = np.bincount(codes[known], minlength=len(names))
-    inside = np.bincount(codes[known & cells], minlength=len(names))
+    total, inside = (np.bincount(some + 1, minlength=len(names) + 1)[1:] for some in (codes, codes[cells]))
     table = pd.DataFrame(
         {
             "cell_type": names.astype(str).to_numpy(object),

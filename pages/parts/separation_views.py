@@ -2,12 +2,14 @@
 
 import pandas as pd
 import streamlit as st
+from plotly.graph_objects import Figure
 
 from ldvae_core.analysis.factors import Factors
-from ldvae_core.analysis.findings import best_pair_finding
+from ldvae_core.analysis.findings import auc_words, best_pair_finding
 from ldvae_core.analysis.programs import biplot_table
-from ldvae_core.analysis.separation import BestPair, best_pair, best_types, point_arrows
+from ldvae_core.analysis.separation import BestPair, TypeCells, best_pair, best_types, point_arrows, type_cells
 from ldvae_core.plots.heatmap import plot_association
+from ldvae_core.plots.theme import Mode
 from ldvae_core.runs.store import OpenRun
 from pages.parts.distribution_views import show_distributions
 from pages.parts.figures import Panel, show_figure
@@ -104,14 +106,14 @@ def show_associations(opened: OpenRun, factors: Factors, column: str, *, value: 
     if table is None:
         say_associations(opened, factors, column)
         return
-    figure = plot_association(table, value=value, mode=mode())  # type: ignore[arg-type]
+    figure = _association(opened.memo(factors, column), column, value, mode(), table)
     finding = ""
     followed = best_types(table)
     if len(followed):
         top = followed.loc[followed.correlation.abs().idxmax()]
         finding = (
             f"{factors.label(int(top.factor))} follows one type most closely: {top.cell_type} "
-            f"(correlation {top.correlation:+.2f}, AUC {top.auc:.2f})."
+            f"(correlation {top.correlation:+.2f}, AUC {auc_words(top.auc)})."
         )
     panel = Panel(figure, "factors_by_type", "Association of every factor with every type.", table, "Table")
     show_figure(panel, key="association", finding=finding, how_to_read=HOW_ASSOCIATION, on_click=_open_clicked)
@@ -137,10 +139,20 @@ def _first_types(known: list[str], counts: pd.Series) -> list[str]:
 
 
 @st.cache_resource(max_entries=64, show_spinner="Comparing all pairs of factors")
-def _best_pair(
-    memo: str, column: str, types: tuple[str, ...], _factors: Factors, _opened: OpenRun
-) -> BestPair:
-    return best_pair(_factors, _opened.labels(column), types)
+def _best_pair(memo: str, column: str, types: tuple[str, ...], _factors: Factors, _opened: OpenRun) -> BestPair:
+    known = _type_cells(memo, column, _factors, _opened)
+    return best_pair(_factors, _opened.labels(column), types, known=known)
+
+
+@st.cache_resource(max_entries=4, show_spinner=False)  # 16 MB each for two million cells
+def _type_cells(memo: str, column: str, _factors: Factors, _opened: OpenRun) -> TypeCells:
+    return type_cells(_factors, _opened.labels(column))
+
+
+@st.cache_resource(max_entries=16, show_spinner=False)
+def _association(memo: str, column: str, value: str, look: Mode, _table: pd.DataFrame) -> Figure:
+    """The table's drawing, to be shown as it is: other types, or another number of arrows, leave it alone."""
+    return plot_association(_table, value=value, mode=look)  # type: ignore[arg-type]
 
 
 def _facts(best: BestPair) -> None:

@@ -13,6 +13,9 @@ _CSS = """
 [data-testid=stSidebarContent] {{ padding-left: 0; padding-right: 0; }}
 [data-testid=stSidebarUserContent] {{ padding-left: 1rem; padding-right: 1rem; }}
 [data-testid=stSidebar] .stSelectbox input {{ font-size: .88rem; padding-right: 0; }}
+.stSelectbox input {{ text-overflow: ellipsis; }}
+.st-key-train_plan [data-variant=segmented_control] {{ padding-left: .5rem; padding-right: .5rem; }}
+.st-key-controls [data-testid=stPopover] {{ margin-top: 1.75rem; }}
 .st-key-pages [data-testid=stPageLink-NavLink] {{ padding: .36rem .55rem; }}
 .gpe-head {{ display: flex; align-items: baseline; gap: .9rem; flex-wrap: wrap; }}
 .gpe-head h1 {{ margin: 0; padding: 0; font-size: 1.6rem; font-weight: 600; letter-spacing: -.01em; }}

@@ -73,12 +73,17 @@ def curve_finding(history: pd.DataFrame, measure: Measure) -> str:
     values, epochs = known[f"validation_{measure}"], known["epoch"]
     best = int((values.argmax if measure == "elbo" else values.argmin)())
     name = "validation ELBO" if measure == "elbo" else f"validation {MEASURES[measure]}".replace("Recon", "recon")
-    said = f"The {name} is {values.iloc[-1]:,.4g} nats per cell after epoch {epochs.iloc[-1]:,.0f}"
+    said = f"The {name} is {_nats(values.iloc[-1])} nats per cell after epoch {epochs.iloc[-1]:,.0f}"
     if measure == "kl" or len(values) < 2:
         return f"{said}."
     if best == len(values) - 1:
-        return f"{said}, its best so far; it began at {values.iloc[0]:,.4g}."
-    return f"{said}; its best, {values.iloc[best]:,.4g}, was after epoch {epochs.iloc[best]:,.0f}."
+        return f"{said}, its best so far; it began at {_nats(values.iloc[0])}."
+    return f"{said}; its best, {_nats(values.iloc[best])}, was after epoch {epochs.iloc[best]:,.0f}."
+
+
+def _nats(value: float) -> str:
+    """With one decimal, as everywhere; small ones with four digits."""
+    return (f"{value:,.1f}" if abs(value) >= 100 else f"{value:.4g}").replace("-", "−")
 
 
 def _others(card: RunCard, cards: list[RunCard]) -> dict[str, pd.DataFrame]:

@@ -89,7 +89,7 @@ def _pick_data() -> Data:
     genes = f"{data.n_genes:,} genes"
     if data.n_genes < data.card.n_genes:
         genes += f" of {data.card.n_genes:,} by {SELECTIONS[data.choices.gene_selection]}"
-    show(f"{data.card.n_cells:,} cells x {genes}{labels}.", kind="quiet")
+    show(f"{data.card.n_cells:,} cells × {genes}{labels}.", kind="quiet")
     return data
 
 

@@ -74,7 +74,7 @@ def _head(card: RunCard) -> None:
         facts += [count(card.n_factors, "factor")] if card.n_factors else []
         facts.append(model_words(card.settings.model))
     if card.n_cells and card.n_genes:
-        facts.append(f"{card.n_cells:,} cells x {card.n_genes:,} genes")
+        facts.append(f"{card.n_cells:,} cells × {card.n_genes:,} genes")
     name, said = as_html(card.name), ", ".join(map(as_html, facts))
     show(f"<h3>{name}</h3><p class='gpe-quiet'>{as_html(card.data_name)}{': ' if facts else ''}{said}</p>", kind="card")
 
@@ -124,18 +124,20 @@ def clock(seconds: float) -> str:
 
 def _test_figures(card: RunCard, progress: Progress) -> None:
     facts = [
-        ("test reconstruction error, nats per cell", card.test_reconstruction_error),
-        ("test ELBO", card.test_elbo),
-        ("test IWLL", card.metrics.get("test_iwll")),
+        ("test error, nats per cell", card.test_reconstruction_error),
+        ("test ELBO, nats per cell", card.test_elbo),
+        ("test IWLL, nats per cell", card.metrics.get("test_iwll")),
     ]
-    parts = [f"<div><b>{value:,.1f}</b><span>{words}</span></div>" for words, value in facts if value is not None]
+    parts = [f"<div><b>{value:,.1f}</b><span>{words}</span></div>".replace("<b>-", "<b>−")
+             for words, value in facts if value is not None]  # fmt: skip
     if method_of(card) in BASELINES:
         show("".join(parts), kind="facts")
         return
     epochs = f"{card.epoch:,} of {progress.n_epochs:,}" if card.epoch and progress.n_epochs else f"{card.epoch or 0:,}"
     parts.append(f"<div><b>{epochs}</b><span>epochs</span></div>")
     if progress.seconds:
-        parts.append(f"<div><b>{clock(progress.seconds)}</b><span>training time</span></div>")
+        units = "min:s" if progress.seconds < 3600 else "h:min:s"
+        parts.append(f"<div><b>{clock(progress.seconds)}</b><span>training time, {units}</span></div>")
     show("".join(parts), kind="facts")
     if card.state == "finished" and card.epoch and card.epoch < progress.n_epochs:
         show("It ended early by itself: the validation ELBO no longer rose.", kind="quiet")

@@ -8,7 +8,6 @@ import streamlit as st
 
 from ldvae_core.analysis.factors import Factors
 from ldvae_core.analysis.whatif import change_table, largest_changes, moved, softmax_problem, whatif_finding
-from ldvae_core.data.annotations import label_columns
 from ldvae_core.plots.whatif import plot_changes
 from ldvae_core.runs.store import OpenRun
 from pages.parts.figures import Panel, show_figure
@@ -97,7 +96,7 @@ def _start(opened: OpenRun, factors: Factors) -> tuple[np.ndarray, str]:
 
 
 def _type_picker(opened: OpenRun) -> str:
-    if opened.label_column is None or opened.label_column not in label_columns(opened.counts.annotations):
+    if opened.label_column is None or opened.label_column not in opened.label_columns:
         return ANY
     kinds = [ANY, *(str(name) for name in opened.labels().cat.categories)]
     if st.session_state.get("whatif_type") not in (*kinds, None):

@@ -8,6 +8,7 @@ import pytest
 from scipy import sparse, stats
 from sklearn.metrics import roc_auc_score
 
+from ldvae_core.analysis import effects
 from ldvae_core.analysis.difference import REST, compare_groups, pair_sentence, sentence, unit_sentence
 from ldvae_core.analysis.effects import auc, benjamini_hochberg, gene_effects, group_sums
 from ldvae_core.analysis.programs import top_genes
@@ -226,6 +227,18 @@ def test_groups_that_cannot_be_compared_are_refused(compare, first, second, said
     masks[0, first] = masks[1, second] = True
     with pytest.raises(SettingsError, match=f"^{said} Choose two groups of different cells."):
         compare(*masks)
+
+
+@pytest.mark.parametrize("unit", ["cells", "samples"])
+def test_a_bar_moves_while_groups_are_compared(compare, factors, planted, monkeypatch, unit):
+    """Told piece by piece of the counts and factor by factor, always further, never beyond the whole."""
+    monkeypatch.setattr(effects, "ENTRIES", planted.counts.nnz // 10)
+    told = []
+    donors = pd.Series(np.arange(factors.n_cells) % 4).astype(str) if unit == "samples" else None
+    compare(samples=donors, tell=told.append)
+    assert told == sorted(told)
+    assert (told[0], told[-1]) == (0.0, pytest.approx(0.8))
+    assert len(set(told)) >= 9 + factors.n_factors
 
 
 def test_the_pair_tells_cells_apart_that_it_was_not_drawn_on(compare, factors, stimulated):

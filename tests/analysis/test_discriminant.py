@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
-from ldvae_core.analysis.discriminant import N_FOLDS, by_group, folds, moments_of_groups, moments_of_parts, shares_right
+from ldvae_core.analysis import discriminant
+from ldvae_core.analysis.discriminant import N_FOLDS, Grouped, folds, moments_of_groups
 
 
 class Plain:
@@ -47,15 +48,41 @@ def test_folds_spread_every_type_evenly(two_groups):
     assert np.bincount(fold[400:]).tolist() == [4] * 5
 
 
-def test_held_out_cells_are_classified_as_scikit_learn_does(two_groups):
-    """Each fold's cells by a discriminant of the other folds, both types counting the same."""
-    z, group = two_groups[0][:, :2], two_groups[1]
-    fold, right = folds(group, seed=0), np.zeros(2)
-    for held_out in range(N_FOLDS):
-        rest = fold != held_out
-        lda = LinearDiscriminantAnalysis(priors=[0.5, 0.5], solver="lsqr", covariance_estimator=Plain())
-        hit = lda.fit(z[rest], group[rest]).predict(z[~rest]) == group[~rest]
-        right += np.bincount(group[~rest], weights=hit, minlength=2)
-    parts = by_group(z, np.arange(420), group * N_FOLDS + fold, 2 * N_FOLDS)
-    ours = shares_right(parts, moments_of_parts(parts, np.zeros(2)), 2)
-    np.testing.assert_allclose(ours, right / [400, 20])
+def test_held_out_cells_are_classified_as_scikit_learn_does(two_groups, monkeypatch):
+    """Each fold's cells by a discriminant of the other folds, both types counting the same; a piece at a time."""
+    monkeypatch.setattr(discriminant, "CELLS_AT_ONCE", 7)
+    (z, group), pairs, right = two_groups, np.array([[0, 1], [2, 0]]), np.zeros((2, 2))
+    grouped = Grouped(z, group, 2, np.full(3, 0.5))
+    folds_of = np.concatenate([grouped.folds(0), grouped.folds(1)])
+    for held_out in (folds_of == fold for fold in range(N_FOLDS)):
+        for row, pair in enumerate(pairs):
+            lda = LinearDiscriminantAnalysis(priors=[0.5, 0.5], solver="lsqr", covariance_estimator=Plain())
+            found = lda.fit(z[~held_out][:, pair], group[~held_out]).predict(z[held_out][:, pair])
+            right[row] += np.bincount(group[held_out], weights=found == group[held_out], minlength=2)
+    np.testing.assert_allclose(grouped.shares_right([0, 1], pairs), right / [400, 20])
+
+
+def test_cells_that_fit_both_types_equally_go_to_the_first():
+    """Where all cells are in one place, nothing tells the types apart."""
+    grouped = Grouped(np.ones((20, 2)), np.arange(20) % 2, 2, np.zeros(2))
+    assert grouped.shares_right([0, 1], np.array([[0, 1]])).tolist() == [[1.0, 0.0]]
+    assert grouped.shares_right([1, 0], np.array([[0, 1]])).tolist() == [[1.0, 0.0]]
+
+
+def test_a_type_is_spread_over_the_folds_whatever_else_is_there(two_groups):
+    """Five folds of each type's own cells; other types, and cells without one, change nothing."""
+    z, group = two_groups
+    grouped, alone = Grouped(z, group, 2, np.zeros(3)), Grouped(z, np.where(group == 0, 0, -1), 1, np.zeros(3))
+    assert (grouped.cells(0).tolist(), grouped.cells(1).tolist()) == (list(range(400)), list(range(400, 420)))
+    assert (np.bincount(grouped.folds(0)).tolist(), np.bincount(grouped.folds(1)).tolist()) == ([80] * 5, [4] * 5)
+    assert alone.cells(0).tolist() == list(range(400))
+    assert alone.folds(0).tolist() == grouped.folds(0).tolist()
+
+
+def test_moments_of_chosen_types_are_those_of_their_cells(two_groups):
+    """In the order asked for, the folds of the first type first."""
+    z, group = two_groups
+    found = Grouped(z, group, 2, np.full(3, 0.5)).moments([1, 0]).together(N_FOLDS)
+    whole = moments_of_groups(z, np.arange(420), 1 - group, 2, np.full(3, 0.5))
+    np.testing.assert_allclose(found.mean, whole.mean)
+    np.testing.assert_allclose(found.covariance, whole.covariance)

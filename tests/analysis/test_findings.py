@@ -7,6 +7,7 @@ import pytest
 
 from ldvae_core.analysis.comparison import covariance_view, matching_table
 from ldvae_core.analysis.findings import (
+    auc_words,
     best_pair_finding,
     factor_finding,
     join,
@@ -66,8 +67,8 @@ def test_a_pair_is_described_by_what_lies_where(factors, labels):
     """The types its axes follow and the longest arrows, with and without labels."""
     follows = best_types(association_table(factors, labels)).cell_type
     sentence = pair_finding(factors, (0, 1), association_table(factors, labels))
-    places = f"{follows[0]} lies high on Factor 1 and {follows[1]} lies high on Factor 2"
-    assert sentence.startswith(f"Factors 1 and 2: {places}; the longest arrows are ")
+    places = f"Factor 1 is high in {follows[0]} and Factor 2 is high in {follows[1]}"
+    assert sentence.startswith(f"{places}; the longest arrows are ")
     assert pair_finding(factors, (0, 1)).startswith("Factors 1 and 2 account for ")
 
 
@@ -78,7 +79,7 @@ def test_the_best_pair_is_told_with_its_number_and_directions(factors, labels):
     sentence = best_pair_finding(best)
     start = f"{numbers} tell type 0, type 1 and type 2 apart: {100 * best.balanced_accuracy:.0f}% of cells on the right"
     assert sentence.startswith(start)
-    assert sentence.count(" lies towards ") == 3
+    assert sentence.partition(" Where they lie: ")[2].count(" towards ") == 3
 
 
 def test_a_perfect_score_is_never_a_rounded_one(factors, labels):
@@ -87,6 +88,12 @@ def test_a_perfect_score_is_never_a_rounded_one(factors, labels):
     assert "over 99% of cells" in best_pair_finding(replace(best, balanced_accuracy=0.997))
     assert "100% of cells" in best_pair_finding(replace(best, balanced_accuracy=1.0))
     assert "hardly tell" in best_pair_finding(replace(best, balanced_accuracy=0.55))
+
+
+@pytest.mark.parametrize(("auc", "words"), [(0.5, "0.50"), (0.9949, "0.99"), (0.996, "above 0.99"), (1.0, "1.00")])
+def test_an_auc_is_never_a_rounded_one(auc, words):
+    """1.00 is said of a perfect separation only."""
+    assert auc_words(auc) == words
 
 
 def test_names_are_joined_as_in_a_sentence():

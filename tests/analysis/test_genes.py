@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy import sparse
+from scipy.stats import binned_statistic_2d
 
 from ldvae_core.analysis import genes
 from ldvae_core.analysis.genes import (
@@ -16,6 +17,7 @@ from ldvae_core.analysis.genes import (
     partners,
     strongest_factors,
 )
+from ldvae_core.analysis.raster import density_raster
 from ldvae_core.errors import SettingsError
 from tests.analysis.test_enrichment import factors_of
 
@@ -35,11 +37,11 @@ def four():
 
 
 @pytest.mark.parametrize("at_once", [1, 3, 100])
-@pytest.mark.parametrize("wanted", [[1], [2, 0], [0, 1, 2]])
+@pytest.mark.parametrize("wanted", [[1], [2, 0], [4, 0, 1, 3]])
 def test_gathered_columns_are_those_of_the_matrix(monkeypatch, at_once, wanted):
     """However the stored counts are cut into pieces, as scipy's own columns."""
     monkeypatch.setattr(genes, "ENTRIES_AT_ONCE", at_once)
-    matrix = sparse.random(40, 3, density=0.3, format="csr", random_state=1)
+    matrix = sparse.random(40, 5, density=0.3, format="csr", random_state=1)
     for gene, found in gather_genes(matrix, wanted).items():
         column = matrix[:, [gene]].toarray().ravel()
         assert found.cells.tolist() == np.flatnonzero(column).tolist()
@@ -65,9 +67,23 @@ def test_expression_by_group_is_share_and_mean_over_all_cells(counts):
 def test_mean_per_bin_averages_the_cells_in_it(counts):
     """Two cells in one bin: the mean of their values; empty bins are NaN."""
     x = np.array([0.0, 0.0, 1.0, 1.0])
-    mean, raster = mean_expression(gather_genes(counts, [0])[0], x, x, np.full(4, 10.0))
+    raster = density_raster(x, x)
+    mean = mean_expression(gather_genes(counts, [0])[0], x, x, np.full(4, 10.0), raster)
     assert sorted(mean[raster.counts > 0]) == pytest.approx([0.0, (np.log1p(10000) + np.log1p(5000)) / 2])
     assert np.isnan(mean[raster.counts == 0]).all()
+
+
+def test_mean_per_bin_is_that_of_every_cell():
+    """Cells without counts of the gene are not placed, yet they count: as scipy has it from all cells."""
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(2, 3000)).astype(np.float32)
+    matrix, size = sparse.random(3000, 2, 0.3, format="csr", random_state=1), rng.uniform(5, 50, 3000)
+    matrix.data = np.ceil(9 * matrix.data)
+    raster = density_raster(x, y, bins=16)
+    mean = mean_expression(gather_genes(matrix, [1])[1], x, y, size, raster)
+    values = np.log1p(1e4 * matrix[:, [1]].toarray().ravel() / size)
+    theirs = binned_statistic_2d(y, x, values, bins=[raster.y_edges, raster.x_edges]).statistic
+    np.testing.assert_allclose(mean, theirs, rtol=1e-12)
 
 
 def test_partners_are_sorted_by_cosine(four):

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from ldvae_core.analysis.programs import biplot_table, factor_table, gene_table, top_genes
+from ldvae_core.analysis.programs import biplot_table, effects, factor_table, gene_table, strongest_genes, top_genes
 from ldvae_core.analysis.uncertainty import INTERVAL_90
 from ldvae_core.errors import SettingsError
 
@@ -19,6 +19,23 @@ def test_top_genes_are_listed_from_each_end(factors):
     assert table["end"].tolist() == ["positive"] * 4 + ["negative"] * 4
     assert table["rank"].tolist() == [1, 2, 3, 4] * 2
     assert table.loading.tolist() == effect[np.append(strongest[:4], strongest[::-1][:4])].tolist()
+
+
+@pytest.mark.parametrize("use", ["raw", "shrunken"])
+def test_strongest_genes_are_the_names_of_the_table(factors, use):
+    """A card names what the table lists; a factor that does not exist is refused likewise."""
+    for end in ("positive", "negative"):
+        expected = top_genes(factors, 1, n=6, use=use, end=end).gene.tolist()
+        assert strongest_genes(factors, 1, 6, end=end, use=use) == expected
+    with pytest.raises(SettingsError, match="This run has no Factor 1000"):
+        strongest_genes(factors, 999, 6, end="positive")
+
+
+def test_effects_of_some_factors_are_columns_of_all(factors):
+    """One factor, several, or all: the same numbers."""
+    whole, errors = effects(factors, use="raw")
+    np.testing.assert_array_equal(effects(factors, use="raw", of=2)[1], errors[:, 2])
+    np.testing.assert_array_equal(effects(factors, use="raw", of=[2, 0])[0], whole[:, [2, 0]])
 
 
 def test_intervals_are_90_percent_intervals(factors):

@@ -1,8 +1,10 @@
 """Rasters are exact histograms; contours hold the share of cells they say."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
+from ldvae_core.analysis import raster as raster_module
 from ldvae_core.analysis.raster import (
     Extent,
     coarser,
@@ -36,7 +38,9 @@ def test_a_raster_equals_numpys_histogram(cloud, dtype):
     assert raster.counts.sum() == 5000
 
 
-@pytest.mark.parametrize(("low", "high", "bins"), [(0.0, 1.0, 10), (-3.7, 9.1, 256), (0.1, 0.7, 49)])
+@pytest.mark.parametrize(
+    ("low", "high", "bins"), [(0.0, 1.0, 10), (-3.7, 9.1, 256), (0.1, 0.7, 49), (1e6, 1e6 + 1e-5, 64)]
+)
 def test_points_on_the_edges_fall_where_numpy_puts_them(low, high, bins):
     """On an inner edge: the upper bin; a hair below it: the lower; on the last edge: the last bin; outside: nowhere."""
     edges = np.linspace(low, high, bins + 1)
@@ -114,6 +118,36 @@ def test_a_types_name_goes_to_its_densest_spot(cloud):
     """The peak of the smoothed raster; nowhere when there are no cells."""
     assert peak(density_raster(*cloud)) == pytest.approx((5, -1), abs=0.7)
     assert np.isnan(peak(density_raster(np.array([]), np.array([])))).all()
+
+
+def test_the_densest_spot_is_that_of_the_whole_smoothed_raster(cloud):
+    """Leaving out the empty bins around the cells changes nothing."""
+    for raster in (density_raster(*cloud), density_raster(*cloud, bins=40), density_raster(cloud[0], cloud[0] ** 2)):
+        density, x, y = raster_module._smooth(raster)
+        row, column = np.unravel_index(density.argmax(), density.shape)
+        assert peak(raster) == pytest.approx((x[column], y[row]))
+
+
+@pytest.mark.parametrize("few", [1, 10**9], ids=["few cells", "many cells"])
+def test_types_are_counted_alike_in_both_ways(cloud, few, monkeypatch):
+    """Sorting the places of a few cells and walking over all places count the same cells, in pieces or not."""
+    monkeypatch.setattr(raster_module, "FEW", few)
+    monkeypatch.setattr(raster_module, "PIECE", 7)
+    labels = np.array(["a", "b", "other"])[np.arange(len(cloud[0])) % 3]
+    rasters = type_rasters(*cloud, pd.Series(labels), ["a", "b"], bins=64)
+    for name, raster in rasters.items():
+        own = labels == name
+        found = np.histogram2d(cloud[0][own], cloud[1][own], bins=[raster.x_edges, raster.y_edges])[0]
+        np.testing.assert_array_equal(raster.counts, found.T)
+    assert type_rasters(*cloud, pd.Series(labels), []) == {}
+
+
+def test_a_mean_counts_the_cells_it_is_of(cloud):
+    """The raster beside the mean is that of the cells, and the mean of ones is one wherever there are some."""
+    mean, raster = mean_raster(*cloud, np.ones(len(cloud[0])), bins=32)
+    np.testing.assert_array_equal(raster.counts, density_raster(*cloud, bins=32).counts)
+    np.testing.assert_array_equal(np.isnan(mean), raster.counts == 0)
+    assert set(mean[raster.counts > 0]) == {1.0}
 
 
 def test_no_cells_have_no_contours():

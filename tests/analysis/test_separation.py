@@ -9,7 +9,7 @@ from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.metrics import balanced_accuracy_score, roc_auc_score
 
 from ldvae_core.analysis.programs import biplot_table
-from ldvae_core.analysis.separation import association_table, best_pair, best_types, point_arrows
+from ldvae_core.analysis.separation import association_table, best_pair, best_types, point_arrows, type_cells
 from ldvae_core.errors import SettingsError
 
 
@@ -78,6 +78,15 @@ def test_the_best_pair_is_the_best_of_all_pairs(factors, labels, n_types):
     theirs = [balanced_accuracy_score(truth, lda.fit(z[:, p], truth).predict(z[:, p])) for p in pairs]
     assert best.balanced_accuracy == pytest.approx(max(theirs), abs=0.015)
     assert len(pairs) == 6
+
+
+def test_choices_of_types_share_what_they_have_in_common(factors, labels):
+    """Looked at before or not, in another choice and order: a pair of types gets the same answer."""
+    known = type_cells(factors, labels)
+    best_pair(factors, labels, ["type 2", "type 3", "type 0"], known=known)
+    shared, alone = (best_pair(factors, labels, ["type 0", "type 2"], known=have) for have in (known, None))
+    pd.testing.assert_frame_equal(shared.table, alone.table)
+    pd.testing.assert_frame_equal(shared.accuracy, alone.accuracy)
 
 
 def test_two_types_are_separated_by_the_factors_they_were_planted_on(factors, labels):

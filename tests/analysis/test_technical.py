@@ -30,6 +30,40 @@ def test_the_share_between_batches_is_eta_squared():
     assert np.isnan(row["library_size"])
 
 
+def test_a_factor_of_large_cells_is_no_artefact():
+    """Two types, the second with ten times the counts: z tells them apart, and within neither follows the counts."""
+    depth, z = np.exp([1.0, 2, 3, 11, 12, 13]), np.array([[0.0], [1], [0], [9], [10], [9]])
+    kinds = pd.Series(list("aaabbb"))
+    assert technical_table(z, depth)["technical"].tolist() == [True]
+    row = technical_table(z, depth, types=kinds).iloc[0]
+    assert row["library_size"] > 0.95
+    assert row["library_size_within"] == pytest.approx(0.0, abs=1e-12)
+    assert (row["technical"], row["reason"]) == (False, "")
+
+
+def test_an_artefact_is_found_within_types_too():
+    """The log library size itself, shifted by type: r = 1 within them, and the reason gives both figures."""
+    kinds = pd.Series(list("aabb"))
+    row = technical_table(np.array([[1.0], [2], [6], [7]]), DEPTH, types=kinds).iloc[0]
+    r = np.corrcoef([1, 2, 6, 7], np.log(DEPTH))[0, 1]
+    assert row["library_size_within"] == pytest.approx(1.0)
+    assert row["reason"] == f"follows library size (r = {r:.2f}, within types 1.00)"
+
+
+@pytest.mark.parametrize(
+    ("z", "log_depth", "kinds"),
+    [([0.1] * 10 + [0.7] * 10, range(20), ["a"] * 10 + ["b"] * 10),
+     (range(20), [0.1] * 10 + [0.7] * 10, ["a"] * 10 + ["b"] * 10),
+     (range(20), range(20), list("abcdefghijklmnopqrst")), (range(20), range(20), [None] * 20)],
+    ids=["factor is the type", "depth is the type", "a type a cell", "no types known"],
+)  # fmt: skip
+def test_what_does_not_vary_within_types_is_unknown_there(z, log_depth, kinds):
+    """NaN, never rounding's noise, and no artefact."""
+    row = technical_table(np.array(z, float)[:, None], np.exp(log_depth), types=pd.Series(kinds)).iloc[0]
+    assert np.isnan(row["library_size_within"])
+    assert not row["technical"]
+
+
 def test_unknown_mitochondrial_shares_are_left_out():
     """Of four cells three are known, in line with the factor."""
     share = np.array([1.0, 2.0, np.nan, 4.0])
@@ -62,8 +96,14 @@ def test_blocks_of_cells_agree_with_whole_columns(shape):
     share, codes = rng.uniform(size=shape[0]), rng.integers(0, 4, shape[0])
     share[::3], depth = np.nan, np.exp(rng.normal(size=shape[0]) + z[:, 0] / 100)
     labels = pd.Series(codes).where(codes > 0)
-    table = technical_table(z, depth, mitochondrial=share, batches={"lane": labels})
+    table = technical_table(z, depth, mitochondrial=share, batches={"lane": labels}, types=labels)
     known, some, values = ~np.isnan(share), codes > 0, z[:, 0].astype(float)
+    both = pd.DataFrame({"z": values, "depth": np.log(depth), "share": share})[some].groupby(codes[some])
+    centred = both.transform(lambda column: column - column.mean())
+    assert table.loc[0, "library_size_within"] == pytest.approx(centred["z"].corr(centred["depth"]), rel=1e-6)
+    kept = pd.DataFrame({"z": values, "share": share})[some & known].groupby(codes[some & known])
+    within = kept.transform(lambda column: column - column.mean())
+    assert table.loc[0, "mitochondrial_within"] == pytest.approx(within["z"].corr(within["share"]), rel=1e-6)
     groups = pd.Series(values[some]).groupby(codes[some]).transform("mean")
     expected = (np.corrcoef(values, np.log(depth))[0, 1], np.corrcoef(values[known], share[known])[0, 1])
     row = table.loc[0, ["library_size", "mitochondrial", "batch"]].tolist()

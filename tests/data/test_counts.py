@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import sparse
 
-from ldvae_core.data.counts import make_count_matrix
+from ldvae_core.data import counts as counts_module
+from ldvae_core.data.counts import make_count_matrix, sum_by_cell, sum_by_gene
 from ldvae_core.data.names import tidy_names
 from ldvae_core.errors import CountsError
 
@@ -30,6 +31,17 @@ def test_large_counts_take_32_bits(molecules):
     """A count of 70,000 does not fit 16 bits and is not cut."""
     molecules[3, 5] = 70_000
     assert build(molecules).counts[3, 5] == 70_000
+
+
+@pytest.mark.parametrize("together", [1, 7, 1000])
+def test_sums_are_the_same_in_pieces_of_any_size(together, monkeypatch):
+    """Cells and genes without counts have 0, wherever a piece ends; no counts at all are no trouble."""
+    monkeypatch.setattr(counts_module, "SUMMED_TOGETHER", together)
+    dense = np.random.default_rng(0).poisson(0.4, (60, 9)).astype(np.uint16)
+    dense[[0, 1, 30, 59]] = dense[:, 4] = 0
+    for table in (dense, dense * 0):
+        np.testing.assert_array_equal(sum_by_cell(sparse.csr_matrix(table)), table.sum(axis=1))
+        np.testing.assert_array_equal(sum_by_gene(sparse.csr_matrix(table)), table.sum(axis=0))
 
 
 @pytest.mark.parametrize(

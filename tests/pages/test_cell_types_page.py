@@ -1,9 +1,19 @@
 """The Cell types page: two to four types, the pair of factors that separates them, and the table of all."""
 
+import base64
 import json
+import re
+import threading
+import time
 
+import numpy as np
 import pandas as pd
 import pytest
+
+from ldvae_core.analysis.raster import contours, type_rasters
+from ldvae_core.runs.store import RunStore
+from ldvae_core.runs.workspace import Workspace
+from pages.parts import runs, separation_views
 
 
 @pytest.fixture
@@ -14,6 +24,12 @@ def types_page(open_page, finished_run):
 
 def chart(at, number):
     return json.loads(at.get("plotly_chart")[number].proto.spec)
+
+
+def decoded(array):
+    """Numbers of a typed array, without the gaps between lines."""
+    values = np.frombuffer(base64.b64decode(array["bdata"]), np.dtype(array["dtype"]))
+    return values[np.isfinite(values)]
 
 
 def test_the_demo_opens_with_the_papers_three_lineages(open_page, with_demo, words):
@@ -65,3 +81,61 @@ def test_cells_without_annotation_are_led_on(open_page, make_run, planted):
     """Without labels the page offers other data, and the factors themselves."""
     at = open_page("cell_types.py", run=make_run(annotations=pd.DataFrame(index=planted.counts.annotations.index)))
     assert at.button(key="to_factors").label == "See the factors"
+
+
+def test_the_table_of_a_large_run_comes_with_a_bar(open_page, finished_run, monkeypatch, words):
+    """The pair is there at once; the table of all types says how far it is, and is made once for everybody."""
+    go, begun, real = threading.Event(), [], runs.association_table
+
+    def slow(factors, labels, *, on_factor):
+        begun.append(on_factor(1))
+        go.wait(20)
+        return real(factors, labels, on_factor=on_factor)
+
+    monkeypatch.setattr(runs, "association_table", slow)
+    monkeypatch.setattr(runs, "AT_ONCE", 0)
+    open_page("cell_types.py")
+    while not begun:
+        time.sleep(0.02)
+    at = open_page("cell_types.py")
+    assert ([bar.proto.value for bar in at.get("progress")], len(at.get("plotly_chart"))) == ([25], 2)
+    go.set()
+    while at.run().get("progress"):
+        time.sleep(0.02)
+    assert (len(at.get("plotly_chart")), len(begun)) == (3, 1)
+
+
+def test_another_choice_of_types_looks_at_the_cells_once(types_page, monkeypatch):
+    """What the choices have in common is kept."""
+    looked, real = [], separation_views.type_cells
+    monkeypatch.setattr(separation_views, "type_cells", lambda *given: looked.append(1) or real(*given))
+    separation_views._type_cells.clear()
+    for types in (["program 1", "program 2"], ["program 2", "program 3"], ["program 1", "program 2", "program 4"]):
+        types_page.multiselect(key="types").set_value(types).run()
+        assert not types_page.exception
+    assert len(looked) == 1
+
+
+def test_the_table_is_drawn_once_for_each_value(types_page, monkeypatch):
+    """Another choice of types leaves it as it is, another measure does not."""
+    drawn, real = [], separation_views.plot_association
+    monkeypatch.setattr(separation_views, "plot_association", lambda *a, **k: drawn.append(k["value"]) or real(*a, **k))
+    separation_views._association.clear()
+    for types in (["program 1", "program 2"], ["program 2", "program 3"]):
+        types_page.multiselect(key="types").set_value(types).run()
+    types_page.session_state["measure"] = "AUC"
+    assert not types_page.run().exception
+    assert drawn == ["correlation", "auc"]
+
+
+def test_a_type_is_outlined_where_its_own_cells_lie(types_page, finished_run):
+    """The lines are those around the cells of this type alone, in the window of all of them."""
+    types_page.multiselect(key="types").set_value(["program 2", "program 3"]).run()
+    opened = RunStore(Workspace.default()).open(finished_run)
+    lines = [trace for trace in chart(types_page, 0)["data"] if trace.get("name") == "program 2"]
+    pair = [int(word) - 1 for word in re.findall(r"Factor (\d+)", str(chart(types_page, 0)["layout"]["uirevision"]))]
+    x, y = opened.factors["readable"].representation[:, pair].T
+    expected = contours(type_rasters(x, y, opened.labels(), ["program 2"])["program 2"])
+    outermost = np.concatenate([line.x for line in expected if line.level == 0.9])
+    assert max(decoded(lines[0]["x"])) == pytest.approx(outermost.max(), rel=1e-5)
+    assert min(decoded(lines[0]["x"])) == pytest.approx(outermost.min(), rel=1e-5)

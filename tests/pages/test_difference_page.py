@@ -1,10 +1,14 @@
 """The Cell types page: why two groups differ, and how cells lie on a factor."""
 
 import json
+import threading
+import time
 
 import numpy as np
 import pandas as pd
 import pytest
+
+from pages.parts import difference_pickers, difference_views
 
 WHY = {"view_types": "Why do these differ?"}
 
@@ -36,6 +40,28 @@ def test_a_condition_is_compared_first(open_page, make_run, annotations, words):
     ]  # fmt: skip
     assert "treated and control differ most on Factor" in words(at)
     assert "(paired t test)" in words(at)
+
+
+def test_a_long_comparison_shows_a_bar_then_itself(open_page, make_run, annotations, monkeypatch):
+    """It is made once for everybody: leaving the page, coming back and another visitor find the same one."""
+    go, begun, real = threading.Event(), [], difference_views.compare_groups
+
+    def slow(*given, tell, **more):
+        begun.append(tell(0.25))
+        go.wait(20)
+        return real(*given, tell=tell, **more)
+
+    monkeypatch.setattr(difference_views, "compare_groups", slow)
+    monkeypatch.setattr(difference_views, "AT_ONCE", 0)
+    open_page("cell_types.py", run=make_run(annotations=annotations), **WHY)
+    while not begun:
+        time.sleep(0.02)
+    at = open_page("cell_types.py", **WHY)
+    assert ([bar.proto.value for bar in at.get("progress")], len(charts(at))) == ([25], 0)
+    go.set()
+    while at.run().get("progress"):
+        time.sleep(0.02)
+    assert (len(charts(at)), len(begun)) == (3, 1)
 
 
 def test_a_type_is_compared_with_all_other_cells(open_page, finished_run, words):
@@ -128,3 +154,13 @@ def test_distributions_of_one_annotation(open_page, finished_run, words):
     assert not at.exception
     assert "Factor 2 is highest in " in words(at)
     assert "xaxis2" not in charts(at)[0]["layout"]
+
+
+def test_what_the_annotations_are_for_is_guessed_once(open_page, make_run, annotations, monkeypatch):
+    """Guessing reads every column of every cell: not at every visit."""
+    guessed, real = [], difference_pickers.guess_roles
+    monkeypatch.setattr(difference_pickers, "guess_roles", lambda table: guessed.append(1) or real(table))
+    at = open_page("cell_types.py", run=make_run(annotations=annotations), **WHY)
+    at.selectbox(key="group_a").set_value("control").run()
+    assert not at.exception
+    assert len(guessed) == 1

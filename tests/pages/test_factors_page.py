@@ -1,11 +1,15 @@
 """The Factors page: pairs, gallery and one factor, remembered by the address."""
 
 import json
+import threading
+import time
 
 import pandas as pd
+import plotly.graph_objects as go
 import pytest
 
 from ldvae_core.runs.store import RunStore
+from pages.parts import runs
 
 
 @pytest.fixture
@@ -71,6 +75,47 @@ def test_a_thumbnail_opens_its_pair(pairs):
     assert [title(pairs, 0, axis) for axis in "xy"] == ["Factor 3", "Factor 4"]
 
 
+def test_the_gallery_of_a_large_run_says_how_far_its_types_are(open_page, finished_run, monkeypatch):
+    """Thumbnails stand there at once; the best types of the cards follow by themselves, behind a bar."""
+    hold, real = threading.Event(), runs.association_table
+
+    def slow(factors, labels, *, on_factor):
+        hold.wait(20)
+        return real(factors, labels, on_factor=on_factor)
+
+    monkeypatch.setattr(runs, "association_table", slow)
+    monkeypatch.setattr(runs, "AT_ONCE", 0)
+    at = open_page("factors.py", view="Gallery")
+    assert (len(at.get("progress")), len(at.get("plotly_chart"))) == (1, 2)
+    hold.set()
+    while at.run().get("progress"):
+        time.sleep(0.02)
+    assert not at.exception
+
+
+def test_a_gallery_that_was_seen_is_not_drawn_again(pairs, monkeypatch):
+    """Going back costs nothing; another number of named genes is another drawing."""
+    pairs.segmented_control(key="view").set_value("Gallery").run()
+    drawn = []
+    monkeypatch.setattr("pages.parts.factor_views.plot_thumbnail", lambda *_, **__: drawn.append(1) or go.Figure())
+    pairs.segmented_control(key="view").set_value("One factor").run()
+    pairs.segmented_control(key="view").set_value("Gallery").run()
+    assert not drawn
+    pairs.slider(key="arrows").set_value(3).run()
+    assert len(drawn) == len(pairs.get("plotly_chart"))
+
+
+def test_other_arrows_do_not_draw_the_cells_anew(pairs, monkeypatch):
+    """Nor do they change the picture of the cells; other cells' colours do."""
+    before, drawn = chart(pairs, 0), []
+    for name in ("plot_density", "plot_types"):
+        monkeypatch.setattr(f"pages.parts.pair.{name}", lambda *_, **__: drawn.append(1) or go.Figure())
+    pairs.slider(key="arrows").set_value(3).run()
+    assert (chart(pairs, 0), drawn) == (before, [])
+    pairs.selectbox(key="colour").set_value(pairs.selectbox(key="colour").options[1]).run()
+    assert drawn == [1]
+
+
 def test_one_factor_shows_both_ends_and_its_cells(pairs):
     """Ranked genes of both ends beside the distribution over cell types."""
     pairs.segmented_control(key="view").set_value("One factor").run()
@@ -83,7 +128,8 @@ def test_one_factor_shows_both_ends_and_its_cells(pairs):
 def test_every_figure_has_a_text_alternative_with_its_finding(pairs):
     """A screen reader hears what the figure is and what it shows."""
     alts = [figure.proto.alt for figure in pairs.get("plotly_chart")]
-    assert all("Factors 1 and 2" in alt for alt in alts)
+    assert all("the longest arrows are" in alt for alt in alts)
+    assert "Factor 1 (across) and Factor 2 (up)" in alts[0]
 
 
 def test_the_published_axes_are_one_click_away(pairs):

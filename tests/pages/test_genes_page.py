@@ -1,13 +1,16 @@
 """The Genes page: one gene, a pasted list, partners, groups of cells, and what programs mean."""
 
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from ldvae_core.data.genesets import GeneSets
+from ldvae_core.errors import SettingsError
 from ldvae_core.runs.store import RunStore
+from pages.parts import enrichment_jobs, gene_views
 
 
 @pytest.fixture(autouse=True)
@@ -127,3 +130,29 @@ def test_hostile_groups_stay_letters(open_page, make_run, planted, names, words)
     at = open_page("genes.py", run=make_run(annotations=pd.DataFrame({"cell_type": kinds})), genes=names[0])
     assert not at.exception
     assert "<img src=1>" not in words(at)
+
+
+def test_a_list_is_looked_through_once(open_page, finished_run, names, monkeypatch):
+    """All drawings of the page take their genes out of one pass over the counts, on any pair of factors."""
+    passes, real = [], gene_views.gather_genes
+    monkeypatch.setattr(gene_views, "gather_genes", lambda counts, genes: passes.append(genes) or real(counts, genes))
+    at = open_page("genes.py", genes=names[5:8])
+    at.selectbox(key="across").set_value(3).run()
+    assert not at.exception
+    assert passes == [(5, 6, 7)]
+
+
+def test_that_no_set_fits_is_found_out_once(monkeypatch):
+    """A refusal is kept like a result; it reaches every visit as itself."""
+    tried = []
+
+    def none_fits(names, found):
+        tried.append(names)
+        raise SettingsError("No set fits.", "Choose another.")
+
+    monkeypatch.setattr(enrichment_jobs, "background", none_fits)
+    run = SimpleNamespace(counts=SimpleNamespace(gene_names="genes"))
+    for _ in range(3):
+        with pytest.raises(SettingsError, match=r"^No set fits\. Choose another\.$"):
+            enrichment_jobs.background_of("a stamp", "a digest", run, None)
+    assert tried == ["genes"]

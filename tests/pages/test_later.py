@@ -5,6 +5,7 @@ import threading
 import pytest
 
 from ldvae_core.errors import RunError
+from pages.parts import later as module
 from pages.parts.later import Later
 
 
@@ -40,3 +41,48 @@ def test_short_work_is_done_when_it_returns():
     """Ordinary runs never see a bar."""
     later = Later(lambda tell: "table", at_once=True)
     assert (later.running, later.now()) == (False, "table")
+
+
+def test_a_refusal_stays_and_costs_nothing():
+    """It follows from what was asked: the work is done once, however often somebody looks."""
+    begun = []
+
+    def work(tell):
+        begun.append(1)
+        raise RunError("No such annotation.", "Choose another.")
+
+    later = Later(work, at_once=False)
+    for _ in range(3):
+        with pytest.raises(RunError):
+            later.wait()
+    assert len(begun) == 1
+
+
+def test_a_fault_that_may_pass_is_told_once_and_tried_again():
+    """A full memory is no answer to keep."""
+    outcomes = [MemoryError("full"), MemoryError("full again"), 42]
+
+    def work(tell):
+        found = outcomes.pop(0)
+        if isinstance(found, Exception):
+            raise found
+        return found
+
+    later = Later(work, at_once=False)
+    for words in ("full", "full again"):
+        with pytest.raises(MemoryError, match=f"^{words}$"):
+            later.wait()
+    assert (later.wait(), later.now(), outcomes) == (42, 42, [])
+
+
+@pytest.mark.parametrize(("at_once", "asked"), [(True, [{"scope": "app"}]), (False, [])], ids=["done", "under way"])
+def test_the_page_runs_again_once_the_result_is_there(monkeypatch, at_once, asked):
+    """The bar looks for itself, and goes with the page's next run; not a moment earlier."""
+    reruns, bars, go = [], [], threading.Event()
+    monkeypatch.setattr(module.st, "rerun", lambda **how: reruns.append(how))
+    monkeypatch.setattr(module.st, "progress", lambda share, text: bars.append((share, text)))
+    later = Later(lambda tell: at_once or go.wait(20), at_once=at_once)
+    later.share = 1.5
+    module._live(later, "Comparing")
+    go.set()
+    assert (reruns, bars) == (asked, [(1.0, "Comparing")])

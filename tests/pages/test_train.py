@@ -239,7 +239,7 @@ def test_all_four_curves_are_reachable(in_state, train_page):
 def test_a_finished_run_shows_its_test_figures_and_the_way_to_its_factors(train_page, words, with_demo):
     """The demo's own run: figures, strongest programs, and a door."""
     page = train_page("demo")
-    assert "test reconstruction error" in words(page)
+    assert "test error, nats per cell" in words(page)
     assert "Its strongest programs" in words(page)
     assert find(page, "train_to_factors")
     assert not find(page, "train_cancel")

@@ -1,7 +1,10 @@
 """Small clouds, loadings and histories that the figures are tested with."""
 
+import json
+
 import numpy as np
 import pandas as pd
+import plotly.graph_objects as go
 import pytest
 
 from ldvae_core.analysis.raster import density_raster, square_extent, type_rasters
@@ -94,3 +97,8 @@ def texts_of(figure):
 
     walk(figure.to_plotly_json() if not hasattr(figure, "to_dict") else figure.to_dict())
     return found
+
+
+def same_when_checked(figure):
+    """Whether plotly's own checks accept every property, and change none: for figures that are made on a Sheet."""
+    return json.loads(go.Figure(figure.to_dict()).to_json()) == json.loads(figure.to_json())

@@ -5,6 +5,7 @@ import pytest
 
 from ldvae_core.plots.biplot import arrange, plot_biplot
 from ldvae_core.plots.density import plot_density
+from ldvae_core.plots.escape import escape
 from ldvae_core.plots.frame import SMALLEST_SIDE
 from ldvae_core.plots.labels import text_size
 from ldvae_core.plots.theme import DASHES, PALETTES
@@ -54,6 +55,18 @@ def test_arrows_take_colour_and_dashes_of_the_type_they_point_to(loadings):
     lines = [(trace.line.color, trace.line.dash) for trace in traces_of(figure, "arrows")]
     assert lines == [("#0072B2", DASHES[0]), ("#D55E00", DASHES[1])]
     assert len(traces_of(figure, "names")) == 2
+
+
+def test_dots_name_the_type_they_point_to_once(loadings):
+    """Under the pointer every gene tells its type; the name is sent with a type's dots, not with each of them."""
+    table = loadings.assign(cell_type=np.where(np.arange(200) % 2, "a {type}", "b"))
+    dots = traces_of(plot_biplot(table, **TITLES), "genes")
+    told = {gene: trace.hovertemplate for trace in dots for gene in trace.text}
+    others = table[~table["arrow"]]
+    assert len(dots) == 2
+    assert sorted(told) == sorted(others.gene)
+    for gene, kind in zip(others.gene, others.cell_type, strict=True):
+        assert f" points to {escape(kind)}<br>" in told[gene]
 
 
 def test_cells_and_genes_have_the_same_frame(loadings, raster):

@@ -71,6 +71,17 @@ def test_each_panel_is_named_with_its_number_of_cells(cells, table):
     )
 
 
+def test_numbers_at_the_right_of_ridges_say_what_they_count(table):
+    """One panel has no name that would say it: a heading does, above the first number."""
+    whole = table[table["level"] == LEVELS[0]].drop(columns="level")
+    figure = plot_distribution(whole, x_title="Factor 1", counts=True)
+    (heading,) = figure.layout.annotations
+    numbers = next(trace for trace in figure.data if trace.name == "number of cells")
+    assert (heading.text, heading.x) == ("cells", numbers.x[0])
+    assert heading.y > max(numbers.y)
+    assert not plot_distribution(whole, x_title="Factor 1").layout.annotations
+
+
 def test_the_stroke_stands_at_the_median(table):
     """Each curve ends with a stroke from its baseline up to the curve at the median, and back."""
     figure = plot_distribution(table, x_title="Factor 1")

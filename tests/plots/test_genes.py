@@ -7,7 +7,9 @@ import pytest
 from ldvae_core.plots.dotplot import LARGEST_DOT, MOST_GENES, plot_dots, plot_expression_map
 from ldvae_core.plots.enrichment import MOST_BARS, plot_enrichment
 from ldvae_core.plots.genes import plot_loading_map, plot_profile
-from tests.plots.conftest import NASTY, texts_of
+from ldvae_core.plots.labels import text_size
+from ldvae_core.plots.theme import SMALL_SIZE
+from tests.plots.conftest import NASTY, same_when_checked, texts_of
 
 
 def groups_of(genes, groups):
@@ -63,6 +65,23 @@ def test_a_long_list_of_genes_in_many_groups_stays_small():
     assert len(figure.to_json()) < 300_000
 
 
+@pytest.mark.parametrize("n", [1, 3, 12, 40])
+def test_few_genes_take_their_share_of_the_width(n):
+    """Each gene as wide as one of twelve, and the axis with its title ends where they end."""
+    axis = plot_dots(groups_of([f"Gene{k}" for k in range(n)], ["a"]), unit="u").layout.xaxis
+    each = (axis.domain[1] - axis.domain[0]) / (axis.range[1] - axis.range[0])
+    assert each == pytest.approx(1 / (max(n, 12) + 0.4))
+    assert axis.title.text == "Gene"
+
+
+def test_the_legend_of_sizes_fits_beside_that_of_colours():
+    """To the right of it, and within the 350 px that a frame has in a window of 900."""
+    layout = plot_dots(groups_of(["Ttr"], ["a"]), unit="u").layout
+    words = layout.annotations
+    assert min(word.xshift for word in words) > layout.coloraxis.colorbar.len + 20
+    assert max(word.xshift + text_size(word.text, SMALL_SIZE)[0] for word in words[1:]) < 350
+
+
 def test_loadings_of_a_list_are_blue_and_orange_around_nothing(loadings):
     """Genes down in their order, factors across; 0 looks like paper."""
     figure = plot_loading_map(loadings, ["Factor 1", "Factor 2"])
@@ -89,6 +108,15 @@ def test_bars_are_minus_log_q_with_their_sets_names():
     assert [a.text for a in figure.layout.annotations][:2] == ["set 0", "set 1"]
     assert bars.marker.color[0] != bars.marker.color[1]
     assert [int(place[0]) for place in bars.customdata] == list(range(MOST_BARS))
+
+
+@pytest.mark.parametrize("mode", ["light", "dark"])
+def test_plotly_knows_every_property_of_dots_squares_and_bars(mode):
+    """They are put together without plotly's checks."""
+    table = groups_of(["Ttr", "Apob"], ["a", "b"])
+    figures = [plot_dots(table, unit="u", mode=mode), plot_expression_map(table, mode=mode),
+               plot_enrichment(sets_of(["one", "other"]), mode=mode)]  # fmt: skip
+    assert [same_when_checked(figure) for figure in figures] == [True] * 3
 
 
 def test_a_q_of_zero_has_an_end():

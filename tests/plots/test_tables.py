@@ -9,6 +9,7 @@ from ldvae_core.plots.gallery import plot_thumbnail
 from ldvae_core.plots.heatmap import plot_association, plot_correlation, plot_spectrum
 from ldvae_core.plots.histogram import plot_histogram
 from ldvae_core.plots.ranked import plot_gene_loadings, plot_ranked_loadings
+from tests.plots.conftest import same_when_checked
 
 
 def the(figure, name):
@@ -36,13 +37,26 @@ def test_types_are_sorted_by_the_factor_they_follow(association):
     assert list(plot_association(association, sort=False).layout.yaxis.ticktext) == ["a", "b"]
 
 
-def test_a_clicked_cell_of_the_table_tells_factor_and_type(association):
-    """The invisible targets carry factor (from 0), type, correlation, AUC and cells, row by row as they are shown."""
-    figure = plot_association(association)
-    targets = figure.data[-1]
-    shown = [[0, "b", "0.8", "0.9", "40"], [1, "b", "0", "0.5", "40"], [2, "b", "0.1", "0.55", "40"]]
-    assert [list(row) for row in targets.customdata[:3]] == shown
-    assert targets.marker.opacity == 0
+def test_a_clicked_cell_of_the_table_tells_its_factor(association):
+    """Invisible targets, type by type as they are shown, carry factor (from 0), correlation and AUC."""
+    first, second = [trace for trace in plot_association(association).data if trace.name == "targets"]
+    assert [list(row) for row in first.customdata] == [[0, "0.8", "0.9"], [1, "0", "0.5"], [2, "0.1", "0.55"]]
+    assert first.hovertemplate.startswith("<b>b</b> (40 cells)<br>")
+    assert (set(first.y), set(second.y), first.marker.opacity) == ({0}, {1}, 0)
+
+
+@pytest.mark.parametrize("mode", ["light", "dark"])
+def test_plotly_knows_every_property_of_the_association(association, mode):
+    """It is put together without plotly's checks."""
+    assert same_when_checked(plot_association(association, mode=mode))
+
+
+def test_a_hundred_long_names_leave_the_table_small():
+    """A type's name is sent once, not with every factor."""
+    types = np.repeat([f"{'a very long name of a cell type ' * 6}{k}" for k in range(100)], 20)
+    table = pd.DataFrame({"cell_type": types, "factor": np.tile(np.arange(20), 100), "correlation": 0.0123, "auc": 0.51,
+                          "n_cells": 20_000})  # fmt: skip
+    assert len(plot_association(table).to_json()) < 170_000
 
 
 def test_numbers_are_written_where_there_is_something_to_read(association):

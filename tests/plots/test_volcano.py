@@ -6,7 +6,7 @@ import pytest
 
 from ldvae_core.plots.theme import legible
 from ldvae_core.plots.volcano import named_genes, plot_volcano
-from tests.plots.conftest import NASTY, texts_of
+from tests.plots.conftest import NASTY, same_when_checked, texts_of
 
 NAMES, INKS = ("stimulated", "control"), ("#0072B2", "#D55E00")
 
@@ -44,6 +44,13 @@ def test_a_clicked_point_tells_its_gene(genes):
     assert {row[0] for trace in figure.data if trace.name == "names" for row in trace.customdata} == {
         "Gene0", "Gene1", "Gene2",
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("mode", ["light", "dark"])
+@pytest.mark.parametrize("root", [1, 10], ids=["plain", "root scale"])
+def test_plotly_knows_every_property(genes, mode, root):
+    """The figure is put together without plotly's checks."""
+    assert same_when_checked(plot_volcano(genes.assign(log10_q=root * genes.log10_q), names=NAMES, mode=mode))
 
 
 def test_both_groups_get_names():
