@@ -107,7 +107,7 @@ def factors_sentence(difference: Difference, factors: Factors, *, n: int = 4) ->
         told = 0 if first_is_high or factors.prior == "normal" else 1  # usages have one end worth telling: the high one
         high = first_is_high if told == 0 else not first_is_high
         own = top_genes(factors, factor, n, end="positive" if high else "negative").gene.tolist()
-        end = f"{difference.names[told]} lies at its {'high' if high else 'low'} end"
+        end = f"{difference.names[told]} at its {'high' if high else 'low'} end"
         genes = f", whose strongest genes are {join(own)}" if own else ""
         said.append(f"{factors.label(factor)} ({unit} {_share(level)}): {end}{genes}")
     return f"{join(difference.names)} differ most on {', and next on '.join(said)}."

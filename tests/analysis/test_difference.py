@@ -271,4 +271,4 @@ def test_usages_are_told_by_their_high_end(planted_usage, usage_factors):
     """A share near 0 has no genes of its own."""
     found = compare_groups(usage_factors, planted_usage.counts, planted_usage.library_size,
                            planted_usage.labels != "type 1", names=("the others", "type 1"))  # fmt: skip
-    assert "type 1 lies at its high end" in sentence(found, usage_factors)
+    assert "type 1 at its high end" in sentence(found, usage_factors)

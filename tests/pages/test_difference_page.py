@@ -116,7 +116,7 @@ def test_a_run_of_usages_can_be_compared(open_page, make_run, words):
     """Shares that sum to 1, from 0 upwards."""
     at = open_page("cell_types.py", run=make_run(prior="logistic_normal"), group_a="program 1", **WHY)
     assert not at.exception
-    assert "lies at its high end" in words(at)
+    assert " at its high end, whose" in words(at)
 
 
 def test_hostile_names_stay_letters(open_page, make_run, annotations, words):
