@@ -1,5 +1,7 @@
 """A factor's card: what it is worth, who uses it, what it may be an artefact of; its name, notes and direction."""
 
+from collections.abc import Callable
+
 import pandas as pd
 import streamlit as st
 
@@ -13,8 +15,9 @@ from ldvae_core.plots.theme import three_digits
 from ldvae_core.runs.kept import LONGEST_NAME, LONGEST_NOTES, LONGEST_WHO, FactorNote
 from ldvae_core.runs.store import OpenRun
 from pages.parts.gene_links import gene_links
+from pages.parts.later import Later, show_waiting
 from pages.parts.problems import problem_box
-from pages.parts.runs import associations, derived_labels, go, store
+from pages.parts.runs import AT_ONCE, associations, derived_labels, go, store
 from pages.parts.selecting import WHO, who
 from pages.parts.text import as_html, genes, percent, plain, show
 
@@ -51,6 +54,7 @@ def show_card(opened: OpenRun, factors: Factors, factor: int) -> None:
             there = {"view_types": "Distributions", "spread_factor": factor}
             st.button("Cells on it", icon=":material/ssid_chart:", key="card_cells", type="tertiary", on_click=go,
                       args=("cell_types.py",), kwargs=there)  # fmt: skip
+    say_technical(opened, factors)
 
 
 def show_cards(opened: OpenRun, factors: Factors) -> None:
@@ -61,6 +65,7 @@ def show_cards(opened: OpenRun, factors: Factors) -> None:
         for factor in active:
             with st.container(border=True, gap="xsmall", key=f"card_{factor}"):
                 _small_card(opened, factors, factor)
+    say_technical(opened, factors)
     if idle:
         with st.expander(f"{len(idle)} inactive"):
             show(", ".join(as_html(factors.label(factor)) for factor in idle), kind="quiet")
@@ -70,9 +75,10 @@ def badges(opened: OpenRun, factors: Factors, factor: int) -> str:
     """HTML: inactive, technical with its reason; "" for a factor to be trusted."""
     if not factors.active[factor]:
         return ' <span class="gpe-badge">inactive</span> <span class="gpe-quiet">it hardly varies between cells</span>'
-    row = technical_of(opened, factors).iloc[factor]
-    if not row.technical:
+    table = technical_of(opened, factors)
+    if table is None or not table.technical.iloc[factor]:
         return ""
+    row = table.iloc[factor]
     return f' <span class="gpe-badge">technical?</span> <span class="gpe-quiet">{as_html(row.reason)}</span>'
 
 
@@ -87,31 +93,42 @@ def _best(memo: str, _associations: pd.DataFrame) -> pd.DataFrame:
     return best_types(_associations)
 
 
-def technical_of(opened: OpenRun, factors: Factors) -> pd.DataFrame:
-    """One row a factor, as from technical_table."""
-    return _technical(opened.memo(factors, opened.label_column), factors, opened)
+def technical_of(opened: OpenRun, factors: Factors) -> pd.DataFrame | None:
+    """One row a factor, as from technical_table; None while it is computed, of which say_technical then tells."""
+    return _technical(opened.memo(factors, opened.label_column), factors, opened).now()
 
 
-@st.cache_resource(max_entries=16, show_spinner="Comparing factors with library size and batch")
-def _technical(memo: str, _factors: Factors, _opened: OpenRun) -> pd.DataFrame:
-    counts = _opened.counts
-    mitochondrial = mitochondrial_share(counts.annotations, counts.counts, counts.gene_names, counts.library_size)
-    batches = batch_labels(counts.annotations)
-    types = None if _opened.label_column is None else _opened.labels(_opened.label_column)
-    return technical_table(
-        _factors.representation, counts.library_size, mitochondrial=mitochondrial, batches=batches, types=types
-    )
+def say_technical(opened: OpenRun, factors: Factors) -> None:
+    """That the technical flags are still to come; nothing once they are there."""
+    found = _technical(opened.memo(factors, opened.label_column), factors, opened)
+    show_waiting(found, "Comparing factors with library size and batch", key="technical_progress")
+
+
+@st.cache_resource(max_entries=16, show_spinner=False)
+def _technical(memo: str, _factors: Factors, _opened: OpenRun) -> Later[pd.DataFrame]:
+    def work(tell: Callable[[float], None]) -> pd.DataFrame:
+        counts, column = _opened.counts, _opened.label_column
+        mitochondrial = mitochondrial_share(counts.annotations, counts.counts, counts.gene_names, counts.library_size)
+        batches, types = batch_labels(counts.annotations), None if column is None else _opened.labels(column)
+        tell(0.3)
+        return technical_table(
+            _factors.representation, counts.library_size, mitochondrial=mitochondrial, batches=batches, types=types
+        )
+
+    return Later(work, at_once=_factors.representation.size <= AT_ONCE)
 
 
 def _facts(opened: OpenRun, factors: Factors, factor: int) -> None:
-    row = technical_of(opened, factors).iloc[factor]
+    table = technical_of(opened, factors)
     facts = [
         ("Explained deviance", percent(factors.explained_deviance[factor])),
         ("Activity (SD over cells)", three_digits(float(factors.scale[factor]))),
     ]
-    technical = [("library size", row.library_size), ("mitochondrial share", row.mitochondrial)]
-    technical.append((plain(row.batch_column, longest=24), row.batch))
-    facts += [(f"Follows {name}", _r(value)) for name, value in technical if value == value]
+    if table is not None:
+        row = table.iloc[factor]
+        technical = [("library size", row.library_size), ("mitochondrial share", row.mitochondrial)]
+        technical.append((plain(row.batch_column, longest=24), row.batch))
+        facts += [(f"Follows {name}", _r(value)) for name, value in technical if value == value]
     if (kind := _best_type(opened, factors, factor)) is not None:
         derived = " (derived labels)" if derived_labels(opened, opened.label_column) else ""
         facts.insert(2, (f"Best type{derived}", f"{plain(kind.cell_type, longest=30)}, AUC {auc_words(kind.auc)}"))

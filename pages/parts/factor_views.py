@@ -1,5 +1,7 @@
 """The three views of the Factors page."""
 
+from collections.abc import Callable
+
 import pandas as pd
 import streamlit as st
 from plotly.graph_objects import Figure
@@ -7,6 +9,7 @@ from plotly.graph_objects import Figure
 from ldvae_core.analysis.factors import Factors
 from ldvae_core.analysis.findings import factor_finding, pair_finding
 from ldvae_core.analysis.programs import biplot_table, factor_table, top_genes
+from ldvae_core.analysis.raster import Raster, density_raster
 from ldvae_core.plots.distribution import binned_densities, plot_distribution
 from ldvae_core.plots.gallery import plot_thumbnail
 from ldvae_core.plots.ranked import plot_ranked_loadings
@@ -15,9 +18,10 @@ from ldvae_core.runs.store import OpenRun
 from pages.parts.factor_cards import best_of, show_card, show_cards
 from pages.parts.figures import Panel, download_table, show_figure
 from pages.parts.header import derived_badge
-from pages.parts.pair import cells_panel, genes_panel, open_clicked_gene, raster_of
+from pages.parts.later import Later, show_waiting
+from pages.parts.pair import cells_panel, genes_panel, open_clicked_gene
 from pages.parts.pickers import apart, factor_list
-from pages.parts.runs import colours_of, go, say_associations
+from pages.parts.runs import AT_ONCE, colours_of, go, say_associations
 from pages.parts.selecting import answer_area, plane_of_pair
 from pages.parts.selection_views import HINT, show_saved, show_selection
 from pages.parts.style import mode
@@ -70,10 +74,15 @@ def show_gallery(opened: OpenRun, factors: Factors, *, use: str, n_arrows: int) 
     if len(active) % 2 and len(active) > 1:
         pairs.append((active[-2], active[-1]))
     followed = best_of(opened, factors)
+    pairs = pairs[:MOST_PAIRS]
+    placed = _placed(opened.memo(factors), tuple(pairs), factors)
+    show_waiting(placed, f"Placing {factors.n_cells:,} cells on {len(pairs)} pairs of factors", key="gallery_progress")
+    if (rasters := placed.now()) is None:
+        return
     with st.grid(3, min_column_width=330, gap="medium", key="gallery"):
-        for pair in pairs[:MOST_PAIRS]:
+        for pair in pairs:
             with st.container(gap="xsmall", key=f"pair_{pair[0]}_{pair[1]}"):
-                _thumbnail(opened, factors, pair, followed, use=use, n_arrows=n_arrows)
+                _thumbnail(opened, factors, pair, rasters[pair], followed, use=use, n_arrows=n_arrows)
     with st.container(horizontal=True, vertical_alignment="center"):
         idle = factors.n_factors - len(active)
         st.caption(
@@ -121,22 +130,39 @@ def _table(memo: str, _factors: Factors, _followed: pd.DataFrame | None) -> pd.D
     return table if _followed is None else table.merge(_followed, on="factor", how="left")
 
 
+@st.cache_resource(max_entries=4, show_spinner=False)
+def _placed(
+    memo: str, pairs: tuple[tuple[int, int], ...], _factors: Factors
+) -> Later[dict[tuple[int, int], Raster]]:  # fmt: skip
+    """Cells per bin of several pairs: beside the page where there are many cells."""
+
+    def work(tell: Callable[[float], None]) -> dict[tuple[int, int], Raster]:
+        found = {}
+        for pair in pairs:
+            x, y = (_factors.representation[:, factor] for factor in pair)
+            found[pair] = density_raster(x, y, from_zero=_factors.prior == "logistic_normal")
+            tell(len(found) / len(pairs))
+        return found
+
+    return Later(work, at_once=_factors.representation.size <= AT_ONCE)
+
+
 @st.cache_resource(max_entries=60, show_spinner=False)
 def _drawn(
     memo: str, pair: tuple[int, int], titles: tuple[str, str], use: str, n_arrows: int, look: Mode,
-    _opened: OpenRun, _factors: Factors,
+    _raster: Raster, _factors: Factors,
 ) -> Figure:  # fmt: skip
     """A thumbnail, to be shown as it is."""
     table = biplot_table(_factors, pair, use=use, n_arrows=n_arrows)  # type: ignore[arg-type]
-    raster = raster_of(_opened, _factors, pair)
-    return plot_thumbnail(raster, table, x_title=titles[0], y_title=titles[1], mode=look, height=THUMBNAIL_HEIGHT)
+    return plot_thumbnail(_raster, table, x_title=titles[0], y_title=titles[1], mode=look, height=THUMBNAIL_HEIGHT)
 
 
 def _thumbnail(
-    opened: OpenRun, factors: Factors, pair: tuple[int, int], followed: pd.DataFrame | None, *, use: str, n_arrows: int
-) -> None:
+    opened: OpenRun, factors: Factors, pair: tuple[int, int], raster: Raster, followed: pd.DataFrame | None, *,
+    use: str, n_arrows: int,
+) -> None:  # fmt: skip
     titles = (factors.label(pair[0]), factors.label(pair[1]))
-    figure = _drawn(opened.memo(factors), pair, titles, use, n_arrows, mode(), opened, factors)
+    figure = _drawn(opened.memo(factors), pair, titles, use, n_arrows, mode(), raster, factors)
     finding = pair_finding(factors, pair, followed)
     share = " and ".join(percent(factors.explained_deviance[k]) for k in pair)
     st.plotly_chart(figure, theme=None, key=f"thumb_{pair[0]}_{pair[1]}", config=THUMBNAIL_CONFIG, alt=finding)

@@ -1,5 +1,6 @@
 """The Factors page: pairs, gallery and one factor, remembered by the address."""
 
+import importlib
 import json
 import threading
 import time
@@ -90,6 +91,23 @@ def test_the_gallery_of_a_large_run_says_how_far_its_types_are(open_page, finish
     hold.set()
     while at.run().get("progress"):
         time.sleep(0.02)
+    assert not at.exception
+
+
+@pytest.mark.parametrize("slow", ["density_raster", "technical_table"])
+def test_a_gallery_of_many_cells_is_prepared_beside_the_page(finished_run, open_page, monkeypatch, slow):
+    """The page answers with a bar while cells are placed or flags compared, and ends with all of it."""
+    home = "factor_views" if slow == "density_raster" else "factor_cards"
+    module, hold = importlib.import_module(f"pages.parts.{home}"), threading.Event()
+    real = getattr(module, slow)
+    monkeypatch.setattr(module, slow, lambda *given, **more: hold.wait(20) and real(*given, **more))
+    monkeypatch.setattr(module, "AT_ONCE", 0)
+    at = open_page("factors.py", view="Gallery")
+    assert (len(at.get("progress")), len(at.get("plotly_chart"))) == (1, 0 if slow == "density_raster" else 2)
+    hold.set()
+    while at.run().get("progress"):
+        time.sleep(0.02)
+    assert len(at.get("plotly_chart")) == 2
     assert not at.exception
 
 
