@@ -9,6 +9,7 @@ from scipy import sparse
 from ldvae_core.errors import CountsError
 
 ENTRIES = 2_000_000  # numbers in one dense piece: 16 MB in double precision, a few of which live at a time
+IN_CACHE = 125_000  # 1 MB in double precision, for what is gone over several times
 
 
 def cell_chunks(n_cells: int, width: int, *, entries: int = ENTRIES) -> Iterator[slice]:
@@ -62,16 +63,22 @@ def gene_totals(counts: sparse.csr_matrix, cells: np.ndarray) -> np.ndarray:
 def column_moments(values: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Mean, standard deviation (divided by n) and skewness of every column of (n_cells, n_columns), in float64.
 
-    The skewness of a column that does not vary is 0.
+    In one pass, which matters for arrays that lie in a file. The skewness of a column that does not vary is 0.
     """
     n_cells, n_columns = values.shape
-    mean, powers = np.zeros(n_columns), np.zeros((2, n_columns))
-    for chunk in cell_chunks(n_cells, n_columns):
-        mean += values[chunk].sum(axis=0, dtype=np.float64) / max(n_cells, 1)
-    for chunk in cell_chunks(n_cells, n_columns):
-        centred = values[chunk].astype(np.float64) - mean
-        squares = centred * centred
-        powers += squares.sum(axis=0) / n_cells, np.einsum("nk,nk->k", squares, centred) / n_cells
-    sd = np.sqrt(powers[0])
-    skewness = np.divide(powers[1], sd**3, out=np.zeros(n_columns), where=sd > 0)
-    return mean, sd, skewness
+    if not n_cells:
+        return np.zeros(n_columns), np.zeros(n_columns), np.zeros(n_columns)
+    powers = np.zeros((3, n_columns))
+    shift = values[0].astype(np.float64)  # a position among the others, so that hardly a digit cancels below
+    for chunk in cell_chunks(n_cells, n_columns, entries=IN_CACHE):
+        around = values[chunk] - shift
+        raised, ones = around.copy(), np.ones(len(around))
+        for power in powers:
+            power += ones @ raised
+            raised *= around
+    first, second, third = powers / n_cells
+    variance = np.maximum(second - first**2, 0.0)
+    sd = np.sqrt(variance)
+    skew = third - 3 * first * second + 2 * first**3
+    skewness = np.divide(skew, sd**3, out=np.zeros(n_columns), where=sd > 0)
+    return shift + first, sd, skewness

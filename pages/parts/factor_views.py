@@ -18,7 +18,7 @@ from ldvae_core.runs.store import OpenRun
 from pages.parts.factor_cards import best_of, show_card, show_cards
 from pages.parts.figures import Panel, download_table, show_figure
 from pages.parts.header import derived_badge
-from pages.parts.later import Later, show_waiting
+from pages.parts.later import A_MOMENT, Later, show_waiting
 from pages.parts.pair import cells_panel, genes_panel, open_clicked_gene
 from pages.parts.pickers import apart, factor_list
 from pages.parts.runs import AT_ONCE, colours_of, go, say_associations
@@ -28,6 +28,7 @@ from pages.parts.style import mode
 from pages.parts.text import percent
 
 LIST_HEIGHT = 640  # px
+Pair = tuple[int, int]
 MOST_PAIRS = 12  # of the gallery on one screen
 THUMBNAIL_HEIGHT = 200  # px: as high as its two frames are wide, three in a row at 1440
 HOW_PAIR = (
@@ -75,14 +76,15 @@ def show_gallery(opened: OpenRun, factors: Factors, *, use: str, n_arrows: int) 
         pairs.append((active[-2], active[-1]))
     followed = best_of(opened, factors)
     pairs = pairs[:MOST_PAIRS]
-    placed = _placed(opened.memo(factors), tuple(pairs), factors)
-    show_waiting(placed, f"Placing {factors.n_cells:,} cells on {len(pairs)} pairs of factors", key="gallery_progress")
-    if (rasters := placed.now()) is None:
+    titled = tuple((pair, (factors.label(pair[0]), factors.label(pair[1]))) for pair in pairs)
+    drawn = _drawn(opened.memo(factors), titled, use, n_arrows, mode(), opened, factors)
+    show_waiting(drawn, f"Placing {factors.n_cells:,} cells on {len(pairs)} pairs of factors", key="gallery_progress")
+    if (figures := drawn.now(patience=A_MOMENT)) is None:
         return
     with st.grid(3, min_column_width=330, gap="medium", key="gallery"):
         for pair in pairs:
             with st.container(gap="xsmall", key=f"pair_{pair[0]}_{pair[1]}"):
-                _thumbnail(opened, factors, pair, rasters[pair], followed, use=use, n_arrows=n_arrows)
+                _thumbnail(factors, pair, figures[pair], followed)
     with st.container(horizontal=True, vertical_alignment="center"):
         idle = factors.n_factors - len(active)
         st.caption(
@@ -130,39 +132,37 @@ def _table(memo: str, _factors: Factors, _followed: pd.DataFrame | None) -> pd.D
     return table if _followed is None else table.merge(_followed, on="factor", how="left")
 
 
-@st.cache_resource(max_entries=4, show_spinner=False)
-def _placed(
-    memo: str, pairs: tuple[tuple[int, int], ...], _factors: Factors
-) -> Later[dict[tuple[int, int], Raster]]:  # fmt: skip
-    """Cells per bin of several pairs: beside the page where there are many cells."""
+@st.cache_resource(max_entries=10, show_spinner=False)
+def _drawn(
+    memo: str, titled: tuple[tuple[Pair, tuple[str, str]], ...], use: str, n_arrows: int, look: Mode,
+    _opened: OpenRun, _factors: Factors,
+) -> Later[dict[Pair, Figure]]:  # fmt: skip
+    """The thumbnails of these pairs, each with the titles of its axes: beside the page where there are many cells."""
+    rasters = _rasters(memo)
 
-    def work(tell: Callable[[float], None]) -> dict[tuple[int, int], Raster]:
-        found = {}
-        for pair in pairs:
-            x, y = (_factors.representation[:, factor] for factor in pair)
-            found[pair] = density_raster(x, y, from_zero=_factors.prior == "logistic_normal")
-            tell(len(found) / len(pairs))
-        return found
+    def work(tell: Callable[[float], None]) -> dict[Pair, Figure]:
+        figures = {}
+        for pair, (x_title, y_title) in titled:
+            if pair not in rasters:
+                x, y = (_factors.representation[:, factor] for factor in pair)
+                rasters[pair] = density_raster(x, y, from_zero=_factors.prior == "logistic_normal")
+            table = biplot_table(_factors, pair, use=use, n_arrows=n_arrows)  # type: ignore[arg-type]
+            figures[pair] = plot_thumbnail(
+                rasters[pair], table, x_title=x_title, y_title=y_title, mode=look, height=THUMBNAIL_HEIGHT
+            )
+            tell(len(figures) / len(titled))
+        return figures
 
     return Later(work, at_once=_factors.representation.size <= AT_ONCE)
 
 
-@st.cache_resource(max_entries=60, show_spinner=False)
-def _drawn(
-    memo: str, pair: tuple[int, int], titles: tuple[str, str], use: str, n_arrows: int, look: Mode,
-    _raster: Raster, _factors: Factors,
-) -> Figure:  # fmt: skip
-    """A thumbnail, to be shown as it is."""
-    table = biplot_table(_factors, pair, use=use, n_arrows=n_arrows)  # type: ignore[arg-type]
-    return plot_thumbnail(_raster, table, x_title=titles[0], y_title=titles[1], mode=look, height=THUMBNAIL_HEIGHT)
+@st.cache_resource(max_entries=6, show_spinner=False)
+def _rasters(memo: str) -> dict[Pair, Raster]:
+    """Cells per bin of the pairs of a gallery, filled by whoever draws them first."""
+    return {}
 
 
-def _thumbnail(
-    opened: OpenRun, factors: Factors, pair: tuple[int, int], raster: Raster, followed: pd.DataFrame | None, *,
-    use: str, n_arrows: int,
-) -> None:  # fmt: skip
-    titles = (factors.label(pair[0]), factors.label(pair[1]))
-    figure = _drawn(opened.memo(factors), pair, titles, use, n_arrows, mode(), raster, factors)
+def _thumbnail(factors: Factors, pair: Pair, figure: Figure, followed: pd.DataFrame | None) -> None:
     finding = pair_finding(factors, pair, followed)
     share = " and ".join(percent(factors.explained_deviance[k]) for k in pair)
     st.plotly_chart(figure, theme=None, key=f"thumb_{pair[0]}_{pair[1]}", config=THUMBNAIL_CONFIG, alt=finding)

@@ -11,6 +11,8 @@ from ldvae_core.errors import LdvaeError
 from pages.parts.text import plain
 
 log = logging.getLogger(__name__)
+
+A_MOMENT = 0.15  # seconds: what is there by then needs no bar
 Result = TypeVar("Result")
 Work = Callable[[Callable[[float], None]], Result]  # is given what it calls with its share done, 0 to 1
 
@@ -35,17 +37,19 @@ class Later(Generic[Result]):
         """Whether it is still worked on."""
         return not self._done.is_set()
 
-    def now(self) -> Result | None:
-        """The result, None while it is worked on. Raises what the work raised.
+    def now(self, patience: float = 0.0) -> Result | None:
+        """The result, None while it is worked on. patience: seconds to wait for it. Raises what the work raised.
 
         A LdvaeError follows from what was asked and stays. Anything else, a full memory say, may be over by the next
         visit: it is raised once, and the work is then begun again.
         """
+        self._done.wait(patience)
         with self._lock:
+            ended = not self.running  # asked first: only what has ended has left its result or its fault
             fault = self._fault
-            if fault is None and self._result is None and not self.running:
+            if ended and fault is None and self._result is None:
                 self._begin()
-            if not isinstance(fault, LdvaeError):
+            elif fault is not None and not isinstance(fault, LdvaeError):
                 self._fault = None
         if fault is not None:
             raise fault.with_traceback(None)  # which would grow with every visit; the log has it

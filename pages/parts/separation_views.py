@@ -13,8 +13,9 @@ from ldvae_core.plots.theme import Mode
 from ldvae_core.runs.store import OpenRun
 from pages.parts.distribution_views import show_distributions
 from pages.parts.figures import Panel, show_figure
+from pages.parts.later import A_MOMENT, Later, show_waiting
 from pages.parts.pair import cells_panel, genes_panel
-from pages.parts.runs import associations, colours_of, go, say_associations
+from pages.parts.runs import AT_ONCE, associations, colours_of, go, say_associations
 from pages.parts.selecting import answer_area, plane_of_pair
 from pages.parts.selection_views import HINT, show_selection
 from pages.parts.style import mode
@@ -67,7 +68,12 @@ def show_separation(
     if factors.n_factors < 2:
         show_distributions(opened, factors, 0, column, None)
         return
-    best, arrows, finding = separation(opened, factors, column, types, use=use, n_arrows=n_arrows)
+    later = _best_pair(opened.memo(factors, column), column, tuple(types), factors, opened)
+    best = later.now(patience=A_MOMENT)
+    show_waiting(later, f"Comparing all pairs of {factors.n_factors} factors", key="separation_progress")
+    if best is None:
+        return
+    arrows, finding = _told(best, factors, types, use=use, n_arrows=n_arrows)
     given = colours_of(opened, column)
     colours = {name: given[name] for name in types}  # in their order: an arrow has the dashes of its type's outline
     on_area = answer_area(plane_of_pair(factors, best.pair))
@@ -93,11 +99,18 @@ def separation(
     opened: OpenRun, factors: Factors, column: str, types: list[str], *, use: str, n_arrows: int
 ) -> tuple[BestPair, pd.DataFrame, str]:
     """The pair of factors that separates the types best, its biplot with arrows for every type, and the sentence."""
-    best = _best_pair(opened.memo(factors, column), column, tuple(types), factors, opened)
+    best = _best_pair(opened.memo(factors, column), column, tuple(types), factors, opened).wait()
+    return best, *_told(best, factors, types, use=use, n_arrows=n_arrows)
+
+
+def _told(
+    best: BestPair, factors: Factors, types: list[str], *, use: str, n_arrows: int
+) -> tuple[pd.DataFrame, str]:  # fmt: skip
+    """The genes with arrows for every type, and the sentence."""
     table = biplot_table(factors, best.pair, use=use, n_arrows=n_arrows)  # type: ignore[arg-type]
     each = max(1, round(n_arrows / len(types))) if n_arrows else 0
     arrows = point_arrows(table, best.directions, n_each=each)
-    return best, arrows, _finding(best, arrows, factors)
+    return arrows, _finding(best, arrows, factors)
 
 
 def show_associations(opened: OpenRun, factors: Factors, column: str, *, value: str) -> None:
@@ -138,10 +151,13 @@ def _first_types(known: list[str], counts: pd.Series) -> list[str]:
     return [str(name) for name in counts.index[:3]] if len(known) > 1 else []
 
 
-@st.cache_resource(max_entries=64, show_spinner="Comparing all pairs of factors")
-def _best_pair(memo: str, column: str, types: tuple[str, ...], _factors: Factors, _opened: OpenRun) -> BestPair:
-    known = _type_cells(memo, column, _factors, _opened)
-    return best_pair(_factors, _opened.labels(column), types, known=known)
+@st.cache_resource(max_entries=64, show_spinner=False)
+def _best_pair(memo: str, column: str, types: tuple[str, ...], _factors: Factors, _opened: OpenRun) -> Later[BestPair]:
+    known, labels = _type_cells(memo, column, _factors, _opened), _opened.labels(column)
+    return Later(
+        lambda tell: best_pair(_factors, labels, types, known=known),
+        at_once=_factors.representation.size <= AT_ONCE,
+    )
 
 
 @st.cache_resource(max_entries=4, show_spinner=False)  # 16 MB each for two million cells

@@ -262,7 +262,7 @@ def test_the_finding_is_said_in_words(compare, factors):
     """Groups, factor with AUC, its end and genes, how many genes differ, fold change with interval."""
     said = sentence(compare(names=("stimulated", REST)), factors)
     assert said.startswith("stimulated and all other cells differ most on Factor ")
-    assert "stimulated lies at its " in said
+    assert "stimulated at its " in said
     assert " of 150 genes differ (false discovery rate 5%), most surely Gene2" in said
     assert "-fold, 90% interval " in said
 

@@ -75,6 +75,15 @@ def test_a_fault_that_may_pass_is_told_once_and_tried_again():
     assert (later.wait(), later.now(), outcomes) == (42, 42, [])
 
 
+def test_a_result_that_takes_but_a_moment_needs_no_bar():
+    """now() waits as long as it is told to, and no longer."""
+    go = threading.Event()
+    later = Later(lambda tell: go.wait(20), at_once=False)
+    assert later.now(patience=0.01) is None
+    threading.Timer(0.05, go.set).start()
+    assert later.now(patience=20)
+
+
 @pytest.mark.parametrize(("at_once", "asked"), [(True, [{"scope": "app"}]), (False, [])], ids=["done", "under way"])
 def test_the_page_runs_again_once_the_result_is_there(monkeypatch, at_once, asked):
     """The bar looks for itself, and goes with the page's next run; not a moment earlier."""
