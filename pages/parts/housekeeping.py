@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ldvae_core.durable import let_go
 
-MOST_MAPPED = 400_000_000  # bytes; with what a run of two million cells needs of its own, below 1.5 GB in all
+MOST_MAPPED = 600_000_000  # bytes; with what a run of two million cells needs of its own, below 1.5 GB in all
 EVERY = 0.02  # seconds: a pass over the counts maps some 50 MB in that time
 SIZES = Path("/proc/self/statm")  # in pages: everything, resident, of which files
 MMAP_THRESHOLD, ARENA_MAX = -3, -8  # what glibc's malloc.h calls these settings
