@@ -1,5 +1,6 @@
 """One factor over cell types: a ridge each, drawn from binned shares, never from cells; side by side for conditions."""
 
+import copy
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -169,7 +170,7 @@ def _layout(
         if level:
             notes.append(_level_name(level, table, start, mode))
     look = {"mode": "lines", "fill": "toself", "hoveron": "fills", "hoverinfo": "text", "line": {"width": 1.5}}
-    shared = template(mode)
+    shared = copy.deepcopy(template(mode))  # the others' stays as it is
     shared.data.scatter = [look]  # said once, not with each of hundreds of ridges
     return {**layout, "template": shared, **({"annotations": notes} if notes else {})}
 

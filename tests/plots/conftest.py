@@ -8,6 +8,7 @@ import plotly.graph_objects as go
 import pytest
 
 from ldvae_core.analysis.raster import density_raster, square_extent, type_rasters
+from ldvae_core.plots.theme import bare_template, template
 
 NASTY = [
     "<b>Sox2</b>",
@@ -102,3 +103,12 @@ def texts_of(figure):
 def same_when_checked(figure):
     """Whether plotly's own checks accept every property, and change none: for figures that are made on a Sheet."""
     return json.loads(go.Figure(figure.to_dict()).to_json()) == json.loads(figure.to_json())
+
+
+@pytest.fixture(autouse=True)
+def _nobody_changes_what_figures_share():
+    """The template is made once a mode: a figure that wrote into it would change all figures after it."""
+    before = {mode: (template(mode).to_json(), str(bare_template(mode))) for mode in ("light", "dark")}
+    yield
+    for mode, shared in before.items():
+        assert (template(mode).to_json(), str(bare_template(mode))) == shared
