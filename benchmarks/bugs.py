@@ -37,6 +37,7 @@ GAIN, DISPERSION = ("tests/analysis/test_gain.py",), ("tests/model/test_dispersi
 BASELINES = ("tests/model/test_baselines.py",)
 BASELINE_RUNS = ("tests/runs/test_execute.py::test_a_baseline_learns_nothing_from_test_cells",)
 BOUNDS, RULES = ("tests/training/test_bounds.py",), ("tests/training/test_rules.py",)
+SETTLES = ("tests/training/test_loop.py::test_dropout_ends_before_the_run_does",)
 SCHEDULE = ("tests/training/test_loop.py::test_the_kl_weight_rises_by_steps_and_reaches_one",)
 CURVES = ("tests/training/test_loop.py::test_the_curves_are_complete_and_in_nats_per_cell",)
 REPORTED = ("tests/test_command_line.py::test_a_stranger_recomputes_the_reported_error",)
@@ -88,8 +89,14 @@ OF_THE_MODEL = [
         "encoder sees raw counts", OUTSIDER),
     Bug("draw-without-half", LDVAE, "return mean + noise * (0.5 * log_variance).exp()",
         "return mean + noise * log_variance.exp()", "variance for standard deviation in the draw", OUTSIDER),
-    Bug("dropout-scale", LDVAE, "hidden * kept / (1 - self.dropout)", "hidden * kept",
+    Bug("dropout-scale", LDVAE, "dropout_bound(self.dropout)) / (1 - self.dropout)", "dropout_bound(self.dropout))",
         "kept units not scaled up", DROPOUT),
+    Bug("dropout-bound", LDVAE, "round(dropout * 2**16) - 2**15", "round(dropout * 2**16)",
+        "more than half of the units silenced", DROPOUT),
+    Bug("dropout-stays", f"{TRAINING}/schedule.py", "step < (1 - SETTLING) * n_steps", "step < n_steps",
+        "dropout to the very end", SETTLES),
+    Bug("short-rate", "ldvae_core/model/config.py", "FIRST_PASS_UPDATES / n_updates", "n_updates / FIRST_PASS_UPDATES",
+        "long runs take the longer steps", CONFIG),
     Bug("gradient-cut", LDVAE, "-self.log_likelihood(z, batch, log_library)",
         "-self.log_likelihood(z.detach(), batch, log_library)", "no gradient through z", GRADIENT),
 ]  # fmt: skip
@@ -121,7 +128,7 @@ OF_TRAINING = [
         "gradient of theta in the fast path", FUSED),
     Bug("fused-row-sum", f"{TRAINING}/fused.py", "residual.sum(dim=1) / library_size", "residual.sum(dim=1)",
         "softmax back-propagation in the fast path", FUSED),
-    Bug("rising-slope", f"{TRAINING}/fused.py", "times * theta * (digamma", "times * (digamma",
+    Bug("rising-slope", f"{TRAINING}/fused.py", "@ (theta * (digamma", "@ (1.0 * (digamma",
         "slope of the rising factorials' table", FUSED),
     Bug("rising-mean", f"{TRAINING}/fused.py", "error - rising_factorials(log_theta)",
         "error + rising_factorials(log_theta)", "sign of the rising factorials", FUSED),
