@@ -149,12 +149,13 @@ def _guessed(guess: str | None) -> str:
 
 
 def _collection_picker(opened: OpenRun, species: str | None) -> str:
-    titles = {found.key: found.title for found in collections_for(species)}  # type: ignore[arg-type]
+    there = collections_for(species)  # type: ignore[arg-type]
+    titles = {found.key: found.title.removesuffix(f" ({species})") for found in there}  # it is said beside
     titles |= {f"{OWN}{digest}": title for digest, title in own_sets(opened).items()}
     if st.session_state.get("sets") not in (*titles, None):
         del st.session_state["sets"]
     return st.selectbox("Gene sets", list(titles), format_func=lambda key: plain(titles[key], longest=60), key="sets",
-                        width=250)  # fmt: skip
+                        width=200)  # fmt: skip
 
 
 def _factor_picker(factors: Factors, genes: np.ndarray) -> int:

@@ -149,7 +149,7 @@ def show_partners(opened: OpenRun, factors: Factors, gene: int, *, use: str) -> 
 def show_groups(opened: OpenRun, genes: np.ndarray) -> None:
     """The genes in the groups of an annotation, as dots or squares; nothing without annotations."""
     st.subheader("In groups of cells", anchor=False)
-    with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
+    with st.container(horizontal=True, vertical_alignment="top", gap="small"):
         column = annotation_picker(opened, key="genes_by", label="Annotation")
         if column is None:
             show("These cells carry no annotation to group them by.", kind="quiet")
