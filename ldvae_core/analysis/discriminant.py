@@ -53,13 +53,6 @@ def by_group(representation: np.ndarray, chosen: np.ndarray, group: np.ndarray, 
     return [np.ascontiguousarray(representation[cells].T) for cells in np.split(ordered, ends)]
 
 
-def moments_of_groups(
-    representation: np.ndarray, chosen: np.ndarray, group: np.ndarray, n_groups: int, centre: np.ndarray
-) -> Moments:
-    """Of the chosen cells. group: (n_chosen,), from 0 to n_groups - 1; centre: (n_factors,), subtracted."""
-    return moments_of_parts(by_group(representation, chosen, group, n_groups), centre)
-
-
 def moments_of_parts(parts: list[np.ndarray], centre: np.ndarray) -> Moments:
     """One group a part, as from by_group; centre: (n_factors,), subtracted first."""
     n_factors = len(centre)

@@ -286,5 +286,4 @@ def _file_name(name: str) -> str:
 
 
 CONFIG = chart_config()  # most figures
-SELECT_CONFIG = chart_config("cells", select=True)  # densities that answer to box and lasso
 THUMBNAIL_CONFIG = chart_config("gallery", buttons=False)

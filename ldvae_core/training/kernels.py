@@ -5,6 +5,9 @@ precision but sums over cells. Two habits make them fast. Few counts stay sparse
 genes with molecules, four at a time, and no logarithm is taken per entry, because a sum of logarithms is the logarithm
 of a product. And loops over all genes hold nothing that keeps the compiler from working on eight numbers at once:
 exp() and log() are polynomials, and where many counts are not zero they are read in place, from dense rows.
+
+All loops stand in this one file because numba keeps compiled code by the file a function stands in: a helper changed in
+another file would go unnoticed.
 """
 
 import math

@@ -27,8 +27,8 @@ from ldvae_core.runs.opened import NOT_LABELLED, OpenRun
 from pages.parts.difference_tables import show_factor_table, show_gene_table
 from pages.parts.figures import Panel, show_figure
 from pages.parts.later import Later, show_waiting
-from pages.parts.pair import cells_panel, genes_panel, open_clicked_gene, raster_of
-from pages.parts.runs import colours_of, go
+from pages.parts.pair import cells_panel, genes_panel, open_clicked_gene, open_pair, raster_of
+from pages.parts.runs import colours_of
 from pages.parts.style import mode
 from pages.parts.text import as_html, count, percent, plain, show
 
@@ -174,16 +174,7 @@ def _facts(difference: Difference, factors: Factors) -> None:
         kind="facts",
     )
     if difference.best is not None:
-        x, y = difference.best.pair
-        st.button(
-            f"Open factors {x + 1} and {y + 1}",
-            key="open_difference",
-            type="tertiary",
-            icon=":material/open_in_full:",
-            on_click=go,
-            args=("factors.py",),
-            kwargs={"view": "One pair", "x": x, "y": y},
-        )
+        open_pair(difference.best.pair, key="open_difference")
 
 
 def _size(difference: Difference, number: int) -> str:

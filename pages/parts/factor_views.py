@@ -19,9 +19,9 @@ from pages.parts.factor_cards import best_of, show_card, show_cards
 from pages.parts.figures import Panel, download_table, show_figure
 from pages.parts.header import derived_badge
 from pages.parts.later import A_MOMENT, Later, show_waiting
-from pages.parts.pair import cells_panel, genes_panel, open_clicked_gene
+from pages.parts.pair import cells_panel, genes_panel, open_clicked_gene, open_pair
 from pages.parts.pickers import apart, factor_list
-from pages.parts.runs import AT_ONCE, colours_of, go, say_associations
+from pages.parts.runs import AT_ONCE, colours_of, say_associations
 from pages.parts.selecting import answer_area, plane_of_pair
 from pages.parts.selection_views import HINT, show_saved, show_selection
 from pages.parts.style import mode
@@ -78,8 +78,10 @@ def show_gallery(opened: OpenRun, factors: Factors, *, use: str, n_arrows: int) 
     pairs = pairs[:MOST_PAIRS]
     titled = tuple((pair, (factors.label(pair[0]), factors.label(pair[1]))) for pair in pairs)
     drawn = _drawn(opened.memo(factors), titled, use, n_arrows, mode(), opened, factors)
-    show_waiting(drawn, f"Placing {factors.n_cells:,} cells on {len(pairs)} pairs of factors", key="gallery_progress")
-    if (figures := drawn.now(patience=A_MOMENT)) is None:
+    figures = drawn.now(patience=A_MOMENT)
+    if figures is None:
+        words = f"Placing {factors.n_cells:,} cells on {len(pairs)} pairs of factors"
+        show_waiting(drawn, words, key="gallery_progress")
         return
     with st.grid(3, min_column_width=330, gap="medium", key="gallery"):
         for pair in pairs:
@@ -166,15 +168,8 @@ def _thumbnail(factors: Factors, pair: Pair, figure: Figure, followed: pd.DataFr
     finding = pair_finding(factors, pair, followed)
     share = " and ".join(percent(factors.explained_deviance[k]) for k in pair)
     st.plotly_chart(figure, theme=None, key=f"thumb_{pair[0]}_{pair[1]}", config=THUMBNAIL_CONFIG, alt=finding)
-    st.button(
-        f"Factors {pair[0] + 1} and {pair[1] + 1} · {share}",
-        key=f"open_{pair[0]}_{pair[1]}",
-        type="tertiary",
-        icon=":material/open_in_full:",
-        on_click=go,
-        args=("factors.py",),
-        kwargs={"view": "One pair", "x": pair[0], "y": pair[1]},
-    )
+    words = f"Factors {pair[0] + 1} and {pair[1] + 1} · {share}"
+    open_pair(pair, key=f"open_{pair[0]}_{pair[1]}", words=words)
 
 
 def _ridges(opened: OpenRun, factors: Factors, factor: int) -> Panel:

@@ -24,6 +24,7 @@ class Later(Generic[Result]):
         """at_once: work it out here and now, because it is short; what it raises is raised then."""
         self.share = 0.0
         self._work, self._done, self._lock = work, threading.Event(), threading.Lock()
+        self._missed = threading.local()  # pages of several visitors ask, each in a thread of its own
         self._result: Result | None = None
         self._fault: Exception | None = None
         if at_once:
@@ -53,7 +54,14 @@ class Later(Generic[Result]):
                 self._fault = None
         if fault is not None:
             raise fault.with_traceback(None)  # which would grow with every visit; the log has it
+        if self._result is None:
+            self._missed.here = True
         return self._result
+
+    def is_missed(self) -> bool:
+        """Whether the page has to be shown again: it is still worked on, or was when this page asked for it."""
+        missed, self._missed.here = getattr(self._missed, "here", False), False
+        return missed or self.running
 
     def wait(self) -> Result:
         """The result, as soon as it is there. Raises what the work raised."""
@@ -80,8 +88,8 @@ class Later(Generic[Result]):
 
 
 def show_waiting(later: Later, words: str, *, key: str) -> None:
-    """A bar while it is worked on, then the whole page again; nothing once it is there. words: what is computed."""
-    if later.running:
+    """A bar while it is worked on, then the whole page again; nothing once the page has it. words: what is computed."""
+    if later.is_missed():
         st.fragment(_live, run_every=0.6, key=key)(later, words)
 
 

@@ -151,6 +151,20 @@ def _biplot(
     return figure.update_layout(dragmode="zoom")
 
 
+def open_pair(pair: tuple[int, int], *, key: str, words: str = "") -> None:
+    """A button that opens the pair's large view. words: on it, by default which factors these are."""
+    x, y = pair
+    st.button(
+        words or f"Open factors {x + 1} and {y + 1}",
+        key=key,
+        type="tertiary",
+        icon=":material/open_in_full:",
+        on_click=go,
+        args=("factors.py",),
+        kwargs={"view": "One pair", "x": x, "y": y},
+    )
+
+
 def open_clicked_gene(key: str) -> None:
     """For Panel.on_click: the Genes page with the gene whose point was clicked."""
     if data := clicked(key):

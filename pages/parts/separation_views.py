@@ -14,7 +14,7 @@ from ldvae_core.runs.store import OpenRun
 from pages.parts.distribution_views import show_distributions
 from pages.parts.figures import Panel, show_figure
 from pages.parts.later import A_MOMENT, Later, show_waiting
-from pages.parts.pair import cells_panel, genes_panel
+from pages.parts.pair import cells_panel, genes_panel, open_pair
 from pages.parts.runs import AT_ONCE, associations, colours_of, go, say_associations
 from pages.parts.selecting import answer_area, plane_of_pair
 from pages.parts.selection_views import HINT, show_selection
@@ -83,15 +83,7 @@ def show_separation(
     ]
     show_figure(panels, key="separation", finding=finding, how_to_read=HOW_SEPARATION)
     _facts(best)
-    st.button(
-        f"Open factors {best.pair[0] + 1} and {best.pair[1] + 1}",
-        key="open_best",
-        type="tertiary",
-        icon=":material/open_in_full:",
-        on_click=go,
-        args=("factors.py",),
-        kwargs={"view": "One pair", "x": best.pair[0], "y": best.pair[1]},
-    )
+    open_pair(best.pair, key="open_best")
     show_selection(opened, factors, hint=HINT)
 
 

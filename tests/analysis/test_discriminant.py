@@ -5,7 +5,7 @@ import pytest
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
 from ldvae_core.analysis import discriminant
-from ldvae_core.analysis.discriminant import N_FOLDS, Grouped, folds, moments_of_groups
+from ldvae_core.analysis.discriminant import N_FOLDS, Grouped, by_group, folds, moments_of_parts
 
 
 class Plain:
@@ -23,21 +23,26 @@ def two_groups():
     return np.vstack([rng.normal(0, 1, (400, 3)), rng.normal(2, 5, (20, 3))]), np.repeat([0, 1], [400, 20])
 
 
+def moments(z, group, n_groups, centre=0.0):
+    """Of all cells, as a comparison takes them."""
+    return moments_of_parts(by_group(z, np.arange(len(z)), group, n_groups), np.full(z.shape[1], centre))
+
+
 def test_moments_are_those_of_numpy(two_groups):
     """Means per group, and a covariance within groups in which a rare type counts as much as a common one."""
     z, group = two_groups
-    moments = moments_of_groups(z, np.arange(420), group, 2, np.full(3, 0.5))
+    found = moments(z, group, 2, 0.5)
     parts = [z[group == one] for one in (0, 1)]
-    np.testing.assert_allclose(moments.mean + 0.5, [part.mean(axis=0) for part in parts])
-    np.testing.assert_allclose(moments.covariance, np.mean([np.cov(part.T, ddof=0) for part in parts], axis=0))
+    np.testing.assert_allclose(found.mean + 0.5, [part.mean(axis=0) for part in parts])
+    np.testing.assert_allclose(found.covariance, np.mean([np.cov(part.T, ddof=0) for part in parts], axis=0))
 
 
 def test_groups_join_to_the_moments_of_their_cells(two_groups):
     """Folds of a type together are the type."""
     z, group = two_groups
     fold = folds(group, seed=0)
-    split = moments_of_groups(z, np.arange(420), group * N_FOLDS + fold, 2 * N_FOLDS, np.zeros(3))
-    whole = moments_of_groups(z, np.arange(420), group, 2, np.zeros(3))
+    split = moments(z, group * N_FOLDS + fold, 2 * N_FOLDS)
+    whole = moments(z, group, 2)
     np.testing.assert_allclose(split.together(N_FOLDS).covariance, whole.covariance)
 
 
@@ -83,6 +88,6 @@ def test_moments_of_chosen_types_are_those_of_their_cells(two_groups):
     """In the order asked for, the folds of the first type first."""
     z, group = two_groups
     found = Grouped(z, group, 2, np.full(3, 0.5)).moments([1, 0]).together(N_FOLDS)
-    whole = moments_of_groups(z, np.arange(420), 1 - group, 2, np.full(3, 0.5))
+    whole = moments(z, 1 - group, 2, 0.5)
     np.testing.assert_allclose(found.mean, whole.mean)
     np.testing.assert_allclose(found.covariance, whole.covariance)

@@ -75,6 +75,25 @@ def test_a_fault_that_may_pass_is_told_once_and_tried_again():
     assert (later.wait(), later.now(), outcomes) == (42, 42, [])
 
 
+def test_a_result_that_comes_while_the_page_is_drawn_is_shown_all_the_same(monkeypatch):
+    """The page was told "not yet", so it is drawn again, once; another thread's page was told nothing."""
+    reruns, go = [], threading.Event()
+    monkeypatch.setattr(module.st, "rerun", lambda **how: reruns.append(how))
+    monkeypatch.setattr(module.st, "progress", lambda share, text: None)
+    monkeypatch.setattr(module.st, "fragment", lambda part, run_every, key: lambda *given: part(*given))
+    later = Later(lambda tell: go.wait(20), at_once=False)
+    assert later.now() is None
+    go.set()
+    later._done.wait(20)
+    other = threading.Thread(target=module.show_waiting, args=(later, "Comparing"), kwargs={"key": "bar"})
+    other.start()
+    other.join()
+    assert not reruns
+    for _ in range(2):
+        module.show_waiting(later, "Comparing", key="bar")
+    assert reruns == [{"scope": "app"}]
+
+
 def test_a_result_that_takes_but_a_moment_needs_no_bar():
     """now() waits as long as it is told to, and no longer."""
     go = threading.Event()
