@@ -47,8 +47,9 @@ def plot_thumbnail(
         levels = quantise(cloud.counts.astype(float), low=0.0)
         sheet.add_trace(raster_trace(cloud, levels, _cloud(mode), axes=("x2", "y2")))
     add_arrows(sheet, genes, mode=mode, font_size=NAME_SIZE, axes=("x2", "y2"))
-    for trace in sheet.data:
-        trace.pop("hovertemplate", None)
+    for trace in sheet.data:  # a thumbnail answers to nothing, so what would be shown and clicked is not sent
+        for unused in ("hovertemplate", "customdata", *(() if trace.get("mode") == "text" else ("text",))):
+            trace.pop(unused, None)
         trace["hoverinfo"] = "skip"
     return sheet.figure()
 

@@ -147,6 +147,13 @@ def test_shares_are_shown_in_per_cent():
     assert figure.layout.annotations[0].text == "at most 5%: keeps 2 of 3 cells"
 
 
+def test_a_thumbnail_sends_nothing_for_hovering_and_clicking(raster, loadings):
+    """Ten of them are one page; only the names are text."""
+    figure = plot_thumbnail(raster, loadings, x_title="Factor 1", y_title="Factor 2")
+    assert {trace.name for trace in figure.data if trace.type == "scatter" and trace.text is not None} == {"names"}
+    assert all(trace.customdata is None and trace.hoverinfo == "skip" for trace in figure.data)
+
+
 def test_a_thumbnail_holds_both_frames_at_one_size(raster, loadings):
     """Cells left, genes right, equal axes, no tools, few elements."""
     figure = plot_thumbnail(raster, loadings, x_title="Factor 1", y_title="Factor 2")
