@@ -18,7 +18,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from ldvae_core import __version__
 from ldvae_core.runs.compiler import compile_in_background
 from ldvae_core.runs.dispatcher import Dispatcher
-from ldvae_core.runs.workspace import Workspace
+from ldvae_core.workspace.folders import Workspace
 from pages.parts.warm import warm_up
 
 log = logging.getLogger("gene_program_explorer")

@@ -32,7 +32,7 @@ KL = (
     f"{WHOLE}::test_kl_in_closed_form_agrees_with_the_integral",
 )
 FUSED, ENGINES = ("tests/training/test_fused.py",), ("tests/training/test_engines.py",)
-FINISH, CONFIG = ("tests/training/test_finish.py",), ("tests/model/test_config.py",)
+STANDARDISE, CONFIG = ("tests/training/test_standardise.py",), ("tests/model/test_config.py",)
 GAIN, DISPERSION = ("tests/analysis/test_gain.py",), ("tests/model/test_dispersion.py",)
 BASELINES = ("tests/model/test_baselines.py",)
 BASELINE_RUNS = ("tests/runs/test_execute.py::test_a_baseline_learns_nothing_from_test_cells",)
@@ -116,7 +116,7 @@ OF_TRAINING = [
         "self.train_cells = np.flatnonzero(split >= TRAIN)", "training sees held-out cells", RULES),
     Bug("test-leak", f"{RUNS}/execute.py", "np.flatnonzero(split == TEST)", "np.flatnonzero(split != TEST)",
         "test figures on training cells", REPORTED),
-    Bug("start-theta", f"{TRAINING}/start.py", "theta.clip(LOWEST_THETA, HIGHEST_THETA)",
+    Bug("start-theta", f"{TRAINING}/initial_values.py", "theta.clip(LOWEST_THETA, HIGHEST_THETA)",
         "(1 / theta).clip(LOWEST_THETA, HIGHEST_THETA)", "inverse dispersion starts inverted", RULES),
     Bug("sixteen-bits", f"{TRAINING}/minibatches.py", "counts.data.max() < 2**15", "counts.data.max() < 2**16",
         "counts above 32,767 turn negative", DENSE),
@@ -149,20 +149,20 @@ OF_TRAINING = [
         "no prior in the slower path", ENGINES),
     Bug("adam-moments-swapped", f"{TRAINING}/engine.py", '"exp_avg": "mean", "exp_avg_sq": "square"',
         '"exp_avg": "square", "exp_avg_sq": "mean"', "a resumed run mixes up Adam's moments", ENGINES),
-    Bug("norms-lag", f"{TRAINING}/finish.py", "norm.momentum = None", "pass",
+    Bug("norms-lag", f"{TRAINING}/standardise.py", "norm.momentum = None", "pass",
         "running statistics of the last minibatches", RULES),
-    Bug("norms-with-dropout", f"{TRAINING}/finish.py", "module.dropout = 0.0", "pass",
-        "statistics of z under dropout", FINISH),
-    Bug("shift-lost", f"{TRAINING}/finish.py", "decoder.intercept.double() + decoder.loadings.double() @ centre",
-        "decoder.intercept.double()", "z moved without the intercept", FINISH),
-    Bug("root-inverted", f"{TRAINING}/finish.py", "decoder.loadings.double() @ root",
-        "decoder.loadings.double() @ inverse", "loadings shrink where they should grow", FINISH),
-    Bug("means-only", f"{TRAINING}/finish.py", " + variance.mean(dim=0).diag()", "",
-        "the posterior's own variance left out of z's", FINISH),
-    Bug("not-widened", f"{TRAINING}/finish.py", "outputs.bias[n_factors:].double() + widening",
-        "outputs.bias[n_factors:].double()", "posterior variances in the old units", FINISH),
-    Bug("norm-in-old-units", f"{TRAINING}/finish.py", "inverse @ decoder.z_covariance.double() @ inverse",
-        "decoder.z_covariance.double()", "batch norm's covariance in the old units", FINISH),
+    Bug("norms-with-dropout", f"{TRAINING}/standardise.py", "module.dropout = 0.0", "pass",
+        "statistics of z under dropout", STANDARDISE),
+    Bug("shift-lost", f"{TRAINING}/standardise.py", "decoder.intercept.double() + decoder.loadings.double() @ centre",
+        "decoder.intercept.double()", "z moved without the intercept", STANDARDISE),
+    Bug("root-inverted", f"{TRAINING}/standardise.py", "decoder.loadings.double() @ root",
+        "decoder.loadings.double() @ inverse", "loadings shrink where they should grow", STANDARDISE),
+    Bug("means-only", f"{TRAINING}/standardise.py", " + variance.mean(dim=0).diag()", "",
+        "the posterior's own variance left out of z's", STANDARDISE),
+    Bug("not-widened", f"{TRAINING}/standardise.py", "outputs.bias[n_factors:].double() + widening",
+        "outputs.bias[n_factors:].double()", "posterior variances in the old units", STANDARDISE),
+    Bug("norm-in-old-units", f"{TRAINING}/standardise.py", "inverse @ decoder.z_covariance.double() @ inverse",
+        "decoder.z_covariance.double()", "batch norm's covariance in the old units", STANDARDISE),
     Bug("gpu-minibatch", "ldvae_core/model/config.py", "cells / (2 * size) >=", "cells / size >=",
         "half the updates of a first pass", CONFIG),
     Bug("rate-of-the-minibatch", "ldvae_core/model/config.py", "math.sqrt(minibatch_size / REFERENCE_MINIBATCH)",

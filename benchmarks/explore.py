@@ -22,8 +22,8 @@ from streamlit.testing.v1.local_script_runner import LocalScriptRunner
 
 from benchmarks.large_run import N_CELLS, N_FACTORS, N_GENES, N_TYPES, gene_names, large_run
 from benchmarks.report import conditions, table, write_section
-from ldvae_core.runs.kept import LEIDEN
-from ldvae_core.runs.workspace import HOME_VARIABLE
+from ldvae_core.runs.additions import LEIDEN
+from ldvae_core.workspace.folders import HOME_VARIABLE
 
 SHELL = Path(__file__).parent.parent / "pages" / "shell.py"
 MOST_SECONDS, MOST_BYTES, MOST_MEMORY = 0.5, 300_000, 1.5e9

@@ -20,11 +20,11 @@ from ldvae_core.data.genesets import load_collection
 from ldvae_core.data.prepare import DataChoices
 from ldvae_core.data.split import split_cells
 from ldvae_core.durable import read_array, write_array, write_folder, write_json, write_table
-from ldvae_core.runs.kept import MAP
+from ldvae_core.runs.additions import MAP
 from ldvae_core.runs.settings import RunSettings
 from ldvae_core.runs.states import write_folder_state
 from ldvae_core.runs.store import HISTORY_COLUMNS, RunStore
-from ldvae_core.runs.workspace import Workspace
+from ldvae_core.workspace.folders import Workspace
 
 N_CELLS, N_GENES, N_FACTORS, N_TYPES, N_SAMPLES = 2_000_000, 1_000, 20, 37, 8
 N_CLUSTERS = 25  # of the map
@@ -78,7 +78,7 @@ def large_run(home: Path, *, n_cells: int = N_CELLS) -> str:
 
 def _add_map(workspace: Workspace, folder: Path) -> None:
     """A finished map and its clusters, where the run has none: islands of types, laid out without computing a UMAP."""
-    target = RunStore(workspace).kept(folder.name).make() / MAP
+    target = RunStore(workspace).additions(folder.name).make() / MAP
     if (target / "about.json").exists():
         return
     rng = np.random.default_rng(SEED)

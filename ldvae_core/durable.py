@@ -64,7 +64,7 @@ def read_array(path: Path) -> np.ndarray:
     return array
 
 
-def let_go() -> None:
+def release_mapped_pages() -> None:
     """Give the pages of every large mapped array back to the system, whose cache keeps them while there is room.
 
     They return, a few at a time, to whoever reads them next; nothing changes but what this process holds. Harmless at

@@ -2,9 +2,16 @@
 
 import streamlit as st
 
-from pages.parts.difference_pickers import groups_picker
-from pages.parts.difference_views import show_difference
-from pages.parts.distribution_views import show_distributions, split_picker
+from pages.parts.cell_types.difference import show_difference
+from pages.parts.cell_types.distributions import show_distributions, split_picker
+from pages.parts.cell_types.groups import groups_picker
+from pages.parts.cell_types.separation import (
+    VALUES,
+    no_annotation,
+    show_associations,
+    show_separation,
+    types_picker,
+)
 from pages.parts.header import derived_badge, page_header
 from pages.parts.pickers import (
     annotation_picker,
@@ -16,13 +23,6 @@ from pages.parts.pickers import (
 )
 from pages.parts.problems import refusals
 from pages.parts.runs import require_run
-from pages.parts.separation_views import (
-    VALUES,
-    no_annotation,
-    show_associations,
-    show_separation,
-    types_picker,
-)
 from pages.parts.structure import say_what_it_is
 
 VIEWS = {"apart": "Tell types apart", "why": "Why do these differ?", "spread": "Distributions"}

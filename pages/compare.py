@@ -3,9 +3,9 @@
 import streamlit as st
 
 from ldvae_core.runs.table import method_of
-from pages.parts.compare_curves import show_held_out, show_test_metric
-from pages.parts.compare_factors import show_covariance, show_matching
-from pages.parts.compare_runs import (
+from pages.parts.compare.curves import show_held_out, show_test_metric
+from pages.parts.compare.factors import show_covariance, show_matching
+from pages.parts.compare.runs import (
     choose_runs,
     drawn_together,
     matchable,

@@ -4,10 +4,10 @@ import streamlit as st
 
 from ldvae_core.data.prepare import DataChoices
 from ldvae_core.errors import LdvaeError
-from pages.parts.data_cells import choose_cells, show_survivors
-from pages.parts.data_facts import show_annotations, show_facts
-from pages.parts.data_genes import choose_genes, show_preview
-from pages.parts.data_sets import data_in_use
+from pages.parts.data.cells import choose_cells, show_survivors
+from pages.parts.data.choose import data_in_use
+from pages.parts.data.facts import show_annotations, show_facts
+from pages.parts.data.genes import choose_genes, show_preview
 from pages.parts.header import page_header
 from pages.parts.problems import problem_box, refusals
 from pages.parts.runs import go

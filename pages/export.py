@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from pages.parts.export_views import show_command, show_file, show_tables
+from pages.parts.export.views import show_command, show_file, show_tables
 from pages.parts.header import derived_badge, page_header
 from pages.parts.pickers import axes_picker
 from pages.parts.problems import refusals

@@ -2,9 +2,10 @@
 
 import streamlit as st
 
-from pages.parts.factor_views import show_gallery, show_one_factor, show_pair
+from pages.parts.factors.map import show_map
+from pages.parts.factors.views import show_gallery, show_one_factor, show_pair
+from pages.parts.factors.whatif import show_whatif
 from pages.parts.header import page_header
-from pages.parts.map_views import show_map
 from pages.parts.pickers import (
     annotation_picker,
     arrows_slider,
@@ -17,7 +18,6 @@ from pages.parts.pickers import (
 from pages.parts.problems import refusals
 from pages.parts.runs import require_run
 from pages.parts.structure import say_what_it_is
-from pages.parts.whatif_views import show_whatif
 
 VIEWS = {"pair": "One pair", "gallery": "Gallery", "factor": "One factor", "map": "Map", "whatif": "What if"}
 

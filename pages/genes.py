@@ -2,9 +2,9 @@
 
 import streamlit as st
 
-from pages.parts.enrichment_views import show_enrichment
-from pages.parts.gene_input import gene_picker, say_missing
-from pages.parts.gene_views import offer_first_genes, pair_pickers, show_gene, show_groups, show_list, show_partners
+from pages.parts.genes.enrichment import show_enrichment
+from pages.parts.genes.input import gene_picker, say_missing
+from pages.parts.genes.views import offer_first_genes, pair_pickers, show_gene, show_groups, show_list, show_partners
 from pages.parts.header import page_header
 from pages.parts.pickers import axes_picker, loadings_picker
 from pages.parts.problems import refusals

@@ -3,12 +3,12 @@
 import streamlit as st
 
 from pages.parts.header import page_header
-from pages.parts.home_views import WHAT, show_doors, show_runs, show_showcase
+from pages.parts.home.views import WHAT, show_first_steps, show_runs, show_showcase
 from pages.parts.runs import store
 
 page_header("Gene Program Explorer", "From single-cell counts to gene programs you can read.")
 cards = store().cards()
-show_doors(cards)
+show_first_steps(cards)
 with st.container(key="split_home"):
     left, right = st.columns([0.66, 0.34], gap="large")
 with left:

@@ -6,10 +6,10 @@ from pages.parts.header import page_header
 from pages.parts.problems import refusals
 from pages.parts.runs import RUN, store, use_run
 from pages.parts.text import show
-from pages.parts.training_devices import kind_of
-from pages.parts.training_form import Form, show_form
-from pages.parts.training_panel import show_panel
-from pages.parts.training_plan import (
+from pages.parts.train.devices import kind_of
+from pages.parts.train.form import Form, show_form
+from pages.parts.train.panel import show_panel
+from pages.parts.train.plan import (
     BASELINE_PASSES,
     BASELINES,
     PAPERS_MODELS,
@@ -20,7 +20,7 @@ from pages.parts.training_plan import (
     settings_of,
     submit_once,
 )
-from pages.parts.training_runs import show_runs
+from pages.parts.train.runs import show_runs
 
 MAKERS = {"five": papers_models, "baselines": baseline_models}  # presets of several runs
 CHANGES = {"five": list(PAPERS_MODELS.values()), "baselines": [{"method": method} for method in BASELINES]}

@@ -17,7 +17,7 @@ from scipy.stats import nbinom
 
 from ldvae_core.__main__ import main
 from ldvae_core.data.synthetic import plant_programs
-from ldvae_core.runs.kept import Kept
+from ldvae_core.runs.additions import Additions
 
 SUMMARY = {
     "run", "n_cells", "n_genes", "n_factors", "epochs", "device", "threads", "seconds_reading", "seconds_training",
@@ -287,7 +287,7 @@ def test_an_exported_file_has_the_names_and_the_turned_axes(trained, tmp_path):
     """What people added to the run goes along, and the file still predicts the same counts."""
     run = tmp_path / "run"
     shutil.copytree(trained, run)
-    Kept.beside(run).write_factor_note("readable", 1, name="gut", flipped=True)
+    Additions.beside(run).write_factor_note("readable", 1, name="gut", flipped=True)
     for source, target in ((trained, "before.h5ad"), (run, "after.h5ad")):
         assert main(["export", str(source), "--to", str(tmp_path / target)]) == 0
     before, after = (anndata.read_h5ad(tmp_path / name) for name in ("before.h5ad", "after.h5ad"))

@@ -8,9 +8,10 @@ import pandas as pd
 from scipy.linalg import subspace_angles
 from scipy.optimize import linear_sum_assignment
 
-from ldvae_core.analysis.chunks import cell_chunks, column_moments
+from ldvae_core.analysis.chunks import column_moments
 from ldvae_core.analysis.factors import Factors
 from ldvae_core.analysis.programs import top_genes
+from ldvae_core.data.chunks import cell_chunks
 
 REPLICATES = 0.8  # absolute cosine of loadings from which two factors are called the same program
 

@@ -13,7 +13,15 @@ import pandas as pd
 from scipy import sparse, stats
 
 from ldvae_core.analysis.discriminant import N_FOLDS, Moments, by_group, folds, moments_of_parts
-from ldvae_core.analysis.effects import Tell, auc, factor_effects, gene_effects, group_sums, sure_effect, untold
+from ldvae_core.analysis.effects import (
+    ReportShare,
+    auc,
+    factor_effects,
+    gene_effects,
+    group_sums,
+    ignore_share,
+    sure_effect,
+)
 from ldvae_core.analysis.factors import Factors
 from ldvae_core.analysis.findings import FOLLOWS, join
 from ldvae_core.analysis.programs import top_genes
@@ -54,13 +62,13 @@ def compare_groups(
     *,
     samples: Sequence[str] | pd.Series | None = None,
     names: tuple[str, str] = ("these cells", REST),
-    tell: Tell = untold,
+    report: ReportShare = ignore_share,
 ) -> Difference:
     """Compare two groups of cells; second None: all cells that are not in the first.
 
     counts: (n_cells, n_genes) CSR of the modelled genes; library_size: (n_cells,); first, second: (n_cells,) bool;
     samples: (n_cells,) the donor or sample of each cell, missing where not known: such cells then count for nothing.
-    tell: called with the share of the work done, 0 to 1, now and then.
+    report: called with the share of the work done, 0 to 1, now and then.
     Raises SettingsError: groups that share cells, have fewer than 5 cells or one name, fewer than two samples a group.
     """
     first = np.asarray(first, bool)
@@ -69,17 +77,17 @@ def compare_groups(
     size = np.asarray(library_size, np.float64)
     if samples is None:
         design, fold = None, None
-        sums = group_sums(counts, size, np.where(first, 0, np.where(second, 1, -1)), 2, tell=_part(tell, 0.0, 0.4))
+        sums = group_sums(counts, size, np.where(first, 0, np.where(second, 1, -1)), 2, report=_part(report, 0.0, 0.4))
         genes = gene_effects(sums, factors.gene_names)
-        table = _factor_table(factors, first, second, _part(tell, 0.4, 0.8))
+        table = _factor_table(factors, first, second, _part(report, 0.4, 0.8))
     else:
         codes, known = _coded(samples)
         design = design_samples(codes, known, first, second, names)
         group, first, second = design.groups(codes, len(known), first, second)
-        sums = group_sums(counts, size, group, 2 * len(known), tell=_part(tell, 0.0, 0.4))
+        sums = group_sums(counts, size, group, 2 * len(known), report=_part(report, 0.0, 0.4))
         genes = sample_gene_effects(sums, design, factors.gene_names)
         z, scale = factors.representation, factors.scale
-        of_cells = factor_effects(z, scale, first, second, tell=_part(tell, 0.4, 0.8))[2]
+        of_cells = factor_effects(z, scale, first, second, report=_part(report, 0.4, 0.8))[2]
         table = _sorted_factors(*sample_factor_effects(z, scale, group, len(known), design), of_cells)
         fold = design.folds(codes, len(known), second, most=N_FOLDS)
     best, pair_auc = _apart(factors, first, second, names, fold)
@@ -179,13 +187,13 @@ def _coded(samples: Sequence[str] | pd.Series) -> tuple[np.ndarray, list[str]]:
     return coded.codes.to_numpy(np.int64), [str(name) for name in coded.categories]
 
 
-def _part(tell: Tell, low: float, high: float) -> Tell:
+def _part(report: ReportShare, low: float, high: float) -> ReportShare:
     """For a part of the work that goes from one share of the whole to another."""
-    return lambda share: tell(low + (high - low) * share)
+    return lambda share: report(low + (high - low) * share)
 
 
-def _factor_table(factors: Factors, first: np.ndarray, second: np.ndarray, tell: Tell) -> pd.DataFrame:
-    effect, error, chance = factor_effects(factors.representation, factors.scale, first, second, tell=tell)
+def _factor_table(factors: Factors, first: np.ndarray, second: np.ndarray, report: ReportShare) -> pd.DataFrame:
+    effect, error, chance = factor_effects(factors.representation, factors.scale, first, second, report=report)
     statistic = np.divide(effect, error, out=np.zeros(len(effect)), where=error > 0)
     p = 2 * stats.norm.sf(np.abs(statistic))
     return _sorted_factors(effect, INTERVAL_90 * error, p, chance, chance)

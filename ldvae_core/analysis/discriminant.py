@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from ldvae_core.analysis.chunks import cell_chunks
+from ldvae_core.data.chunks import cell_chunks
 
 N_FOLDS = 5
 PIECE = 20_000  # numbers multiplied at once: products this small stay on one core, others waiting on a busy machine

@@ -16,18 +16,18 @@ import pandas as pd
 from scipy import sparse
 from scipy.special import log_ndtr
 
-from ldvae_core.analysis.chunks import ENTRIES
 from ldvae_core.analysis.uncertainty import INTERVAL_90
+from ldvae_core.data.chunks import ENTRIES
 
 PER = 10_000  # molecules: the unit of mean_first and mean_second
 PRIOR = 0.5  # molecules, at the pooled share
 SORTERS = 4  # threads: sorting leaves the interpreter free
 
 
-Tell = Callable[[float], None]  # is called with the share of the work done, 0 to 1, now and then
+ReportShare = Callable[[float], None]  # is called with the share of the work done, 0 to 1, now and then
 
 
-def untold(share: float) -> None:
+def ignore_share(share: float) -> None:
     """Nobody asks how far it is."""
 
 
@@ -44,9 +44,14 @@ class Sums(NamedTuple):
 
 
 def group_sums(
-    counts: sparse.csr_matrix, library_size: np.ndarray, group: np.ndarray, n_groups: int, *, tell: Tell = untold
+    counts: sparse.csr_matrix,
+    library_size: np.ndarray,
+    group: np.ndarray,
+    n_groups: int,
+    *,
+    report: ReportShare = ignore_share,
 ) -> Sums:
-    """One pass over the counts of the chosen cells. tell: called with the share of it that is done, 0 to 1.
+    """One pass over the counts of the chosen cells. report: called with the share of it that is done, 0 to 1.
 
     counts: (n_cells, n_genes) CSR without stored zeros; library_size: (n_cells,); group: (n_cells,) from 0 to
     n_groups - 1, -1 for cells that are not chosen.
@@ -55,7 +60,7 @@ def group_sums(
     tables = np.zeros((4, n_groups * n_genes))
     pieces = _pieces(counts.indptr)
     for done, cells in enumerate(pieces):
-        tell(done / len(pieces))
+        report(done / len(pieces))
         code = group[cells]
         if not (code >= 0).any():
             continue
@@ -107,7 +112,7 @@ def gene_columns(
 ) -> pd.DataFrame:
     """The table of gene_effects from its parts, each (n_genes,), means and the sums of two groups (2, n_genes)."""
     shares = sums.expressing / sums.n_cells[:, None]
-    q = benjamini_hochberg(log10_p)
+    q = log10_q_values(log10_p)
     return pd.DataFrame(
         {
             "gene": np.asarray(gene_names).astype(object),
@@ -126,7 +131,7 @@ def gene_columns(
     )
 
 
-def benjamini_hochberg(log10_p: np.ndarray) -> np.ndarray:
+def log10_q_values(log10_p: np.ndarray) -> np.ndarray:
     """log10 of the q values of log10 p values: the false discovery rate at which each would be a finding."""
     order, n = np.argsort(log10_p, kind="stable"), len(log10_p)
     adjusted = log10_p[order] + np.log10(n / np.arange(1, n + 1)) if n else log10_p
@@ -142,13 +147,18 @@ def sure_effect(low: np.ndarray, high: np.ndarray) -> np.ndarray:
 
 
 def factor_effects(
-    representation: np.ndarray, scale: np.ndarray, first: np.ndarray, second: np.ndarray, *, tell: Tell = untold
+    representation: np.ndarray,
+    scale: np.ndarray,
+    first: np.ndarray,
+    second: np.ndarray,
+    *,
+    report: ReportShare = ignore_share,
 ) -> np.ndarray:
     """difference, its standard error (both in sd of the factor over all cells) and AUC: (3, n_factors).
 
     representation: (n_cells, n_factors); scale: (n_factors,); first, second: (n_cells,) bool. The AUC is the chance
     that a cell of the first group lies higher than one of the second, ties counting half, over all pairs of cells.
-    tell: called with the share that is done, 0 to 1.
+    report: called with the share that is done, 0 to 1.
     """
     unit = np.where(scale > 0, scale, 1.0)
 
@@ -163,7 +173,7 @@ def factor_effects(
     with ThreadPoolExecutor(SORTERS) as pool:
         for row in pool.map(one, range(n_factors)):
             found.append(row)
-            tell(len(found) / n_factors)
+            report(len(found) / n_factors)
     return np.array(found).reshape(-1, 3).T
 
 

@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 from scipy import sparse
-from scipy.stats import hypergeom
+from scipy.stats import false_discovery_control, hypergeom
 
 from ldvae_core.analysis.factors import Factors
 from ldvae_core.analysis.programs import effects
@@ -86,7 +86,7 @@ def over_representation(factors: Factors, known: Background, *, n_top: int | Non
     p = hypergeom.sf(overlap - 1, known.n_genes, size, drawn)
     odds = ((overlap + 0.5) * (known.n_genes - size - drawn + overlap + 0.5)
             / ((size - overlap + 0.5) * (drawn - overlap + 0.5)))  # fmt: skip
-    q = benjamini_hochberg(p.ravel()).reshape(p.shape)
+    q = q_values(p.ravel()).reshape(p.shape)
     names, genes = list(known.members), factors.gene_names
     rows = [
         (*labels[end], names[row], int(size[row, 0]), int(overlap[row, end]),
@@ -129,19 +129,12 @@ def pre_ranked(
         if report is not None and not report(done, len(ranked)):
             raise RuntimeError("the enrichment was stopped")
     table = _sorted(rows)
-    return table.assign(q=benjamini_hochberg(table["p"].to_numpy())).sort_values(
-        ["q", "p"], kind="stable", ignore_index=True
-    )
+    return table.assign(q=q_values(table["p"].to_numpy())).sort_values(["q", "p"], kind="stable", ignore_index=True)
 
 
-def benjamini_hochberg(p: np.ndarray) -> np.ndarray:
-    """q values (n_tests,): the smallest false discovery rate at which each test is found; NaN counts as p = 1."""
-    p = np.nan_to_num(np.asarray(p, np.float64), nan=1.0)
-    order = np.argsort(p)[::-1]
-    ranks = np.arange(len(p), 0, -1)
-    q = np.empty(len(p))
-    q[order] = np.minimum(1.0, np.minimum.accumulate(p[order] * len(p) / ranks))
-    return q
+def q_values(p: np.ndarray) -> np.ndarray:
+    """Benjamini-Hochberg (n_tests,): the smallest false discovery rate at which each is found; NaN counts as p = 1."""
+    return false_discovery_control(np.nan_to_num(p, nan=1.0)) if len(p) else p
 
 
 def enrichment_id(factors: Factors, found: GeneSets, method: Method) -> str:

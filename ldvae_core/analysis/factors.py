@@ -11,11 +11,12 @@ from scipy import sparse
 from scipy.special import logsumexp
 
 from ldvae_core import durable
-from ldvae_core.analysis.chunks import cell_chunks, column_moments, library_sizes, require_positive
+from ldvae_core.analysis.chunks import column_moments, library_sizes, require_positive
 from ldvae_core.analysis.importance import active_factors, explained_deviance
 from ldvae_core.analysis.metrics import Likelihood
 from ldvae_core.analysis.rotation import axis_variance, varimax
 from ldvae_core.analysis.uncertainty import Shrunken, loading_standard_errors, shrink_loadings
+from ldvae_core.data.chunks import cell_chunks
 from ldvae_core.errors import RunError
 
 Axes = Literal["readable", "as_trained"]

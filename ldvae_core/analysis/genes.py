@@ -9,7 +9,7 @@ from scipy import sparse
 
 from ldvae_core.analysis.factors import Factors
 from ldvae_core.analysis.programs import Use, effects
-from ldvae_core.analysis.raster import Extent, Raster, mean_raster
+from ldvae_core.analysis.raster import Raster, Window, mean_raster
 from ldvae_core.errors import SettingsError
 
 PER = 10_000  # counts to which every cell is brought before the logarithm
@@ -65,7 +65,7 @@ def mean_expression(
     x, y: (n_cells,), positions on two factors; raster: density_raster of the same. Only the cells with counts of the
     gene are placed: the others add nothing to a bin but their number, which the raster knows.
     """
-    window = Extent(*(float(edges[end]) for edges in (raster.x_edges, raster.y_edges) for end in (0, -1)))
+    window = Window(*(float(edges[end]) for edges in (raster.x_edges, raster.y_edges) for end in (0, -1)))
     own, bins = log_expression(found, library_size), len(raster.x_edges) - 1
     mean, seen = mean_raster(x[found.cells], y[found.cells], own, bins=bins, extent=window)
     total = np.where(seen.counts > 0, mean, 0.0) * seen.counts

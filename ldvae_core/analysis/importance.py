@@ -5,8 +5,9 @@ from collections.abc import Callable
 import numpy as np
 from scipy import sparse
 
-from ldvae_core.analysis.chunks import cell_chunks, column_moments, gene_totals, some_cells
+from ldvae_core.analysis.chunks import column_moments, gene_totals
 from ldvae_core.analysis.metrics import Likelihood, expected_counts, mean_terms, saturated_terms
+from ldvae_core.data.chunks import cell_chunks, some_cells
 
 HELD_OUT_CELLS = 20_000  # the share is known to three digits from far fewer
 DEAD_VARIANCE, DEAD_KL = 0.01, 0.01  # of the prior's variance; nats

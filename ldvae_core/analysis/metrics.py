@@ -11,7 +11,8 @@ import numpy as np
 from scipy import sparse
 from scipy.special import gammaln
 
-from ldvae_core.analysis.chunks import cell_chunks, library_sizes, require_positive
+from ldvae_core.analysis.chunks import library_sizes, require_positive
+from ldvae_core.data.chunks import cell_chunks
 
 Likelihood = Literal["nb", "poisson"]
 

@@ -15,8 +15,8 @@ import numpy as np
 from scipy import sparse
 from threadpoolctl import threadpool_limits
 
-from ldvae_core.analysis.chunks import cell_chunks
 from ldvae_core.analysis.factors import Factors
+from ldvae_core.data.chunks import cell_chunks
 from ldvae_core.errors import RunError, SettingsError
 
 N_NEIGHBOURS = 15  # scanpy's

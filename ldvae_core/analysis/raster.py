@@ -8,7 +8,8 @@ import pandas as pd
 from contourpy import contour_generator
 from scipy.ndimage import gaussian_filter
 
-from ldvae_core.analysis.chunks import cell_chunks, codes_among
+from ldvae_core.analysis.chunks import codes_among
+from ldvae_core.data.chunks import cell_chunks
 
 PIECE = 50_000  # points handled together, so that what is derived from them stays in the processor's cache
 FEW = 8  # times fewer points than places: these are sorted instead
@@ -16,13 +17,25 @@ CLOSE = 1e-6  # bins: far more than scaling is wrong by near 0
 MARGIN = 0.03  # of the larger side, so that no cell sits on the frame
 
 
-class Extent(NamedTuple):
-    """A square window of the plane: both sides have the same length, so that axes are equal."""
+class Window(NamedTuple):
+    """A square part of the plane, in data units: both sides have the same length, so that axes are equal."""
 
     x_low: float
     x_high: float
     y_low: float
     y_high: float
+
+    @property
+    def side(self) -> float:
+        return self.x_high - self.x_low
+
+    def to_pixels(self, points: np.ndarray, side: float) -> np.ndarray:
+        """(n, 2) data -> (n, 2) px from the lower left corner of a frame `side` px wide."""
+        return (np.asarray(points, np.float64) - (self.x_low, self.y_low)) * (side / self.side)
+
+    def to_data(self, pixels: np.ndarray, side: float) -> np.ndarray:
+        """The way back."""
+        return np.asarray(pixels, np.float64) * (self.side / side) + (self.x_low, self.y_low)
 
 
 class Raster(NamedTuple):
@@ -41,7 +54,7 @@ class Contour(NamedTuple):
     y: np.ndarray
 
 
-def square_extent(x: np.ndarray, y: np.ndarray, *, from_zero: bool = False) -> Extent:
+def square_extent(x: np.ndarray, y: np.ndarray, *, from_zero: bool = False) -> Window:
     """The square window, with a 3% margin, that contains every finite point. from_zero: starts at 0 (usages)."""
     lows, highs = np.zeros(2), np.zeros(2)
     for axis, values in enumerate((x, y)):
@@ -58,11 +71,11 @@ def square_extent(x: np.ndarray, y: np.ndarray, *, from_zero: bool = False) -> E
     else:
         side = side * (1 + 2 * MARGIN)
         low = (lows + highs - side) / 2
-    return Extent(float(low[0]), float(low[0] + side), float(low[1]), float(low[1] + side))
+    return Window(float(low[0]), float(low[0] + side), float(low[1]), float(low[1] + side))
 
 
 def density_raster(
-    x: np.ndarray, y: np.ndarray, *, bins: int = 256, extent: Extent | None = None, from_zero: bool = False
+    x: np.ndarray, y: np.ndarray, *, bins: int = 256, extent: Window | None = None, from_zero: bool = False
 ) -> Raster:
     """Cells per bin of a square window; equal to numpy.histogram2d on the same edges, transposed.
 
@@ -85,7 +98,7 @@ def type_rasters(
     types: Sequence[str],
     *,
     bins: int = 256,
-    extent: Extent | None = None,
+    extent: Window | None = None,
     from_zero: bool = False,
 ) -> dict[str, Raster]:
     """One raster per cell type, all in the window of all the cells, in a single pass."""
@@ -104,7 +117,7 @@ def type_rasters(
 
 
 def mean_raster(
-    x: np.ndarray, y: np.ndarray, values: np.ndarray, *, bins: int = 256, extent: Extent | None = None
+    x: np.ndarray, y: np.ndarray, values: np.ndarray, *, bins: int = 256, extent: Window | None = None
 ) -> tuple[np.ndarray, Raster]:
     """Mean of a value (a gene's expression, say) over each bin's cells, NaN where there are none; and the raster."""
     x, y = np.ascontiguousarray(x), np.ascontiguousarray(y)
@@ -193,7 +206,7 @@ def _centres(edges: np.ndarray, room: int) -> np.ndarray:
     return edges[0] + width * (np.arange(-room, len(edges) - 1 + room) + 0.5)
 
 
-def _edges(extent: Extent, bins: int) -> tuple[np.ndarray, np.ndarray]:
+def _edges(extent: Window, bins: int) -> tuple[np.ndarray, np.ndarray]:
     return (
         np.linspace(extent.x_low, extent.x_high, bins + 1),
         np.linspace(extent.y_low, extent.y_high, bins + 1),

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from ldvae_core.analysis.chunks import some_cells
+from ldvae_core.data.chunks import some_cells
 
 LOADINGS_WEIGHT = 0.05  # of the genes' criterion, at cells whose own is twice that of a normal cloud
 LARGEST_WEIGHT = 10.0

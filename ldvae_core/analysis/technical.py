@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
-from ldvae_core.analysis.chunks import cell_chunks
 from ldvae_core.data.annotations import guess_roles
+from ldvae_core.data.chunks import cell_chunks
 
 TECHNICAL_FROM = 0.5  # |correlation| from which a factor is called technical
 COLUMNS = ("factor", "library_size", "library_size_within", "mitochondrial", "mitochondrial_within", "batch",

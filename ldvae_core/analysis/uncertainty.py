@@ -11,8 +11,8 @@ from typing import NamedTuple
 import numpy as np
 from scipy.special import logsumexp
 
-from ldvae_core.analysis.chunks import cell_chunks, some_cells
 from ldvae_core.analysis.metrics import Likelihood, expected_counts
+from ldvae_core.data.chunks import cell_chunks, some_cells
 
 MAX_CELLS = 200_000  # above, information is summed over a seeded sample and scaled up
 MAX_WORK = 2e11  # cells x genes x pairs of factors, about 20 s on one core

@@ -15,12 +15,12 @@ from ldvae_core.analysis.factors import Factors
 from ldvae_core.analysis.findings import factor_label
 from ldvae_core.data.demo import DEMO_RUN
 from ldvae_core.errors import RunError
+from ldvae_core.runs.additions import Additions
 from ldvae_core.runs.cards import RunCard, read_card
 from ldvae_core.runs.comparable import Basis, groups, left_out, read_basis
-from ldvae_core.runs.kept import Kept
 from ldvae_core.runs.store import open_demo_run, open_run_folder
 from ldvae_core.runs.table import METRICS, best_rows, runs_table
-from ldvae_core.runs.workspace import DEMO
+from ldvae_core.workspace.folders import DEMO
 
 SETTINGS_SHOWN = ("name", "data", "model", "factors", "cells", "genes", "likelihood", "seed", "device", "state")
 
@@ -63,7 +63,7 @@ def _member(run: str) -> _Member:
     folder = DEMO_RUN if run == DEMO else Path(run)
     if not (folder / "run.json").exists():
         raise RunError(f"{run} is not a run: it has no run.json.", "Give folders that `train --out` named.")
-    card = read_card(folder, None, kept=Kept.beside(folder), run_id=run, demo=run == DEMO)
+    card = read_card(folder, None, additions=Additions.beside(folder), run_id=run, demo=run == DEMO)
     if card.settings is None:
         raise RunError(card.error)
     if not card.has_results:

@@ -17,8 +17,8 @@ from ldvae_core.commands.training import INTERRUPTED, Asked, nothing_half_done, 
 from ldvae_core.data.counts import CountMatrix
 from ldvae_core.data.prepare import DataChoices
 from ldvae_core.errors import RunError
+from ldvae_core.runs.additions import Additions
 from ldvae_core.runs.cards import read_card
-from ldvae_core.runs.kept import Kept
 from ldvae_core.runs.settings import RunSettings
 from ldvae_core.runs.table import METRICS, model_words, runs_table
 
@@ -169,7 +169,7 @@ def paper_table(out: Path) -> tuple[pd.DataFrame, Published | None]:
     cell; above_vae_percent: the test error above the VAE's, in percent of it; published_error, where these are the
     published data; and for both published data sets <name>_error with <name>_above_vae_percent.
     """
-    cards = [read_card(out / key, None, kept=Kept.beside(out / key), run_id=key) for key in MODELS]
+    cards = [read_card(out / key, None, additions=Additions.beside(out / key), run_id=key) for key in MODELS]
     found = runs_table(cards, dict.fromkeys(MODELS, 1))
     n_cells = float(found["cells"].iloc[0])
     same = next((each for each in PUBLISHED if abs(n_cells / each.n_cells - 1) < SAME_DATA), None)

@@ -12,7 +12,7 @@ from ldvae_core.export import write_projection
 from ldvae_core.runs.projection import Projection, project
 from ldvae_core.runs.store import open_demo_run, open_run_folder
 from ldvae_core.runs.table import model_words
-from ldvae_core.runs.workspace import DEMO
+from ldvae_core.workspace.folders import DEMO
 
 
 def score_cells(run: Path, data: str, target: Path) -> dict[str, Any]:

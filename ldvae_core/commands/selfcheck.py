@@ -56,8 +56,8 @@ def check_everything() -> dict[str, Any]:
     began = time.monotonic()
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory(prefix="gene-programs-") as folder:
-        bench = Bench(Path(folder))
-        results = [_tried(name, check) for name, check in bench.checks.items()]
+        check_up = SelfCheck(Path(folder))
+        results = [_tried(name, check) for name, check in check_up.checks.items()]
     return {
         "ok": all(result["ok"] for result in results),
         "checks": results,
@@ -82,7 +82,7 @@ def _tried(name: str, check: Callable[[], str]) -> dict[str, Any]:
     return {"name": name, "ok": ok, "found": words, "seconds": seconds}
 
 
-class Bench:
+class SelfCheck:
     """The checks, in order; the last two look at one small run."""
 
     def __init__(self, folder: Path) -> None:

@@ -8,8 +8,8 @@ from pathlib import Path
 from ldvae_core.data.counts import CountMatrix
 from ldvae_core.data.demo import load_demo
 from ldvae_core.errors import RunError
-from ldvae_core.runs.datasets import Datasets
-from ldvae_core.runs.workspace import DEMO, Workspace, listed_ids
+from ldvae_core.workspace.datasets import Datasets
+from ldvae_core.workspace.folders import DEMO, Workspace, listed_ids
 
 
 def source_of(data: str) -> str:

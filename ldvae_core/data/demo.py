@@ -16,7 +16,7 @@ DEMO_RUN = DEMO_FOLDER / "run"
 
 
 def load_demo() -> CountMatrix:
-    """7,850 cells x 2,000 genes with 20 cell types (derived: see about["caveats"]). Built by ldvae_core.demo.build."""
+    """7,850 cells x 2,000 genes with 20 cell types (derived: see about["caveats"]). commands/build_demo.py makes it."""
     about = durable.read_json(DEMO_ABOUT)
     with np.load(DEMO_COUNTS, allow_pickle=False) as stored:
         cell_ids, gene_names, gene_ids = stored["cell_ids"], stored["gene_names"], stored["gene_ids"]

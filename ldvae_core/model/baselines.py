@@ -14,9 +14,9 @@ from scipy import sparse
 from scipy.sparse.linalg import ArpackError
 from sklearn.decomposition import NMF, PCA
 
+from ldvae_core.data.chunks import cell_chunks, some_cells
 from ldvae_core.errors import SettingsError
 from ldvae_core.model.config import Method
-from ldvae_core.model.dispersion import pieces, some_of
 
 PCA_FLOOR = 0.1  # of a gene's mean fraction: the least that a reconstruction predicts, which can fall below 0
 NMF_FLOOR = 0.001  # of every program: the mean fractions, so that no gene is impossible in any cell
@@ -89,7 +89,7 @@ class Programs:
         """See Baseline."""
         totals = self.model.components_.sum(axis=1)
         weights = np.empty((counts.shape[0], len(totals)))
-        for piece in pieces(counts.shape[0], NMF_ROUND * len(totals)):  # sparse, so that many cells go at once
+        for piece in cell_chunks(counts.shape[0], NMF_ROUND * len(totals)):  # sparse, so that many cells go at once
             weights[piece] = self.model.transform(counts[piece].astype(np.float64)) * totals
         weights = np.maximum(weights, 1e-12)
         return (weights / weights.sum(axis=1, keepdims=True)).astype(np.float32)
@@ -149,7 +149,7 @@ def fit_nmf(
     on_round: Callable[[int, int], bool] = lambda done, of: True,
 ) -> Programs:
     """Kullback-Leibler NMF of raw counts, which is maximum likelihood for Poisson counts; see fit_baseline."""
-    chosen = some_of(counts.shape[0], NMF_CELLS, seed)
+    chosen = some_cells(np.arange(counts.shape[0]), NMF_CELLS, seed=seed)
     values = counts[chosen].astype(np.float64)
     settings = {"beta_loss": "kullback-leibler", "solver": "mu", "max_iter": NMF_ROUND, "tol": 0.0}
     model = NMF(n_factors, init="random", random_state=seed, **settings)

@@ -1,15 +1,15 @@
 """Inverse dispersion of every gene by maximum likelihood, at means that are given."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 from scipy import sparse
 from scipy.special import digamma, polygamma
 
+from ldvae_core.data.chunks import ENTRIES, cell_chunks, some_cells
 from ldvae_core.model.config import MAX_THETA, MIN_THETA
 
-ENTRIES = 2_000_000  # of one dense piece of cells x genes: 16 MB in double precision
 MOST_CELLS = 20_000  # above, a seeded sample of the training cells gives the inverse dispersions
 MOST_STEPS = 40  # of Newton's method
 CLOSE_ENOUGH, FLAT = 1e-5, 1e-4  # of log theta; nats that all cells together would gain per unit of it
@@ -24,7 +24,7 @@ def fit_inverse_dispersion(
     Newton's method for log theta, all genes at once, kept inside a bracket of the slope's change of sign.
     """
     n_cells, n_genes = counts.shape
-    cells = some_of(n_cells, MOST_CELLS, seed)
+    cells = some_cells(np.arange(n_cells), MOST_CELLS, seed=seed)
     chosen = counts[cells]
     histogram = _histogram(chosen)
     lowest, highest = np.log(MIN_THETA), np.log(MAX_THETA)
@@ -42,20 +42,6 @@ def fit_inverse_dispersion(
         if np.abs(step).max() < CLOSE_ENOUGH:
             break
     return np.exp(log_theta)
-
-
-def pieces(n_cells: int, n_genes: int) -> Iterator[slice]:
-    """Consecutive slices of cells, each of at most ENTRIES numbers when dense."""
-    step = max(1, ENTRIES // n_genes)
-    for first in range(0, n_cells, step):
-        yield slice(first, min(first + step, n_cells))
-
-
-def some_of(n_cells: int, limit: int, seed: int) -> np.ndarray:
-    """All cells, or a seeded sample of them, ascending."""
-    if n_cells <= limit:
-        return np.arange(n_cells)
-    return np.sort(np.random.default_rng(seed).choice(n_cells, limit, replace=False))
 
 
 class _Histogram(NamedTuple):
@@ -76,7 +62,7 @@ def _moment_estimate(
 ) -> np.ndarray:
     """log of the theta that solves sum (x - m)^2 = sum m + m^2 / theta, (n_genes,): where Newton's method starts."""
     squares, excess = np.zeros((2, counts.shape[1]))
-    for piece in pieces(len(cells), counts.shape[1]):
+    for piece in cell_chunks(len(cells), counts.shape[1], entries=ENTRIES):
         mean = expected(cells[piece])
         residual = counts[piece].toarray() - mean
         squares += np.einsum("ng,ng->g", mean, mean)
@@ -101,7 +87,7 @@ def _derivatives(
     second = np.bincount(
         histogram.gene, histogram.times * (polygamma(1, histogram.count + at) - polygamma(1, at)), n_genes
     )
-    for piece in pieces(len(cells), n_genes):
+    for piece in cell_chunks(len(cells), n_genes, entries=ENTRIES):
         x = counts[piece]
         mean = expected(cells[piece])
         inverse = 1.0 / (mean + theta)  # (cells, genes)

@@ -5,9 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from ldvae_core.analysis.raster import Contour
+from ldvae_core.analysis.raster import Contour, Window
 from ldvae_core.plots.escape import escape
-from ldvae_core.plots.frame import Window
 from ldvae_core.plots.sheet import Canvas
 from ldvae_core.plots.theme import CONTOUR_WIDTH, DASHES, Mode, legible, palette, tint
 from ldvae_core.plots.type_names import add_names

@@ -6,12 +6,12 @@ from typing import Any, Literal
 import numpy as np
 import plotly.graph_objects as go
 
-from ldvae_core.analysis.raster import Contour, Raster
+from ldvae_core.analysis.raster import Contour, Raster, Window
 from ldvae_core.plots.colour_bar import add_colour_bar
 from ldvae_core.plots.colours import gamma, linear, rgb
 from ldvae_core.plots.contours import add_contours
 from ldvae_core.plots.escape import escape
-from ldvae_core.plots.frame import PAIR_HEIGHT, Window, say_empty, square_sheet
+from ldvae_core.plots.frame import PAIR_HEIGHT, say_empty, square_sheet
 from ldvae_core.plots.png import png_address
 from ldvae_core.plots.sheet import Sheet
 from ldvae_core.plots.theme import Mode, grey_scale, legible, palette, three_digits, viridis_scale

@@ -1,11 +1,12 @@
 """The square frame that cells and genes share: fixed height, equal axes, so that the two panels of a pair match."""
 
 from collections.abc import Sequence
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
 
 import numpy as np
 import plotly.graph_objects as go
 
+from ldvae_core.analysis.raster import Window
 from ldvae_core.plots.escape import escape
 from ldvae_core.plots.sheet import Sheet
 from ldvae_core.plots.theme import FONT_SIZE, SMALL_SIZE, Mode, bare_template, palette
@@ -16,28 +17,7 @@ MARGIN = {"l": 58, "r": 12, "t": 30, "b": 48}  # px; the top holds the tools, cl
 SMALLEST_SIDE = 290  # px: names are placed for the narrowest frame; in a larger one they only move apart
 LONGEST_TITLE = 70  # characters
 SMALLEST_SPREAD = 1e-100  # data units: points closer than that are one point, and pixels per unit stay finite
-Drawn = TypeVar("Drawn", go.Figure, Sheet)
-
-
-class Window(NamedTuple):
-    """What a frame shows, in data units; square."""
-
-    x_low: float
-    x_high: float
-    y_low: float
-    y_high: float
-
-    @property
-    def side(self) -> float:
-        return self.x_high - self.x_low
-
-    def to_pixels(self, points: np.ndarray, side: float) -> np.ndarray:
-        """(n, 2) data -> (n, 2) px from the lower left corner of a frame `side` px wide."""
-        return (np.asarray(points, np.float64) - (self.x_low, self.y_low)) * (side / self.side)
-
-    def to_data(self, pixels: np.ndarray, side: float) -> np.ndarray:
-        """The way back."""
-        return np.asarray(pixels, np.float64) * (self.side / side) + (self.x_low, self.y_low)
+FigureOrSheet = TypeVar("FigureOrSheet", go.Figure, Sheet)
 
 
 def window_around(points: np.ndarray, *, room: float) -> Window:
@@ -86,7 +66,7 @@ def title(text: str) -> str:
     return escape(text, longest=LONGEST_TITLE)
 
 
-def say_empty(figure: Drawn, words: str, mode: Mode) -> Drawn:
+def say_empty(figure: FigureOrSheet, words: str, mode: Mode) -> FigureOrSheet:
     """One quiet line in the middle of empty axes."""
     figure.add_trace({"x": [None], "y": [None], "hoverinfo": "skip", "name": "nothing"})  # or plotly drops the axes
     figure.add_annotation(

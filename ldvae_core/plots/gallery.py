@@ -4,10 +4,10 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from ldvae_core.analysis.raster import Extent, Raster, coarser, density_raster
+from ldvae_core.analysis.raster import Raster, Window, coarser, density_raster
 from ldvae_core.plots.biplot import add_arrows, arrange
 from ldvae_core.plots.density import POWER, quantise, raster_trace, window_of
-from ldvae_core.plots.frame import COMPACT_HEIGHT, Window, say_empty, title
+from ldvae_core.plots.frame import COMPACT_HEIGHT, say_empty, title
 from ldvae_core.plots.sheet import Sheet
 from ldvae_core.plots.theme import TICK_SIZE, Mode, bare_template, grey_scale, palette
 
@@ -42,7 +42,7 @@ def plot_thumbnail(
     if table.empty:
         return say_empty(sheet, "No genes", mode).figure()
     others = table.loc[~table["arrow"].astype(bool), ["x", "y"]].to_numpy(np.float64)
-    cloud = density_raster(*others.T, bins=GENE_BINS, extent=Extent(*genes.window))
+    cloud = density_raster(*others.T, bins=GENE_BINS, extent=genes.window)
     if cloud.counts.any():
         levels = quantise(cloud.counts.astype(float), low=0.0)
         sheet.add_trace(raster_trace(cloud, levels, _cloud(mode), axes=("x2", "y2")))

@@ -50,7 +50,7 @@ def plot_held_out(
     log = log_axis and measure == "reconstruction_error"
     height = max(height, int(NAME_STEP * len(names)) + MARGIN["t"] + MARGIN["b"] + 20)
     figure = _curve_axes(measure, log, max([points[0].max() for points in lines.values()], default=1.0), height, mode)
-    figure.update_layout(margin={**MARGIN, "r": _room(names)})
+    figure.update_layout(margin={**MARGIN, "r": _buffers(names)})
     if not names:
         figure.update_layout(yaxis={"range": [0, 1], "showticklabels": False})
         return say_empty(figure, "No run chosen has been measured on held-out cells yet", mode)
@@ -98,7 +98,7 @@ def _inks(histories: Mapping[str, Any], flat: Mapping[str, float], mode: Mode) -
     return run_inks(list(histories), mode) | dict.fromkeys(flat, palette(mode).quiet)
 
 
-def _room(names: list[str]) -> float:
+def _buffers(names: list[str]) -> float:
     """Right margin: as wide as the longest name."""
     return 14 + 1.08 * max((text_size(name[:LONGEST_NAME], TICK_SIZE)[0] for name in names), default=80.0)
 

@@ -48,7 +48,7 @@ def plot_histogram(
     at = np.log10(edges) if log_axis else edges
     limit = None if threshold is None or (log_axis and threshold <= 0) else threshold
     colours = palette(mode)
-    kept = np.ones(len(counts), bool) if limit is None else _kept((edges[:-1] + edges[1:]) / 2, limit, keep)
+    kept = np.ones(len(counts), bool) if limit is None else _is_kept((edges[:-1] + edges[1:]) / 2, limit, keep)
     form = three_digits if not share else lambda value: f"{value:.3g}%".replace("-", "−")
     scale = 100.0 if share else 1.0
     figure.add_trace(
@@ -82,7 +82,7 @@ def _edges(values: np.ndarray, log_axis: bool) -> np.ndarray:
     return np.linspace(low, high if high > low else low + 1.0, N_BINS + 1)
 
 
-def _kept(values: np.ndarray, limit: float, keep: str) -> np.ndarray:
+def _is_kept(values: np.ndarray, limit: float, keep: str) -> np.ndarray:
     return values >= limit if keep == "above" else values <= limit
 
 
@@ -103,7 +103,7 @@ def _mark(
     figure: go.Figure, values: np.ndarray, limit: float, keep: str, log_axis: bool, word: str, mode: Mode
 ) -> None:
     """The threshold's line, and above the frame how many cells it keeps."""
-    n = int(_kept(values, limit, keep).sum())
+    n = int(_is_kept(values, limit, keep).sum())
     at = float(np.log10(limit)) if log_axis else limit
     figure.add_vline(x=at, line={"color": palette(mode).ink, "width": 1.5, "dash": "5px,3px"})
     figure.add_annotation(

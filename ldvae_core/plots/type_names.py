@@ -4,9 +4,9 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from ldvae_core.analysis.raster import Raster, peak
+from ldvae_core.analysis.raster import Raster, Window, peak
 from ldvae_core.plots.escape import escape, plain
-from ldvae_core.plots.frame import SMALLEST_SIDE, Window, halo, words
+from ldvae_core.plots.frame import SMALLEST_SIDE, halo, words
 from ldvae_core.plots.labels import Places, place_labels, text_size
 from ldvae_core.plots.sheet import Canvas
 from ldvae_core.plots.theme import FONT_SIZE, SMALL_SIZE, Mode, legible, palette

@@ -17,8 +17,8 @@ from ldvae_core.model.baselines import NMF_ROUNDS, Baseline, fit_baseline
 from ldvae_core.model.config import ModelConfig
 from ldvae_core.model.dispersion import fit_inverse_dispersion
 from ldvae_core.runs.opened import HISTORY_COLUMNS
+from ldvae_core.runs.prepare import Answer, Steps
 from ldvae_core.runs.states import write_folder_state
-from ldvae_core.runs.steps import Answer, Steps
 
 STEPS = {"pca": 3, "nmf": NMF_ROUNDS + 2, "gene_mean": 3}  # looks at what is asked of the run, before its results
 Report = Callable[[dict[str, Any]], None]
@@ -43,7 +43,7 @@ def run_baseline(
     write_folder_state(steps.folder, "training")
     write_table(steps.folder / "history.parquet", _no_history())
     if fitting.fit(counts, np.flatnonzero(split == TRAIN)) in ("pause", "cancel"):
-        return steps.put_by(fitting.answer)
+        return steps.end_without_results(fitting.answer)
     seconds = fitting.seconds
     write_folder_state(steps.folder, "analysing")
     factors = _factors(fitting, counts, split, config)

@@ -10,11 +10,11 @@ from typing import Any
 from ldvae_core import durable
 from ldvae_core.analysis.factors import factor_label
 from ldvae_core.errors import LdvaeError, RunError
-from ldvae_core.runs import owners
+from ldvae_core.runs.additions import Additions
 from ldvae_core.runs.jobs import Asked, Job
-from ldvae_core.runs.kept import Kept
 from ldvae_core.runs.settings import NewerFormatError, RunFile, RunSettings
 from ldvae_core.runs.states import FolderState, RunState, Stage, merged_state, read_folder_state
+from ldvae_core.workspace import processes
 
 log = logging.getLogger(__name__)
 
@@ -80,7 +80,7 @@ def read_card(
     folder: Path,
     job: Job | None,
     *,
-    kept: Kept,
+    additions: Additions,
     place: int | None = None,
     run_id: str = "",
     demo: bool = False,
@@ -90,7 +90,7 @@ def read_card(
     about, fault, newer = _about(folder)
     metrics, progress = _json(folder / "metrics.json"), _json(folder / "progress.json")
     sizes = metrics or _json(folder / "counts" / "about.json")
-    alive = job.held if job else owners.is_alive(found.owner)
+    alive = job.held if job else processes.is_alive(found.owner)
     state = merged_state(job.state if job else None, found.stage, alive=alive)
     settings = about.settings if about else None
     error = (job.error if job else "") or found.error
@@ -108,7 +108,7 @@ def read_card(
         error=fault or (error if state == "failed" or found.stage is None else ""),
         test_reconstruction_error=_number(metrics.get("test_reconstruction_error")),
         test_elbo=_number(metrics.get("test_elbo")),
-        top_programs=_top_programs(folder, kept) if state in ("finished", "stopped") and settings else [],
+        top_programs=_top_programs(folder, additions) if state in ("finished", "stopped") and settings else [],
         epoch=_whole(metrics.get("epochs")) or _whole(progress.get("epoch")),
         request=job.request if job and state == "running" else "",
         place=place,
@@ -156,14 +156,14 @@ def _about(folder: Path) -> tuple[RunFile | None, str, bool]:
         return None, str(fault), False
 
 
-def _top_programs(folder: Path, kept: Kept) -> list[tuple[str, list[str]]]:
+def _top_programs(folder: Path, additions: Additions) -> list[tuple[str, list[str]]]:
     """The strongest factors on the axes people see first; [] when they cannot be read."""
     axes = next((name for name in ("readable", "as_trained") if (folder / "factors" / name).exists()), None)
     if axes is None:
         return []
     try:
         changed = (folder / "factors" / axes / "about.json").stat().st_mtime_ns
-        notes, programs = kept.factor_notes(axes), _programs_of(folder / "factors" / axes, changed)
+        notes, programs = additions.factor_notes(axes), _programs_of(folder / "factors" / axes, changed)
         names = [notes[factor].name if factor in notes else "" for factor in range(len(programs))]
         return [(factor_label(factor, names[factor]), list(genes)) for factor, genes in enumerate(programs)]
     except Exception:  # a card without its programs is better than no list of runs

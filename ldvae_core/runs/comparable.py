@@ -12,7 +12,7 @@ from ldvae_core import durable
 from ldvae_core.data.demo import load_demo
 from ldvae_core.errors import LdvaeError
 from ldvae_core.runs.settings import RunFile
-from ldvae_core.runs.workspace import DEMO
+from ldvae_core.workspace.folders import DEMO
 
 
 @dataclass(frozen=True)

@@ -11,12 +11,12 @@ import ldvae_core
 log = logging.getLogger(__name__)
 
 MODULE = "ldvae_core.training.compile"
-KEPT = Path(ldvae_core.__file__).parent / "training" / "__pycache__"
+COMPILED_FOLDER = Path(ldvae_core.__file__).parent / "training" / "__pycache__"
 
 
 def compile_in_background() -> subprocess.Popen | None:
     """Start the compiling process at the lowest priority, unless its result stands already; never raises."""
-    if any(KEPT.glob("kernels.*.nbi")):
+    if any(COMPILED_FOLDER.glob("kernels.*.nbi")):
         return None
     try:
         return subprocess.Popen(

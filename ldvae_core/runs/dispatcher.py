@@ -11,11 +11,11 @@ import threading
 import time
 from collections.abc import Callable
 
-from ldvae_core.runs import owners
-from ldvae_core.runs.datasets import Datasets
 from ldvae_core.runs.jobs import Jobs
 from ldvae_core.runs.worker import ANOTHER_ONE_WORKS
-from ldvae_core.runs.workspace import PROJECT, Workspace
+from ldvae_core.workspace import processes
+from ldvae_core.workspace.datasets import Datasets
+from ldvae_core.workspace.folders import PROJECT, Workspace
 
 log = logging.getLogger(__name__)
 
@@ -51,7 +51,7 @@ class Dispatcher:
     ) -> None:
         self.workspace, self.jobs = workspace, Jobs(workspace)
         self._interval, self._start_worker = interval_seconds, start_worker
-        self._watch, self._stopping = owners.Watch(), threading.Event()
+        self._watch, self._stopping = processes.Watch(), threading.Event()
         self._thread: threading.Thread | None = None
         self._worker: subprocess.Popen[bytes] | None = None
         self._failures, self._not_before = 0, 0.0

@@ -25,12 +25,12 @@ from ldvae_core.errors import LdvaeError
 from ldvae_core.model.config import ModelConfig
 from ldvae_core.model.ldvae import LDVAE, LinearDecoder, centred_levels
 from ldvae_core.runs.baseline import run_baseline
+from ldvae_core.runs.prepare import Steps, model_config_for, one_hot
 from ldvae_core.runs.states import write_folder_state
-from ldvae_core.runs.steps import Steps, model_config_for, one_hot
 from ldvae_core.runs.trained import save_model
 from ldvae_core.training.checkpoint import read_checkpoint, write_checkpoint
 from ldvae_core.training.devices import choose_device, found_devices
-from ldvae_core.training.forming import forming_programs
+from ldvae_core.training.live_programs import top_genes_so_far
 from ldvae_core.training.loop import Trainer
 from ldvae_core.training.reports import Answer, HistoryPoint, Progress, Reports
 from ldvae_core.training.score import (
@@ -126,7 +126,7 @@ class _Run:
         if answer == "pause":
             write_checkpoint(self.steps.checkpoint, trainer.snapshot())
         if answer in ("pause", "cancel"):
-            return self.steps.put_by(answer)
+            return self.steps.end_without_results(answer)
         write_folder_state(self.folder, "analysing")
         metrics = self._save_results(trainer, counts, split, covariates)
         summary = {
@@ -184,7 +184,7 @@ class _Run:
         write_table(self.folder / "history.parquet", pd.DataFrame([asdict(point) for point in history]))
 
     def _write_progress(self, progress: Progress, model: LDVAE, gene_names: np.ndarray) -> None:
-        forming = forming_programs(model, gene_names)
+        forming = top_genes_so_far(model, gene_names)
         write_json(self.folder / "progress.json", {**asdict(progress), **self.device_note, "top_genes": forming})
 
     def _save_results(

@@ -9,19 +9,19 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from ldvae_core.errors import RunError
-from ldvae_core.runs import index, owners
-from ldvae_core.runs.datasets import Datasets
 from ldvae_core.runs.settings import RunSettings
 from ldvae_core.runs.states import (
-    KEPT,
     RESUMABLE,
     SETTLED,
+    WITH_RESULTS,
     RunState,
     cancel_folder,
     merged_state,
     read_folder_state,
 )
-from ldvae_core.runs.workspace import Workspace, listed_folder, make_id
+from ldvae_core.workspace import database, processes
+from ldvae_core.workspace.datasets import Datasets
+from ldvae_core.workspace.folders import Workspace, listed_folder, make_id
 
 Request = Literal["stop", "cancel", "pause", "resume"]
 Asked = Literal["", "stop", "cancel", "pause"]
@@ -46,7 +46,7 @@ class Job:
     @property
     def held(self) -> bool:
         """Whether a process may be working on it now."""
-        return self.state == "running" and not owners.is_surely_dead(self.owner)
+        return self.state == "running" and not processes.is_surely_dead(self.owner)
 
 
 class Jobs:
@@ -67,7 +67,7 @@ class Jobs:
         self.workspace.make()
         run_id = make_id(settings.name, token or uuid.uuid4().hex)
         folder = self.workspace.runs / run_id
-        with index.writing(self.workspace.index) as db:
+        with database.writing(self.workspace.index) as db:
             if token and (row := db.execute("SELECT run_id FROM jobs WHERE token = ?", (token,)).fetchone()):
                 return row["run_id"]
             if not folder.exists():
@@ -84,7 +84,7 @@ class Jobs:
         """
         if what not in get_args(Request):
             raise RunError(f"A run can be asked to {', '.join(get_args(Request))}; this was {what!r}.")
-        with index.writing(self.workspace.index) as db:
+        with database.writing(self.workspace.index) as db:
             folder = listed_folder(self.workspace.runs, run_id, what="run")
             job = _find(db, run_id)
             state = _state_of(job, folder)
@@ -103,7 +103,7 @@ class Jobs:
 
     def claim(self, owner: str) -> Job | None:
         """Take the next waiting run as `owner`, who has the lock; None when none waits or the lock is another's."""
-        with index.writing(self.workspace.index) as db:
+        with database.writing(self.workspace.index) as db:
             lock = db.execute("SELECT owner FROM worker").fetchone()
             row = db.execute("SELECT run_id FROM jobs WHERE state = 'queued' ORDER BY place LIMIT 1").fetchone()
             if row is None or lock is None or lock["owner"] != owner:
@@ -116,7 +116,7 @@ class Jobs:
 
     def beat(self, owner: str, run_id: str | None) -> Asked:
         """Show that `owner` lives, and return what is asked of its run; "pause" when the run is no longer its own."""
-        with index.writing(self.workspace.index, flush=False) as db:
+        with database.writing(self.workspace.index, flush=False) as db:
             db.execute("UPDATE worker SET heartbeat = heartbeat + 1 WHERE owner = ?", (owner,))
             if run_id is None:
                 return ""
@@ -127,30 +127,30 @@ class Jobs:
 
     def settle(self, owner: str, run_id: str, state: RunState, *, error: str = "") -> bool:
         """Write down how a claimed run ended; False when it was no longer `owner`'s."""
-        with index.writing(self.workspace.index) as db:
+        with database.writing(self.workspace.index) as db:
             job = _find(db, run_id)
             if job is None or job.owner != owner or job.state != "running":
                 return False
             _settle(db, run_id, state, error=error)
             return True
 
-    def mark_interrupted(self, watch: owners.Watch) -> list[str]:
+    def mark_interrupted(self, watch: processes.Watch) -> list[str]:
         """Settle the runs whose owner is dead, by what their folder says, and free its lock; returns their ids."""
         if not any(job.state == "running" for job in self.all().values()) and self.worker() is None:
             return []
-        with index.writing(self.workspace.index) as db:
+        with database.writing(self.workspace.index) as db:
             lock = db.execute("SELECT owner, heartbeat FROM worker").fetchone()
             if lock and watch.is_dead(lock["owner"], lock["heartbeat"]):
                 db.execute("DELETE FROM worker WHERE owner = ?", (lock["owner"],))
             running = [_job(row) for row in db.execute("SELECT * FROM jobs WHERE state = 'running'").fetchall()]
             dead = [job for job in running if watch.is_dead(job.owner, job.heartbeat)]
             for job in dead:
-                self._bury(db, job)
+                self._settle_dead(db, job)
             return [job.run_id for job in dead]
 
-    def take_lock(self, owner: str, watch: owners.Watch) -> bool:
+    def take_lock(self, owner: str, watch: processes.Watch) -> bool:
         """Become the one worker of this workspace; False when another one lives."""
-        with index.writing(self.workspace.index) as db:
+        with database.writing(self.workspace.index) as db:
             lock = db.execute("SELECT owner, heartbeat FROM worker").fetchone()
             if lock and lock["owner"] != owner and not watch.is_dead(lock["owner"], lock["heartbeat"]):
                 return False
@@ -159,7 +159,7 @@ class Jobs:
 
     def release_lock(self, owner: str, *, only_if_idle: bool) -> bool:
         """Stop being the worker; returns whether. only_if_idle: not while a run waits, so that none is left behind."""
-        with index.writing(self.workspace.index) as db:
+        with database.writing(self.workspace.index) as db:
             if only_if_idle and db.execute("SELECT 1 FROM jobs WHERE state = 'queued'").fetchone():
                 return False
             db.execute("DELETE FROM worker WHERE owner = ?", (owner,))
@@ -167,19 +167,19 @@ class Jobs:
 
     def worker(self) -> str | None:
         """Owner string of the worker that has the lock, dead or alive."""
-        with index.reading(self.workspace.index) as db:
+        with database.reading(self.workspace.index) as db:
             row = db.execute("SELECT owner FROM worker").fetchone() if db else None
             return row["owner"] if row else None
 
     def all(self) -> dict[str, Job]:
         """Every row by run id, in the order of submission."""
-        with index.reading(self.workspace.index) as db:
+        with database.reading(self.workspace.index) as db:
             rows = db.execute("SELECT * FROM jobs ORDER BY seq").fetchall() if db else []
             return {row["run_id"]: _job(row) for row in rows}
 
     def delete(self, run_id: str) -> None:
         """Remove a run for good. Raises RunError when it is unknown or a process works on it."""
-        with index.writing(self.workspace.index) as db:
+        with database.writing(self.workspace.index) as db:
             folder = listed_folder(self.workspace.runs, run_id, what="run")
             hidden = folder.with_name(f".{run_id}.{uuid.uuid4().hex}.deleted")
             if _state_of(_find(db, run_id), folder) == "running":
@@ -197,7 +197,7 @@ class Jobs:
         device = str(settings.training.get("device", "auto"))
         _enqueue(db, folder.name, token=None, device=device, resume=True, known=job is not None)
 
-    def _bury(self, db: sqlite3.Connection, job: Job) -> None:
+    def _settle_dead(self, db: sqlite3.Connection, job: Job) -> None:
         """Settle a run whose process has ended without doing so."""
         folder = self.workspace.runs / job.run_id
         found = read_folder_state(folder)
@@ -228,7 +228,7 @@ def _enqueue(
 def _state_of(job: Job | None, folder: Path) -> RunState:
     """The run's state, by the queue and by its folder."""
     found = read_folder_state(folder)
-    alive = job.held if job else owners.is_alive(found.owner)
+    alive = job.held if job else processes.is_alive(found.owner)
     return merged_state(job.state if job else None, found.stage, alive=alive)
 
 
@@ -253,6 +253,6 @@ def _way_out(what: Request, state: RunState) -> str:
         return "It has learned nothing yet: cancel it instead."
     if what == "stop" and state in RESUMABLE:
         return "Resume it first, then stop it."
-    if state in KEPT:
+    if state in WITH_RESULTS:
         return "Its results are there; train a new run to change them."
     return "Train a new run." if state in SETTLED else ""

@@ -19,13 +19,13 @@ import numpy as np
 from ldvae_core import durable
 from ldvae_core.analysis.neighbours import CellMap, active_positions, fingerprint, map_cells, versions
 from ldvae_core.errors import LdvaeError, RunError
-from ldvae_core.runs import index, owners
-from ldvae_core.runs.datasets import FULL_DISK
-from ldvae_core.runs.kept import MAP
+from ldvae_core.runs.additions import MAP
 from ldvae_core.runs.maps import BEGINS, NEWS, lives, news_of, read_map, read_news, usable_threads
 from ldvae_core.runs.opened import OpenRun
 from ldvae_core.runs.store import RunStore
-from ldvae_core.runs.workspace import Workspace
+from ldvae_core.workspace import database, processes
+from ldvae_core.workspace.datasets import FULL_DISK
+from ldvae_core.workspace.folders import Workspace
 
 log = logging.getLogger(__name__)
 
@@ -42,9 +42,9 @@ def main(arguments: list[str] | None = None) -> int:
     if hasattr(os, "nice"):
         os.nice(NICENESS)
     workspace = Workspace(Path(root)).make()
-    folder = RunStore(workspace).kept(run_id).make()
-    owner, started = owners.this_process(), time.time()
-    with index.writing(workspace.index):
+    folder = RunStore(workspace).additions(run_id).make()
+    owner, started = processes.this_process(), time.time()
+    with database.writing(workspace.index):
         news = read_news(folder / NEWS)
         if lives(folder, news) and news.get("owner") != owner:
             return ANOTHER_ONE_WORKS
@@ -124,7 +124,8 @@ def _compute(workspace: Workspace, run_id: str, pulse: _Pulse, *, resolution: fl
     store = RunStore(workspace)
     opened = store.open(run_id)
     factors = opened.factors[opened.axes]
-    mark, before = fingerprint(active_positions(factors)), read_news(store.kept(run_id).folder / MAP / "about.json")
+    mark = fingerprint(active_positions(factors))
+    before = read_news(store.additions(run_id).folder / MAP / "about.json")
     same = before.get("positions_of") == mark and before.get("seed") == seed and before.get("versions") == versions()
     began = time.monotonic()
     made = map_cells(
@@ -145,7 +146,8 @@ def _compute(workspace: Workspace, run_id: str, pulse: _Pulse, *, resolution: fl
         "seconds": round(time.monotonic() - began, 1),
         "versions": versions(),
     }
-    _keep(store.kept(run_id).folder / MAP, made, about)  # asked again: a run that was deleted meanwhile is not revived
+    # asked again: a run that was deleted meanwhile is not revived
+    _keep(store.additions(run_id).folder / MAP, made, about)
 
 
 def _known(workspace: Workspace, opened: OpenRun) -> np.ndarray | None:

@@ -16,10 +16,10 @@ from typing import Any, Literal
 from ldvae_core import durable
 from ldvae_core.analysis.neighbours import STAGES, CellMap, require_resolution
 from ldvae_core.errors import RunError
-from ldvae_core.runs import index, owners
-from ldvae_core.runs.kept import MAP
+from ldvae_core.runs.additions import MAP
 from ldvae_core.runs.store import RunStore
-from ldvae_core.runs.workspace import PROJECT, Workspace
+from ldvae_core.workspace import database, processes
+from ldvae_core.workspace.folders import PROJECT, Workspace
 
 MapState = Literal["none", "running", "failed", "interrupted", "ready"]
 PROCESS = "ldvae_core.runs.map_process"
@@ -43,7 +43,7 @@ class MapStatus:
 
 def map_status(workspace: Workspace, run_id: str) -> MapStatus:
     """Where the map of a run stands. Raises RunError when there is no such run."""
-    folder = RunStore(workspace).kept(run_id).folder
+    folder = RunStore(workspace).additions(run_id).folder
     about, news = read_news(folder / MAP / "about.json"), read_news(folder / NEWS)
     if not news:
         return MapStatus("ready" if about else "none", about=about)
@@ -60,15 +60,15 @@ def start_map(workspace: Workspace, run_id: str, *, resolution: float = 1.0, see
     Raises RunError (no such run, nothing can be written) or SettingsError (a resolution Leiden cannot be asked for).
     """
     require_resolution(resolution)
-    folder = RunStore(workspace).kept(run_id).make()
+    folder = RunStore(workspace).additions(run_id).make()
     workspace.make()
     try:
-        with index.writing(workspace.index):  # one at a time, whichever server was asked
+        with database.writing(workspace.index):  # one at a time, whichever server was asked
             if lives(folder, read_news(folder / NEWS)):
                 return
             child = _start_process(workspace, run_id, resolution, seed)
             _CHILDREN[folder] = child
-            owner = owners.owner_of(child.pid) or f"{owners.home()}/{child.pid}/ended"
+            owner = processes.owner_of(child.pid) or f"{processes.home()}/{child.pid}/ended"
             durable.write_json(folder / NEWS, news_of(owner, "starting", started=time.time()))
     except OSError as fault:
         raise RunError(f"The map cannot be started ({fault.strerror}).", "Make room on the disk, then again.") from None
@@ -79,14 +79,14 @@ def cancel_map(workspace: Workspace, run_id: str) -> None:
 
     Raises RunError when there is no such run, or the process works where it cannot be reached.
     """
-    folder = RunStore(workspace).kept(run_id).folder
+    folder = RunStore(workspace).additions(run_id).folder
     workspace.make()
-    with index.writing(workspace.index):
+    with database.writing(workspace.index):
         news = read_news(folder / NEWS)
         owner = str(news.get("owner", ""))
-        if lives(folder, news) and not owners.is_here(owner):
+        if lives(folder, news) and not processes.is_here(owner):
             raise RunError("The map is computed on another machine.", "Wait for it, or cancel it there.")
-        if owners.is_alive(owner) and not news.get("error"):
+        if processes.is_alive(owner) and not news.get("error"):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(_pid(owner), signal.SIGTERM)
         (folder / NEWS).unlink(missing_ok=True)
@@ -94,7 +94,7 @@ def cancel_map(workspace: Workspace, run_id: str) -> None:
 
 def read_map(workspace: Workspace, run_id: str, n_cells: int) -> CellMap | None:
     """The finished map, memory-mapped; None without one. Raises RunError: no such run, damaged, or of other cells."""
-    folder = RunStore(workspace).kept(run_id).folder / MAP
+    folder = RunStore(workspace).additions(run_id).folder / MAP
     if not (folder / "about.json").exists():
         return None
     found = CellMap(durable.read_array(folder / "umap.npy"), durable.read_array(folder / "leiden.npy"))
@@ -123,9 +123,9 @@ def _start_process(workspace: Workspace, run_id: str, resolution: float, seed: i
 def lives(folder: Path, news: dict[str, Any]) -> bool:
     """Whether the process that wrote the news is still at work."""
     owner = str(news.get("owner", ""))
-    if not owner or news.get("error") or owners.is_surely_dead(owner):
+    if not owner or news.get("error") or processes.is_surely_dead(owner):
         return False
-    if owners.is_here(owner):
+    if processes.is_here(owner):
         return True
     try:
         return time.time() - (folder / NEWS).stat().st_mtime < SILENT_SECONDS

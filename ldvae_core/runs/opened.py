@@ -17,9 +17,9 @@ from ldvae_core.data.counts import CountMatrix
 from ldvae_core.data.demo import DEMO_RUN, load_demo
 from ldvae_core.data.folder import load_counts
 from ldvae_core.errors import RunError
-from ldvae_core.runs.kept import LEIDEN, Kept
+from ldvae_core.runs.additions import LEIDEN, Additions
 from ldvae_core.runs.settings import RunFile, RunSettings
-from ldvae_core.runs.workspace import DEMO
+from ldvae_core.workspace.folders import DEMO
 
 HISTORY_COLUMNS = (
     "epoch", "step", "train_reconstruction_error", "train_kl", "train_elbo", "validation_reconstruction_error",
@@ -141,20 +141,20 @@ def open_run_folder(folder: Path, *, run_id: str | None = None) -> OpenRun:
     return opened
 
 
-def with_additions(opened: OpenRun, kept: Kept) -> OpenRun:
+def with_additions(opened: OpenRun, additions: Additions) -> OpenRun:
     """The run as people have annotated it: names of factors, turned axes, selections and clusters as annotations.
 
     The arrays stay shared with `opened`, but for axes that somebody has turned round.
     """
     factors: dict[Axes, Factors] = {}
     for axes, found in opened.factors.items():
-        notes = kept.factor_notes(axes)
+        notes = additions.factor_notes(axes)
         names = {factor: note.name for factor, note in notes.items()}
         factors[axes] = as_noted(found, names=names, flipped=[k for k, note in notes.items() if note.flipped])
     counts, cells = opened.counts, opened.counts.annotations.index
     columns = {
         name: pd.Series(values, index=cells)
-        for name, values in kept.annotations(counts.n_cells).items()
+        for name, values in additions.annotations(counts.n_cells).items()
         if name not in counts.annotations.columns
     }
     if columns:
@@ -165,7 +165,7 @@ def with_additions(opened: OpenRun, kept: Kept) -> OpenRun:
             annotations=pd.concat([counts.annotations, pd.DataFrame(columns)], axis=1),
             about={**counts.about, **({"derived_labels": ",".join(derived)} if derived else {})},
         )
-    return replace(opened, factors=factors, counts=counts, added={name: kept.versions()[name] for name in columns})
+    return replace(opened, factors=factors, counts=counts, added={name: additions.versions()[name] for name in columns})
 
 
 def open_demo_run() -> OpenRun:

@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from ldvae_core.analysis.chunks import cell_chunks
 from ldvae_core.analysis.factors import Factors
 from ldvae_core.data.align import align_genes
+from ldvae_core.data.chunks import cell_chunks
 from ldvae_core.data.counts import CountMatrix
 from ldvae_core.data.names import listing
 from ldvae_core.errors import CountsError
 from ldvae_core.model.config import Covariate
 from ldvae_core.runs.opened import OpenRun
-from ldvae_core.runs.steps import one_hot
+from ldvae_core.runs.prepare import one_hot
 
 if TYPE_CHECKING:
     from ldvae_core.model.ldvae import LDVAE

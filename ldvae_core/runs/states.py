@@ -9,8 +9,8 @@ from typing import Literal, get_args
 
 from ldvae_core import durable
 from ldvae_core.errors import RunError
-from ldvae_core.runs import owners
 from ldvae_core.runs.settings import RUN_FILE
+from ldvae_core.workspace import processes
 
 log = logging.getLogger(__name__)
 
@@ -18,8 +18,8 @@ RunState = Literal["queued", "running", "paused", "finished", "stopped", "cancel
 Stage = Literal["preparing", "training", "analysing", "finished", "stopped", "cancelled", "failed", "paused"]
 STATES, STAGES = get_args(RunState), get_args(Stage)
 STATE_FILE = "state.json"
-KEPT = ("finished", "stopped")  # the results are in the folder
-SETTLED = (*KEPT, "cancelled", "failed", "paused")  # stages at which execute has ended by itself
+WITH_RESULTS = ("finished", "stopped")  # the results are in the folder
+SETTLED = (*WITH_RESULTS, "cancelled", "failed", "paused")  # stages at which execute has ended by itself
 RESUMABLE = ("paused", "interrupted", "failed")
 
 
@@ -40,7 +40,7 @@ def merged_state(job: RunState | None, stage: Stage | None, *, alive: bool) -> R
     """
     if job == "queued" or (job == "running" and alive):
         return job
-    if stage in KEPT:
+    if stage in WITH_RESULTS:
         return stage
     if job in (None, "running", "interrupted"):
         if stage in SETTLED:
@@ -63,7 +63,7 @@ def read_folder_state(folder: Path) -> FolderState:
 
 def write_folder_state(folder: Path, stage: Stage, *, error: str = "") -> None:
     """Replace state.json. Raises OSError when the disk refuses."""
-    content = {"stage": stage, "error": error, "pid": os.getpid(), "owner": owners.this_process()}
+    content = {"stage": stage, "error": error, "pid": os.getpid(), "owner": processes.this_process()}
     durable.write_json(folder / STATE_FILE, content)
 
 

@@ -6,13 +6,13 @@ import pandas as pd
 
 from ldvae_core.data.demo import DEMO_RUN
 from ldvae_core.errors import RunError
+from ldvae_core.runs.additions import Additions
 from ldvae_core.runs.cards import Progress, RunCard, read_card, read_progress
 from ldvae_core.runs.comparable import Basis, read_basis
 from ldvae_core.runs.jobs import Jobs
-from ldvae_core.runs.kept import Kept
 from ldvae_core.runs.opened import HISTORY_COLUMNS, OpenRun, open_demo_run, open_run_folder, read_history
 from ldvae_core.runs.settings import rename_in
-from ldvae_core.runs.workspace import DEMO, Workspace, is_id, listed_ids
+from ldvae_core.workspace.folders import DEMO, Workspace, is_id, listed_ids
 
 __all__ = [
     "HISTORY_COLUMNS", "OpenRun", "Progress", "RunCard", "RunStore", "open_demo_run", "open_run_folder",
@@ -32,7 +32,12 @@ class RunStore:
         waiting = sorted((job for job in jobs.values() if job.state == "queued"), key=lambda job: job.place)
         places = {job.run_id: position for position, job in enumerate(waiting, start=1)}
         cards = [
-            read_card(self.workspace.runs / run_id, jobs.get(run_id), kept=self._kept(run_id), place=places.get(run_id))
+            read_card(
+                self.workspace.runs / run_id,
+                jobs.get(run_id),
+                additions=self._additions(run_id),
+                place=places.get(run_id),
+            )
             for run_id in listed_ids(self.workspace.runs)
             if run_id != DEMO
         ]
@@ -71,10 +76,10 @@ class RunStore:
             )
         return open_run_folder(folder)
 
-    def kept(self, run_id: str) -> Kept:
+    def additions(self, run_id: str) -> Additions:
         """What people have added to it, and where to add more. Raises RunError when unknown."""
         self._folder(run_id)
-        return self._kept(run_id)
+        return self._additions(run_id)
 
     def rename(self, run_id: str, name: str) -> None:
         """Give it another name. Raises RunError (unknown, demo, newer) or SettingsError (not a name)."""
@@ -91,10 +96,11 @@ class RunStore:
             raise RunError(f"The run {run_id} is read-only here.", card.error)
         self.jobs.delete(run_id)
 
-    def _kept(self, run_id: str) -> Kept:
+    def _additions(self, run_id: str) -> Additions:
         """The program's own run is never written to: what is added to it lies in the workspace."""
         runs = self.workspace.runs
-        return Kept(self.workspace, self.workspace.root / "kept" / DEMO if run_id == DEMO else runs / run_id / "kept")
+        folder = self.workspace.root / "kept" / DEMO if run_id == DEMO else runs / run_id / "kept"
+        return Additions(self.workspace, folder)
 
     def _folder(self, run_id: str) -> Path:
         """The folder of a known id: the gate that every other method goes through."""
@@ -112,7 +118,7 @@ class RunStore:
     def _demo_card(self) -> list[RunCard]:
         if not (DEMO_RUN / "run.json").exists():
             return []
-        return [read_card(DEMO_RUN, None, kept=self._kept(DEMO), run_id=DEMO, demo=True)]
+        return [read_card(DEMO_RUN, None, additions=self._additions(DEMO), run_id=DEMO, demo=True)]
 
 
 def _refuse_demo(run_id: str) -> None:

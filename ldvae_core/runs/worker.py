@@ -18,12 +18,12 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ldvae_core.errors import LdvaeError, RunError
-from ldvae_core.runs import owners
-from ldvae_core.runs.datasets import FULL_DISK, Datasets
 from ldvae_core.runs.jobs import Job, Jobs
 from ldvae_core.runs.settings import RunSettings
 from ldvae_core.runs.states import SETTLED, RunState, cancel_folder, read_folder_state, write_folder_state
-from ldvae_core.runs.workspace import Workspace
+from ldvae_core.workspace import processes
+from ldvae_core.workspace.datasets import FULL_DISK, Datasets
+from ldvae_core.workspace.folders import Workspace
 
 log = logging.getLogger(__name__)
 
@@ -39,7 +39,7 @@ ANOTHER_ONE_WORKS = 3  # exit status
 def main(arguments: list[str] | None = None, *, execute: Execute | None = None) -> int:
     """Be the worker of the workspace named by the one argument; returns the exit status."""
     workspace = Workspace(Path((arguments if arguments is not None else sys.argv[1:])[0])).make()
-    _speak_into_log(workspace)
+    _log_to_file(workspace)
     if hasattr(os, "nice"):
         os.nice(NICENESS)
     ending = threading.Event()
@@ -59,11 +59,11 @@ def run(
 
     Returns 0, or ANOTHER_ONE_WORKS when the workspace has a live worker already.
     """
-    jobs, owner, ending = Jobs(workspace), owners.this_process(), ending or threading.Event()
-    watch, patience = owners.Watch(), time.monotonic() + owners.SILENT_SECONDS + BEAT_SECONDS
+    jobs, owner, ending = Jobs(workspace), processes.this_process(), ending or threading.Event()
+    watch, patience = processes.Watch(), time.monotonic() + processes.SILENT_SECONDS + BEAT_SECONDS
     while not jobs.take_lock(owner, watch):
         lock = jobs.worker()
-        if lock is None or (not owners.is_here(lock) and time.monotonic() < patience):
+        if lock is None or (not processes.is_here(lock) and time.monotonic() < patience):
             time.sleep(BEAT_SECONDS)
             continue
         return ANOTHER_ONE_WORKS
@@ -179,7 +179,7 @@ def _no_room(workspace: Workspace) -> str:
     return f"The disk is full: {free:,.0f} MB are free where runs are kept. Make room, then resume this run."
 
 
-def _speak_into_log(workspace: Workspace) -> None:
+def _log_to_file(workspace: Workspace) -> None:
     """Send everything that this process says into logs/worker-<pid>.log; only the last few such files are kept."""
     for old in sorted(workspace.logs.glob("worker-*.log"), key=lambda path: path.stat().st_mtime)[:-LOGS_KEPT]:
         old.unlink(missing_ok=True)

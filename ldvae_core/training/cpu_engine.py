@@ -50,7 +50,7 @@ MOST_DENSE_BYTES = 2**28  # counts that are often not zero are held dense up to 
 MOST_INPUT_BYTES = 2**27  # and so are their logarithms
 
 
-class _Room:
+class _Buffers:
     """Arrays for minibatches of one size, made once: torch and numpy see the same memory."""
 
     def __init__(self, n: int, config: ModelConfig, *, inputs: bool, counts: np.dtype | None) -> None:
@@ -127,7 +127,7 @@ class CpuEngine:
         many, width = self._has_many_counts, self.counts[2].itemsize
         self._dense = self._all_counts() if many and size * width <= MOST_DENSE_BYTES else None
         self._inputs = self._all_inputs() if self._dense is not None and size * 4 <= MOST_INPUT_BYTES else None
-        self._rooms: dict[int, _Room] = {}
+        self._buffers_by_size: dict[int, _Buffers] = {}
 
     def slices(self, order: np.ndarray, size: int) -> Iterator[np.ndarray]:
         """`order` in pieces of `size` cells."""
@@ -145,21 +145,21 @@ class CpuEngine:
     @torch.no_grad()
     def gradients(self, cells: np.ndarray, kl_weight: float, *, dropout: bool = True) -> np.ndarray:
         """Fill self.gradient with the gradient of the mean loss; returns mean error and mean KL."""
-        n, room, dropped = len(cells), self._room(len(cells)), self._dropout if dropout else 0.0
+        n, buffers, dropped = len(cells), self._buffers(len(cells)), self._dropout if dropout else 0.0
         if not self.model.training:
             self.model.train()
         covariates = self._covariates(cells)
-        self._hidden_sums(room, cells, covariates)
+        self._hidden_sums(buffers, cells, covariates)
         if dropped:
-            draw_dropout(room.bits, self.generator)
-        room.tensor["noise"].normal_(generator=self.generator)
+            draw_dropout(buffers.bits, self.generator)
+        buffers.tensor["noise"].normal_(generator=self.generator)
         kernels.column_moments(
-            room.array["sums"], NORM_EPSILON, NORM_MOMENTUM, *room.arrays("centre", "inverse_sd"), *self._running
+            buffers.array["sums"], NORM_EPSILON, NORM_MOMENTUM, *buffers.arrays("centre", "inverse_sd"), *self._running
         )
         self._norm.num_batches_tracked += 1
-        kl = self._sample(room, room.arrays("centre", "inverse_sd"), dropout=dropped)
-        error = self._decode(room, cells, covariates)
-        self._encoder_gradient(room, cells, covariates, kl_weight, dropout=dropped)
+        kl = self._sample(buffers, buffers.arrays("centre", "inverse_sd"), dropout=dropped)
+        error = self._decode(buffers, cells, covariates)
+        self._encoder_gradient(buffers, cells, covariates, kl_weight, dropout=dropped)
         return np.array([error / n, kl / n])
 
     @torch.no_grad()
@@ -171,11 +171,11 @@ class CpuEngine:
         loadings, intercept = self.model.decoder.folded()
         loadings = loadings.T.contiguous()
         for piece in self.slices(cells, size):
-            room, covariates = self._room(len(piece)), self._covariates(piece)
-            self._hidden_sums(room, piece, covariates)
-            room.tensor["noise"].normal_(generator=generator)
-            kl = self._sample(room, moments_used, dropout=0.0)
-            error = self._reconstruct(room, piece, covariates, loadings, intercept, self._validation_tables)
+            buffers, covariates = self._buffers(len(piece)), self._covariates(piece)
+            self._hidden_sums(buffers, piece, covariates)
+            buffers.tensor["noise"].normal_(generator=generator)
+            kl = self._sample(buffers, moments_used, dropout=0.0)
+            error = self._reconstruct(buffers, piece, covariates, loadings, intercept, self._validation_tables)
             sums += error, kl
         return float(sums[0] / len(cells)), float(sums[1] / len(cells))
 
@@ -188,12 +188,12 @@ class CpuEngine:
             first += size
         return cut
 
-    def _room(self, n: int) -> _Room:
-        if n not in self._rooms:
+    def _buffers(self, n: int) -> _Buffers:
+        if n not in self._buffers_by_size:
             gathered = self._has_many_counts and self._dense is None
             counts = self.counts[2].dtype if gathered else None
-            self._rooms[n] = _Room(n, self.model.config, inputs=self._has_many_counts, counts=counts)
-        return self._rooms[n]
+            self._buffers_by_size[n] = _Buffers(n, self.model.config, inputs=self._has_many_counts, counts=counts)
+        return self._buffers_by_size[n]
 
     def _all_counts(self) -> np.ndarray:
         dense = np.empty((self.source.n_cells, self.source.n_genes), self.counts[2].dtype)
@@ -205,54 +205,54 @@ class CpuEngine:
         kernels.fill_inputs(self._dense, np.arange(len(inputs)), inputs)
         return inputs
 
-    def _rows(self, room: _Room, cells: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def _rows(self, buffers: _Buffers, cells: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Dense counts, and which of their rows are those of the cells."""
-        return (room.counts, room.order) if self._dense is None else (self._dense, cells)
+        return (buffers.counts, buffers.order) if self._dense is None else (self._dense, cells)
 
     def _covariates(self, cells: np.ndarray) -> Tensor | None:
         """The design of these cells (n, levels), None without covariates."""
         return self.source.covariates[torch.from_numpy(cells)] if self.source.covariates.shape[1] else None
 
-    def _hidden_sums(self, room: _Room, cells: np.ndarray, covariates: Tensor | None) -> None:
+    def _hidden_sums(self, buffers: _Buffers, cells: np.ndarray, covariates: Tensor | None) -> None:
         """The encoder's first layer, (n, hidden)."""
         weight, n_genes = self._tensor["encoder.hidden.weight"], self.source.n_genes
         if self._has_many_counts:
-            self._fill_inputs(room, cells)
+            self._fill_inputs(buffers, cells)
             bias = self._tensor["encoder.hidden.bias"]
-            torch.addmm(bias, room.tensor["inputs"], weight[:n_genes], out=room.tensor["sums"])
+            torch.addmm(bias, buffers.tensor["inputs"], weight[:n_genes], out=buffers.tensor["sums"])
         else:
             of_layer = self._value["encoder.hidden.weight"], self._value["encoder.hidden.bias"]
-            kernels.hidden_sums(*self.counts, cells, self.log1p, *of_layer, room.array["sums"])
+            kernels.hidden_sums(*self.counts, cells, self.log1p, *of_layer, buffers.array["sums"])
         if covariates is not None:
-            room.tensor["sums"].addmm_(covariates, weight[n_genes:])
+            buffers.tensor["sums"].addmm_(covariates, weight[n_genes:])
 
-    def _fill_inputs(self, room: _Room, cells: np.ndarray) -> None:
+    def _fill_inputs(self, buffers: _Buffers, cells: np.ndarray) -> None:
         """log1p of the counts of these cells, (n, genes)."""
         if self._inputs is not None:
-            np.take(self._inputs, cells, axis=0, out=room.array["inputs"], mode="clip")
+            np.take(self._inputs, cells, axis=0, out=buffers.array["inputs"], mode="clip")
             return
         if self._dense is None:
-            kernels.make_dense(*self.counts, cells, room.counts)
-        kernels.fill_inputs(*self._rows(room, cells), room.array["inputs"])
+            kernels.make_dense(*self.counts, cells, buffers.counts)
+        kernels.fill_inputs(*self._rows(buffers, cells), buffers.array["inputs"])
 
-    def _sample(self, room: _Room, norm: list[np.ndarray], *, dropout: float) -> float:
+    def _sample(self, buffers: _Buffers, norm: list[np.ndarray], *, dropout: float) -> float:
         """From hidden sums to z; norm: mean and inverse standard deviation of the sums. Returns the summed KL."""
-        sums, chances, hidden = room.arrays("sums", "chances", "hidden")
+        sums, chances, hidden = buffers.arrays("sums", "chances", "hidden")
         gain, shift = self._value["encoder.norm.weight"], self._value["encoder.norm.bias"]
         kernels.norm_and_relu(sums, gain, shift, *norm, chances, dropout, dropout_bound(dropout), hidden)
         bias, weight = self._tensor["encoder.outputs.bias"], self._tensor["encoder.outputs.weight"]
-        torch.addmm(bias, room.tensor["hidden"], weight, out=room.tensor["posterior"])
-        return kernels.sample(*room.arrays("posterior", "noise"), LIMIT, self._simplex, *room.arrays("sd", "z"))
+        torch.addmm(bias, buffers.tensor["hidden"], weight, out=buffers.tensor["posterior"])
+        return kernels.sample(*buffers.arrays("posterior", "noise"), LIMIT, self._simplex, *buffers.arrays("sd", "z"))
 
-    def _decode(self, room: _Room, cells: np.ndarray, covariates: Tensor | None) -> float:
-        """Summed reconstruction error; the gradients of the decoder, and room's d_z, are filled in."""
-        decoder, gradient, z, n = self.model.decoder, self.gradient, room.tensor["z"], len(cells)
+    def _decode(self, buffers: _Buffers, cells: np.ndarray, covariates: Tensor | None) -> float:
+        """Summed reconstruction error; the gradients of the decoder, and buffers's d_z, are filled in."""
+        decoder, gradient, z, n = self.model.decoder, self.gradient, buffers.tensor["z"], len(cells)
         weight, intercept = self._tensor["decoder.loadings"], self._tensor["decoder.intercept"]  # (factors, genes)
         d_weight = self._d_tensor["decoder.loadings"]
         if not decoder.batch_norm:
-            error = self._reconstruct(room, cells, covariates, weight, intercept, self._tables)
-            torch.mm(weight, room.tensor["logits"].T, out=room.tensor["d_z"].T)
-            torch.mm(z.T, room.tensor["logits"], out=d_weight)
+            error = self._reconstruct(buffers, cells, covariates, weight, intercept, self._tables)
+            torch.mm(weight, buffers.tensor["logits"].T, out=buffers.tensor["d_z"].T)
+            torch.mm(z.T, buffers.tensor["logits"], out=d_weight)
         else:
             decoder.follow(z)
             mean, covariance = moments(z)
@@ -260,69 +260,69 @@ class CpuEngine:
             variance = (weight * spread).sum(dim=0).add_(NORM_EPSILON)
             scale = decoder.gain.detach() * variance.rsqrt()
             folded = weight * scale
-            error = self._reconstruct(room, cells, covariates, folded, intercept - mean @ folded, self._tables)
-            d_folded, d_intercept = torch.mm(z.T, room.tensor["logits"]), room.tensor["d_intercept"]
+            error = self._reconstruct(buffers, cells, covariates, folded, intercept - mean @ folded, self._tables)
+            d_folded, d_intercept = torch.mm(z.T, buffers.tensor["logits"]), buffers.tensor["d_intercept"]
             scaled = scale * d_intercept
             d_scale = (d_folded * weight).sum(dim=0) - d_intercept * (mean @ weight)
             d_variance = -0.5 * d_scale * scale / variance
             torch.mul(d_scale, variance.rsqrt(), out=gradient["decoder.gain"])
             through_moments = (z - mean) @ ((weight * d_variance) @ weight.T) * (2.0 / n) - weight @ scaled / n
-            torch.mm(folded, room.tensor["logits"].T, out=room.tensor["d_z"].T)
-            room.tensor["d_z"].add_(through_moments)
+            torch.mm(folded, buffers.tensor["logits"].T, out=buffers.tensor["d_z"].T)
+            buffers.tensor["d_z"].add_(through_moments)
             d_weight.copy_(d_folded * scale - torch.outer(mean, scaled) + 2.0 * d_variance * spread)
         if decoder.has_intercept:
-            self._gradient["decoder.intercept"][:] = room.array["d_intercept"]
-        self._gradient["log_theta"][:] = room.array["d_log_theta"]
+            self._gradient["decoder.intercept"][:] = buffers.array["d_intercept"]
+        self._gradient["log_theta"][:] = buffers.array["d_log_theta"]
         if covariates is not None:
-            parts = (covariates.T @ room.tensor["logits"]).split(decoder.level_counts)  # effects are centred
+            parts = (covariates.T @ buffers.tensor["logits"]).split(decoder.level_counts)  # effects are centred
             gradient["decoder.covariate_loadings"].T.copy_(torch.cat([part - part.mean(dim=0) for part in parts]))
         return error
 
     def _reconstruct(
         self,
-        room: _Room,
+        buffers: _Buffers,
         cells: np.ndarray,
         covariates: Tensor | None,
         loadings: Tensor,
         intercept: Tensor,
         tables: tuple[Any, ...],
     ) -> float:
-        """Summed error; in room the gradient of its mean: in the logits, the intercept and log theta."""
-        torch.addmm(intercept, room.tensor["z"], loadings, out=room.tensor["logits"])
+        """Summed error; in buffers the gradient of its mean: in the logits, the intercept and log theta."""
+        torch.addmm(intercept, buffers.tensor["z"], loadings, out=buffers.tensor["logits"])
         if covariates is not None:
-            room.tensor["logits"].addmm_(covariates, self.model.decoder.centred_covariates().T)
-        log_theta, bounded = self._value["log_theta"], room.array["log_theta"]
+            buffers.tensor["logits"].addmm_(covariates, self.model.decoder.centred_covariates().T)
+        log_theta, bounded = self._value["log_theta"], buffers.array["log_theta"]
         kernels.bound(log_theta, *THETA_BOUNDS, bounded)
-        of_logits = (room.array["logits"], bounded, *room.arrays("d_intercept", "d_log_theta"))
+        of_logits = (buffers.array["logits"], bounded, *buffers.arrays("d_intercept", "d_log_theta"))
         if self._has_many_counts:
-            error = kernels.reconstruct_many(*self._rows(room, cells), cells, self.library_size[0], *of_logits)
+            error = kernels.reconstruct_many(*self._rows(buffers, cells), cells, self.library_size[0], *of_logits)
         else:
             error = kernels.reconstruct(*self.counts, cells, *self.library_size, *of_logits)
-        return error - len(cells) * kernels.interpolate(log_theta, bounded, *tables, room.array["d_log_theta"])
+        return error - len(cells) * kernels.interpolate(log_theta, bounded, *tables, buffers.array["d_log_theta"])
 
     def _encoder_gradient(
-        self, room: _Room, cells: np.ndarray, covariates: Tensor | None, kl_weight: float, *, dropout: float
+        self, buffers: _Buffers, cells: np.ndarray, covariates: Tensor | None, kl_weight: float, *, dropout: float
     ) -> None:
-        n_genes, d_hidden = self.source.n_genes, room.tensor["d_hidden"]
-        d_bias, d_sums = self._gradient["encoder.outputs.bias"], room.array["d_hidden"]
+        n_genes, d_hidden = self.source.n_genes, buffers.tensor["d_hidden"]
+        d_bias, d_sums = self._gradient["encoder.outputs.bias"], buffers.array["d_hidden"]
         kernels.sample_gradient(
-            *room.arrays("posterior", "noise", "sd", "z", "d_z"),
+            *buffers.arrays("posterior", "noise", "sd", "z", "d_z"),
             LIMIT,
             self._simplex,
             kl_weight,
-            *room.arrays("d_posterior"),
+            *buffers.arrays("d_posterior"),
             d_bias,
         )
-        d_posterior, weight = room.tensor["d_posterior"], self._tensor["encoder.outputs.weight"]  # (hidden, outputs)
-        torch.mm(room.tensor["hidden"].T, d_posterior, out=self._d_tensor["encoder.outputs.weight"])
+        d_posterior, weight = buffers.tensor["d_posterior"], self._tensor["encoder.outputs.weight"]  # (hidden, outputs)
+        torch.mm(buffers.tensor["hidden"].T, d_posterior, out=self._d_tensor["encoder.outputs.weight"])
         torch.mm(d_posterior, weight.T, out=d_hidden)
         # d_hidden becomes the gradient of the sums; that of their bias is 0 under batch norm
-        norm = (self._value["encoder.norm.weight"], room.array["inverse_sd"], dropout)
+        norm = (self._value["encoder.norm.weight"], buffers.array["inverse_sd"], dropout)
         d_norm = (self._gradient["encoder.norm.weight"], self._gradient["encoder.norm.bias"])
-        kernels.norm_and_relu_gradient(d_sums, *room.arrays("hidden", "sums"), *norm, *d_norm)
+        kernels.norm_and_relu_gradient(d_sums, *buffers.arrays("hidden", "sums"), *norm, *d_norm)
         d_weight = self._d_tensor["encoder.hidden.weight"]  # (inputs, hidden)
         if self._has_many_counts:
-            torch.mm(room.tensor["inputs"].T, d_hidden, out=d_weight[:n_genes])
+            torch.mm(buffers.tensor["inputs"].T, d_hidden, out=d_weight[:n_genes])
         else:
             d_of_genes = self._gradient["encoder.hidden.weight"][:n_genes]
             kernels.hidden_weight_gradient(*self.counts, cells, self.log1p, d_sums, d_of_genes)

@@ -28,7 +28,7 @@ from torch import Tensor, nn
 from ldvae_core.model.config import ModelConfig
 from ldvae_core.model.ldvae import LDVAE, ElboTerms, Minibatch, draw, normal_kl
 from ldvae_core.model.likelihood import MAX_THETA, MIN_THETA
-from ldvae_core.training.start import pieces
+from ldvae_core.training.initial_values import row_chunks
 
 SMALL = 64  # counts below are tallied in one table, the few others one by one
 GRID_POINTS = 257  # steps of 0.063 in log theta: the interpolation is exact to 1e-8 of the value
@@ -65,7 +65,7 @@ def _occurrences(counts: sparse.csr_matrix, cells: np.ndarray) -> tuple[np.ndarr
     n_genes = counts.shape[1]
     small = np.zeros(n_genes * SMALL, dtype=np.int64)
     large: list[np.ndarray] = []
-    for _, rows in pieces(counts, cells):
+    for _, rows in row_chunks(counts, cells):
         gene, count = rows.indices.astype(np.int64), rows.data.astype(np.int64)
         is_small = count < SMALL
         small += np.bincount(gene[is_small] * SMALL + count[is_small], minlength=len(small))

@@ -19,12 +19,12 @@ from ldvae_core.errors import LdvaeError, SettingsError
 from ldvae_core.model.config import ModelConfig, TrainingConfig
 from ldvae_core.model.ldvae import LDVAE
 from ldvae_core.training.engine import make_engine
-from ldvae_core.training.finish import refresh_norms, standardise
 from ldvae_core.training.fused import RisingFactorials, is_fusable
+from ldvae_core.training.initial_values import start_values
 from ldvae_core.training.minibatches import MinibatchSource
 from ldvae_core.training.reports import Answer, HistoryPoint, Progress, Reports, TrainingState
 from ldvae_core.training.schedule import has_dropout, kl_weight, learning_rate
-from ldvae_core.training.start import start_values
+from ldvae_core.training.standardise import refresh_norms, standardise
 
 log = logging.getLogger(__name__)
 
@@ -61,7 +61,7 @@ class Trainer:
         self.validation_cells = np.flatnonzero(split == VALIDATION)
         if len(self.train_cells) < 2 or len(self.validation_cells) < 1:
             raise SettingsError("The split leaves fewer than 2 cells to train on or none to validate with.")
-        self.validation_cells = some_of(
+        self.validation_cells = sample_of(
             self.validation_cells, MOST_VALIDATION_CELLS, self._numpy_generator(VALIDATION_SEED)
         )
         self.minibatch_size = training_config.minibatch_for(len(self.train_cells), on_gpu=device.type != "cpu")
@@ -174,7 +174,7 @@ class Trainer:
         size = max(EVALUATION_SIZE, self.minibatch_size)
         generator = self._torch_generator(VALIDATION_SEED, self.device)
         refresh_norms(self.model, self.source.in_order(self.train_cells, size), generator)
-        cells = some_of(self.train_cells, MOST_STANDARD_CELLS, self._numpy_generator(STANDARD_SEED))
+        cells = sample_of(self.train_cells, MOST_STANDARD_CELLS, self._numpy_generator(STANDARD_SEED))
         standardise(self.model, self.source.in_order(cells, size))
 
     def snapshot(self) -> dict[str, Any]:
@@ -241,6 +241,6 @@ class Trainer:
         return np.random.default_rng([self.config.seed, stream])
 
 
-def some_of(cells: np.ndarray, limit: int, generator: np.random.Generator) -> np.ndarray:
+def sample_of(cells: np.ndarray, limit: int, generator: np.random.Generator) -> np.ndarray:
     """At most `limit` of the cells, in ascending order."""
     return cells if len(cells) <= limit else np.sort(generator.choice(cells, limit, replace=False))

@@ -1,6 +1,6 @@
 """The first line of a page, and the badge that says where labels come from."""
 
-from ldvae_core.runs.kept import LEIDEN
+from ldvae_core.runs.additions import LEIDEN
 from ldvae_core.runs.store import OpenRun
 from pages.parts.runs import derived_labels
 from pages.parts.text import as_html, show

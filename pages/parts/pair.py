@@ -10,7 +10,7 @@ from plotly.graph_objects import Figure
 
 from ldvae_core.analysis.factors import Factors
 from ldvae_core.analysis.programs import biplot_table
-from ldvae_core.analysis.raster import Contour, Extent, Raster, contours, density_raster, type_rasters
+from ldvae_core.analysis.raster import Contour, Raster, Window, contours, density_raster, type_rasters
 from ldvae_core.plots.biplot import plot_biplot
 from ldvae_core.plots.density import plot_density, plot_types
 from ldvae_core.plots.frame import PAIR_HEIGHT
@@ -43,7 +43,7 @@ def _outlines(
 ) -> list[Contour]:
     """Of one type: the others are not looked at."""
     whole = raster_of(_opened, _factors, pair)
-    window = Extent(*(float(edges[end]) for edges in (whole.x_edges, whole.y_edges) for end in (0, -1)))
+    window = Window(*(float(edges[end]) for edges in (whole.x_edges, whole.y_edges) for end in (0, -1)))
     cells = np.flatnonzero(_opened.labels(column) == name)
     x, y = (_factors.representation[cells, factor] for factor in pair)
     return contours(density_raster(x, y, extent=window))
@@ -71,14 +71,14 @@ def cells_panel(
     """
     titles = (factors.label(pair[0]), factors.label(pair[1]))
     column = colour or (label if outlined else None)
-    drawn = Drawn(titles, colour, tuple(outlined), label, height, "lasso" if on_area else "zoom", mode())
+    drawn = CellsDrawing(titles, colour, tuple(outlined), label, height, "lasso" if on_area else "zoom", mode())
     figure = _cells(opened.memo(factors, column), pair, drawn, opened, factors)
     alt = f"Density of {factors.n_cells:,} cells over {titles[0]} (across) and {titles[1]} (up)."
     name, table = f"cells_{pair[0] + 1}_{pair[1] + 1}", lambda: _cell_table(opened, factors, pair)
     return Panel(figure, name, alt, table, "Cells", on_area=on_area)
 
 
-class Drawn(NamedTuple):
+class CellsDrawing(NamedTuple):
     """What a drawing of cells depends on, but for the cells."""
 
     titles: tuple[str, str]
@@ -91,7 +91,7 @@ class Drawn(NamedTuple):
 
 
 @st.cache_resource(max_entries=32, show_spinner=False)
-def _cells(memo: str, pair: tuple[int, int], drawn: Drawn, _opened: OpenRun, _factors: Factors) -> Figure:
+def _cells(memo: str, pair: tuple[int, int], drawn: CellsDrawing, _opened: OpenRun, _factors: Factors) -> Figure:
     """The density, to be shown as it is: a selection, or another number of arrows, does not draw it anew."""
     opened, factors, label = _opened, _factors, drawn.label
     shared = {"x_title": drawn.titles[0], "y_title": drawn.titles[1], "mode": drawn.look, "height": drawn.height}

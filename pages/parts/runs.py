@@ -12,9 +12,9 @@ from ldvae_core.errors import LdvaeError
 from ldvae_core.plots.theme import type_colours
 from ldvae_core.runs.opened import with_additions
 from ldvae_core.runs.store import OpenRun, RunCard, RunStore
-from ldvae_core.runs.workspace import DEMO, Workspace
-from pages.parts.housekeeping import keep_house
+from ldvae_core.workspace.folders import DEMO, Workspace
 from pages.parts.later import Later, show_waiting
+from pages.parts.memory import watch_memory
 from pages.parts.problems import problem_box
 
 RUN = "run"  # in the session and in the address alike
@@ -102,11 +102,11 @@ def require_run() -> OpenRun:
 
 def open_run(run_id: str) -> OpenRun:
     """A run with results. Raises RunError as the store does."""
-    keep_house()
+    watch_memory()
     runs = store()
     card = runs.card(run_id)
     opened = _opened(str(runs.workspace.root), run_id, f"{card.state} {card.name} {card.epoch}")
-    return _annotated(opened.stamp, runs.kept(run_id).version, opened)
+    return _annotated(opened.stamp, runs.additions(run_id).version, opened)
 
 
 @st.cache_resource(max_entries=4, show_spinner="Opening the run")
@@ -118,7 +118,7 @@ def _opened(root: str, run_id: str, changed: str) -> OpenRun:
 @st.cache_resource(max_entries=8, show_spinner=False)
 def _annotated(stamp: str, additions: str, _opened: OpenRun) -> OpenRun:
     """With what people have added; opened anew only when they add something."""
-    return with_additions(_opened, store().kept(_opened.run_id))
+    return with_additions(_opened, store().additions(_opened.run_id))
 
 
 def axes_of(opened: OpenRun, wanted: str | None = None) -> Factors:

@@ -5,10 +5,11 @@ label. Gene, cell type, column and run names pass through here first.
 """
 
 import html
-import unicodedata
 from typing import Literal
 
 import streamlit as st
+
+from ldvae_core.plots.escape import plain as one_line
 
 LONGEST = 80  # characters of a name on screen; the whole name is in the tables
 _JOINER = "\u2060"  # word joiner: invisible, keeps ":smile:" and "www.site" from being read as commands
@@ -16,10 +17,7 @@ _JOINER = "\u2060"  # word joiner: invisible, keeps ":smile:" and "www.site" fro
 
 def plain(text: object, *, longest: int = LONGEST) -> str:
     """One visible line: control, bidirectional and other invisible characters dropped, cut with an ellipsis."""
-    visible = (character if character.isprintable() else " " for character in str(text)[: 4 * longest])
-    line = " ".join("".join(visible).split())
-    line = "".join(character for character in line if unicodedata.category(character) != "Cf")
-    return line if len(line) <= longest else line[: longest - 1].rstrip() + "…"
+    return one_line(text, longest=longest)
 
 
 def literal(text: object, *, longest: int = LONGEST) -> str:
@@ -68,3 +66,10 @@ def percent(share: float) -> str:
     if abs(share) < 0.0005:
         return "0%" if share <= 0 else "under 0.1%"
     return f"{100 * share:.3g}%" if abs(share) >= 0.01 else f"{100 * share:.2g}%"
+
+
+def clock(seconds: float) -> str:
+    """'0:41', '12:05', '3:00:12'."""
+    minutes, rest = divmod(max(round(seconds), 0), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"

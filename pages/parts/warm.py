@@ -10,11 +10,11 @@ def warm_up() -> None:
     # The caches want to show a spinner, and complain that outside of a visit there is no page for it.
     logging.getLogger("streamlit.runtime.scriptrunner_utils.script_run_context").setLevel(logging.ERROR)
     try:
-        from ldvae_core.runs.workspace import DEMO
-        from pages.parts.home_views import DEMO_TYPES
+        from ldvae_core.workspace.folders import DEMO
+        from pages.parts.cell_types.separation import separation
+        from pages.parts.home.views import DEMO_TYPES
         from pages.parts.pair import raster_of
         from pages.parts.runs import axes_of, open_run, store
-        from pages.parts.separation_views import separation
 
         if any(card.run_id == DEMO for card in store().cards()):
             opened = open_run(DEMO)

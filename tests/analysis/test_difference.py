@@ -10,7 +10,7 @@ from sklearn.metrics import roc_auc_score
 
 from ldvae_core.analysis import effects
 from ldvae_core.analysis.difference import REST, compare_groups, pair_sentence, sentence, unit_sentence
-from ldvae_core.analysis.effects import auc, benjamini_hochberg, gene_effects, group_sums
+from ldvae_core.analysis.effects import auc, gene_effects, group_sums, log10_q_values
 from ldvae_core.analysis.programs import top_genes
 from ldvae_core.analysis.pseudobulk import FEWEST_CELLS, t_parts
 from ldvae_core.errors import SettingsError
@@ -145,8 +145,8 @@ def test_a_gene_that_one_group_lacks_has_a_finite_fold_change():
 def test_q_values_are_scipys_even_where_numbers_end():
     """Benjamini-Hochberg over all genes; 10 to the minus 700 is no 0."""
     p = np.random.default_rng(4).uniform(0, 1, 200) ** 3
-    np.testing.assert_allclose(10 ** benjamini_hochberg(np.log10(p)), stats.false_discovery_control(p))
-    assert benjamini_hochberg(np.array([-700.0, -1.0]))[0] == pytest.approx(-700 + np.log10(2))
+    np.testing.assert_allclose(10 ** log10_q_values(np.log10(p)), stats.false_discovery_control(p))
+    assert log10_q_values(np.array([-700.0, -1.0]))[0] == pytest.approx(-700 + np.log10(2))
 
 
 @pytest.mark.parametrize("paired", [False, True])
@@ -235,7 +235,7 @@ def test_a_bar_moves_while_groups_are_compared(compare, factors, planted, monkey
     monkeypatch.setattr(effects, "ENTRIES", planted.counts.nnz // 10)
     told = []
     donors = pd.Series(np.arange(factors.n_cells) % 4).astype(str) if unit == "samples" else None
-    compare(samples=donors, tell=told.append)
+    compare(samples=donors, report=told.append)
     assert told == sorted(told)
     assert (told[0], told[-1]) == (0.0, pytest.approx(0.8))
     assert len(set(told)) >= 9 + factors.n_factors

@@ -7,12 +7,12 @@ from scipy.stats import false_discovery_control, fisher_exact, hypergeom
 from ldvae_core.analysis.enrichment import (
     COLUMNS,
     background,
-    benjamini_hochberg,
     enrichment_finding,
     enrichment_id,
     genes_at_end,
     over_representation,
     pre_ranked,
+    q_values,
 )
 from ldvae_core.analysis.factors import Factors
 from ldvae_core.data.genesets import GeneSets
@@ -104,12 +104,12 @@ def test_q_counts_every_test_also_those_without_overlap(factors, sets):
     assert first["q"].iloc[0] == pytest.approx(first["p"].iloc[0] * 48 / len(first))
 
 
-def test_benjamini_hochberg_agrees_with_scipy():
+def test_q_values_agree_with_scipy():
     """Ties and all; a missing p counts as 1."""
     p = np.array([0.01, 0.04, 0.03, 0.005, 0.9, 0.04, 1.0])
-    assert benjamini_hochberg(p) == pytest.approx(false_discovery_control(p))
-    assert benjamini_hochberg(np.array([0.01, np.nan])) == pytest.approx([0.02, 1.0])
-    assert benjamini_hochberg(np.empty(0)).tolist() == []
+    assert q_values(p) == pytest.approx(false_discovery_control(p))
+    assert q_values(np.array([0.01, np.nan])) == pytest.approx([0.02, 1.0])
+    assert q_values(np.empty(0)).tolist() == []
 
 
 @pytest.mark.filterwarnings("ignore")

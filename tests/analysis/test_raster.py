@@ -6,7 +6,7 @@ import pytest
 
 from ldvae_core.analysis import raster as raster_module
 from ldvae_core.analysis.raster import (
-    Extent,
+    Window,
     coarser,
     contours,
     density_raster,
@@ -45,7 +45,7 @@ def test_points_on_the_edges_fall_where_numpy_puts_them(low, high, bins):
     """On an inner edge: the upper bin; a hair below it: the lower; on the last edge: the last bin; outside: nowhere."""
     edges = np.linspace(low, high, bins + 1)
     x = np.concatenate([edges, np.nextafter(edges, low - 1), np.nextafter(edges, high + 1)])
-    raster = density_raster(np.append(x, np.nan), np.append(x, low), bins=bins, extent=Extent(low, high, low, high))
+    raster = density_raster(np.append(x, np.nan), np.append(x, low), bins=bins, extent=Window(low, high, low, high))
     theirs, _, _ = np.histogram2d(x, x, bins=(edges, edges))
     assert (raster.counts == theirs.T).all()
 
@@ -61,7 +61,7 @@ def test_the_window_is_square_and_contains_every_cell(cloud):
 def test_usage_axes_start_at_zero():
     """A logistic-normal factor is never below 0, and its window says so."""
     extent = square_extent(np.array([0.2, 0.9]), np.array([0.1, 0.3]), from_zero=True)
-    assert extent == pytest.approx(Extent(0, 0.927, 0, 0.927))
+    assert extent == pytest.approx(Window(0, 0.927, 0, 0.927))
 
 
 @pytest.mark.parametrize(
@@ -168,7 +168,7 @@ def test_a_coarser_raster_counts_the_same_cells(cloud, by):
 def test_cells_handled_in_pieces_are_counted_once(n_cells):
     """However many pieces, and whatever lies outside or is no number."""
     x, y = np.random.default_rng(n_cells).standard_normal((2, n_cells)).astype(np.float32)
-    x[::7], window = np.nan, Extent(-1.0, 1.0, -1.0, 1.0)
+    x[::7], window = np.nan, Window(-1.0, 1.0, -1.0, 1.0)
     raster = density_raster(x, y, bins=40, extent=window)
     theirs, _, _ = np.histogram2d(x, y, bins=(raster.x_edges, raster.y_edges))
     labels = np.array(["a", "b"])[np.arange(n_cells) % 2]

@@ -7,12 +7,12 @@ import pytest
 
 from ldvae_core.__main__ import main
 from ldvae_core.commands import selfcheck
-from ldvae_core.commands.selfcheck import Bench, Failed
+from ldvae_core.commands.selfcheck import Failed, SelfCheck
 
 
 @pytest.fixture
 def bench(tmp_path):
-    return Bench(tmp_path)
+    return SelfCheck(tmp_path)
 
 
 def test_every_check_holds_here(answer):
@@ -34,8 +34,8 @@ def test_a_failed_check_is_exit_status_1(monkeypatch, capsys):
         raise ValueError("no such thing")
 
     for name in ("training_step", "planted_programs", "export"):
-        monkeypatch.setattr(Bench, name, lambda bench: "held")
-    monkeypatch.setattr(Bench, "device", broken)
+        monkeypatch.setattr(SelfCheck, name, lambda check_up: "held")
+    monkeypatch.setattr(SelfCheck, "device", broken)
     assert main(["selfcheck"]) == 1
     said = capsys.readouterr()
     report = json.loads(said.out.splitlines()[-1])

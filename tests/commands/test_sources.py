@@ -4,8 +4,8 @@ import pytest
 
 from ldvae_core.commands.sources import opened_counts, source_of
 from ldvae_core.errors import RunError
-from ldvae_core.runs.datasets import Datasets
-from ldvae_core.runs.workspace import HOME_VARIABLE, Workspace
+from ldvae_core.workspace.datasets import Datasets
+from ldvae_core.workspace.folders import HOME_VARIABLE, Workspace
 
 
 @pytest.fixture

@@ -4,8 +4,8 @@ import time
 
 import numpy as np
 
+from ldvae_core.commands.build_demo import MARKERS
 from ldvae_core.data.demo import DEMO_COUNTS, load_demo
-from ldvae_core.demo.build import MARKERS
 
 
 def test_the_demo_opens_in_half_a_second():

@@ -16,7 +16,7 @@ from ldvae_core.durable import write_array, write_json, write_table
 from ldvae_core.runs.settings import RunSettings
 from ldvae_core.runs.states import write_folder_state
 from ldvae_core.runs.store import HISTORY_COLUMNS
-from ldvae_core.runs.workspace import HOME_VARIABLE, Workspace
+from ldvae_core.workspace.folders import HOME_VARIABLE, Workspace
 
 ROOT = Path(__file__).parents[2]
 SHELL = str(ROOT / "pages" / "shell.py")

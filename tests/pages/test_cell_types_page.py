@@ -12,8 +12,9 @@ import pytest
 
 from ldvae_core.analysis.raster import contours, type_rasters
 from ldvae_core.runs.store import RunStore
-from ldvae_core.runs.workspace import Workspace
-from pages.parts import runs, separation_views
+from ldvae_core.workspace.folders import Workspace
+from pages.parts import best_pair, runs
+from pages.parts.cell_types import separation
 
 
 @pytest.fixture
@@ -107,9 +108,9 @@ def test_the_table_of_a_large_run_comes_with_a_bar(open_page, finished_run, monk
 
 def test_another_choice_of_types_looks_at_the_cells_once(types_page, monkeypatch):
     """What the choices have in common is kept."""
-    looked, real = [], separation_views.type_cells
-    monkeypatch.setattr(separation_views, "type_cells", lambda *given: looked.append(1) or real(*given))
-    separation_views._type_cells.clear()
+    looked, real = [], best_pair.type_cells
+    monkeypatch.setattr(best_pair, "type_cells", lambda *given: looked.append(1) or real(*given))
+    best_pair._type_cells.clear()
     for types in (["program 1", "program 2"], ["program 2", "program 3"], ["program 1", "program 2", "program 4"]):
         types_page.multiselect(key="types").set_value(types).run()
         assert not types_page.exception
@@ -118,9 +119,9 @@ def test_another_choice_of_types_looks_at_the_cells_once(types_page, monkeypatch
 
 def test_the_table_is_drawn_once_for_each_value(types_page, monkeypatch):
     """Another choice of types leaves it as it is, another measure does not."""
-    drawn, real = [], separation_views.plot_association
-    monkeypatch.setattr(separation_views, "plot_association", lambda *a, **k: drawn.append(k["value"]) or real(*a, **k))
-    separation_views._association.clear()
+    drawn, real = [], separation.plot_association
+    monkeypatch.setattr(separation, "plot_association", lambda *a, **k: drawn.append(k["value"]) or real(*a, **k))
+    separation._association.clear()
     for types in (["program 1", "program 2"], ["program 2", "program 3"]):
         types_page.multiselect(key="types").set_value(types).run()
     types_page.session_state["measure"] = "AUC"

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from scipy import sparse
 
-from ldvae_core.runs.datasets import Datasets
+from ldvae_core.workspace.datasets import Datasets
 
 GENES = ["Actb", "Gapdh", "Ttr", "mt-Co1", "Rpl3", *(f"Abc{number}" for number in range(55))]
 

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pages.parts import difference_pickers, difference_views
+from pages.parts.cell_types import difference, groups
 
 WHY = {"view_types": "Why do these differ?"}
 
@@ -44,15 +44,15 @@ def test_a_condition_is_compared_first(open_page, make_run, annotations, words):
 
 def test_a_long_comparison_shows_a_bar_then_itself(open_page, make_run, annotations, monkeypatch):
     """It is made once for everybody: leaving the page, coming back and another visitor find the same one."""
-    go, begun, real = threading.Event(), [], difference_views.compare_groups
+    go, begun, real = threading.Event(), [], difference.compare_groups
 
     def slow(*given, tell, **more):
         begun.append(tell(0.25))
         go.wait(20)
         return real(*given, tell=tell, **more)
 
-    monkeypatch.setattr(difference_views, "compare_groups", slow)
-    monkeypatch.setattr(difference_views, "AT_ONCE", 0)
+    monkeypatch.setattr(difference, "compare_groups", slow)
+    monkeypatch.setattr(difference, "AT_ONCE", 0)
     open_page("cell_types.py", run=make_run(annotations=annotations), **WHY)
     while not begun:
         time.sleep(0.02)
@@ -158,8 +158,8 @@ def test_distributions_of_one_annotation(open_page, finished_run, words):
 
 def test_what_the_annotations_are_for_is_guessed_once(open_page, make_run, annotations, monkeypatch):
     """Guessing reads every column of every cell: not at every visit."""
-    guessed, real = [], difference_pickers.guess_roles
-    monkeypatch.setattr(difference_pickers, "guess_roles", lambda table: guessed.append(1) or real(table))
+    guessed, real = [], groups.guess_roles
+    monkeypatch.setattr(groups, "guess_roles", lambda table: guessed.append(1) or real(table))
     at = open_page("cell_types.py", run=make_run(annotations=annotations), **WHY)
     at.selectbox(key="group_a").set_value("control").run()
     assert not at.exception

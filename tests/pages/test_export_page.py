@@ -2,7 +2,7 @@
 
 import shlex
 
-from pages.parts.export_views import command_line
+from pages.parts.export.views import command_line
 from pages.parts.runs import open_run
 
 

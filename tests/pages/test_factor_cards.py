@@ -18,7 +18,7 @@ def card(open_page, finished_run):
 @pytest.fixture
 def kept(workspace, finished_run):
     """What was added to the run."""
-    return RunStore(workspace).kept(finished_run)
+    return RunStore(workspace).additions(finished_run)
 
 
 def chart(at, number):

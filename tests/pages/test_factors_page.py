@@ -97,7 +97,7 @@ def test_the_gallery_of_a_large_run_says_how_far_its_types_are(open_page, finish
 @pytest.mark.parametrize("slow", ["density_raster", "technical_table"])
 def test_a_gallery_of_many_cells_is_prepared_beside_the_page(finished_run, open_page, monkeypatch, slow):
     """The page answers with a bar while cells are placed or flags compared, and ends with all of it."""
-    home = "factor_views" if slow == "density_raster" else "factor_cards"
+    home = "factors.views" if slow == "density_raster" else "factors.cards"
     module, hold = importlib.import_module(f"pages.parts.{home}"), threading.Event()
     real = getattr(module, slow)
     monkeypatch.setattr(module, slow, lambda *given, **more: hold.wait(20) and real(*given, **more))
@@ -115,7 +115,7 @@ def test_a_gallery_that_was_seen_is_not_drawn_again(pairs, monkeypatch):
     """Going back costs nothing; another number of named genes is another drawing."""
     pairs.segmented_control(key="view").set_value("Gallery").run()
     drawn = []
-    monkeypatch.setattr("pages.parts.factor_views.plot_thumbnail", lambda *_, **__: drawn.append(1) or go.Figure())
+    monkeypatch.setattr("pages.parts.factors.views.plot_thumbnail", lambda *_, **__: drawn.append(1) or go.Figure())
     pairs.segmented_control(key="view").set_value("One factor").run()
     pairs.segmented_control(key="view").set_value("Gallery").run()
     assert not drawn

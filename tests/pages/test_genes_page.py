@@ -10,7 +10,7 @@ import pytest
 from ldvae_core.data.genesets import GeneSets
 from ldvae_core.errors import SettingsError
 from ldvae_core.runs.store import RunStore
-from pages.parts import enrichment_jobs, gene_views
+from pages.parts.genes import enrichment_jobs, views
 
 
 @pytest.fixture(autouse=True)
@@ -21,8 +21,8 @@ def _planted_sets(monkeypatch):
         names = [f"Gene{k:02d}" for k in range(60)]
         return GeneSets(key, {"first": tuple(names[:12]), "last": tuple(names[48:])}, translated=key == "hallmark")
 
-    monkeypatch.setattr("pages.parts.enrichment_views.load_collection", sets)
-    monkeypatch.setattr("pages.parts.enrichment_views._shipped", sets)
+    monkeypatch.setattr("pages.parts.genes.enrichment.load_collection", sets)
+    monkeypatch.setattr("pages.parts.genes.enrichment._shipped", sets)
 
 
 @pytest.fixture
@@ -84,7 +84,7 @@ def test_a_list_is_drawn_over_all_factors(open_page, finished_run, names):
 def test_enrichment_is_kept_with_the_run(open_page, finished_run, workspace):
     """Over-representation is there at once, and as a table in the run's folder."""
     at = open_page("genes.py")
-    kept = list((RunStore(workspace).kept(finished_run).folder / "enrichment").glob("*.parquet"))
+    kept = list((RunStore(workspace).additions(finished_run).folder / "enrichment").glob("*.parquet"))
     assert not at.exception
     assert titles(at)[-1] == "−log10 q (Benjamini-Hochberg)"
     assert len(kept) == 1
@@ -134,8 +134,8 @@ def test_hostile_groups_stay_letters(open_page, make_run, planted, names, words)
 
 def test_a_list_is_looked_through_once(open_page, finished_run, names, monkeypatch):
     """All drawings of the page take their genes out of one pass over the counts, on any pair of factors."""
-    passes, real = [], gene_views.gather_genes
-    monkeypatch.setattr(gene_views, "gather_genes", lambda counts, genes: passes.append(genes) or real(counts, genes))
+    passes, real = [], views.gather_genes
+    monkeypatch.setattr(views, "gather_genes", lambda counts, genes: passes.append(genes) or real(counts, genes))
     at = open_page("genes.py", genes=names[5:8])
     at.selectbox(key="across").set_value(3).run()
     assert not at.exception

@@ -16,9 +16,9 @@ def view(run_id, which):
     """A page with one of the views."""
     import streamlit as st
 
-    from pages.parts.map_views import show_map
+    from pages.parts.factors.map import show_map
+    from pages.parts.factors.whatif import show_whatif
     from pages.parts.runs import RUN, open_run
-    from pages.parts.whatif_views import show_whatif
 
     st.session_state[RUN] = run_id
     opened = open_run(run_id)
@@ -44,7 +44,7 @@ def _show(workspace, no_demo):
 @pytest.fixture(name="mapped")
 def _mapped(workspace, finished_run, planted):
     """A finished run with a map: the first two planted factors, two clusters."""
-    folder, n = RunStore(workspace).kept(finished_run).make() / "map", planted.counts.n_cells
+    folder, n = RunStore(workspace).additions(finished_run).make() / "map", planted.counts.n_cells
     folder.mkdir()
     write_array(folder / "umap.npy", planted.representation[:, :2].astype(np.float32))
     write_array(folder / "leiden.npy", (np.arange(n) % 3 == 0).astype(np.int32))
@@ -73,7 +73,9 @@ def test_without_a_map_it_says_what_it_is_and_how_long_it_takes(show, finished_r
 def test_the_button_starts_the_process_once(show, finished_run, monkeypatch):
     """With the run and the usual resolution."""
     begun = []
-    monkeypatch.setattr("pages.parts.map_progress.start_map", lambda *given, **more: begun.append((given[1], more)))
+    monkeypatch.setattr(
+        "pages.parts.factors.map_progress.start_map", lambda *given, **more: begun.append((given[1], more))
+    )
     show(finished_run, "map").button(key="map_start").click().run()
     assert begun == [(finished_run, {"resolution": 1.0})]
 
@@ -98,7 +100,9 @@ def test_every_colouring_can_be_chosen(show, mapped, colour):
 
 def test_a_dead_process_is_said_and_offered_again(show, workspace, finished_run, words):
     """Interrupted: a box with the reason, and the button."""
-    write_json(RunStore(workspace).kept(finished_run).make() / NEWS, news_of("gone:1/1/1", "clustering", started=0.0))
+    write_json(
+        RunStore(workspace).additions(finished_run).make() / NEWS, news_of("gone:1/1/1", "clustering", started=0.0)
+    )
     at = show(finished_run, "map")
     assert "has ended before it was done" in said(at, words)
     assert at.button(key="map_start").label == "Compute the map again"
@@ -107,7 +111,7 @@ def test_a_dead_process_is_said_and_offered_again(show, workspace, finished_run,
 def test_a_failure_says_its_reason(show, workspace, finished_run, words):
     """And the view stays usable."""
     news = {**news_of("gone:1/1/1", "clustering", started=0.0), "error": "The disk is full."}
-    write_json(RunStore(workspace).kept(finished_run).make() / NEWS, news)
+    write_json(RunStore(workspace).additions(finished_run).make() / NEWS, news)
     assert "The disk is full" in said(show(finished_run, "map"), words).replace("\\", "")
 
 
@@ -120,10 +124,10 @@ def test_a_map_can_be_drawn_without_annotations(show, mapped, make_run, planted,
 
 def test_progress_is_shown_while_it_runs(show, workspace, finished_run, words):
     """The step in words, and a way out."""
-    from ldvae_core.runs import owners
+    from ldvae_core.workspace import processes
 
-    news = news_of(owners.this_process(), "placing cells", share=0.5, started=0.0)
-    write_json(RunStore(workspace).kept(finished_run).make() / NEWS, news)
+    news = news_of(processes.this_process(), "placing cells", share=0.5, started=0.0)
+    write_json(RunStore(workspace).additions(finished_run).make() / NEWS, news)
     assert map_status(workspace, finished_run).state == "running"
     at = show(finished_run, "map")
     assert "Step 2 of 3: placing the cells" in said(at, words)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from ldvae_core.runs.store import RunStore
-from pages.parts.selecting import composition, plane_of_pair
+from pages.parts.selection.region import composition, plane_of_pair
 
 
 @pytest.fixture
@@ -49,7 +49,7 @@ def test_a_selection_is_saved_as_an_annotation(open_page, right_half, workspace,
     at.text_input(key="selection_name").set_value("Right half")
     at.text_input(key="selection_who").set_value("Ada")
     next(button for button in at.button if button.label == "Save").click().run()
-    (saved,) = RunStore(workspace).kept(finished_run).selections()
+    (saved,) = RunStore(workspace).additions(finished_run).selections()
     assert (saved.name, saved.n_cells, saved.who) == ("Right half", cells.sum(), "Ada")
     assert saved.view.startswith("Factor 1 and Factor 2: ")
     assert "Right half" in at.selectbox(key="colour").options
@@ -61,12 +61,12 @@ def test_a_name_that_is_taken_is_refused_and_nothing_saved(open_page, right_half
     at.text_input(key="selection_name").set_value("cell_type")
     next(button for button in at.button if button.label == "Save").click().run()
     assert "already" in at.error[0].value
-    assert RunStore(workspace).kept(finished_run).selections() == []
+    assert RunStore(workspace).additions(finished_run).selections() == []
 
 
 def test_a_saved_selection_can_be_deleted(open_page, opened, workspace, finished_run):
     """Its annotation goes with it."""
-    kept, cells = RunStore(workspace).kept(finished_run), np.arange(300) < 30
+    kept, cells = RunStore(workspace).additions(finished_run), np.arange(300) < 30
     saved = kept.save_selection("Odd", cells, who="Ada", view="x: y", taken=[])
     at = open_page("factors.py")
     at.button(key=f"delete_{saved.selection_id}").click().run()

@@ -8,10 +8,10 @@ import pytest
 
 from ldvae_core.data.prepare import DataChoices
 from ldvae_core.durable import write_json, write_table
-from ldvae_core.runs import owners
 from ldvae_core.runs.settings import RunSettings
 from ldvae_core.runs.store import RunStore
-from pages.parts.training_plan import PAPERS_MODELS
+from ldvae_core.workspace import processes
+from pages.parts.train.plan import PAPERS_MODELS
 
 ONE_CPU = {"devices": [{"name": "cpu", "label": "CPU, 2 cores"}], "best": "cpu", "reason": "No GPU was found."}
 PROGRESS = {"epoch": 12, "n_epochs": 60, "step": 600, "n_steps": 3000, "seconds": 10.0, "seconds_left": 41.0,
@@ -28,7 +28,7 @@ def runs(workspace):
 @pytest.fixture
 def train_page(open_page, monkeypatch):
     """Opens the Train page in a fresh session, on a machine that is known to have one CPU."""
-    monkeypatch.setattr("pages.parts.training_form.found_devices", lambda: ONE_CPU)
+    monkeypatch.setattr("pages.parts.train.form.found_devices", lambda: ONE_CPU)
 
     def make(run_id=None):
         page = open_page("train.py", **({"run": run_id} if run_id else {}))
@@ -54,8 +54,8 @@ def in_state(runs, queued):
     """Makes the waiting run one that a worker has brought to a state."""
 
     def make(state, stage, *, error=""):
-        folder, owner = runs.workspace.runs / queued, owners.this_process()
-        runs.jobs.take_lock(owner, watch=owners.Watch())
+        folder, owner = runs.workspace.runs / queued, processes.this_process()
+        runs.jobs.take_lock(owner, watch=processes.Watch())
         runs.jobs.claim(owner)
         write_json(folder / "progress.json", PROGRESS)
         write_json(folder / "state.json", {"stage": stage, "error": error, "owner": owner})

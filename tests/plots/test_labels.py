@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ldvae_core.plots.frame import Window
+from ldvae_core.analysis.raster import Window
 from ldvae_core.plots.labels import place_labels, text_size
 
 

@@ -18,7 +18,7 @@ from ldvae_core.runs.opened import HISTORY_COLUMNS
 from ldvae_core.runs.settings import RunSettings
 from ldvae_core.runs.states import write_folder_state
 from ldvae_core.runs.store import RunStore
-from ldvae_core.runs.workspace import Workspace
+from ldvae_core.workspace.folders import Workspace
 
 N_CELLS, N_GENES, N_FACTORS = 60, 30, 3
 

@@ -9,7 +9,7 @@ from ldvae_core.runs import compiler
 
 def test_what_is_compiled_is_not_compiled_again(tmp_path, monkeypatch):
     """A kept result is enough; without one a process starts."""
-    monkeypatch.setattr(compiler, "KEPT", tmp_path)
+    monkeypatch.setattr(compiler, "COMPILED_FOLDER", tmp_path)
     monkeypatch.setattr(compiler, "MODULE", "this")
     started = compiler.compile_in_background()
     assert started.wait(timeout=60) == 0
@@ -29,7 +29,7 @@ def test_compiling_ahead_leaves_its_result(tmp_path):
 
 def test_a_process_that_cannot_start_is_no_trouble(tmp_path, monkeypatch, caplog):
     """The first run compiles instead."""
-    monkeypatch.setattr(compiler, "KEPT", tmp_path)
+    monkeypatch.setattr(compiler, "COMPILED_FOLDER", tmp_path)
     monkeypatch.setattr(compiler.sys, "executable", str(tmp_path / "missing"))
     assert compiler.compile_in_background() is None
     assert "could not be compiled ahead" in caplog.text

@@ -9,9 +9,9 @@ import pytest
 
 from ldvae_core.data.folder import save_counts
 from ldvae_core.errors import CountsError, RunError
-from ldvae_core.runs import owners
-from ldvae_core.runs.datasets import Datasets
-from ldvae_core.runs.workspace import checked_inside
+from ldvae_core.workspace import processes
+from ldvae_core.workspace.datasets import Datasets
+from ldvae_core.workspace.folders import checked_inside
 from tests.runs.conftest import N_CELLS, N_GENES, small_counts
 
 PATHS = [
@@ -118,7 +118,7 @@ def test_the_name_of_an_upload_leads_nowhere(datasets, name):
 
 def test_a_full_disk_is_explained_and_leaves_nothing(datasets, monkeypatch):
     """The message says how much room there is."""
-    monkeypatch.setattr("ldvae_core.runs.datasets.os.fsync", lambda _: (_ for _ in ()).throw(OSError(28, "full")))
+    monkeypatch.setattr("ldvae_core.workspace.datasets.os.fsync", lambda _: (_ for _ in ()).throw(OSError(28, "full")))
     with pytest.raises(CountsError, match=r"The disk is full: [\d,]+ MB are free"):
         datasets.add_upload("a.csv", b"1")
     assert not list(datasets.workspace.uploads.iterdir())
@@ -181,7 +181,7 @@ def test_a_damaged_data_set_never_breaks_the_list(datasets, content):
 
 def test_what_a_killed_upload_left_is_swept_away(datasets):
     """The bench of a dead process goes, that of a live one stays."""
-    for name, owner in (("dead", f"{owners.home()}/1/1"), ("alive", owners.this_process())):
+    for name, owner in (("dead", f"{processes.home()}/1/1"), ("alive", processes.this_process())):
         (datasets.workspace.uploads / name).mkdir()
         (datasets.workspace.uploads / name / "owner").write_text(owner)
     datasets.sweep()
@@ -202,7 +202,7 @@ def test_a_real_table_comes_in_through_the_safe_reader(workspace):
 def test_a_workspace_that_cannot_be_made_is_explained(tmp_path):
     """The message names the environment variable."""
     (tmp_path / "file").write_text("x")
-    code = f"""from pathlib import Path; from ldvae_core.runs.workspace import Workspace
+    code = f"""from pathlib import Path; from ldvae_core.workspace.folders import Workspace
 try: Workspace(Path({str(tmp_path / "file" / "home")!r})).make()
 except Exception as fault: print(type(fault).__name__, fault)"""
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout

@@ -9,10 +9,10 @@ from functools import partial
 
 import pytest
 
-from ldvae_core.runs import owners
 from ldvae_core.runs.dispatcher import Dispatcher, start_worker
 from ldvae_core.runs.states import write_folder_state
-from ldvae_core.runs.workspace import PROJECT
+from ldvae_core.workspace import processes
+from ldvae_core.workspace.folders import PROJECT
 from tests.runs.conftest import settings_named, state_is, wait_until
 
 start_stand_in = partial(start_worker, module="tests.runs.stand_in")
@@ -31,7 +31,7 @@ def _dispatcher(workspace, jobs):
 
 def kill(owner: str, with_signal: int = signal.SIGKILL) -> None:
     """End the worker process, as a person, the system or a full memory would."""
-    if owners.is_alive(owner):
+    if processes.is_alive(owner):
         os.kill(int(owner.rpartition("/")[0].rpartition("/")[2]), with_signal)
 
 
@@ -62,7 +62,7 @@ def test_a_killed_server_does_not_end_the_training(workspace, jobs, store):
     code = """
 import pathlib, sys, time
 from ldvae_core.runs.dispatcher import Dispatcher
-from ldvae_core.runs.workspace import Workspace
+from ldvae_core.workspace.folders import Workspace
 from tests.runs.test_dispatcher import start_stand_in
 Dispatcher(Workspace(pathlib.Path(sys.argv[1])), interval_seconds=0.1, start_worker=start_stand_in).start()
 time.sleep(60)
@@ -166,7 +166,7 @@ def test_a_stumble_does_not_end_the_dispatcher(workspace, monkeypatch):
 def test_a_restarted_machine_finds_its_runs_interrupted(workspace, jobs, store):
     """Every owner from before the boot is dead, whatever its number."""
     run_id, before = jobs.submit(settings_named()), f"boot-before:1/{os.getpid()}/1"
-    jobs.take_lock(before, owners.Watch())
+    jobs.take_lock(before, processes.Watch())
     jobs.claim(before)
     write_folder_state(workspace.runs / run_id, "training")
     Dispatcher(workspace, start_worker=lambda _: pytest.fail("nothing waits")).tick()

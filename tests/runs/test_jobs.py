@@ -6,21 +6,21 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from ldvae_core.errors import RunError
-from ldvae_core.runs import owners
 from ldvae_core.runs.jobs import Jobs
 from ldvae_core.runs.states import read_folder_state, write_folder_state
-from ldvae_core.runs.workspace import Workspace
+from ldvae_core.workspace import processes
+from ldvae_core.workspace.folders import Workspace
 from tests.runs.conftest import settings_named
 
-ME = owners.this_process()
-DEAD = f"{owners.home()}/1/1"
+ME = processes.this_process()
+DEAD = f"{processes.home()}/1/1"
 
 
 @pytest.fixture(name="claimed")
 def _claimed(jobs) -> str:
     """A run that this process works on."""
     run_id = jobs.submit(settings_named("endless"))
-    jobs.take_lock(ME, owners.Watch())
+    jobs.take_lock(ME, processes.Watch())
     jobs.claim(ME)
     write_folder_state(jobs.workspace.runs / run_id, "training")
     return run_id
@@ -70,7 +70,7 @@ def test_runs_are_taken_in_the_order_they_came(jobs):
     first, second, third = (jobs.submit(settings_named()) for _ in range(3))
     jobs.request(first, "pause")
     jobs.request(first, "resume")
-    jobs.take_lock(ME, owners.Watch())
+    jobs.take_lock(ME, processes.Watch())
     taken = [jobs.claim(ME) for _ in range(3)]
     assert [job.run_id for job in taken] == [second, third, first]
     assert [job.resume for job in taken] == [False, False, True]
@@ -80,7 +80,7 @@ def test_runs_are_taken_in_the_order_they_came(jobs):
 def test_two_claims_never_give_the_same_run(jobs):
     """Claiming is one step, even for many threads."""
     ids = {jobs.submit(settings_named()) for _ in range(8)}
-    jobs.take_lock(ME, owners.Watch())
+    jobs.take_lock(ME, processes.Watch())
     with ThreadPoolExecutor(16) as pool:
         claimed = [job.run_id for job in pool.map(lambda _: jobs.claim(ME), range(16)) if job]
     assert sorted(claimed) == sorted(ids)
@@ -89,16 +89,16 @@ def test_two_claims_never_give_the_same_run(jobs):
 def test_only_the_worker_with_the_lock_can_claim(jobs):
     """One worker at a time works in a workspace; a live one is never pushed aside, a dead one is."""
     jobs.submit(settings_named())
-    assert jobs.take_lock(DEAD, owners.Watch())
-    assert jobs.take_lock(ME, owners.Watch())
-    assert not jobs.take_lock("another", owners.Watch())
+    assert jobs.take_lock(DEAD, processes.Watch())
+    assert jobs.take_lock(ME, processes.Watch())
+    assert not jobs.take_lock("another", processes.Watch())
     assert jobs.claim("another") is None
     assert jobs.claim(ME) is not None
 
 
 def test_the_lock_is_not_released_while_a_run_waits(jobs):
     """A run submitted at the moment a worker leaves is not left behind."""
-    jobs.take_lock(ME, owners.Watch())
+    jobs.take_lock(ME, processes.Watch())
     jobs.submit(settings_named())
     assert not jobs.release_lock(ME, only_if_idle=True)
     assert jobs.worker() == ME
@@ -168,17 +168,17 @@ def test_resuming_twice_is_resuming_once(jobs):
 def test_the_run_of_a_dead_owner_is_interrupted_and_can_go_on(jobs, claimed):
     """Killed, out of memory, power cut: found, said, and resumed by one click."""
     _owned_by(jobs, claimed, DEAD)
-    assert jobs.mark_interrupted(owners.Watch()) == [claimed]
+    assert jobs.mark_interrupted(processes.Watch()) == [claimed]
     assert jobs.all()[claimed].state == "interrupted"
     assert jobs.worker() is None
     jobs.request(claimed, "resume")
-    jobs.take_lock(ME, owners.Watch())
+    jobs.take_lock(ME, processes.Watch())
     assert jobs.claim(ME).resume
 
 
 def test_the_run_of_a_live_owner_is_left_alone(jobs, claimed):
     """A server that starts anew finds a running run and does not touch it."""
-    assert jobs.mark_interrupted(owners.Watch()) == []
+    assert jobs.mark_interrupted(processes.Watch()) == []
     assert jobs.all()[claimed].state == "running"
     assert jobs.worker() == ME
 
@@ -187,7 +187,7 @@ def test_a_run_that_finished_just_before_its_worker_died_is_finished(jobs, claim
     """The folder is written first, so its word counts."""
     write_folder_state(jobs.workspace.runs / claimed, "finished")
     _owned_by(jobs, claimed, DEAD)
-    jobs.mark_interrupted(owners.Watch())
+    jobs.mark_interrupted(processes.Watch())
     assert jobs.all()[claimed].state == "finished"
 
 
@@ -196,7 +196,7 @@ def test_a_run_whose_worker_died_while_it_was_cancelled_is_cancelled(jobs, claim
     (jobs.workspace.runs / claimed / "checkpoint.npz").write_bytes(b"x")
     jobs.request(claimed, "cancel")
     _owned_by(jobs, claimed, DEAD)
-    jobs.mark_interrupted(owners.Watch())
+    jobs.mark_interrupted(processes.Watch())
     assert jobs.all()[claimed].state == "cancelled"
     assert not (jobs.workspace.runs / claimed / "checkpoint.npz").exists()
 
@@ -220,8 +220,8 @@ def test_a_damaged_index_is_explained(jobs):
 
 
 def _owned_by(jobs: Jobs, run_id: str, owner: str) -> None:
-    from ldvae_core.runs import index
+    from ldvae_core.workspace import database
 
-    with index.writing(jobs.workspace.index) as db:
+    with database.writing(jobs.workspace.index) as db:
         db.execute("UPDATE jobs SET owner = ? WHERE run_id = ?", (owner, run_id))
         db.execute("UPDATE worker SET owner = ?", (owner,))

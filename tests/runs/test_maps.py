@@ -9,10 +9,11 @@ import pytest
 
 from ldvae_core.durable import read_json, write_json
 from ldvae_core.errors import RunError, SettingsError
-from ldvae_core.runs import map_process, maps, owners
-from ldvae_core.runs.kept import LEIDEN
+from ldvae_core.runs import map_process, maps
+from ldvae_core.runs.additions import LEIDEN
 from ldvae_core.runs.maps import NEWS, cancel_map, map_status, read_map, start_map
-from ldvae_core.runs.workspace import DEMO
+from ldvae_core.workspace import processes
+from ldvae_core.workspace.folders import DEMO
 from tests.runs.conftest import N_CELLS, wait_until
 
 
@@ -36,7 +37,7 @@ def _endless(monkeypatch, workspace, finished_run):
 
 
 def owner_of(store, run_id) -> str:
-    return read_json(store.kept(run_id).folder / NEWS)["owner"]
+    return read_json(store.additions(run_id).folder / NEWS)["owner"]
 
 
 @pytest.fixture(autouse=True)
@@ -60,7 +61,7 @@ def test_the_result_can_be_read_and_is_an_annotation(workspace, finished_run, st
     assert set(status.about["versions"]) == {"scanpy", "umap-learn", "pynndescent", "igraph"}
     assert made.positions.dtype == np.float32
     assert isinstance(made.positions, np.memmap)
-    clusters = store.kept(finished_run).annotations(N_CELLS)[LEIDEN]
+    clusters = store.additions(finished_run).annotations(N_CELLS)[LEIDEN]
     assert np.array_equal(clusters.codes, made.clusters)
 
 
@@ -144,14 +145,14 @@ def test_cancelling_ends_the_process(workspace, endless, store):
     start_map(workspace, endless)
     owner = owner_of(store, endless)
     cancel_map(workspace, endless)
-    wait_until(lambda: not owners.is_alive(owner))
+    wait_until(lambda: not processes.is_alive(owner))
     assert map_status(workspace, endless).state == "none"
 
 
 def test_a_silent_process_of_another_machine_is_dead_in_the_end(workspace, finished_run, store):
     """It cannot be looked up: it lives as long as it writes."""
-    boot = owners.home().partition(":")[0]
-    news = store.kept(finished_run).make() / NEWS
+    boot = processes.home().partition(":")[0]
+    news = store.additions(finished_run).make() / NEWS
     write_json(news, maps.news_of(f"{boot}:1/77/5", "clustering", started=0.0))
     assert map_status(workspace, finished_run).state == "running"
     os.utime(news, (0, 0))

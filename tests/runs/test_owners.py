@@ -4,43 +4,43 @@ import os
 import subprocess
 import sys
 
-from ldvae_core.runs import owners
+from ldvae_core.workspace import processes
 
 
 def test_this_process_is_alive():
     """An owner string names a process that can be found again."""
-    assert owners.is_alive(owners.this_process())
+    assert processes.is_alive(processes.this_process())
 
 
 def test_another_process_with_the_same_number_is_not_the_owner():
     """Process numbers are used again; the moment of the start tells them apart."""
-    stale = f"{owners.home()}/{os.getpid()}/1"
-    assert not owners.is_alive(stale)
-    assert owners.is_surely_dead(stale)
+    stale = f"{processes.home()}/{os.getpid()}/1"
+    assert not processes.is_alive(stale)
+    assert processes.is_surely_dead(stale)
 
 
 def test_an_owner_from_before_a_reboot_is_dead():
     """After a reboot no process of before lives, whatever runs under its number now."""
-    _, pid, start = owners.this_process().rsplit("/", 2)
-    assert owners.is_surely_dead(f"another-boot:1/{pid}/{start}")
+    _, pid, start = processes.this_process().rsplit("/", 2)
+    assert processes.is_surely_dead(f"another-boot:1/{pid}/{start}")
 
 
 def test_a_killed_child_that_nobody_has_reaped_is_dead():
     """A zombie keeps its number and its start, but works no more."""
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as child:
-        owner = owners.owner_of(child.pid)
-        assert owners.is_alive(owner)
+        owner = processes.owner_of(child.pid)
+        assert processes.is_alive(owner)
         child.kill()
         os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
-        assert owners.is_surely_dead(owner)
+        assert processes.is_surely_dead(owner)
 
 
 def test_an_owner_in_another_container_lives_as_long_as_its_heart_beats(monkeypatch):
     """A process that cannot be looked up is judged by its heartbeat, against our own steady clock."""
-    boot = owners.home().partition(":")[0]
-    watch, other = owners.Watch(), f"{boot}:another/7/7"
+    boot = processes.home().partition(":")[0]
+    watch, other = processes.Watch(), f"{boot}:another/7/7"
     now = [0.0]
-    monkeypatch.setattr(owners.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(processes.time, "monotonic", lambda: now[0])
     assert not watch.is_dead(other, 1)
     now[0] = 3.0
     assert not watch.is_dead(other, 2)
@@ -52,4 +52,4 @@ def test_an_owner_in_another_container_lives_as_long_as_its_heart_beats(monkeypa
 
 def test_nonsense_is_no_live_owner():
     """An empty or damaged owner string never keeps a run alive."""
-    assert all(owners.is_surely_dead(text) for text in ("", "x", "a/b/c", f"{owners.home().partition('-')[0]}//"))
+    assert all(processes.is_surely_dead(text) for text in ("", "x", "a/b/c", f"{processes.home().partition('-')[0]}//"))

@@ -12,10 +12,10 @@ import pytest
 
 from ldvae_core.durable import read_json, write_json, write_table
 from ldvae_core.errors import RunError
-from ldvae_core.runs import owners
 from ldvae_core.runs.opened import HISTORY_COLUMNS, NOT_LABELLED
 from ldvae_core.runs.states import write_folder_state
-from ldvae_core.runs.workspace import PROJECT
+from ldvae_core.workspace import processes
+from ldvae_core.workspace.folders import PROJECT
 from tests.runs.conftest import N_CELLS, N_GENES, settings_named
 
 PAYLOADS = [
@@ -29,8 +29,10 @@ DAMAGE = ["", "{", "null", "[]", "3", '"finished"', '{"stage": "exploded"}', '{"
 
 def test_the_page_server_never_loads_torch():
     """Torch costs a server 3.4 seconds and 690 MB: everything that a page imports does without."""
-    modules = "store, jobs, dispatcher, datasets, worker"
-    code = f"import sys; from ldvae_core.runs import {modules}; sys.exit('torch' in sys.modules)"
+    code = (
+        "import sys; from ldvae_core.runs import store, jobs, dispatcher, worker; "
+        "from ldvae_core.workspace import datasets; sys.exit('torch' in sys.modules)"
+    )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
@@ -222,11 +224,11 @@ def test_deleting_leaves_nothing(store, finished_run):
 def test_a_running_run_cannot_be_deleted(store):
     """Files are never taken from under a training process; when it is dead they may go."""
     run_id = store.jobs.submit(settings_named())
-    store.jobs.take_lock(owners.this_process(), owners.Watch())
-    store.jobs.claim(owners.this_process())
+    store.jobs.take_lock(processes.this_process(), processes.Watch())
+    store.jobs.claim(processes.this_process())
     with pytest.raises(RunError, match=r"is running\. Cancel it first, then delete it\."):
         store.delete(run_id)
-    store.jobs.settle(owners.this_process(), run_id, "interrupted")
+    store.jobs.settle(processes.this_process(), run_id, "interrupted")
     store.delete(run_id)
 
 

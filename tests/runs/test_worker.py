@@ -6,8 +6,9 @@ import threading
 import pytest
 
 from ldvae_core.durable import read_json
-from ldvae_core.runs import owners, worker
+from ldvae_core.runs import worker
 from ldvae_core.runs.states import read_folder_state
+from ldvae_core.workspace import processes
 from tests.runs.conftest import settings_named, state_is, wait_until
 from tests.runs.stand_in import execute
 
@@ -113,7 +114,7 @@ def test_a_request_shows_on_the_card_until_it_is_done(jobs, store, at_work, monk
 
 def test_a_second_worker_leaves_at_once(jobs, at_work, monkeypatch):
     """One worker at a time: two would fight for the cores."""
-    monkeypatch.setattr(owners, "this_process", lambda: f"{owners.home()}/1/another")
+    monkeypatch.setattr(processes, "this_process", lambda: f"{processes.home()}/1/another")
     assert work(jobs) == worker.ANOTHER_ONE_WORKS
 
 

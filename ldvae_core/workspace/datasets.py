@@ -1,0 +1,240 @@
+"""The data sets of a workspace: what was uploaded or found in the data folder, read once, checked, and kept by id."""
+
+import errno
+import hashlib
+import io
+import logging
+import os
+import re
+import shutil
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import BinaryIO
+
+import pandas as pd
+
+from ldvae_core import durable
+from ldvae_core.data.counts import CountMatrix
+from ldvae_core.data.demo import DEMO_ABOUT, load_demo
+from ldvae_core.data.folder import load_counts
+from ldvae_core.data.formats import reader_of
+from ldvae_core.errors import CountsError, LdvaeError, RunError
+from ldvae_core.workspace import processes
+from ldvae_core.workspace.datafolder import DataFile, find_data_file, list_data_folder
+from ldvae_core.workspace.folders import DEMO, Workspace, listed_folder, listed_ids, make_id
+
+log = logging.getLogger(__name__)
+
+Reader = Callable[[Path, Path], CountMatrix]
+CARD_FILE = "dataset.json"
+MOST_UPLOADED = 4 << 30  # bytes
+CHUNK = 1 << 20  # bytes
+FULL_DISK = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
+
+
+@dataclass(frozen=True)
+class DatasetCard:
+    """What a list of data sets shows, without opening any."""
+
+    dataset_id: str
+    name: str
+    n_cells: int
+    n_genes: int
+    counts_from: str
+    notices: tuple[str, ...] = ()
+    fingerprint: str = ""  # of the counts and names; "" for the demo, which the program's version stands for
+    identity: str = ""  # the same with the annotations
+    about: dict[str, str] = field(default_factory=dict)  # title, origin, licence, caveats, where known
+
+
+class Datasets:
+    """The data sets of one workspace; "demo", the embedded one, is always there."""
+
+    def __init__(self, workspace: Workspace, *, read: Reader | None = None) -> None:
+        self.workspace = workspace
+        self._read = read or _read_safely
+
+    def list(self) -> tuple[DatasetCard, ...]:
+        """All data sets, the demo first, then by name. A damaged one is left out, and the log says so."""
+        cards = []
+        for dataset_id in listed_ids(self.workspace.datasets):
+            try:
+                cards.append(_read_card(self.workspace.datasets / dataset_id))
+            except (LdvaeError, OSError) as fault:
+                log.warning("The data set %s is left out: %s", dataset_id, fault)
+        return (_demo_card(), *sorted(cards, key=lambda card: (card.name.lower(), card.dataset_id)))
+
+    def card(self, dataset_id: str) -> DatasetCard:
+        """One data set's card. Raises RunError when it is unknown, naming the known ones, or damaged."""
+        return _demo_card() if dataset_id == DEMO else _read_card(self._folder(dataset_id))
+
+    def open(self, dataset_id: str) -> CountMatrix:
+        """Its counts, memory-mapped. Raises RunError when it is unknown or damaged, CountsError when newer."""
+        return load_demo() if dataset_id == DEMO else load_counts(self._folder(dataset_id))
+
+    def data_files(self) -> tuple[DataFile, ...]:
+        """What add_file can load from the workspace's data folder."""
+        return tuple(list_data_folder(self.workspace.data_folder))
+
+    def add_file(self, file_id: str) -> str:
+        """Read a file or folder of data_files(); returns the data set's id, the known one when it is known.
+
+        Raises RunError when the id is not listed, CountsError as read_counts does; nothing is kept then.
+        """
+        source = find_data_file(self.workspace.data_folder, file_id)
+        with self._scratch_folder() as scratch:
+            return self._add(source, source.name, scratch)
+
+    def add_upload(self, name: str, content: bytes | BinaryIO, *, most_bytes: int = MOST_UPLOADED) -> str:
+        """Take in an uploaded file, its content in chunks; returns the data set's id, the known one when it is known.
+
+        name: as the person's computer calls it; only its ending decides anything. Raises CountsError when the file is
+        larger than most_bytes, of an unknown kind, does not fit on the disk, or is refused by read_counts; nothing is
+        kept then.
+        """
+        shown, safe = _file_names(name)
+        reader_of(Path(safe))
+        with self._scratch_folder() as scratch:
+            source = scratch / "file" / safe
+            source.parent.mkdir()
+            _copy_upload(io.BytesIO(content) if isinstance(content, bytes) else content, source, most_bytes)
+            return self._add(source, shown, scratch)
+
+    def sweep(self) -> None:
+        """Remove what uploads left behind whose process was killed."""
+        for entry in self.workspace.uploads.iterdir() if self.workspace.uploads.exists() else ():
+            try:
+                owner = (entry / "owner").read_text(encoding="utf-8")
+            except OSError:
+                continue
+            if processes.is_surely_dead(owner):
+                shutil.rmtree(entry, ignore_errors=True)
+
+    def _folder(self, dataset_id: str) -> Path:
+        try:
+            return listed_folder(self.workspace.datasets, dataset_id, what="data set")
+        except RunError as fault:
+            raise RunError(fault.problems, f"{fault.remedy[:-1]}; and demo.") from None
+
+    def _add(self, source: Path, name: str, scratch: Path) -> str:
+        matrix = self._read(source, scratch / "counts")
+        card = DatasetCard(
+            dataset_id="",
+            name=name,
+            n_cells=matrix.n_cells,
+            n_genes=matrix.n_genes,
+            counts_from=matrix.counts_from,
+            notices=matrix.notices,
+            fingerprint=matrix.fingerprint,
+            identity=_identity(matrix),
+            about=matrix.about,
+        )
+        del matrix  # its files are about to move
+        known = {other.identity: other.dataset_id for other in self.list()}
+        dataset_id = known.get(card.identity) or make_id(_stem(name), card.identity)
+        folder = self.workspace.datasets / dataset_id
+        if not folder.exists():
+            durable.write_json(scratch / "counts" / CARD_FILE, {**asdict(card), "dataset_id": dataset_id})
+            durable.write_folder(folder, lambda part: _move_files(scratch / "counts", part))
+        return dataset_id
+
+    @contextmanager
+    def _scratch_folder(self) -> Iterator[Path]:
+        """A folder to work in that is gone afterwards; one that a killed process leaves is known by its owner."""
+        scratch = self.workspace.make().uploads / uuid.uuid4().hex
+        scratch.mkdir(mode=0o700)
+        try:
+            (scratch / "owner").write_text(processes.this_process(), encoding="utf-8")
+            yield scratch
+        except OSError as fault:
+            if fault.errno not in FULL_DISK:
+                raise
+            raise _no_room(self.workspace.root) from fault
+        finally:
+            shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _read_safely(source: Path, into: Path) -> CountMatrix:
+    from ldvae_core.data.read import read_counts
+
+    return read_counts(source, into)
+
+
+def _read_card(folder: Path) -> DatasetCard:
+    values = durable.read_json(folder / CARD_FILE)
+    try:
+        known = {name: values[name] for name in DatasetCard.__dataclass_fields__}
+        sizes = {"n_cells": int(known["n_cells"]), "n_genes": int(known["n_genes"])}
+        return DatasetCard(**{**known, **sizes, "dataset_id": folder.name, "notices": tuple(known["notices"])})
+    except (KeyError, TypeError, ValueError):
+        raise RunError(f"{CARD_FILE} in {folder.name} is damaged.", "Load the file again.") from None
+
+
+def _demo_card() -> DatasetCard:
+    stored = durable.read_json(DEMO_ABOUT)
+    about = {key: str(value) for key, value in stored["about"].items()}
+    return DatasetCard(
+        dataset_id=DEMO,
+        name=f"{about['title']} (demo)",
+        n_cells=stored["n_cells"],
+        n_genes=stored["n_genes"],
+        counts_from="X",
+        notices=tuple(stored["notices"]),
+        identity=DEMO,
+        about=about,
+    )
+
+
+def _identity(matrix: CountMatrix) -> str:
+    """sha256 over counts, names and annotations: the same counts with other labels are another data set."""
+    digest = hashlib.sha256(f"{matrix.fingerprint} {matrix.counts_from}".encode())
+    for name in matrix.annotations.columns:
+        digest.update(f"\n{name}\n".encode("utf-8", "replace"))
+        values = matrix.annotations[name].astype(str)
+        digest.update(pd.util.hash_array(values.to_numpy(dtype=object)).tobytes())
+    return digest.hexdigest()
+
+
+def _file_names(name: str) -> tuple[str, str]:
+    """The upload's name for people, and one that is safe on any disk with the same ending."""
+    base = re.split(r"[/\\]", str(name))[-1]
+    shown = "".join(character for character in base if character.isprintable())[-120:].strip() or "upload"
+    return shown, re.sub(r"[^A-Za-z0-9._-]+", "_", shown)[-80:].lstrip(".-") or "upload"
+
+
+def _stem(name: str) -> str:
+    """The name without the ending that tells the kind."""
+    return re.sub(r"(?i)(\.(csv|tsv|txt))?\.[a-z0-9]{1,5}$", "", name) or name
+
+
+def _copy_upload(stream: BinaryIO, target: Path, most_bytes: int) -> None:
+    """Write the stream to the disk piece by piece, never more than allowed and flushed at the end."""
+    written = 0
+    with open(target, "xb") as file:
+        while chunk := stream.read(CHUNK):
+            written += len(chunk)
+            if written > most_bytes:
+                raise CountsError(
+                    f"The file is larger than the {most_bytes / 2**20:,.0f} MB that may be uploaded.",
+                    "Put it into the server's data folder instead.",
+                )
+            file.write(chunk)
+        file.flush()
+        os.fsync(file.fileno())
+    if not written:
+        raise CountsError("The uploaded file is empty.", "Upload it again.")
+
+
+def _move_files(source: Path, target: Path) -> None:
+    for file in source.iterdir():
+        os.replace(file, target / file.name)
+
+
+def _no_room(root: Path) -> CountsError:
+    free = shutil.disk_usage(root).free / 2**20
+    return CountsError(
+        f"The disk is full: {free:,.0f} MB are free where data sets are kept.", "Make room, then try again."
+    )

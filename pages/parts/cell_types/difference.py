@@ -1,0 +1,183 @@
+"""Why do these differ? Two groups of cells: which are compared, and what sets them apart."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from ldvae_core.analysis.difference import (
+    REST,
+    Difference,
+    compare_groups,
+    factors_sentence,
+    genes_sentence,
+    pair_sentence,
+    unit_sentence,
+)
+from ldvae_core.analysis.factors import Factors
+from ldvae_core.analysis.programs import biplot_table
+from ldvae_core.analysis.raster import Contour, Window, contours, type_rasters
+from ldvae_core.analysis.separation import point_arrows
+from ldvae_core.plots.density import plot_density
+from ldvae_core.plots.theme import palette
+from ldvae_core.plots.volcano import plot_volcano
+from ldvae_core.runs.opened import NOT_LABELLED, OpenRun
+from pages.parts.comparing import HOW_GENES, at_once, comparing
+from pages.parts.figures import Panel, show_figure
+from pages.parts.later import Later, show_waiting
+from pages.parts.pair import cells_panel, genes_panel, open_clicked_gene, open_pair, raster_of
+from pages.parts.runs import colours_of
+from pages.parts.selection.tables import show_factor_table, show_gene_table
+from pages.parts.style import mode
+from pages.parts.text import as_html, count, percent, plain, show
+
+HOW_PAIR = (
+    "The two factors were chosen among all pairs: in their plane a straight line tells the two groups apart best. "
+    "**Left:** all cells in grey, and around the cells of each group the regions that hold 25, 50, 75 and 90% of them. "
+    "**Right:** the genes on the same two factors; an arrow has the colour of the group in which the two factors raise "
+    "its gene most. **AUC** is the chance that a cell of one group lies further along than one of the other: 0.5 is no "
+    "difference, 1 a complete one."
+)
+
+
+@dataclass(frozen=True)
+class Groups:
+    """What is compared: values of an annotation, where, and what counts as one observation."""
+
+    column: str
+    first: str
+    second: str  # REST: all other cells
+    within: tuple[str, str] | None = None  # another annotation and its value
+    samples: str | None = None  # the annotation whose values are the units; None: cells are
+
+    @property
+    def names(self) -> tuple[str, str]:
+        """Of the two groups, as people read them."""
+        return self.first, self.second
+
+
+def show_difference(opened: OpenRun, factors: Factors, groups: Groups, *, use: str, n_arrows: int) -> None:
+    """The groups in the plane of the best pair, what sets them apart in words, genes and factors as tables."""
+    later = _difference(_memo(opened, factors, groups), groups, factors, opened)
+    if (difference := later.now()) is None:
+        show_waiting(later, comparing(opened), key="difference_progress")
+        return
+    among = f"Among {groups.within[1]}: " if groups.within else ""
+    said = f"{among}{factors_sentence(difference, factors)} {pair_sentence(difference, factors)}".strip()
+    if difference.best is not None:
+        panels = _pair_panels(opened, factors, groups, difference, use=use, n_arrows=n_arrows)
+        show_figure(panels, key="difference", finding=said, how_to_read=HOW_PAIR)
+    _facts(difference, factors)
+    show(as_html(unit_sentence(difference), longest=400), kind="quiet")
+    st.subheader("Genes", anchor=False)
+    with st.container(key="split_genes"):
+        left, right = st.columns([0.43, 0.57], gap="medium")
+    with right:
+        show_gene_table(difference.genes, difference.names)
+    with left:
+        colours = _colours(opened, groups)
+        figure = plot_volcano(difference.genes, names=groups.names, colours=colours, mode=mode())
+        alt = f"Fold change of {len(difference.genes):,} genes against how sure it is."
+        panel = Panel(figure, "difference_genes", alt, difference.genes, "Genes", on_click=open_clicked_gene)
+        lone = "" if difference.best is not None else f"{said} "
+        show_figure(panel, key="volcano", finding=f"{lone}{genes_sentence(difference)}", how_to_read=HOW_GENES)
+    st.subheader("Factors", anchor=False)
+    show_factor_table(difference, factors)
+
+
+def masks_of(opened: OpenRun, groups: Groups) -> tuple[np.ndarray, np.ndarray]:
+    """(n_cells,) bool of both groups."""
+    first = _is(opened.labels(groups.column), groups.first)
+    second = ~first if groups.second == REST else _is(opened.labels(groups.column), groups.second)
+    if groups.within is None:
+        return first, second
+    inside = _is(opened.labels(groups.within[0]), groups.within[1])
+    return first & inside, second & inside
+
+
+@st.cache_resource(max_entries=32, show_spinner=False)
+def _difference(memo: str, groups: Groups, _factors: Factors, _opened: OpenRun) -> Later[Difference]:
+    def work(report: Callable[[float], None]) -> Difference:
+        samples = None if groups.samples is None else _known(_opened.labels(groups.samples))
+        counts, masks = _opened.counts, masks_of(_opened, groups)
+        return compare_groups(
+            _factors, counts.counts, counts.library_size, *masks, samples=samples, names=groups.names, report=report
+        )
+
+    return Later(work, at_once=at_once(_opened))
+
+
+@st.cache_resource(max_entries=32, show_spinner=False)
+def _outlines(
+    memo: str, groups: Groups, pair: tuple[int, int], _factors: Factors, _opened: OpenRun
+) -> dict[str, list[Contour]]:
+    whole = raster_of(_opened, _factors, pair)
+    window = Window(*(float(edges[i]) for edges in (whole.x_edges, whole.y_edges) for i in (0, -1)))
+    x, y = (_factors.representation[:, factor] for factor in pair)
+    first, second = masks_of(_opened, groups)
+    codes = np.where(first, np.int8(0), np.where(second, np.int8(1), np.int8(-1)))
+    label = pd.Series(pd.Categorical.from_codes(codes, list(groups.names)))
+    rasters = type_rasters(x, y, label, groups.names, extent=window)
+    return {name: contours(raster) for name, raster in rasters.items()}
+
+
+def _pair_panels(
+    opened: OpenRun, factors: Factors, groups: Groups, difference: Difference, *, use: str, n_arrows: int
+) -> list[Panel]:
+    best = difference.best
+    assert best is not None
+    colours = dict(zip(groups.names, _colours(opened, groups), strict=True))
+    table = biplot_table(factors, best.pair, use=use, n_arrows=n_arrows)  # type: ignore[arg-type]
+    arrows = point_arrows(table, best.directions, n_each=max(1, round(n_arrows / 2)) if n_arrows else 0)
+    cells = cells_panel(opened, factors, best.pair)
+    lines = _outlines(_memo(opened, factors, groups), groups, best.pair, factors, opened)
+    x, y = (factors.label(factor) for factor in best.pair)
+    figure = plot_density(
+        raster_of(opened, factors, best.pair), x_title=x, y_title=y, contours=lines, colours=colours, mode=mode()
+    )
+    figure.update_layout(dragmode="zoom")
+    genes = genes_panel(factors, best.pair, use=use, table=arrows, colours=colours, n_arrows=n_arrows)
+    return [cells._replace(figure=figure), genes]
+
+
+def _facts(difference: Difference, factors: Factors) -> None:
+    facts = [(plain(name, longest=32), _size(difference, number)) for number, name in enumerate(difference.names)]
+    if (best := difference.best) is not None:
+        facts += [
+            ("Best pair of factors", f"{best.pair[0] + 1} and {best.pair[1] + 1}"),
+            ("AUC of that pair", f"{difference.pair_auc:.3f}"),
+            ("Balanced accuracy", percent(best.balanced_accuracy)),
+        ]
+    facts.append(("Genes that differ (q < 5%)", f"{difference.n_found:,} of {len(difference.genes):,}"))
+    show(
+        "".join(f"<div><span>{as_html(name)}</span><b>{as_html(value)}</b></div>" for name, value in facts),
+        kind="facts",
+    )
+    if difference.best is not None:
+        open_pair(difference.best.pair, key="open_difference")
+
+
+def _size(difference: Difference, number: int) -> str:
+    cells = count(difference.n_cells[number], "cell")
+    return cells if difference.design is None else f"{cells}, {count(difference.design.n[number], 'sample')}"
+
+
+def _colours(opened: OpenRun, groups: Groups) -> tuple[str, str]:
+    given, rest = colours_of(opened, groups.column), palette(mode()).quiet
+    return given.get(groups.first, rest), given.get(groups.second, rest)
+
+
+def _memo(opened: OpenRun, factors: Factors, groups: Groups) -> str:
+    used = [groups.column, groups.within[0] if groups.within else None, groups.samples]
+    return " ".join(opened.memo(factors, column) for column in used)
+
+
+def _is(labels: pd.Series, value: str) -> np.ndarray:
+    return (labels == value).to_numpy(bool)
+
+
+def _known(labels: pd.Series) -> pd.Series:
+    """Cells without a sample have none, not one that they share."""
+    return labels.cat.remove_categories([NOT_LABELLED]) if NOT_LABELLED in labels.cat.categories else labels

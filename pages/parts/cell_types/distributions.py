@@ -1,0 +1,94 @@
+"""Distributions: how the cells of every group lie on one factor, for several conditions side by side."""
+
+import pandas as pd
+import streamlit as st
+
+from ldvae_core.analysis.factors import Factors
+from ldvae_core.plots.distribution import binned_densities, plot_distribution
+from ldvae_core.plots.theme import cells_title, three_digits
+from ldvae_core.runs.store import OpenRun
+from pages.parts.cell_types.groups import choice, values_of
+from pages.parts.figures import Panel, show_figure
+from pages.parts.runs import colours_of
+from pages.parts.style import mode
+
+NO_SPLIT = "not split"
+FEWEST_LEVELS, MOST_LEVELS = 2, 4
+FEWEST_CELLS = 20  # of a group, before a sentence names it
+HOW = (
+    "Every cell counts: each curve is the share of a group's cells along the factor, scaled to its own peak, and its "
+    "stroke is the median. The number at the right is how many cells it is made of: curves of few cells are rough. "
+    "Groups keep one order and one range in all panels; the highest median stands on top. Choose **Split by** to set "
+    "the values of a second annotation, a condition say, side by side."
+)
+
+
+def split_picker(opened: OpenRun, column: str) -> str | None:
+    """Another annotation of 2 to 4 values; None when the cells are not split."""
+    fitting = [name for name, sizes in values_of(opened).items()
+               if name != column and FEWEST_LEVELS <= len(sizes) <= MOST_LEVELS]  # fmt: skip
+    if not fitting:
+        return None
+    chosen = choice("Split by", [NO_SPLIT, *fitting], key="split_by", width=150)
+    return None if chosen == NO_SPLIT else chosen
+
+
+def show_distributions(opened: OpenRun, factors: Factors, factor: int, column: str, split: str | None) -> None:
+    """Ridges of one factor by annotation."""
+    memo = f"{opened.memo(factors, column)} {opened.memo(factors, split)}"
+    table = _densities(memo, factor, column, split, factors, opened)
+    name = factors.label(factor)
+    axis = cells_title(factor, factors.prior, name=factors.name_of(factor))
+    figure = plot_distribution(table, x_title=axis, colours=colours_of(opened, column), counts=True, mode=mode())
+    alt = f"Distribution of {name} in each group of {column}" + (f", for each value of {split}." if split else ".")
+    panel = Panel(figure, f"factor_{factor + 1}_distributions", alt, table, "Distributions")
+    show_figure(panel, key="distributions", finding=distribution_finding(table, name), how_to_read=HOW)
+
+
+def distribution_finding(table: pd.DataFrame, name: str) -> str:
+    """Where the factor is highest and lowest; and, when split, the group whose medians differ most.
+
+    table: from binned_densities. Groups of fewer than 20 cells are not named.
+    """
+    keys = ["level", "group"] if "level" in table else ["group"]
+    each = table.drop_duplicates(keys)
+    each = each[each["n_cells"] >= FEWEST_CELLS]
+    if each.empty:
+        return ""
+    top, bottom = each.loc[each["median"].idxmax()], each.loc[each["median"].idxmin()]
+    if len(each) == 1:
+        return f"{name} has a median of {_said(top)} in {_where(top)}."
+    first = (
+        f"{name} is highest in {_where(top)} (median {_said(top)}) and lowest in {_where(bottom)} ({_said(bottom)})."
+    )
+    if "level" not in table:
+        return first
+    medians = each.pivot(index="group", columns="level", values="median")
+    gap = (medians.max(axis=1) - medians.min(axis=1)).where(medians.notna().sum(axis=1) > 1).dropna()
+    if gap.empty:
+        return first
+    group = gap.idxmax()
+    high, low = medians.loc[group].idxmax(), medians.loc[group].idxmin()
+    ends = [three_digits(float(medians.loc[group, level])) for level in (high, low)]
+    return f"{first} It differs most in {group}: median {ends[0]} in {high}, {ends[1]} in {low}."
+
+
+@st.cache_resource(max_entries=32, show_spinner="Counting cells along the factor")
+def _densities(
+    memo: str, factor: int, column: str, split: str | None, _factors: Factors, _opened: OpenRun
+) -> pd.DataFrame:
+    labels = _opened.labels(column)
+    groups = [str(name) for name in labels.cat.categories]
+    if split is None:
+        return binned_densities(_factors.representation[:, factor], labels, groups)
+    levels = _opened.labels(split)
+    names = [str(name) for name in levels.cat.categories]
+    return binned_densities(_factors.representation[:, factor], labels, groups, split=levels, levels=names)
+
+
+def _where(row: pd.Series) -> str:
+    return f"{row.group} ({row.level})" if "level" in row else str(row.group)
+
+
+def _said(row: pd.Series) -> str:
+    return three_digits(float(row["median"]))

@@ -1,0 +1,173 @@
+"""A factor's card: what it is worth, who uses it, what it may be an artefact of; its name, notes and direction."""
+
+from collections.abc import Callable
+
+import pandas as pd
+import streamlit as st
+
+from ldvae_core.analysis.factors import Factors
+from ldvae_core.analysis.findings import auc_words
+from ldvae_core.analysis.programs import strongest_genes
+from ldvae_core.analysis.technical import batch_labels, mitochondrial_share, technical_table
+from ldvae_core.errors import LdvaeError
+from ldvae_core.plots.theme import three_digits
+from ldvae_core.runs.additions import LONGEST_NAME, LONGEST_NOTES, LONGEST_WHO, FactorNote
+from ldvae_core.runs.store import OpenRun
+from pages.parts.factor_table import best_of
+from pages.parts.gene_links import gene_links
+from pages.parts.later import Later, show_waiting
+from pages.parts.problems import problem_box
+from pages.parts.runs import AT_ONCE, derived_labels, go, store
+from pages.parts.selection.region import WHO, who
+from pages.parts.text import as_html, genes, percent, plain, show
+
+N_LINKS = 5  # genes of each end with a link of their own
+HELP_TURN = (
+    "Under a normal prior the direction of an axis is arbitrary: turning it changes the sign of its positions and of "
+    "its loadings together, and no prediction."
+)
+
+
+def show_card(opened: OpenRun, factors: Factors, factor: int) -> None:
+    """One factor's card, with its name, notes and direction to be changed."""
+    note = store().additions(opened.run_id).factor_notes(factors.axes).get(factor, FactorNote())
+    with st.container(border=True, gap="small", key="factor_card"):
+        show(f"<b>{as_html(factors.label(factor))}</b>{badges(opened, factors, factor)}")
+        _facts(opened, factors, factor)
+        if note.notes:
+            signed = ", ".join(part for part in (as_html(note.who), note.when[:10]) if part)
+            show(f"{as_html(note.notes, longest=LONGEST_NOTES)} <span class=gpe-quiet>({signed})</span>")
+        for end, words in (("positive", "High end"), ("negative", "Low end")):
+            names = strongest_genes(factors, factor, 3 * N_LINKS, end=end)  # type: ignore[arg-type]
+            if names:
+                with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+                    show(words, kind="file", width="content")
+                    gene_links(names, key=f"card_{end}", most=N_LINKS)
+        with st.container(horizontal=True, gap="small", vertical_alignment="center"):
+            with st.popover("Name and notes", icon=":material/edit:", key="card_edit"):
+                _form(opened, factors, factor, note)
+            if factors.prior == "normal":
+                st.button("Turn round", icon=":material/swap_horiz:", key="card_turn", type="tertiary", help=HELP_TURN,
+                          on_click=_turn, args=(opened.run_id, factors.axes, factor, not note.flipped))  # fmt: skip
+            st.button("Gene sets", icon=":material/genetics:", key="card_sets", type="tertiary", on_click=go,
+                      args=("genes.py",), kwargs={"enrich": factor})  # fmt: skip
+            there = {"view_types": "Distributions", "spread_factor": factor}
+            st.button("Cells on it", icon=":material/ssid_chart:", key="card_cells", type="tertiary", on_click=go,
+                      args=("cell_types.py",), kwargs=there)  # fmt: skip
+    say_technical(opened, factors)
+
+
+def show_cards(opened: OpenRun, factors: Factors) -> None:
+    """A small card of every factor, strongest first; inactive ones folded away at the end."""
+    active = [k for k in range(factors.n_factors) if factors.active[k]]
+    idle = [k for k in range(factors.n_factors) if not factors.active[k]]
+    with st.grid(4, min_column_width=260, gap="small", key="factor_cards"):
+        for factor in active:
+            with st.container(border=True, gap="xsmall", key=f"card_{factor}"):
+                _small_card(opened, factors, factor)
+    say_technical(opened, factors)
+    if idle:
+        with st.expander(f"{len(idle)} inactive"):
+            show(", ".join(as_html(factors.label(factor)) for factor in idle), kind="quiet")
+
+
+def badges(opened: OpenRun, factors: Factors, factor: int) -> str:
+    """HTML: inactive, technical with its reason; "" for a factor to be trusted."""
+    if not factors.active[factor]:
+        return ' <span class="gpe-badge">inactive</span> <span class="gpe-quiet">it hardly varies between cells</span>'
+    table = technical_of(opened, factors)
+    if table is None or not table.technical.iloc[factor]:
+        return ""
+    row = table.iloc[factor]
+    return f' <span class="gpe-badge">technical?</span> <span class="gpe-quiet">{as_html(row.reason)}</span>'
+
+
+def technical_of(opened: OpenRun, factors: Factors) -> pd.DataFrame | None:
+    """One row a factor, as from technical_table; None while it is computed, of which say_technical then tells."""
+    return _technical(opened.memo(factors, opened.label_column), factors, opened).now()
+
+
+def say_technical(opened: OpenRun, factors: Factors) -> None:
+    """That the technical flags are still to come; nothing once they are there."""
+    found = _technical(opened.memo(factors, opened.label_column), factors, opened)
+    show_waiting(found, "Comparing factors with library size and batch", key="technical_progress")
+
+
+@st.cache_resource(max_entries=16, show_spinner=False)
+def _technical(memo: str, _factors: Factors, _opened: OpenRun) -> Later[pd.DataFrame]:
+    def work(report: Callable[[float], None]) -> pd.DataFrame:
+        counts, column = _opened.counts, _opened.label_column
+        mitochondrial = mitochondrial_share(counts.annotations, counts.counts, counts.gene_names, counts.library_size)
+        batches, types = batch_labels(counts.annotations), None if column is None else _opened.labels(column)
+        report(0.3)
+        return technical_table(
+            _factors.representation, counts.library_size, mitochondrial=mitochondrial, batches=batches, types=types
+        )
+
+    return Later(work, at_once=_factors.representation.size <= AT_ONCE)
+
+
+def _facts(opened: OpenRun, factors: Factors, factor: int) -> None:
+    table = technical_of(opened, factors)
+    facts = [
+        ("Explained deviance", percent(factors.explained_deviance[factor])),
+        ("Activity (SD over cells)", three_digits(float(factors.scale[factor]))),
+    ]
+    if table is not None:
+        row = table.iloc[factor]
+        technical = [("library size", row.library_size), ("mitochondrial share", row.mitochondrial)]
+        technical.append((plain(row.batch_column, longest=24), row.batch))
+        facts += [(f"Follows {name}", _r(value)) for name, value in technical if value == value]
+    if (kind := _best_type(opened, factors, factor)) is not None:
+        derived = " (derived labels)" if derived_labels(opened, opened.label_column) else ""
+        facts.insert(2, (f"Best type{derived}", f"{plain(kind.cell_type, longest=30)}, AUC {auc_words(kind.auc)}"))
+    body = "".join(f"<div><span>{as_html(name)}</span><b>{as_html(value)}</b></div>" for name, value in facts)
+    show(body, kind="facts")
+    error = opened.metrics.get("test_reconstruction_error")
+    if isinstance(error, int | float) and "readable" in opened.factors:
+        words = f"Test error {error:,.1f} nats per cell: the same on readable axes and as trained."
+        show(as_html(words), kind="quiet")
+
+
+def _small_card(opened: OpenRun, factors: Factors, factor: int) -> None:
+    show(f"<b>{as_html(factors.label(factor), longest=40)}</b>{badges(opened, factors, factor)}")
+    kind = _best_type(opened, factors, factor)
+    words = f" · {as_html(kind.cell_type, longest=30)}, AUC {auc_words(kind.auc)}" if kind is not None else ""
+    show(f"{percent(factors.explained_deviance[factor])} of the deviance{words}", kind="quiet")
+    for end, sign in (("positive", "+"), ("negative", "−")):
+        names = strongest_genes(factors, factor, 4, end=end)  # type: ignore[arg-type]
+        if names:
+            show(f"<span class=gpe-quiet>{sign}</span> {genes(names)}", kind="quiet")
+    st.button("Open", key=f"card_open_{factor}", type="tertiary", icon=":material/open_in_full:", on_click=go,
+              args=("factors.py",), kwargs={"view": "One factor", "x": factor})  # fmt: skip
+
+
+def _best_type(opened: OpenRun, factors: Factors, factor: int):  # noqa: ANN202 - a row of best_types
+    table = best_of(opened, factors)
+    if table is None:
+        return None
+    return next(table[table.factor == factor].itertuples(), None)
+
+
+def _r(value: float) -> str:
+    return f"r = {value:+.2f}".replace("-", "−")
+
+
+def _form(opened: OpenRun, factors: Factors, factor: int, note: FactorNote) -> None:
+    with st.form(f"note_{factors.axes}_{factor}", border=False):
+        name = st.text_input("Name", value=note.name, max_chars=LONGEST_NAME, placeholder="For example: erythroid")
+        notes = st.text_area("Notes", value=note.notes, max_chars=LONGEST_NOTES)
+        signed = st.text_input("Your name", value=who(), max_chars=LONGEST_WHO)
+        if st.form_submit_button("Save", type="primary"):
+            try:
+                kept = store().additions(opened.run_id)
+                kept.write_factor_note(factors.axes, factor, name=name, notes=notes, who=signed)
+            except LdvaeError as fault:
+                problem_box(fault)
+            else:
+                st.session_state[WHO] = signed
+                st.rerun()
+
+
+def _turn(run_id: str, axes: str, factor: int, flipped: bool) -> None:
+    store().additions(run_id).write_factor_note(axes, factor, flipped=flipped, who=who())

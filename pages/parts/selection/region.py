@@ -1,0 +1,159 @@
+"""Cells drawn around in any density: all that lie inside, kept in the address, so that a link selects them too."""
+
+import getpass
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from ldvae_core.analysis.factors import Factors
+from ldvae_core.analysis.regions import Region, region_from_text, region_of_box, region_of_lasso
+from ldvae_core.errors import LdvaeError, RunError, SettingsError
+from ldvae_core.runs.additions import LEIDEN
+from ldvae_core.runs.maps import read_map
+from ldvae_core.runs.store import OpenRun
+from pages.parts.runs import RUN, store
+
+REGION = "region"  # in the address: the plane's name, "!" and the corners
+FAULT = "region_fault"
+WHO = "who"  # the name people sign with, remembered for the session
+MAP = "map"
+
+
+class Plane(NamedTuple):
+    """Two coordinates of every cell, under a name that an address can hold."""
+
+    name: str
+    words: str  # what people call it
+    x: np.ndarray  # (n_cells,)
+    y: np.ndarray
+
+
+class Chosen(NamedTuple):
+    """The cells inside a region of a plane."""
+
+    plane: Plane
+    region: Region
+    cells: np.ndarray  # (n_cells,) bool, read-only
+    memo: str  # names them in caches
+
+    @property
+    def n_cells(self) -> int:
+        return int(np.count_nonzero(self.cells))
+
+
+def plane_of_pair(factors: Factors, pair: tuple[int, int]) -> Plane:
+    """Two factors; turned axes make another plane of it."""
+    places = (f"{k}t" if factors.flipped[k] else str(k) for k in pair)
+    words = f"{factors.label(pair[0])} and {factors.label(pair[1])}"
+    return Plane(".".join([factors.axes, *places]), words, *(factors.representation[:, k] for k in pair))
+
+
+def answer_area(plane: Plane) -> Callable[[str], None]:
+    """For Panel.on_area: takes up the box or lasso that was drawn, or forgets it when it was wiped away."""
+
+    def take(key: str) -> None:
+        drawn = st.session_state[key].selection
+        try:
+            if drawn.get("lasso"):
+                lasso = drawn["lasso"][-1]
+                _remember(plane, region_of_lasso(lasso["x"], lasso["y"]))
+            elif drawn.get("box"):
+                box = drawn["box"][-1]
+                _remember(plane, region_of_box(box["x"], box["y"]))
+            else:
+                forget_region()
+        except SettingsError as fault:  # a click instead of a line
+            st.session_state[FAULT] = fault
+
+    return take
+
+
+def forget_region() -> None:
+    """Nothing is selected any more."""
+    st.session_state.pop(REGION, None)
+    st.query_params.pop(REGION, None)
+
+
+def chosen_cells(opened: OpenRun) -> Chosen | None:
+    """What is selected in this run, by the address or in this session. Raises LdvaeError for a link that is none."""
+    if fault := st.session_state.pop(FAULT, None):
+        raise fault
+    text = st.query_params.get(REGION)
+    if text is None:
+        run_id, text = st.session_state.get(REGION, (None, None))
+        if run_id != st.session_state.get(RUN) or text is None:
+            return None
+        st.query_params[REGION] = text
+    st.session_state[REGION] = (st.session_state.get(RUN), text)
+    name, _, corners = text.partition("!")
+    try:
+        plane, region = _plane_named(opened, name), region_from_text(corners)
+    except LdvaeError:
+        forget_region()
+        raise
+    memo = f"{opened.stamp} {opened.added.get(LEIDEN, '')} {text}"  # a map made anew is another plane
+    return Chosen(plane, region, _cells_in(memo, plane, region), memo)
+
+
+def who() -> str:
+    """The name under which this person saves things: as typed, else as the computer knows them."""
+    if WHO not in st.session_state:
+        try:
+            st.session_state[WHO] = getpass.getuser()
+        except (OSError, KeyError):
+            st.session_state[WHO] = ""
+    return str(st.session_state[WHO])
+
+
+def save_as_annotation(opened: OpenRun, chosen: Chosen, name: str, signed: str) -> None:
+    """Keep the cells under a name. Raises RunError as Additions.save_selection does."""
+    address = "&".join(f"{key}={value}" for key, value in st.query_params.items() if key != REGION)
+    kept = store().additions(opened.run_id)
+    taken = [str(column) for column in opened.counts.annotations.columns]
+    kept.save_selection(name, chosen.cells, who=signed, view=f"{chosen.plane.words}: {address}", taken=taken)
+
+
+def composition(labels: pd.Series, cells: np.ndarray) -> pd.DataFrame:
+    """Types of the selected cells, commonest first: cell_type, n_selected, share_of_selected, share_of_type."""
+    codes, names = labels.cat.codes.to_numpy(), labels.cat.categories
+    total, inside = (np.bincount(some + 1, minlength=len(names) + 1)[1:] for some in (codes, codes[cells]))
+    table = pd.DataFrame(
+        {
+            "cell_type": names.astype(str).to_numpy(object),
+            "n_selected": inside,
+            "share_of_selected": inside / max(inside.sum(), 1),
+            "share_of_type": inside / np.maximum(total, 1),
+        }
+    )
+    return table[inside > 0].sort_values("n_selected", ascending=False, kind="stable").reset_index(drop=True)
+
+
+def _remember(plane: Plane, region: Region) -> None:
+    text = f"{plane.name}!{region.text}"
+    st.session_state[REGION] = (st.session_state.get(RUN), text)
+    st.query_params[REGION] = text
+
+
+def _plane_named(opened: OpenRun, name: str) -> Plane:
+    """Raises RunError when the run has no such plane, or an axis was turned since."""
+    if name == MAP and (found := read_map(store().workspace, opened.run_id, opened.counts.n_cells)) is not None:
+        return Plane(MAP, "the map", *found.positions.T)
+    axes, _, numbers = name.partition(".")
+    places = [part.removesuffix("t") for part in numbers.split(".")]
+    pair = [int(place) for place in places if place.isascii() and place.isdigit() and len(place) < 6]
+    factors = opened.factors.get(axes)  # type: ignore[call-overload]
+    if factors is not None and len(pair) == 2 and max(pair) < factors.n_factors:
+        plane = plane_of_pair(factors, (pair[0], pair[1]))
+        if plane.name == name:
+            return plane
+    raise RunError("These cells were selected in a figure that this run does not have.", "Draw around them once more.")
+
+
+@st.cache_resource(max_entries=6, show_spinner=False)
+def _cells_in(memo: str, _plane: Plane, _region: Region) -> np.ndarray:
+    cells = _region.contains(_plane.x, _plane.y)
+    cells.flags.writeable = False
+    return cells

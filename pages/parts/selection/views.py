@@ -1,0 +1,191 @@
+"""What is said of selected cells: how many, of which types, what sets them apart; and how they are kept."""
+
+from collections.abc import Callable
+
+import pandas as pd
+import streamlit as st
+
+from ldvae_core.analysis.difference import (
+    REST,
+    Difference,
+    compare_groups,
+    factors_sentence,
+    genes_sentence,
+    unit_sentence,
+)
+from ldvae_core.analysis.factors import Factors
+from ldvae_core.errors import LdvaeError
+from ldvae_core.plots.theme import palette
+from ldvae_core.plots.volcano import plot_volcano
+from ldvae_core.runs.additions import LONGEST_NAME, LONGEST_WHO
+from ldvae_core.runs.store import OpenRun
+from pages.parts.comparing import HOW_GENES, at_once, comparing
+from pages.parts.figures import Panel, download_table, show_figure
+from pages.parts.later import Later, show_waiting
+from pages.parts.pair import open_clicked_gene
+from pages.parts.pickers import segments
+from pages.parts.problems import problem_box, refusals
+from pages.parts.runs import store
+from pages.parts.selection.region import (
+    WHO,
+    Chosen,
+    chosen_cells,
+    composition,
+    forget_region,
+    save_as_annotation,
+    who,
+)
+from pages.parts.selection.tables import show_factor_table, show_gene_table
+from pages.parts.style import mode
+from pages.parts.text import as_html, count, percent, plain, show
+from pages.parts.text import sentence as say
+
+WHAT = {"genes": "Genes", "factors": "Factors", "types": "Types"}
+THESE = "selected cells"
+HINT = "Draw around cells (with the lasso, or the box among the tools above the figure) to see what sets them apart."
+MOST_NAMED = 4  # types in the line above
+
+
+def show_selection(opened: OpenRun, factors: Factors, *, hint: str = "", key: str = "selection") -> None:
+    """Everything about the cells that are selected in this run; a hint how to select some where none are."""
+    with refusals(end_page=False):
+        chosen = chosen_cells(opened)
+        if chosen is None:
+            if hint:
+                show(as_html(hint, longest=300), kind="quiet")
+            return
+        with st.container(border=True, gap="small", key=key):
+            _head(opened, chosen)
+            if 0 < chosen.n_cells < opened.counts.n_cells:
+                _what_sets_apart(opened, factors, chosen, key)
+
+
+def show_saved(opened: OpenRun) -> None:
+    """The selections that were kept with the run, each with who, when and where; nothing where there are none."""
+    kept = store().additions(opened.run_id)
+    selections = kept.selections()
+    if not selections:
+        return
+    with st.expander(f"Saved selections ({len(selections)})", icon=":material/bookmarks:", key="saved_selections"):
+        for saved in selections:
+            with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+                signed = f" by {as_html(saved.who)}" if saved.who else ""
+                show(
+                    f"<b>{as_html(saved.name)}</b> {count(saved.n_cells, 'cell')}, {as_html(saved.when[:10])}{signed}, "
+                    f"on {as_html(saved.view.partition(':')[0])}"
+                )
+                st.button("Delete", key=f"delete_{saved.selection_id}", type="tertiary", icon=":material/delete:",
+                          on_click=_delete, args=(opened.run_id, saved.selection_id))  # fmt: skip
+
+
+def _head(opened: OpenRun, chosen: Chosen) -> None:
+    """Their number and types, and what can be done with them."""
+    total, n = opened.counts.n_cells, chosen.n_cells
+    show(f"<b>{n:,} of {count(total, 'cell')}</b> selected on {as_html(chosen.plane.words)} ({percent(n / total)})"
+         + _types_in_words(opened, chosen))  # fmt: skip
+    with st.container(horizontal=True, gap="small", vertical_alignment="center"):
+        if 0 < n < total:
+            with st.popover("Save as annotation", icon=":material/bookmark_add:", key="selection_save"):
+                _save_form(opened, chosen)
+            download_table(lambda: _cell_table(opened, chosen), "selected_cells", key="selected_cells", label="Cells")
+        st.button("Clear", key="selection_clear", type="tertiary", icon=":material/close:", on_click=forget_region)
+
+
+def _types_in_words(opened: OpenRun, chosen: Chosen) -> str:
+    column = opened.label_column
+    if column is None or not chosen.n_cells:
+        return ""
+    table = composition(opened.labels(column), chosen.cells)
+    named = [f"{percent(row.share_of_selected)} {as_html(row.cell_type, longest=40)}"
+             for row in table.head(MOST_NAMED).itertuples()]  # fmt: skip
+    more = f" and {count(len(table) - MOST_NAMED, 'other type')}" if len(table) > MOST_NAMED else ""
+    return f": {', '.join(named)}{more}."
+
+
+def _save_form(opened: OpenRun, chosen: Chosen) -> None:
+    with st.form("selection_form", border=False, enter_to_submit=True):
+        name = st.text_input("Name of the annotation", max_chars=LONGEST_NAME, key="selection_name",
+                             placeholder="For example: late erythroid")  # fmt: skip
+        signed = st.text_input("Your name", value=who(), max_chars=LONGEST_WHO, key="selection_who")
+        if st.form_submit_button("Save", type="primary"):
+            try:
+                save_as_annotation(opened, chosen, name, signed)
+            except LdvaeError as fault:
+                problem_box(fault)
+            else:
+                st.session_state[WHO] = signed
+                st.rerun()
+
+
+def _delete(run_id: str, selection_id: str) -> None:
+    store().additions(run_id).delete_selection(selection_id)
+
+
+def _what_sets_apart(opened: OpenRun, factors: Factors, chosen: Chosen, key: str) -> None:
+    later = _difference(f"{chosen.memo} {opened.memo(factors)}", factors, opened, chosen)
+    if (found := later.now()) is None:
+        show_waiting(later, comparing(opened), key=f"{key}_progress")
+        return
+    words = factors_sentence(found, factors)
+    say(words[:1].upper() + words[1:])
+    what = segments("What sets them apart", WHAT, key="selection_what", hide_label=True)
+    if what == "genes":
+        _show_genes(found, key)
+    elif what == "factors":
+        show_factor_table(found, factors)
+    else:
+        _show_types(opened, chosen)
+    show(as_html(unit_sentence(found), longest=400), kind="quiet")
+
+
+def _show_genes(found: Difference, key: str) -> None:
+    with st.container(key=f"split_{key}"):
+        left, right = st.columns([0.46, 0.54], gap="medium")
+    with right:
+        show_gene_table(found.genes, found.names)
+    with left:
+        colours = (palette(mode()).accent, palette(mode()).quiet)
+        figure = plot_volcano(found.genes, names=found.names, colours=colours, mode=mode())
+        alt = f"Fold change of {len(found.genes):,} genes in the selected cells against how sure it is."
+        panel = Panel(figure, "selection_genes", alt, found.genes, "Genes", on_click=open_clicked_gene)
+        show_figure(panel, key=f"{key}_volcano", finding=genes_sentence(found), how_to_read=HOW_GENES)
+
+
+def _show_types(opened: OpenRun, chosen: Chosen) -> None:
+    if opened.label_column is None:
+        st.caption("These cells carry no annotation of types.")
+        return
+    table = composition(opened.labels(), chosen.cells)
+    shown = table.assign(cell_type=[plain(name) for name in table.cell_type])
+    share = st.column_config.ProgressColumn
+    st.dataframe(
+        shown,
+        hide_index=True,
+        key="selection_types",
+        height=min(38 + 35 * len(shown), 400),
+        column_config={
+            "cell_type": st.column_config.TextColumn("Type"),
+            "n_selected": st.column_config.NumberColumn("Selected cells", format="localized"),
+            "share_of_selected": share("Share of the selected", format="percent", min_value=0, max_value=1),
+            "share_of_type": share("Share of the type", format="percent", min_value=0, max_value=1),
+        },
+    )
+    download_table(table, "selected_types", key="selection_types_csv")
+
+
+@st.cache_resource(max_entries=12, show_spinner=False)
+def _difference(memo: str, _factors: Factors, _opened: OpenRun, _chosen: Chosen) -> Later[Difference]:
+    def work(report: Callable[[float], None]) -> Difference:
+        counts = _opened.counts
+        return compare_groups(
+            _factors, counts.counts, counts.library_size, _chosen.cells, names=(THESE, REST), report=report
+        )
+
+    return Later(work, at_once=at_once(_opened))
+
+
+def _cell_table(opened: OpenRun, chosen: Chosen) -> pd.DataFrame:
+    table = pd.DataFrame({"cell": opened.counts.cell_ids[chosen.cells]})
+    if opened.label_column is not None:
+        table["label"] = opened.labels().to_numpy()[chosen.cells].astype(str)
+    return table

@@ -1,0 +1,162 @@
+"""The form of the Train page: which data, how many programs, what decoder, how long. Its values outlive other pages."""
+
+from typing import Any, NamedTuple
+
+import streamlit as st
+
+from ldvae_core.errors import LdvaeError
+from ldvae_core.model.config import FIRST_PASS_UPDATES, REFERENCE_MINIBATCH, THOROUGH, default_epochs
+from ldvae_core.workspace.datasets import Datasets
+from ldvae_core.workspace.folders import DEMO
+from pages.parts.problems import problem_box
+from pages.parts.runs import go, store
+from pages.parts.text import as_html, count, plain, show
+from pages.parts.train.advanced import PERSISTED, SENTENCES, method_in_use, show_advanced
+from pages.parts.train.devices import await_devices, found_devices, kind_of
+from pages.parts.train.plan import BASELINES, DATA_CHOICE, Data, data_of
+
+PLANS = {"first": "First pass", "thorough": "Thorough", "five": "The paper's five models", "baselines": "Baselines"}
+PRESETS = ("five", "baselines")  # that train several models
+PRIORS = {"normal": "Normal", "logistic_normal": "Logistic-normal"}
+SELECTIONS = {"variance": "highest variance", "seurat_v3": "seurat_v3"}
+
+
+class Form(NamedTuple):
+    """What the form says now."""
+
+    data: Data
+    plan: str
+    name: str
+    model: dict[str, Any]
+    training: dict[str, Any]
+    device: str  # the one that will be used
+
+
+def show_form() -> Form:
+    """Draw it. A data set that cannot be read is said in a box, and the demo stands in for it."""
+    data = _pick_data()
+    plan = st.session_state.get("train_plan") or PLANS["first"]
+    plan = next((key for key, word in PLANS.items() if word == plan), "first")
+    method = method_in_use(preset=plan in PRESETS)
+    fitted = method in BASELINES or plan == "baselines"  # in one go: no decoder, no epochs
+    _head("Programs", "How many to look for, and of what kind.")
+    model: dict[str, Any] = {} if method in ("ldvae", "vae") else {"method": method}
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
+        if method != "gene_mean":
+            model["n_factors"] = st.number_input(
+                "Factors", 1, min(100, max(data.n_genes - 1, 1)), 10, key="train_n_factors", width=120, **PERSISTED,
+                help="More factors give finer programs; unused ones switch themselves off. The paper uses 10 and 20.",
+            )  # fmt: skip
+        if not fitted:
+            model["prior"] = _choice(
+                "Prior", PRIORS, key="train_prior", disabled=plan == "five",
+                help="**Normal**: factors go both ways from 0. **Logistic-normal**: a cell is a mixture; its factors "
+                "are shares that sum to 1.",
+            )  # fmt: skip
+    if fitted:
+        words = "PCA, NMF and the gene mean, with the same cells, genes and split." if plan == "baselines" else ""
+        show(words or f"{SENTENCES[method]} Choose another method below, under Advanced.", kind="quiet")
+    else:
+        model["batch_norm"], model["intercept"] = _decoder(fixed=plan == "five")
+        model |= {"decoder": "neural"} if method == "vae" else {}
+    plan, n_epochs, seed, asked, device = _training(data, fitted=fitted)
+    name, advanced, more = show_advanced(data, method=method, preset=plan in PRESETS)
+    training = {"n_epochs": n_epochs, "seed": seed, "device": asked, **more}
+    return Form(data, plan, name, {**model, **advanced}, training, device)
+
+
+def _pick_data() -> Data:
+    cards = {card.dataset_id: card for card in Datasets(store().workspace).list()}
+    left = st.session_state.get(DATA_CHOICE) or {}
+    if st.session_state.get("train_data_seen") != left.get("data_source"):  # chosen on the Data page since
+        st.session_state["train_data_seen"] = left.get("data_source")
+        if left.get("data_source") in cards:
+            st.session_state["train_data"] = left["data_source"]
+    if st.session_state.get("train_data") not in (*cards, None):
+        del st.session_state["train_data"]
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
+        names = {dataset_id: plain(card.name) for dataset_id, card in cards.items()}
+        chosen = st.selectbox("Data", list(names), format_func=lambda key: names.get(key, str(key)), key="train_data",
+                              **PERSISTED)  # fmt: skip
+        st.button("Change", key="train_to_data", icon=":material/table_view:", on_click=go, args=("data.py",),
+                  help="Load other data, or choose other genes and cells.")  # fmt: skip
+    try:
+        data = data_of(cards[chosen])
+    except LdvaeError as fault:
+        problem_box(fault)
+        data = data_of(cards[DEMO])
+    labels = f", coloured by {as_html(data.label_column, longest=30)}" if data.label_column else ""
+    genes = f"{data.n_genes:,} genes"
+    if data.n_genes < data.card.n_genes:
+        genes += f" of {data.card.n_genes:,} by {SELECTIONS[data.choices.gene_selection]}"
+    show(f"{data.card.n_cells:,} cells × {genes}{labels}.", kind="quiet")
+    return data
+
+
+def _decoder(*, fixed: bool) -> tuple[bool, bool]:
+    """Whether with batch norm, and whether with an intercept."""
+    _head("Decoder", "How factors become counts of genes.")
+    with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
+        words = "Evens out the decoded values while training; folded into the loadings shown."
+        batch_norm = st.toggle("Batch norm", key="train_batch_norm", disabled=fixed, help=words, **PERSISTED)
+        if batch_norm and not fixed:
+            st.toggle("Intercept", True, key="train_intercept_fixed", disabled=True)
+            show("Batch norm brings its own intercept.", kind="quiet")
+            return True, True
+        intercept = st.toggle("Intercept", True, key="train_intercept", **PERSISTED,
+                              help="One number a gene for its overall level. The paper has none; with it, factors need "
+                              "not spend themselves on levels.")  # fmt: skip
+        if fixed:
+            show("The five models differ in prior and batch norm.", kind="quiet")
+    return batch_norm, intercept
+
+
+def _training(data: Data, *, fitted: bool) -> tuple[str, int | None, int, str, str]:
+    """Plan, epochs (None where there are none), seed, the device asked for, and the one that will be used."""
+    _head("Training", "How long, from which start, and where.")
+    plan = _choice("Plan", PLANS, key="train_plan")
+    if fitted:
+        seed = _seed()
+        show("A baseline is fitted in one go, on the CPU, without epochs.", kind="quiet")
+        return plan, None, seed, "cpu", "cpu"
+    rule = default_epochs(
+        data.n_train, st.session_state.get("train_minibatch") or REFERENCE_MINIBATCH, thorough=plan == "thorough"
+    )
+    if st.session_state.get("train_rule") != (plan, rule):  # another plan or other data: the rule speaks anew
+        st.session_state["train_rule"] = (plan, rule)
+        st.session_state["train_epochs"] = rule
+    found = found_devices()
+    names = ["auto", *(device["name"] for device in (found["devices"] if found else []))]
+    if st.session_state.get("train_device") not in (*names, None):
+        del st.session_state["train_device"]
+    best = found["best"] if found else "cpu"
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
+        n_epochs = st.number_input("Epochs", 1, 100_000, key="train_epochs", width=105, **PERSISTED,
+                                   help="One epoch shows every training cell once.")  # fmt: skip
+        seed = _seed()
+        words = {name: f"Best ({kind_of(best)})" if name == "auto" else kind_of(name) for name in names}
+        asked = st.selectbox("Device", names, key="train_device", width=135, format_func=words.get, **PERSISTED)
+    updates = FIRST_PASS_UPDATES * (THOROUGH if plan == "thorough" else 1)
+    words = f"{updates:,} updates of the model, after the paper's “1 million / cells”"
+    reason = as_html(found["reason"], longest=200) if found else ""
+    show(f"Rule of thumb: <b>{count(rule, 'epoch')}</b>, {words}. {reason}", kind="quiet")
+    if found is None:
+        await_devices()
+    return plan, n_epochs, seed, asked, best if asked == "auto" else asked
+
+
+def _seed() -> int:
+    return st.number_input("Seed", 0, 2**32 - 1, 0, key="train_seed", width=95, **PERSISTED,
+                           help="The same seed gives the same run and the same split of the cells.")  # fmt: skip
+
+
+def _head(title: str, words: str) -> None:
+    show(f"<b>{title}</b> <span class='gpe-quiet'>{words}</span>", kind="line")
+
+
+def _choice(label: str, options: dict[str, str], *, key: str, **more: Any) -> str:
+    """A row of options, one always chosen, kept while other pages are looked at."""
+    words = list(options.values())
+    unset = {} if key in st.session_state else {"default": words[0]}
+    chosen = st.segmented_control(label, words, key=key, required=True, **unset, **PERSISTED, **more)
+    return next((option for option, word in options.items() if word == chosen), next(iter(options)))

@@ -1,0 +1,172 @@
+"""What the form asks for, as settings of runs: on which data, which models, what names, and how long it takes."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import streamlit as st
+
+from ldvae_core.data.annotations import guess_roles, label_columns
+from ldvae_core.data.prepare import DataChoices
+from ldvae_core.errors import LdvaeError
+from ldvae_core.runs.cards import RunCard
+from ldvae_core.runs.settings import RunSettings
+from ldvae_core.runs.store import RunStore
+from ldvae_core.workspace.datasets import DatasetCard, Datasets
+from ldvae_core.workspace.folders import DEMO, Workspace
+from pages.parts.text import count, plain
+
+DATA_CHOICE = "data_choice"  # what the Data page leaves in the session
+ACTIVE = ("queued", "running", "paused", "interrupted")
+TRAIN_SHARE = 0.8  # of the cells; a tenth each for validation and test
+MOST_LEVELS = 500  # of a covariate, as in runs/execute.py
+# Gene values (cells x genes) a second, until a run of this machine and kind says better; without the fast path a fifth.
+SPEED = {"cpu": 30e6, "mps": 100e6, "cuda": 400e6}
+PAPERS_MODELS: dict[str, dict[str, Any]] = {
+    "VAE": {"decoder": "neural", "prior": "normal", "batch_norm": False},
+    "LDVAE, normal": {"prior": "normal", "batch_norm": False},
+    "LDVAE, normal, batch norm": {"prior": "normal", "batch_norm": True, "intercept": True},
+    "LDVAE, logistic-normal": {"prior": "logistic_normal", "batch_norm": False},
+    "LDVAE, logistic-normal, batch norm": {"prior": "logistic_normal", "batch_norm": True, "intercept": True},
+}
+
+BASELINES = {"pca": "PCA", "nmf": "NMF", "gene_mean": "Gene mean"}
+BASELINE_PASSES = 5  # over the counts, about, that fitting a baseline takes
+
+
+@dataclass(frozen=True)
+class Data:
+    """What is trained on: a data set and what of it is modelled."""
+
+    card: DatasetCard
+    choices: DataChoices
+    label_column: str | None
+    annotations: dict[str, int]  # that group the cells: name -> number of levels
+
+    @property
+    def n_genes(self) -> int:
+        """Genes modelled, at most."""
+        return min(self.choices.n_genes + len(self.choices.keep_genes), self.card.n_genes)
+
+    @property
+    def n_train(self) -> int:
+        """Cells trained on, before cell filters."""
+        return max(int(self.card.n_cells * TRAIN_SHARE), 1)
+
+
+def data_of(card: DatasetCard) -> Data:
+    """The data set with the choices made for it on the Data page, else with good ones. Raises LdvaeError if damaged."""
+    annotations, guessed = _annotations(str(Workspace.default().root), card.dataset_id, card.identity)
+    left = st.session_state.get(DATA_CHOICE) or {}
+    if left.get("data_source") == card.dataset_id:
+        return Data(card, DataChoices.from_dict(left["choices"]), left.get("label_column"), annotations)
+    if card.dataset_id == DEMO:
+        return Data(card, DataChoices(n_genes=2000, gene_selection="variance"), "cell_type", annotations)
+    return Data(card, DataChoices(n_genes=min(1000, max(card.n_genes, 2))), guessed, annotations)
+
+
+@st.cache_data(max_entries=32, show_spinner="Reading the data set")
+def _annotations(root: str, dataset_id: str, identity: str) -> tuple[dict[str, int], str | None]:
+    table = Datasets(Workspace.default()).open(dataset_id).annotations
+    levels = {name: int(table[name].nunique()) for name in label_columns(table)}
+    return {name: n for name, n in levels.items() if 2 <= n <= MOST_LEVELS}, guess_roles(table)["cell_type"]
+
+
+def settings_of(data: Data, name: str, model: dict[str, Any], training: dict[str, Any]) -> RunSettings:
+    """One run. name: "" for one made of its settings. Raises SettingsError with every problem at once."""
+    return RunSettings(
+        name=name.strip() or made_name(data, model, training),
+        data_source=data.card.dataset_id,
+        label_column=data.label_column,
+        choices=data.choices,
+        model=model,
+        training=training,
+    )
+
+
+def papers_models(data: Data, name: str, model: dict[str, Any], training: dict[str, Any]) -> list[RunSettings]:
+    """The five models of Fig. 1b with the form's other settings. Raises SettingsError."""
+    end = name.strip() or plain(data.card.name, longest=60)
+    return [
+        settings_of(data, f"{title} · {end}"[:120], {**model, **changes}, training)
+        for title, changes in PAPERS_MODELS.items()
+    ]
+
+
+def baseline_models(data: Data, name: str, model: dict[str, Any], training: dict[str, Any]) -> list[RunSettings]:
+    """PCA, NMF and the gene mean on the same genes and split. Raises SettingsError."""
+    end, n_factors = name.strip() or plain(data.card.name, longest=60), model.get("n_factors", 10)
+    words = {"pca": f", {n_factors} factors", "nmf": f", {n_factors} factors", "gene_mean": ""}
+    return [
+        settings_of(data, f"{title}{words[method]} · {end}"[:120],
+                    {"method": method} | ({} if method == "gene_mean" else {"n_factors": n_factors}), training)
+        for method, title in BASELINES.items()
+    ]  # fmt: skip
+
+
+def made_name(data: Data, model: dict[str, Any], training: dict[str, Any]) -> str:
+    """'10 factors, batch norm, 60 epochs · Mouse embryo, day 7.5': what tells runs apart comes first."""
+    epochs, method = training.get("n_epochs"), model.get("method", "ldvae")
+    parts = [BASELINES[method]] if method in BASELINES else ["VAE"] if model.get("decoder") == "neural" else []
+    parts += [count(model["n_factors"], "factor")] if "n_factors" in model else []
+    parts += ["logistic-normal"] if model.get("prior") == "logistic_normal" else []
+    parts += ["batch norm"] if model.get("batch_norm") else [] if model.get("intercept", True) else ["no intercept"]
+    parts += [model["likelihood"]] if model.get("likelihood", "nb") != "nb" else []
+    parts += [count(epochs, "epoch")] if epochs else []
+    parts += [f"seed {training['seed']}"] if training["seed"] else []
+    return f"{', '.join(parts)} · {plain(data.card.name, longest=50).removesuffix(' (demo)')}"
+
+
+def submit_once(store: RunStore, settings: RunSettings) -> tuple[str, bool]:
+    """Queue the run; (its id, whether it is new). The same settings, pressed twice or in two tabs, are one run.
+
+    The token is made of the settings and of the equal runs that have ended, so that training anew stays possible.
+    """
+    cards = store.cards()
+    ended = [card.run_id for card in cards if card.state not in ACTIVE and _same(card, settings)]
+    words = json.dumps([settings.to_dict(), sorted(ended)], sort_keys=True)
+    run_id = store.jobs.submit(settings, token=hashlib.sha256(words.encode()).hexdigest())
+    return run_id, run_id not in {card.run_id for card in cards}
+
+
+def _same(card: RunCard, settings: RunSettings) -> bool:
+    """Whether it asks for the same, whatever its name is by now."""
+    return (
+        card.settings is not None
+        and replace(card.settings, name="-").to_dict() == replace(settings, name="-").to_dict()
+    )
+
+
+def seconds_expected(
+    data: Data, n_epochs: int, device: str, cards: list[RunCard], store: RunStore, model: Mapping[str, Any]
+) -> float:
+    """Seconds of training, roughly: by the latest run of this kind on this kind of device, else by experience."""
+    return data.n_train * data.n_genes * n_epochs / _speed(device, cards, store, fast=is_fast(model))
+
+
+def is_fast(model: Mapping[str, Any]) -> bool:
+    """Whether the fast path trains this model, as training/fused.py says; in words of the settings."""
+    usual = {"decoder": "linear", "likelihood": "nb", "library": "observed", "dispersion": "gene", "method": "ldvae"}
+    return all(model.get(name, value) == value for name, value in usual.items())
+
+
+def _speed(device: str, cards: list[RunCard], store: RunStore, *, fast: bool) -> float:
+    for card in cards[:10]:
+        if card.run_id == DEMO or not card.n_genes or card.settings is None or is_fast(card.settings.model) != fast:
+            continue
+        try:
+            progress = store.progress(card.run_id)
+        except LdvaeError:  # deleted meanwhile
+            continue
+        if progress.device == device and progress.seconds > 2 and progress.cells_per_second > 0:
+            return progress.cells_per_second * card.n_genes
+    return SPEED.get(device, SPEED["cpu"]) * (1.0 if fast else 0.2)
+
+
+def duration(seconds: float) -> str:
+    """'40 s', '4 min', '2.1 h': as rough as the estimate is."""
+    if seconds < 90:
+        return f"{max(round(seconds, -1), 5):.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
