@@ -53,7 +53,7 @@ def write_array(path: Path, array: np.ndarray) -> None:
 def read_array(path: Path) -> np.ndarray:
     """Memory-map one .npy array, read-only. Raises RunError when it is missing or damaged."""
     try:
-        array = np.load(path, mmap_mode="r", allow_pickle=False)
+        array: np.ndarray = np.load(path, mmap_mode="r", allow_pickle=False)
     except FileNotFoundError:
         raise RunError(f"{path.name} is missing from {path.parent.name}.", "The folder is incomplete.") from None
     except (ValueError, EOFError) as fault:

@@ -159,7 +159,7 @@ def contours(raster: Raster, levels: Sequence[float] = (0.25, 0.5, 0.75, 0.9)) -
     lines = []
     for level in levels:
         threshold = ordered[min(np.searchsorted(held, level * held[-1]), len(ordered) - 1)]
-        lines += [Contour(float(level), *line.T) for line in generator.lines(threshold)]
+        lines += [Contour(float(level), *np.asarray(line).T) for line in generator.lines(threshold)]
     return lines
 
 

@@ -82,8 +82,8 @@ def read_tenx(root: h5py.Group) -> CountMatrix:
 
 
 def _built(counts: sparse.csr_matrix, barcodes: Sequence[str], features: Features, counts_from: str) -> CountMatrix:
-    names, ids = np.asarray(features.names, dtype=object), features.ids
-    ids = None if ids is None else np.asarray(ids, dtype=object)
+    names = np.asarray(features.names, dtype=object)
+    ids = None if features.ids is None else np.asarray(features.ids, dtype=object)
     notices = []
     if features.kinds is not None and len(features.kinds) == counts.shape[1] == len(names):
         genes = np.asarray(features.kinds, dtype=object) == EXPRESSION
