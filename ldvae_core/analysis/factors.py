@@ -221,8 +221,8 @@ def load_factors(folder: Path) -> Factors:
         "rotation": (n_factors, n_factors),
     }
     shapes |= {name: (n_genes, n_factors) for name in ARRAYS if name.startswith("loadings")}
-    shapes |= {name: (n_genes,) for name in ("intercept", "inverse_dispersion")}
-    shapes |= {name: (n_factors,) for name in ("explained_deviance", "active", "flipped", "trained_as")}
+    shapes |= dict.fromkeys(("intercept", "inverse_dispersion"), (n_genes,))
+    shapes |= dict.fromkeys(("explained_deviance", "active", "flipped", "trained_as"), (n_factors,))
     if wrong := [name for name, shape in shapes.items() if arrays[name].shape != shape]:
         raise RunError(f"The factors in {folder.name} do not fit together: {', '.join(wrong)}.", "Train the run again.")
     return Factors(

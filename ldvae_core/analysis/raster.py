@@ -27,6 +27,7 @@ class Window(NamedTuple):
 
     @property
     def side(self) -> float:
+        """Width, in data units."""
         return self.x_high - self.x_low
 
     def to_pixels(self, points: np.ndarray, side: float) -> np.ndarray:

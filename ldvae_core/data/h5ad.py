@@ -125,7 +125,7 @@ def _read_column(group: Any, name: str, n_rows: int) -> Any | None:
         if shape is not None and "categories" in element.attrs:
             return _read_old_categories(group, element)
         column = read_elem(element)
-    except Exception:  # the library's errors are of every kind, and one bad column must not refuse a good matrix
+    except Exception:  # noqa: BLE001  # errors of every kind, and one bad column must not refuse a good matrix
         return None
     return column if np.shape(column) == (n_rows,) else None
 

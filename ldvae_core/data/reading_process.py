@@ -36,7 +36,7 @@ def read_file(source: Path, folder: Path, *, memory_bytes: int, seconds: int) ->
             "problems": [f"Reading {source.name} needs more than {memory_bytes / 2**30:.1f} GB of memory."],
             "remedy": "Load a smaller part of the cells, or save the matrix in sparse form.",
         }
-    except Exception as fault:  # a library's error about a malformed file; the whole of it goes to the log
+    except Exception as fault:  # noqa: BLE001  # a library's error about a malformed file; the whole of it goes to the log
         traceback.print_exc()
         detail = str(fault).replace(str(source), source.name).splitlines() or [""]
         return {

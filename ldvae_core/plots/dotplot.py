@@ -26,7 +26,7 @@ def plot_dots(table: pd.DataFrame, *, unit: str, group_title: str = "Group", mod
     table: from expression_by_group; columns gene, position, group, n_cells, share, mean; the first 40 genes are drawn.
     unit: of the mean. A clicked dot carries the gene's position as customdata[0].
     """
-    sheet, tables = _frame(table, group_title, mode, legend=True)
+    sheet, tables = _frame(table, group_title, mode)
     if tables is None:
         return sheet.figure()
     shares, means = tables
@@ -42,7 +42,7 @@ def plot_dots(table: pd.DataFrame, *, unit: str, group_title: str = "Group", mod
 
 def plot_expression_map(table: pd.DataFrame, *, group_title: str = "Group", mode: Mode = "light") -> go.Figure:
     """The same as squares: each gene's mean as a share of its highest group's, so that weak genes show too."""
-    sheet, tables = _frame(table, group_title, mode, legend=False)
+    sheet, tables = _frame(table, group_title, mode)
     if tables is None:
         return sheet.figure()
     shares, means = tables
@@ -60,9 +60,7 @@ def plot_expression_map(table: pd.DataFrame, *, group_title: str = "Group", mode
     return sheet.figure()
 
 
-def _frame(
-    table: pd.DataFrame, group_title: str, mode: Mode, *, legend: bool
-) -> tuple[Sheet, tuple[pd.DataFrame, pd.DataFrame] | None]:
+def _frame(table: pd.DataFrame, group_title: str, mode: Mode) -> tuple[Sheet, tuple[pd.DataFrame, pd.DataFrame] | None]:
     """Titled axes, and shares and means (groups x genes) in the order of `table`; None for an empty one."""
     genes = list(dict.fromkeys(table["position"]))[:MOST_GENES]
     groups = list(dict.fromkeys(table["group"]))
