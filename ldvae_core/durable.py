@@ -11,7 +11,7 @@ import shutil
 import threading
 import uuid
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -48,6 +48,11 @@ def read_json(path: Path) -> Any:
 def write_array(path: Path, array: np.ndarray) -> None:
     """Write one array as .npy; object arrays are refused (ValueError), because they would need pickle."""
     _replace(path, lambda file: np.save(file, np.ascontiguousarray(array), allow_pickle=False))
+
+
+def write_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
+    """Write several arrays under their names as one .npz; none of objects, which would need pickle."""
+    _replace(path, lambda file: np.savez(file, **arrays))  # type: ignore[arg-type]  # "allow_pickle" is no name of ours
 
 
 def read_array(path: Path) -> np.ndarray:
