@@ -119,7 +119,8 @@ def likelihood_bounds(
 
     With w = p(x | z, l) p(z) p(l) / (q(z | x) q(l | x)), z before the softmax for a logistic-normal prior and l only
     where the library size is latent: ELBO = mean of log w, IWLL = log of the mean of w, so that in every cell
-    ELBO <= IWLL (Jensen), and IWLL <= log p(x) on average. Source: Burda, Grosse, Salakhutdinov 2016; MODEL.md, 6.
+    ELBO <= IWLL (Jensen), and IWLL <= log p(x) on average. Source: Burda, Grosse, Salakhutdinov 2016;
+    docs/model.md, "Metrics".
     """
     exact = _exact(model, source)
     generator = torch.Generator().manual_seed(SCORE_SEED)

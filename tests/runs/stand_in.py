@@ -21,7 +21,7 @@ def execute(folder, *, open_counts, should_stop, resume):
     if name == "lost":
         raise DeviceLostError("The GPU failed during this run.", "Resume the run.")
     if name == "broken":
-        raise ZeroDivisionError("a secret path /home/somebody")
+        raise ZeroDivisionError("a secret path /srv/somebody")
     if name == "full":
         raise OSError(28, "No space left on device")
     if name == "vague":
