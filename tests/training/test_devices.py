@@ -116,7 +116,7 @@ def with_room_for(trainer, cells: int):
     step = trainer.engine.step
 
     def limited(chosen, *given, **named):
-        if len(chosen) > cells:
+        if len(getattr(chosen, "indices", chosen)) > cells:
             raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
         return step(chosen, *given, **named)
 
