@@ -18,6 +18,7 @@ APPLE = (
     "Training does not run on Apple GPUs: they lack double precision, and PyTorch's random numbers of full range fail "
     "on them."
 )
+LONGEST_FAULT = 120  # characters of a library's message that are shown
 LIBRARY_FAULTS = ("CUDA error", "CUBLAS", "cuBLAS", "cuDNN", "CUDNN", "HIP error")  # how PyTorch's messages name them
 
 
@@ -105,7 +106,7 @@ def _loses_device(fault: RuntimeError) -> bool:
 
 
 def _first_line(fault: BaseException) -> str:
-    return str(fault).strip().partition("\n")[0].rstrip(".") or type(fault).__name__
+    return str(fault).strip().partition("\n")[0].rstrip(".")[:LONGEST_FAULT] or type(fault).__name__
 
 
 if __name__ == "__main__":
