@@ -109,7 +109,7 @@ def covariance_view(representation: np.ndarray) -> CovarianceView:
     """Correlation of the factors over cells and its eigenvalue spectrum.
 
     representation: (n_cells, n_factors). A factor that does not vary correlates with nothing. Source: Fig. S3, with the
-    correction of MODEL.md, section 7.
+    correction of docs/model.md, "Covariance of the factors".
     """
     mean, sd, _ = column_moments(representation)
     products = np.zeros((len(mean), len(mean)))

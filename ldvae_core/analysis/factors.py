@@ -128,7 +128,7 @@ def build_factors(
     covariate_loadings: np.ndarray | None = None,
     fractions: Callable[[np.ndarray], np.ndarray] | None = None,
 ) -> Factors:
-    """Everything that happens after training (MODEL.md, section 5), at exactly unchanged likelihood.
+    """Everything that happens after training, at exactly unchanged likelihood: docs/model.md, "After training".
 
     representation: (n_cells, n_factors), E[z | x] on the trained axes; posterior_variance: the same shape, Var[z | x],
     None for logistic_normal; loadings: (n_genes, n_factors), batch norm folded in; intercept, inverse_dispersion:

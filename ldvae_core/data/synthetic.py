@@ -37,7 +37,8 @@ def plant_programs(
 
     depth: median molecules per cell, log-normal with sd depth_spread. Each program drives share_driven of the genes by
     about `effect` (log fold change per unit of z), up or down; the others not at all. The column `cell_type` names
-    the strongest program of a cell, or "mixed". Same arguments, same counts. Source: MODEL.md section 2.
+    the strongest program of a cell, or "mixed". Same arguments, same counts. Source:
+    docs/model.md, "Generative model and its variants".
     """
     random = np.random.default_rng(seed)
     z = random.standard_normal((n_cells, n_factors))

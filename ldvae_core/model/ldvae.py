@@ -48,7 +48,7 @@ class ElboTerms(NamedTuple):
 
 
 class StartValues(NamedTuple):
-    """Where the parameters start: at moments of the training counts (training/start.py)."""
+    """Where the parameters start: at moments of the training counts (training/initial_values.py)."""
 
     log_fraction: Tensor  # (genes,) log of the mean fraction
     log_theta: Tensor  # (genes,) from mean and variance of every gene

@@ -1,6 +1,7 @@
 """A training snapshot as one .npz file, without pickle: tensors as arrays, the rest as JSON beside them."""
 
 import json
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,7 @@ def read_checkpoint(path: Path, device: torch.device) -> dict[str, Any]:
         with np.load(path, allow_pickle=False) as arrays:
             rest = json.loads(arrays[REST].tobytes())
             tensors = {name: torch.from_numpy(arrays[name]).to(device) for name in arrays.files if name != REST}
-    except (OSError, ValueError, KeyError, EOFError) as fault:
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as fault:
         raise RunError(f"The checkpoint {path.name} cannot be read ({fault}).", "Train this run anew.") from None
     snapshot = _put_tensors(rest, tensors)
     snapshot["noise"] = snapshot["noise"].cpu()  # the state of a generator lives on the processor

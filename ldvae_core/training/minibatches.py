@@ -43,6 +43,10 @@ class MinibatchSource:
         self.covariates = torch.from_numpy(np.asarray(covariates, dtype=np.float32)).to(device)
         self._dense = torch.empty(0, device=device)
 
+    def release(self) -> None:
+        """Give back the memory that minibatches were made in."""
+        self._dense = torch.empty(0, device=self.device)
+
     def minibatch(self, cells: np.ndarray) -> Minibatch:
         """The counts of `cells`, dense. The memory is used again by the next call."""
         return next(self.in_order(cells, len(cells)))
