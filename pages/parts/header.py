@@ -1,8 +1,9 @@
 """The first line of a page, and the badge that says where labels come from."""
 
+from collections.abc import Mapping
+
 from ldvae_core.runs.additions import LEIDEN
 from ldvae_core.runs.store import OpenRun
-from pages.parts.runs import derived_labels
 from pages.parts.text import as_html, show
 
 
@@ -13,11 +14,16 @@ def page_header(title: str, question: str) -> None:
 
 def derived_badge(opened: OpenRun, column: str | None) -> None:
     """Say on screen that labels were derived from the counts, where they were."""
-    if derived_labels(opened, column):
-        badge_of_derived(str(column))
+    if column is not None and is_derived(column, opened.counts.about):
+        show_derived_badge(column)
 
 
-def badge_of_derived(column: str) -> None:
+def is_derived(column: str, about: Mapping[str, str]) -> bool:
+    """Whether the annotation was computed from the counts, not made by the data's authors. about: of the counts."""
+    return column in (name.strip() for name in about.get("derived_labels", "").split(","))
+
+
+def show_derived_badge(column: str) -> None:
     """The badge itself."""
     if column == LEIDEN:
         show(

@@ -11,8 +11,7 @@ def warm_up() -> None:
     logging.getLogger("streamlit.runtime.scriptrunner_utils.script_run_context").setLevel(logging.ERROR)
     try:
         from ldvae_core.workspace.folders import DEMO
-        from pages.parts.cell_types.separation import separation
-        from pages.parts.home.views import DEMO_TYPES
+        from pages.parts.best_pair import DEMO_TYPES, separation
         from pages.parts.pair import raster_of
         from pages.parts.runs import axes_of, open_run, store
 

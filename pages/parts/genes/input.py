@@ -5,6 +5,7 @@ import streamlit as st
 from ldvae_core.data.gene_lookup import MOST_ASKED, Found, GeneIndex
 from ldvae_core.data.names import listing
 from ldvae_core.runs.store import OpenRun
+from pages.parts.per_run import per_run
 from pages.parts.text import as_html, count, plain, show
 
 GENES = "genes"  # the widget's key, in the session and in the address
@@ -47,14 +48,10 @@ def say_missing(opened: OpenRun, asked: Found) -> None:
         show(f"Only the first {MOST_ASKED:,} genes of the list were looked up.", kind="quiet")
 
 
+@per_run(max_entries=8)
 def index_of(opened: OpenRun) -> GeneIndex:
     """Where every modelled gene stands, by name and id."""
-    return _index(opened.stamp, opened)
-
-
-@st.cache_resource(max_entries=8, show_spinner=False)
-def _index(stamp: str, _opened: OpenRun) -> GeneIndex:
-    return GeneIndex.of(_opened.counts.gene_names, _opened.counts.gene_ids)
+    return GeneIndex.of(opened.counts.gene_names, opened.counts.gene_ids)
 
 
 def _tidy(opened: OpenRun) -> None:

@@ -76,7 +76,7 @@ def show_showcase(cards: list[RunCard]) -> None:
         colours = {name: given[name] for name in DEMO_TYPES}
         panels = [
             cells_panel(opened, factors, best.pair, outlined=DEMO_TYPES, label=column, height=HEIGHT),
-            genes_panel(factors, best.pair, table=arrows, colours=colours, n_arrows=9, height=HEIGHT),
+            genes_panel(opened, factors, best.pair, table=arrows, colours=colours, n_arrows=9, height=HEIGHT),
         ]
         show_figure(panels, key="showcase", finding=sentence, how_to_read=HOW, smallest=320)
         derived_badge(opened, column)
