@@ -63,7 +63,7 @@ with refusals(end_page=False):
         st.info("Choose 2 to 4 types above to see which programs tell them apart.", icon=":material/touch_app:")
     else:
         show_separation(opened, factors, column, types, use=use, n_arrows=n_arrows)
-derived_badge(opened, column)
+derived_badge(opened.counts, column)
 if view == "apart":
     st.subheader("Every program against every type", anchor=False)
     show_associations(opened, factors, column, value=segments("Measure", VALUES, key="measure", hide_label=True))

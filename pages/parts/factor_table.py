@@ -47,7 +47,7 @@ def _associations(opened: OpenRun, factors: Factors, column: str) -> Later[pd.Da
     return Later(work, at_once=factors.representation.size <= AT_ONCE)
 
 
-def best_of(opened: OpenRun, factors: Factors, *, wait: bool = False) -> pd.DataFrame | None:
+def best_types_of(opened: OpenRun, factors: Factors, *, wait: bool = False) -> pd.DataFrame | None:
     """The best type of every factor, as from best_types; None where associations gives None."""
     column = opened.label_column
     if column is None or associations(opened, factors, column, wait=wait) is None:
@@ -60,9 +60,9 @@ def _best(opened: OpenRun, factors: Factors, column: str) -> pd.DataFrame:
     return best_types(_associations(opened, factors, column).wait())
 
 
-def table_of(opened: OpenRun, factors: Factors, *, wait: bool = True) -> pd.DataFrame:
+def factor_table_of(opened: OpenRun, factors: Factors, *, wait: bool = True) -> pd.DataFrame:
     """One row per factor, with its best cell type where there are labels. wait: until these are known, or without."""
-    known = best_of(opened, factors, wait=wait) is not None
+    known = best_types_of(opened, factors, wait=wait) is not None
     return _table(opened, factors, opened.label_column if known else None)
 
 

@@ -108,7 +108,8 @@ def genes_panel(
     if table is None:
         table, figure = _draw_genes(opened, factors, pair, titles, use, n_arrows, height, mode())
     else:
-        figure = _biplot(table, titles, height, mode(), colours)
+        figure = plot_biplot(table, x_title=titles[0], y_title=titles[1], colours=colours, mode=mode(), height=height)
+        figure.update_layout(dragmode="zoom")  # fmt: skip
     alt = f"Loadings of {factors.n_genes:,} genes on the same two factors, the {n_arrows} strongest with arrows."
     return Panel(figure, f"genes_{first + 1}_{second + 1}", alt, table, "Genes", on_click=open_clicked_gene)
 
@@ -120,14 +121,8 @@ def _draw_genes(
 ) -> tuple[pd.DataFrame, Figure]:  # fmt: skip
     """The table and the biplot, to be shown as they are."""
     table = biplot_table(factors, pair, use=use, n_arrows=n_arrows)
-    return table, _biplot(table, titles, height, look, None)
-
-
-def _biplot(
-    table: pd.DataFrame, titles: tuple[str, str], height: int, look: Mode, colours: Mapping[str, str] | None
-) -> Figure:
-    figure = plot_biplot(table, x_title=titles[0], y_title=titles[1], colours=colours, mode=look, height=height)
-    return figure.update_layout(dragmode="zoom")
+    figure = plot_biplot(table, x_title=titles[0], y_title=titles[1], mode=look, height=height)
+    return table, figure.update_layout(dragmode="zoom")
 
 
 def open_pair(pair: Pair, *, key: str, words: str = "") -> None:

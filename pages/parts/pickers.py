@@ -136,7 +136,7 @@ def _follow_renaming(key: str, names: list[str]) -> None:
 
 
 def _caption(row: Any, factors: Factors) -> str:
-    """row: of table_of."""
+    """row: of factor_table_of."""
     name = factors.name_of(int(row.factor))
     named = f"**{literal(name, longest=40)}**  \n" if name else ""
     if not row.active:

@@ -121,7 +121,7 @@ def _annotated(opened: OpenRun, version: str) -> OpenRun:
     return with_additions(opened, store().additions(opened.run_id))
 
 
-def axes_of(opened: OpenRun, wanted: Axes | None = None) -> Factors:
+def factors_of(opened: OpenRun, wanted: Axes | None = None) -> Factors:
     """The factors on the wanted axes, where the run has them."""
     return opened.factors[wanted if wanted in opened.factors else opened.axes]
 

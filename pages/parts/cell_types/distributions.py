@@ -56,10 +56,9 @@ def distribution_finding(table: pd.DataFrame, name: str) -> str:
         return ""
     top, bottom = each.iloc[int(each["median"].argmax())], each.iloc[int(each["median"].argmin())]
     if len(each) == 1:
-        return f"{name} has a median of {_said(top)} in {_where(top)}."
-    first = (
-        f"{name} is highest in {_where(top)} (median {_said(top)}) and lowest in {_where(bottom)} ({_said(bottom)})."
-    )
+        return f"{name} has a median of {_median(top)} in {_group_words(top)}."
+    lowest = f"lowest in {_group_words(bottom)} ({_median(bottom)})"
+    first = f"{name} is highest in {_group_words(top)} (median {_median(top)}) and {lowest}."
     if "level" not in table:
         return first
     medians = each.pivot(index="group", columns="level", values="median")
@@ -83,9 +82,9 @@ def _densities(opened: OpenRun, factors: Factors, factor: int, column: str, spli
     return binned_densities(factors.representation[:, factor], labels, groups, split=levels, levels=names)
 
 
-def _where(row: pd.Series) -> str:
+def _group_words(row: pd.Series) -> str:
     return f"{row.group} ({row.level})" if "level" in row else str(row.group)
 
 
-def _said(row: pd.Series) -> str:
+def _median(row: pd.Series) -> str:
     return three_digits(float(row["median"]))

@@ -21,11 +21,11 @@ from ldvae_core.plots.heatmap import plot_correlation, plot_spectrum
 from ldvae_core.plots.matching import plot_matching
 from ldvae_core.runs.cards import RunCard
 from ldvae_core.runs.store import OpenRun
-from pages.parts.compare.runs import names_of, opened_of
+from pages.parts.compare.runs import names_of, opened_runs
 from pages.parts.figures import Panel, download_table, draw, show_figure
 from pages.parts.per_run import per_run
 from pages.parts.pickers import AXES, AXES_HELP, segments
-from pages.parts.runs import axes_of
+from pages.parts.runs import factors_of
 from pages.parts.style import mode
 from pages.parts.text import plain, sentence, show
 
@@ -56,7 +56,7 @@ class Matched(NamedTuple):
 
 def show_matching(chosen: list[RunCard]) -> None:
     """Which programs of one run are found in another, and in all chosen ones. chosen: on the same genes."""
-    opened, names = opened_of(chosen, least=1), names_of(chosen)
+    opened, names = opened_runs(chosen, least=1), names_of(chosen)
     if len(opened) < 2:
         show("Tick two finished runs with factors on the same genes to match their programs; their split may differ. "
              "Train the same model with other seeds to see which programs to trust.", kind="quiet")  # fmt: skip
@@ -68,7 +68,7 @@ def show_matching(chosen: list[RunCard]) -> None:
         axes = _axes_choice(opened)
     others = tuple(run_id for run_id in opened if run_id not in (first, second))
     runs = tuple(opened[run_id] for run_id in (first, second, *others))
-    found = _matched(runs, tuple(axes_of(run, axes) for run in runs))
+    found = _matched(runs, tuple(factors_of(run, axes) for run in runs))
     pair = (names[first], names[second])
     finding = matching_finding(found.table, found.angles, pair)
     with st.container(key="split_matching"):
@@ -95,14 +95,14 @@ def show_matching(chosen: list[RunCard]) -> None:
 
 def show_covariance(chosen: list[RunCard]) -> None:
     """Correlation heat map and eigenvalue spectrum of one run's representation."""
-    opened, names = opened_of(chosen, least=2), names_of(chosen)
+    opened, names = opened_runs(chosen, least=2), names_of(chosen)
     if not opened:
         show("None of the chosen runs has two factors or more, so there is nothing to correlate.", kind="quiet")
         return
     with st.container(horizontal=True, vertical_alignment="top", gap="small", key="covariance_controls"):
         run_id = run_select("Run", opened, names, key="of", default=0)
         run = opened[run_id]
-        factors = axes_of(run, _axes_choice({run_id: run}, key="covariance_axes"))
+        factors = factors_of(run, _axes_choice({run_id: run}, key="covariance_axes"))
     view = _covariance(run, factors)
     labels = [factors.label(k) for k in range(factors.n_factors)]
     correlation = pd.DataFrame(view.correlation, columns=labels).assign(factor=labels)

@@ -156,7 +156,7 @@ def names_of(cards: list[RunCard]) -> dict[str, str]:
     return {run_id: f"{short[run_id]} ({run_id[-4:]})" if name in twins else name for run_id, name in whole.items()}
 
 
-def opened_of(cards: list[RunCard], *, least: int) -> dict[str, OpenRun]:
+def opened_runs(cards: list[RunCard], *, least: int) -> dict[str, OpenRun]:
     """The runs with results and at least so many factors, opened, by id; a damaged one is left out."""
     found = {}
     for card in cards:

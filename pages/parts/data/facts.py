@@ -7,7 +7,7 @@ import streamlit as st
 
 from ldvae_core.plots.theme import three_digits
 from pages.parts.data.opened import NONE, OpenData
-from pages.parts.header import is_derived, show_derived_badge
+from pages.parts.header import derived_badge
 from pages.parts.text import as_html, percent, plain, show
 
 TABLE_HEIGHT = 248  # px
@@ -35,8 +35,7 @@ def show_facts(data: OpenData) -> None:
         for notice in summary.notices:
             show(f'<span class="gpe-badge">notice</span> {as_html(notice, longest=400)}')
         for column in summary.columns:
-            if is_derived(column, data.counts.about):
-                show_derived_badge(column)
+            derived_badge(data.counts, column)
 
 
 def show_annotations(data: OpenData) -> str | None:

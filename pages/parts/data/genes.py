@@ -96,13 +96,13 @@ def _search(data: OpenData, modelled: set[str]) -> None:
             st.text_input("Is my gene modelled?", key="gene_search", persist_state="session", width=340,
                           placeholder="Symbol or Ensembl id", icon=":material/search:")
         )[:MOST_SEARCHED]  # fmt: skip
-        absent = [name for name in asked if not _answer(data, name, modelled)]
+        absent = [name for name in asked if not _say_if_modelled(data, name, modelled)]
         if absent:
             st.button("Always model " + ("this gene" if len(absent) == 1 else f"these {len(absent)} genes"),
                       icon=":material/add:", key="keep_searched", on_click=_keep, args=(absent,))  # fmt: skip
 
 
-def _answer(data: OpenData, name: str, modelled: set[str]) -> bool:
+def _say_if_modelled(data: OpenData, name: str, modelled: set[str]) -> bool:
     """Say where a gene stands; False when it is in the data but not modelled."""
     try:
         found = find_genes(data.counts, (name,))

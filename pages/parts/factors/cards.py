@@ -14,7 +14,7 @@ from ldvae_core.errors import LdvaeError
 from ldvae_core.plots.theme import three_digits
 from ldvae_core.runs.additions import LONGEST_NAME, LONGEST_NOTES, LONGEST_WHO, FactorNote
 from ldvae_core.runs.store import OpenRun
-from pages.parts.factor_table import AT_ONCE, best_of
+from pages.parts.factor_table import AT_ONCE, best_types_of
 from pages.parts.gene_links import gene_links
 from pages.parts.header import is_derived
 from pages.parts.later import Later, show_waiting
@@ -123,9 +123,9 @@ def _facts(opened: OpenRun, factors: Factors, factor: int) -> None:
         row = table.iloc[factor]
         technical = [("library size", row.library_size), ("mitochondrial share", row.mitochondrial)]
         technical.append((plain(row.batch_column, longest=24), row.batch))
-        facts += [(f"Follows {name}", _r(value)) for name, value in technical if value == value]
+        facts += [(f"Follows {name}", _correlation(value)) for name, value in technical if value == value]
     if (kind := _best_type(opened, factors, factor)) is not None:
-        derived = " (derived labels)" if is_derived(str(opened.label_column), opened.counts.about) else ""
+        derived = " (derived labels)" if is_derived(opened.counts, opened.label_column) else ""
         facts.insert(2, (f"Best type{derived}", f"{plain(kind.cell_type, longest=30)}, AUC {auc_words(kind.auc)}"))
     body = "".join(f"<div><span>{as_html(name)}</span><b>{as_html(value)}</b></div>" for name, value in facts)
     show(body, kind="facts")
@@ -150,13 +150,13 @@ def _small_card(opened: OpenRun, factors: Factors, factor: int) -> None:
 
 def _best_type(opened: OpenRun, factors: Factors, factor: int) -> Any:
     """The factor's row of best_types; None without."""
-    table = best_of(opened, factors)
+    table = best_types_of(opened, factors)
     if table is None:
         return None
     return next(table[table.factor == factor].itertuples(), None)
 
 
-def _r(value: float) -> str:
+def _correlation(value: float) -> str:
     return f"r = {value:+.2f}".replace("-", "−")
 
 

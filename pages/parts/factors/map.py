@@ -59,8 +59,8 @@ def show_map(opened: OpenRun, factors: Factors) -> None:
     show_figure(panels, key="map", finding=_finding(opened, factors, plane, opened.label_column), how_to_read=HOW_MAP)
     for column in dict.fromkeys((left, right)):
         if column != LEIDEN:
-            derived_badge(opened, column)
-    derived_badge(opened, LEIDEN)
+            derived_badge(opened.counts, column)
+    derived_badge(opened.counts, LEIDEN)
     show_selection(opened, factors, hint=HINT)
     show_saved(opened)
 

@@ -15,7 +15,7 @@ from ldvae_core.plots.gallery import plot_thumbnail
 from ldvae_core.plots.ranked import plot_ranked_loadings
 from ldvae_core.plots.theme import THUMBNAIL_CONFIG, Mode
 from ldvae_core.runs.store import OpenRun
-from pages.parts.factor_table import AT_ONCE, best_of, say_associations, table_of
+from pages.parts.factor_table import AT_ONCE, best_types_of, factor_table_of, say_associations
 from pages.parts.factors.cards import show_card, show_cards
 from pages.parts.figures import Panel, download_table, show_figure
 from pages.parts.header import derived_badge
@@ -50,11 +50,11 @@ HOW_RIDGES = (
 
 def show_pair(opened: OpenRun, factors: Factors, second: int, *, use: Use, n_arrows: int, colour: str | None) -> None:
     """The list of factors beside the density and the biplot of the chosen one against `second`."""
-    followed = best_of(opened, factors)
+    followed = best_types_of(opened, factors)
     with st.container(key="split"):
         left, right = st.columns([0.24, 0.76], gap="medium")
     with left:
-        first = factor_list(factors, table_of(opened, factors, wait=False), key="x", height=LIST_HEIGHT)
+        first = factor_list(factors, factor_table_of(opened, factors, wait=False), key="x", height=LIST_HEIGHT)
     pair = two_factors(first, second, factors.n_factors)
     with right:
         panels = [
@@ -64,7 +64,7 @@ def show_pair(opened: OpenRun, factors: Factors, second: int, *, use: Use, n_arr
         how = HOW_PAIR + (HOW_USAGE if factors.prior == "logistic_normal" else "")
         show_figure(panels, key="pair", finding=pair_finding(factors, pair, followed), how_to_read=how)
         say_associations(opened, factors)
-        derived_badge(opened, opened.label_column)
+        derived_badge(opened.counts, opened.label_column)
     show_selection(opened, factors, hint=HINT)
     show_saved(opened)
 
@@ -75,7 +75,7 @@ def show_gallery(opened: OpenRun, factors: Factors, *, use: Use, n_arrows: int) 
     pairs = [(active[i], active[i + 1]) for i in range(0, len(active) - 1, 2)]
     if len(active) % 2 and len(active) > 1:
         pairs.append((active[-2], active[-1]))
-    followed = best_of(opened, factors)
+    followed = best_types_of(opened, factors)
     pairs = pairs[:MOST_PAIRS]
     titled = tuple((pair, (factors.label(pair[0]), factors.label(pair[1]))) for pair in pairs)
     drawn = _draw_thumbnails(opened, factors, titled, use, n_arrows, mode())
@@ -94,20 +94,20 @@ def show_gallery(opened: OpenRun, factors: Factors, *, use: Use, n_arrows: int) 
             f"{len(active)} active factors in order of strength"
             + (f", {idle} inactive ones left out." if idle else ".")
         )
-        download_table(lambda: table_of(opened, factors), "factors", key="gallery_csv")
+        download_table(lambda: factor_table_of(opened, factors), "factors", key="gallery_csv")
     say_associations(opened, factors)
     st.subheader("All programs", anchor=False)
     show_cards(opened, factors)
-    derived_badge(opened, opened.label_column)
+    derived_badge(opened.counts, opened.label_column)
 
 
 def show_one_factor(opened: OpenRun, factors: Factors, *, use: Use, n: int) -> None:
     """One factor: both ends' genes with intervals, and where each cell type lies on it."""
-    followed = best_of(opened, factors)
+    followed = best_types_of(opened, factors)
     with st.container(key="split"):
         left, right = st.columns([0.24, 0.76], gap="medium")
     with left:
-        factor = factor_list(factors, table_of(opened, factors, wait=False), key="x", height=LIST_HEIGHT)
+        factor = factor_list(factors, factor_table_of(opened, factors, wait=False), key="x", height=LIST_HEIGHT)
     with right:
         show_card(opened, factors, factor)
         genes = top_genes(factors, factor, n, use=use)
@@ -119,7 +119,7 @@ def show_one_factor(opened: OpenRun, factors: Factors, *, use: Use, n: int) -> N
         show_figure(panels, key="factor", finding=factor_finding(factors, factor, followed),
                     how_to_read=f"{HOW_RANKED}\n\n{HOW_RIDGES}")  # fmt: skip
         say_associations(opened, factors)
-        derived_badge(opened, opened.label_column)
+        derived_badge(opened.counts, opened.label_column)
 
 
 @per_run(max_entries=10)

@@ -81,7 +81,13 @@ def _start(opened: OpenRun, factors: Factors) -> tuple[np.ndarray, str]:
         return factors.centre, "the mean cell"
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         kind = _type_picker(opened)
-        st.button("Random cell", key="whatif_random", icon=":material/casino:", on_click=_draw, args=(opened, kind))
+        st.button(
+            "Random cell",
+            key="whatif_random",
+            icon=":material/casino:",
+            on_click=_pick_random_cell,
+            args=(opened, kind),
+        )
     text = st.text_input(
         "Cell", key="whatif_cell", bind="query-params", placeholder="Its id, or the beginning of it", max_chars=200
     ).strip()
@@ -108,7 +114,7 @@ def _type_picker(opened: OpenRun) -> str:
     return st.selectbox("Of type", kinds, format_func=plain, key="whatif_type", width=200)
 
 
-def _draw(opened: OpenRun, kind: str) -> None:
+def _pick_random_cell(opened: OpenRun, kind: str) -> None:
     """Put the id of some cell of the type into the field."""
     cells = np.arange(opened.counts.n_cells)
     if kind != ANY and opened.label_column is not None:
@@ -152,12 +158,12 @@ def _sliders(opened: OpenRun, factors: Factors, start: np.ndarray) -> dict[int, 
                 0.1,
                 key=keys[k],
                 format="%.1f",
-                help=_where(factors, start, k),
+                help=_where_it_stands(factors, start, k),
             )
     return changes
 
 
-def _where(factors: Factors, start: np.ndarray, factor: int) -> str:
+def _where_it_stands(factors: Factors, start: np.ndarray, factor: int) -> str:
     if factors.prior == "logistic_normal":
         return f"The cell uses {percent(float(start[factor]))} of this factor."
     scale = float(factors.scale[factor])

@@ -25,7 +25,7 @@ def gene_picker(opened: OpenRun) -> Found:
         format_func=plain,
         placeholder="Type a symbol or an Ensembl id, or paste a list",
         help="Symbols and Ensembl ids in any case; a pasted list may be separated by commas, spaces or lines.",
-        on_change=_tidy,
+        on_change=_resolve_names,
         args=(opened,),
         width=430,
     )
@@ -54,7 +54,7 @@ def index_of(opened: OpenRun) -> GeneIndex:
     return GeneIndex.of(opened.counts.gene_names, opened.counts.gene_ids)
 
 
-def _tidy(opened: OpenRun) -> None:
+def _resolve_names(opened: OpenRun) -> None:
     """Turn what was typed into the names of genes, one each, and remember what was not found."""
     found = index_of(opened).find(st.session_state[GENES])
     names = [str(name) for name in opened.counts.gene_names[found.positions]]

@@ -168,7 +168,7 @@ def show_groups(opened: OpenRun, genes: np.ndarray) -> None:
                   on_click=lambda key: _open_position(key, opened))  # fmt: skip
     cut = f" The first {MOST_GENES} of {len(genes):,} genes are drawn." if len(genes) > MOST_GENES else ""
     show_figure(panel, key="gene_groups", finding=group_finding(table, column) + cut, how_to_read=HOW_GROUPS)
-    derived_badge(opened, column)
+    derived_badge(opened.counts, column)
 
 
 def offer_first_genes(factors: Factors) -> None:

@@ -38,8 +38,7 @@ from pages.parts.selection.region import (
 )
 from pages.parts.selection.tables import show_factor_table, show_gene_table
 from pages.parts.style import mode
-from pages.parts.text import as_html, count, percent, plain, show
-from pages.parts.text import sentence as say
+from pages.parts.text import as_html, count, percent, plain, sentence, show
 
 WHAT = {"genes": "Genes", "factors": "Factors", "types": "Types"}
 THESE = "selected cells"
@@ -58,7 +57,7 @@ def show_selection(opened: OpenRun, factors: Factors, *, hint: str = "", key: st
         with st.container(border=True, gap="small", key=key):
             _head(opened, chosen)
             if 0 < chosen.n_cells < opened.counts.n_cells:
-                _what_sets_apart(opened, factors, chosen, key)
+                _compare_with_rest(opened, factors, chosen, key)
 
 
 def show_saved(opened: OpenRun) -> None:
@@ -123,13 +122,13 @@ def _delete(run_id: str, selection_id: str) -> None:
     store().additions(run_id).delete_selection(selection_id)
 
 
-def _what_sets_apart(opened: OpenRun, factors: Factors, chosen: Chosen, key: str) -> None:
+def _compare_with_rest(opened: OpenRun, factors: Factors, chosen: Chosen, key: str) -> None:
     later = _difference(opened, factors, chosen)
     if (found := later.now()) is None:
         show_waiting(later, progress_words(opened), key=f"{key}_progress")
         return
     words = factors_sentence(found, factors)
-    say(words[:1].upper() + words[1:])
+    sentence(words[:1].upper() + words[1:])
     what = segments("What sets them apart", WHAT, key="selection_what", hide_label=True)
     if what == "genes":
         _show_genes(found, key)
