@@ -14,6 +14,7 @@ from ldvae_core.runs.opened import OpenRun
 
 Given = ParamSpec("Given")
 Result = TypeVar("Result")
+Memo = tuple[Any, ...]  # nested values that Streamlit can hash
 
 
 class PerRun(Generic[Given, Result]):
@@ -35,7 +36,7 @@ class PerRun(Generic[Given, Result]):
     def __call__(self, *given: Given.args, **named: Given.kwargs) -> Result:
         bound = self._signature.bind(*given, **named)
         bound.apply_defaults()
-        return self._kept(_Call(_memo(bound.arguments, all_annotations=self._all), given, named))
+        return self._kept(call=_Call(_memo(bound.arguments, all_annotations=self._all), given, named))
 
     def clear(self) -> None:
         """Forget all results."""
@@ -55,7 +56,7 @@ def per_run(
     return functools.partial(PerRun, max_entries=max_entries, spinner=spinner, all_annotations=all_annotations)
 
 
-def _memo(arguments: Mapping[str, Any], *, all_annotations: bool = False) -> tuple:
+def _memo(arguments: Mapping[str, Any], *, all_annotations: bool = False) -> Memo:
     """What the result depends on, as plain values. Raises TypeError when no argument is an opened run."""
     runs = [part for part in _parts(arguments) if isinstance(part, OpenRun)]
     if not runs:
@@ -67,8 +68,8 @@ def _memo(arguments: Mapping[str, Any], *, all_annotations: bool = False) -> tup
 
 
 class _Call(NamedTuple):
-    memo: tuple
-    given: tuple
+    memo: Memo
+    given: tuple[Any, ...]
     named: dict[str, Any]
 
 

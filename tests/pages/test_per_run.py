@@ -127,7 +127,7 @@ def test_no_more_results_are_kept_than_allowed_and_all_can_be_forgotten(opened):
 
 
 def test_functions_do_not_share_results(opened):
-    """Not even where they are asked the same."""
+    """Not even where they are asked the same; and no argument is left out for its name."""
 
     @per_run(max_entries=2)
     def one(opened):
@@ -138,4 +138,9 @@ def test_functions_do_not_share_results(opened):
     def two(opened):
         return 2
 
+    @per_run(max_entries=2)
+    def number(_opened, _number):
+        return _number
+
     assert (one(opened), two(opened), one.__doc__) == (1, 2, "The number one.")
+    assert [number(opened, value) for value in (1, 2)] == [1, 2], "names of arguments mean nothing"

@@ -1,6 +1,5 @@
 """The map: all cells in one picture, neighbours in the factors side by side, coloured by what one asks for."""
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -10,7 +9,6 @@ from plotly.graph_objects import Figure
 
 from ldvae_core.analysis.factors import Factors
 from ldvae_core.analysis.raster import Raster, density_raster, mean_raster, square_extent, type_rasters
-from ldvae_core.errors import RunError
 from ldvae_core.plots.density import plot_density, plot_mean, plot_types
 from ldvae_core.plots.theme import Mode, cells_title
 from ldvae_core.runs.additions import LEIDEN
@@ -52,10 +50,7 @@ def show_map(opened: OpenRun, factors: Factors) -> None:
         left = _colour_picker(opened, factors, "Left", key="map_left", default=opened.label_column or NOTHING)
         right = _colour_picker(opened, factors, "Right", key="map_right", default=LEIDEN)
         recompute(opened, status)
-    on_area = select_cells_on(plane)
-    panels = [map_panel(opened, colour, factors, on_area=on_area) for colour in (left, right)]
-    panels = [panel._replace(name=f"map_{side}", label=f"Map, {side}")
-              for panel, side in zip(panels, ("left", "right"), strict=True)]  # fmt: skip
+    panels = [_panel(opened, factors, plane, colour, side) for side, colour in (("left", left), ("right", right))]
     show_figure(panels, key="map", finding=_finding(opened, factors, plane, opened.label_column), how_to_read=HOW_MAP)
     for column in dict.fromkeys((left, right)):
         if column != LEIDEN:
@@ -65,34 +60,20 @@ def show_map(opened: OpenRun, factors: Factors) -> None:
     show_saved(opened)
 
 
-def map_panel(
-    opened: OpenRun,
-    colour: str,
-    factors: Factors,
-    *,
-    height: int = HEIGHT,
-    on_area: Callable[[str], None] | None = None,
-) -> Panel:
-    """The map in one colouring. colour: an annotation, "factor:3" (counted from 0), or "none" for the density.
-
-    on_area: called when cells are drawn around, with the chart's key. Raises RunError when there is no map.
-    """
-    plane = map_plane(opened)
-    if plane is None:
-        raise RunError("This run has no map yet.", "Compute it first.")
-    drag = "lasso" if on_area else "zoom"
-    figure, said = _draw(opened, factors, plane, colour, factors.names, height, drag, mode())
+def _panel(opened: OpenRun, factors: Factors, plane: Plane, colour: str, side: str) -> Panel:
+    """The map in one colouring. colour: an annotation, "factor:3" (counted from 0), or "none" for the density."""
+    figure, said = _draw(opened, factors, plane, colour, factors.names, mode())
     alt = f"UMAP of {factors.n_cells:,} cells on the factors, coloured by {said}."
-    return Panel(figure, "map", alt, lambda: _table(opened), "Map", on_area=on_area)
+    name, label = f"map_{side}", f"Map, {side}"
+    return Panel(figure, name, alt, lambda: _table(opened), label, on_area=select_cells_on(plane))
 
 
 @per_run(max_entries=24)
 def _draw(
-    opened: OpenRun, factors: Factors, plane: Plane, colour: str, names: tuple[str, ...], height: int, drag: str,
-    look: Mode,
-) -> tuple[Figure, str]:  # fmt: skip
+    opened: OpenRun, factors: Factors, plane: Plane, colour: str, names: tuple[str, ...], look: Mode
+) -> tuple[Figure, str]:
     """The map in one colouring, to be shown as it is, and what it is coloured by. names: of the factors."""
-    shared: dict[str, Any] = {"x_title": "UMAP 1", "y_title": "UMAP 2", "mode": look, "height": height}
+    shared: dict[str, Any] = {"x_title": "UMAP 1", "y_title": "UMAP 2", "mode": look, "height": HEIGHT}
     if colour in opened.counts.annotations.columns:
         rasters = _rasters_of_types(opened, plane, colour)
         figure, said = plot_types(rasters, colours_of(opened, colour), **shared), plain(colour, longest=60)
@@ -103,7 +84,7 @@ def _draw(
     else:
         figure, said = plot_density(_density(opened, plane), **shared), "the number of cells"
     hidden = {"showticklabels": False, "zeroline": False}
-    figure.update_layout(dragmode=drag, xaxis=hidden, yaxis=hidden)
+    figure.update_layout(dragmode="lasso", xaxis=hidden, yaxis=hidden)
     return figure, said
 
 

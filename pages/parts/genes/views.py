@@ -1,6 +1,5 @@
 """The Genes page: loadings, expression over a pair of factors, partners, and groups of cells."""
 
-from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
@@ -232,6 +231,5 @@ def _open_factor(key: str) -> None:
 
 
 def _open_position(key: str, opened: OpenRun) -> None:
-    data: Sequence = clicked(key)
-    if data:
+    if data := clicked(key):
         go("genes.py", genes=[str(opened.counts.gene_names[int(data[0])])])
