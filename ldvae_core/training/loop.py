@@ -75,7 +75,7 @@ class Trainer:
         self.source = MinibatchSource(counts, library_size, covariates, device)
         self.noise = self._torch_generator(NOISE_SEED, device)
         self.shuffle = self._numpy_generator(SHUFFLE_SEED)
-        tables = {"rising": None, "rising_validation": None}
+        tables: dict[str, RisingFactorials | None] = {"rising": None, "rising_validation": None}
         if fast and is_fusable(model_config):
             tables["rising"] = RisingFactorials(counts, self.train_cells).to(device)
             if device.type == "cpu":
@@ -138,7 +138,8 @@ class Trainer:
         state, n_steps = self.state, self.steps_per_epoch * self.n_epochs
         rate_at_top = self.rate
         first_step, began = state.epochs_done * self.steps_per_epoch, time.monotonic()
-        sums, since, answer = 0.0, 0, "go"
+        answer: Answer = "go"
+        sums, since = 0.0, 0
         report_every = self.steps_per_epoch if self.steps_per_epoch <= LONG_EPOCH else LONG_EPOCH // 2
         for position, cells in enumerate(self._minibatches()):
             step = first_step + position

@@ -76,7 +76,7 @@ class MinibatchSource:
         """The cells in pieces, their indices moved to the device all at once."""
         cells = np.ascontiguousarray(cells)
         firsts = range(0, len(cells), size)
-        totals = np.add.reduceat(self._lengths[cells], firsts) if len(cells) else []
+        totals: np.ndarray | list[int] = np.add.reduceat(self._lengths[cells], firsts) if len(cells) else []
         for chunk, n_counts in zip(torch.from_numpy(cells).to(self.device).split(size), totals, strict=True):
             yield Cells(chunk, int(n_counts))
 

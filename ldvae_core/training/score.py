@@ -146,7 +146,7 @@ def log_importance_weights(model: LDVAE, batch: Minibatch, draws: int, generator
         rising = rising_factorials(batch.counts, model.bounded_log_theta(batch.covariates))
     log_weights = []
     for _ in range(draws):
-        log_weight, drawn = 0.0, []
+        log_weight, drawn = torch.zeros_like(log_library), []
         for mean, log_variance, prior_mean, prior_variance in q:
             noise = torch.randn(mean.shape, generator=generator, dtype=mean.dtype).to(mean.device)
             value = mean + noise * (0.5 * log_variance).exp()
