@@ -139,6 +139,18 @@ def compare(runs: tuple[str, ...]) -> None:
 
 
 @cli.command()
+@click.argument("run")
+@click.option("--column", required=True, help="The annotation that holds the types.")
+@click.option("--type", "one", multiple=True, metavar="NAME", help="A type; given two to four times.")
+@click.option("--types", metavar="A,B", help="The same at once, with commas between them.")
+def separate(run: str, column: str, one: tuple[str, ...], types: str | None) -> None:
+    """Find the two factors of RUN that tell cell types apart, and the genes that are higher in each of them."""
+    from ldvae_core.commands.separating import separate as separate_types
+
+    _answer(separate_types(run, column=column, types=one, listed=types))
+
+
+@cli.command()
 @click.argument("data")
 @click.option("--out", type=PATH, required=True, help="Folder for the five runs and paper.csv.")
 @click.option("--factors", default=10, help="Latent dimension of each model.")

@@ -11,6 +11,7 @@ from ldvae_core.data.chunks import cell_chunks
 N_FOLDS = 5
 PIECE = 20_000  # numbers multiplied at once: products this small stay on one core, others waiting on a busy machine
 CELLS_AT_ONCE = 8_192  # looked at together, so that what is derived from their positions stays in the cache
+PAIRS_TIMES_CELLS = 20_000  # judged together, for the same reason
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,11 +109,12 @@ class Grouped:
         found = [self._moments[kind] for kind in kinds]
         return Moments(*(np.concatenate([getattr(one, name) for one in found]) for name in ("n", "total", "products")))
 
-    def shares_right(self, kinds: Sequence[int], pairs: np.ndarray) -> np.ndarray:
+    def shares_right(self, kinds: Sequence[int], pairs: np.ndarray, *, most: int | None = None) -> np.ndarray:
         """Per pair of factors and type, the share of cells that a discriminant fitted on the other folds puts there.
 
         pairs: (n_pairs, 2); returns (n_pairs, n_types). Every type counts the same, whatever its size. Of two types
-        that fit a cell equally well it goes to the first.
+        that fit a cell equally well it goes to the first. most: cells of a type to look at, evenly among its own; the
+        discriminants are fitted on all.
         """
         moments, columns = self.moments(kinds), np.unique(pairs)
         across, up = np.searchsorted(columns, pairs).T
@@ -121,11 +123,16 @@ class Grouped:
         offsets = offsets - np.einsum("fpit,pi->fpt", weights, self._centre[pairs])  # for positions as they are
         weights, offsets = (part.astype(self._z.dtype) for part in (weights, offsets))
         right = np.zeros((len(pairs), len(kinds)))
+        n_seen = np.zeros(len(kinds))
         for own, kind in enumerate(kinds):
-            for fold, rows in self._pieces(kind):
+            step = 1 if most is None else -(-self.n_cells(kind) // most)
+            for fold, rows in self._pieces(kind, step):
                 z = rows.T[columns]
-                right[:, own] += _count_right(z[across], z[up], weights[fold], offsets[fold], own)
-        return right / [self.n_cells(kind) for kind in kinds]
+                for some in _few_pairs(len(pairs), len(rows)):
+                    fitted = weights[fold][some], offsets[fold][some]
+                    right[some, own] += _count_right(z[across[some]], z[up[some]], *fitted, own)
+                n_seen[own] += len(rows)
+        return right / n_seen
 
     def _moments_of(self, kind: int) -> Moments:
         n_factors = self._z.shape[1]
@@ -138,12 +145,13 @@ class Grouped:
                 products[fold] += z.T @ z
         return Moments(n, total, products)
 
-    def _pieces(self, kind: int) -> Iterator[tuple[int, np.ndarray]]:
+    def _pieces(self, kind: int, step: int = 1) -> Iterator[tuple[int, np.ndarray]]:
         """Some of a type's cells at a time, all of one fold: which one, and their positions (n, n_factors).
 
-        Cells are read in their own order and sorted by fold afterwards: a fold's cells lie far apart in memory.
+        Cells are read in their own order and sorted by fold afterwards: a fold's cells lie far apart in memory. step:
+        every so many cells only.
         """
-        cells, folds = self.cells(kind), self.folds(kind)
+        cells, folds = self.cells(kind)[::step], self.folds(kind)[::step]
         for start in range(0, len(cells), CELLS_AT_ONCE):
             some = slice(start, start + CELLS_AT_ONCE)
             rows = self._z.take(cells[some], axis=0).take(np.argsort(folds[some], kind="stable"), axis=0)
@@ -175,6 +183,12 @@ def _count_right(x: np.ndarray, y: np.ndarray, weights: np.ndarray, offsets: np.
             ahead = (offsets[:, other] - offsets[:, own])[:, None]
             hit &= lead >= ahead if own < other else lead > ahead
     return np.count_nonzero(hit, axis=1)
+
+
+def _few_pairs(n_pairs: int, n_cells: int) -> Iterator[slice]:
+    """As many pairs at a time as keep what is derived from the positions of these cells in the cache."""
+    size = max(1, PAIRS_TIMES_CELLS // max(n_cells, 1))
+    return (slice(start, start + size) for start in range(0, n_pairs, size))
 
 
 def _leave_one_out(moments: Moments, n_types: int) -> Iterator[tuple[int, Moments]]:

@@ -11,6 +11,7 @@ from ldvae_core.analysis.factors import Factors
 from ldvae_core.analysis.factors import factor_label as factor_label  # one name for a factor, everywhere
 from ldvae_core.analysis.programs import biplot_table, require_factors, top_genes
 from ldvae_core.analysis.separation import BestPair, best_types
+from ldvae_core.analysis.type_genes import Named
 
 SEPARATES = 0.9  # AUC from which a factor is said to separate a type from the rest
 FOLLOWS = 0.75  # from here on it is said to follow it
@@ -65,19 +66,39 @@ def pair_finding(
     return f"{' and '.join(parts)}; {genes}."
 
 
-def best_pair_finding(best: BestPair, factors: Factors | None = None) -> str:
-    """Two sentences: how well the best pair of factors tells the chosen types apart, and where each type lies."""
+def best_pair_finding(best: BestPair, factors: Factors | None = None, named: Named | None = None, *, n: int = 4) -> str:
+    """How well the best pair tells the chosen types apart; if it does, where each lies; the genes of each type.
+
+    named: from named_genes, whose first n a type are told; None while the counts are not compared.
+    """
     x, y = (factors.label(factor) if factors else factor_label(factor) for factor in best.pair)
-    apart = "tell" if best.balanced_accuracy >= 0.5 + 0.5 / len(best.types) else "hardly tell"
-    first = (
-        f"Factors {best.pair[0] + 1} and {best.pair[1] + 1} {apart} {join(best.types)} apart: "
-        f"{_percent(best.balanced_accuracy)} of cells on the right side (balanced accuracy)."
-    )
-    places = [
-        f"{cell_type} towards {_towards(direction.to_numpy(float), (x, y))}"
-        for cell_type, direction in best.directions.iterrows()
+    said = [
+        f"Factors {best.pair[0] + 1} and {best.pair[1] + 1} {'tell' if best.tells_apart else 'hardly tell'} "
+        f"{join(best.types)} apart: {_percent(best.balanced_accuracy)} of cells on the right side (balanced accuracy)."
     ]
-    return f"{first} Where they lie: {'; '.join(places)}."
+    if best.tells_apart:
+        places = (
+            f"{cell_type} towards {_towards(direction.to_numpy(float), (x, y))}"
+            for cell_type, direction in best.directions.iterrows()
+        )
+        said.append(f"Where they lie: {'; '.join(places)}.")
+    return " ".join([*said, *([] if named is None else [named_genes_finding(named, n=n)])])
+
+
+def named_genes_finding(named: Named, *, n: int = 4) -> str:
+    """The genes that the counts put higher in one type than in each other one; where there are none, its lowest."""
+    others = "each other one of these types" if len(named.high) > 2 else "the other one"
+    if not any(named.high.values()) and not any(named.low.values()):
+        return "No gene that these factors show is higher in one of the types than in " + others + " (q < 5%)."
+    parts = []
+    for kind, genes in named.high.items():
+        if genes:
+            parts.append(f"{', '.join(genes[:n])} in {kind}")
+        elif named.low[kind]:
+            parts.append(f"none in {kind}, where {', '.join(named.low[kind][:n])} {_is(named.low[kind][:n])} lower")
+        else:
+            parts.append(f"none in {kind}")
+    return f"Higher than in {others}, by the counts (q < 5%): {'; '.join(parts)}."
 
 
 def matching_finding(table: pd.DataFrame, angles: np.ndarray, names: tuple[str, str]) -> str:
@@ -149,6 +170,10 @@ def _both_ends(factors: Factors, factor: int, n: int) -> str:
 
 def _are(genes: Sequence[str]) -> str:
     return f"are {', '.join(genes)}" if len(genes) > 1 else f"is {genes[0]}" if genes else "are not known"
+
+
+def _is(names: Sequence[str]) -> str:
+    return "is" if len(names) == 1 else "are"
 
 
 def auc_words(value: float) -> str:

@@ -7,13 +7,17 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+from scipy import stats
 
 from ldvae_core.analysis.discriminant import N_FOLDS, Grouped, Moments
 from ldvae_core.analysis.factors import Factors
 from ldvae_core.errors import SettingsError
 
 FEWEST_CELLS = 20  # of a type, before a factor is named after it: AUCs of fewer cells are high by luck
-N_CHECKED = 12  # pairs whose cells are classified one by one, out of those that class moments rank first
+ALL_CELLS = 15_000_000  # cells times pairs that are classified one by one; beyond, all pairs on some of the cells ...
+N_CHECKED = 24  # ... and this many of them on all cells
+FEWEST_SEEN = 400  # cells of a type that every pair is judged by at least
+LUCK = 0.01  # chance that the best of all pairs is said to tell types apart which lie alike
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,9 +27,21 @@ class BestPair:
     pair: tuple[int, int]  # factors from 0, the stronger one first
     types: tuple[str, ...]
     balanced_accuracy: float  # mean over types of the share of its cells on the right side, cross-validated
-    table: pd.DataFrame  # x, y (factors), distance (smallest Mahalanobis), balanced_accuracy (NaN: not checked)
+    table: pd.DataFrame  # x, y (factors), distance (smallest Mahalanobis), balanced_accuracy (NaN: of some cells only)
     directions: pd.DataFrame  # index cell_type; x, y: mean minus the types' common centre, in sd of the factor
     accuracy: pd.DataFrame  # cell_type, n_cells, share_right: per type, for the best pair
+
+    @property
+    def tells_apart(self) -> bool:
+        """Whether at least half of what chance misses is on the right side, and more than luck among pairs explains.
+
+        Luck: a binomial share of each type's cells, and as many tries as there are pairs (Bonferroni).
+        """
+        n_types, n_cells = len(self.types), self.accuracy["n_cells"].to_numpy(np.float64)
+        chance = 1 / n_types
+        error = np.sqrt((chance * (1 - chance) / n_cells).sum()) / n_types
+        lucky = chance + stats.norm.isf(LUCK / max(len(self.table), 1)) * error
+        return self.balanced_accuracy >= max((1 + chance) / 2, lucky)
 
 
 class TypeCells(NamedTuple):
@@ -105,11 +121,12 @@ def best_pair(
 ) -> BestPair:
     """The pair of active factors that separates 2 to 4 cell types best.
 
-    labels: (n_cells,). All pairs are ranked by the smallest Mahalanobis distance between two types' means (common
-    within-type covariance, every type counting the same); the best dozen by balanced accuracy of a linear discriminant,
-    5-fold cross-validated with seeded folds. known: type_cells of the same factors and labels, which several choices of
-    types can share. Raises SettingsError: fewer than 2 or more than 4 types, unknown ones (listing the known), a type
-    of fewer than 5 cells, fewer than 2 factors.
+    labels: (n_cells,). All pairs are judged by the balanced accuracy of a linear discriminant (common within-type
+    covariance, every type counting the same), 5-fold cross-validated with seeded folds. Where pairs times cells exceed
+    15 million, by some cells of every type first, and the best 24 then by all. Equal ones: the larger of the smallest
+    Mahalanobis distances between two types' means. known: type_cells of the same factors and labels, which several
+    choices of types can share. Raises SettingsError: fewer than 2 or more than 4 types, unknown ones (listing the
+    known), a type of fewer than 5 cells, fewer than 2 factors.
     """
     known = known or type_cells(factors, labels, seed=seed)
     types = tuple(dict.fromkeys(str(name) for name in types))
@@ -117,11 +134,12 @@ def best_pair(
     kinds = [known.names.index(name) for name in types]
     moments = known.grouped.moments(kinds).together(N_FOLDS)
     table = _rank_pairs(factors, moments)
-    checked = table.index[:N_CHECKED]
-    shares = known.grouped.shares_right(kinds, table.loc[checked, ["x", "y"]].to_numpy())
-    table.loc[checked, "balanced_accuracy"] = shares.mean(axis=1)
-    table = table.sort_values(["balanced_accuracy", "distance"], ascending=False, na_position="last")
-    best, pair = table.index[0], (int(table.x.iloc[0]), int(table.y.iloc[0]))
+    checked = _shortlist(table, known.grouped, kinds)
+    found = known.grouped.shares_right(kinds, table.loc[checked, ["x", "y"]].to_numpy())
+    table.loc[checked, "balanced_accuracy"] = found.mean(axis=1)
+    table = table.sort_values(["balanced_accuracy", "distance"], ascending=False, na_position="last", kind="stable")
+    shares = found[checked.tolist().index(table.index[0])]
+    pair = (int(table.x.iloc[0]), int(table.y.iloc[0]))
     mean = moments.mean[:, list(pair)]
     scale = factors.scale[list(pair)]
     directions = (mean - mean.mean(axis=0)) / np.where(scale > 0, scale, 1.0)
@@ -129,34 +147,11 @@ def best_pair(
     return BestPair(
         pair=pair,
         types=types,
-        balanced_accuracy=float(shares[best].mean()),
+        balanced_accuracy=float(shares.mean()),
         table=table.reset_index(drop=True),
         directions=pd.DataFrame(directions, index=names, columns=["x", "y"]),
-        accuracy=pd.DataFrame({"cell_type": types, "n_cells": n_cells, "share_right": shares[best]}),
+        accuracy=pd.DataFrame({"cell_type": types, "n_cells": n_cells, "share_right": shares}),
     )
-
-
-def point_arrows(biplot: pd.DataFrame, directions: pd.DataFrame, *, n_each: int | None = None) -> pd.DataFrame:
-    """biplot_table with a column cell_type: the type in which the two factors together raise the gene most.
-
-    directions: BestPair.directions. The rise is the inner product of the gene's arrow with the type's direction, a log
-    fold change against the types' common centre. n_each: give arrows to the n_each genes raised most in every type
-    instead of the longest of all, which may belong to one type; judged by shrunken lengths, like the longest are.
-    """
-    places = biplot[["x", "y"]].to_numpy(np.float64)
-    rise = places @ directions[["x", "y"]].to_numpy(np.float64).T  # (genes, types)
-    nearest = rise.argmax(axis=1)
-    pointed = biplot.assign(cell_type=directions.index.to_numpy(object)[nearest])
-    if n_each is None:
-        return pointed
-    drawn = np.hypot(*places.T)
-    shrink = np.divide(biplot.length.to_numpy(np.float64), drawn, out=np.zeros_like(drawn), where=drawn > 0)
-    strength = rise.max(axis=1) * shrink
-    arrow = np.zeros(len(biplot), bool)
-    for cell_type in range(len(directions)):
-        own = np.flatnonzero((nearest == cell_type) & (strength > 0))
-        arrow[own[np.argsort(-strength[own], kind="stable")][: max(n_each, 0)]] = True
-    return pointed.assign(arrow=arrow)
 
 
 def _rank_pairs(factors: Factors, moments: Moments) -> pd.DataFrame:
@@ -172,6 +167,16 @@ def _rank_pairs(factors: Factors, moments: Moments) -> pd.DataFrame:
     distance = np.sqrt(np.maximum(squared.min(axis=1), 0.0))
     table = pd.DataFrame({"x": pairs[:, 0], "y": pairs[:, 1], "distance": distance, "balanced_accuracy": np.nan})
     return table.sort_values("distance", ascending=False, kind="stable").reset_index(drop=True)
+
+
+def _shortlist(table: pd.DataFrame, grouped: Grouped, kinds: Sequence[int]) -> np.ndarray:
+    """Rows of the pairs to be judged by all cells: every pair, or the best by as many cells as can be afforded."""
+    n_cells = sum(grouped.n_cells(kind) for kind in kinds)
+    if len(table) * n_cells <= ALL_CELLS or len(table) <= N_CHECKED:
+        return np.arange(len(table))
+    most = max(FEWEST_SEEN, ALL_CELLS // (len(table) * len(kinds)))
+    seen = grouped.shares_right(kinds, table[["x", "y"]].to_numpy(), most=most).mean(axis=1)
+    return np.sort(np.argsort(-seen, kind="stable")[:N_CHECKED])
 
 
 def _coded(labels: Sequence[str] | pd.Series, n_cells: int) -> tuple[np.ndarray, list[str]]:

@@ -52,7 +52,8 @@ def plot_biplot(
 
     table: columns gene, x, y (log fold change per sd), length, arrow (bool), as from biplot_table; with a column
     cell_type (point_arrows) and `colours` by cell type, arrows and names take the colour, and the dashes, of the type
-    they point to. A clicked point carries the gene's name as customdata[0]. Empty table: empty titled axes.
+    in which the gene is high; "" is none. told: what else is said of a gene with an arrow. A clicked point
+    carries the gene's name as customdata[0]. Empty table: empty titled axes.
     """
     font_size = FONT_SIZE if table["arrow"].sum() <= MOST_LARGE_NAMES else SMALL_SIZE
     arrows = arrange(table, side=SMALLEST_SIDE, font_size=font_size)
@@ -130,15 +131,15 @@ def _groups(table: pd.DataFrame, colours: Mapping[str, str]) -> dict[str | None,
 
 
 def _dots(table: pd.DataFrame, mode: Mode) -> list[dict[str, Any]]:
-    """One trace for each type that genes point to, so that its name is sent once; a single one without types."""
+    """One trace for each type that genes are high in, so that its name is sent once; a single one without types."""
     kind = "scattergl" if len(table) > MOST_SVG_DOTS else "scatter"
     if "cell_type" not in table:
         return [_dots_trace(table, kind, "", mode)]
     parts = table.groupby("cell_type", sort=False, observed=True)
-    return [_dots_trace(own, kind, f" points to {escape(name)}", mode) for name, own in parts]
+    return [_dots_trace(own, kind, f" high in {escape(name)}" if name else "", mode) for name, own in parts]
 
 
-def _dots_trace(table: pd.DataFrame, kind: str, points_to: str, mode: Mode) -> dict[str, Any]:
+def _dots_trace(table: pd.DataFrame, kind: str, high_in: str, mode: Mode) -> dict[str, Any]:
     return {
         "type": kind,
         "x": table["x"].to_numpy(np.float32),
@@ -148,7 +149,7 @@ def _dots_trace(table: pd.DataFrame, kind: str, points_to: str, mode: Mode) -> d
         "customdata": _click_data(table),
         "text": escape_all(table["gene"]),
         # written by the browser: less to send
-        "hovertemplate": f"<b><i>%{{text}}</i></b>{points_to}<br>%{{x:.3r}} across, %{{y:.3r}} up<extra></extra>",
+        "hovertemplate": f"<b><i>%{{text}}</i></b>{high_in}<br>%{{x:.3r}} across, %{{y:.3r}} up<extra></extra>",
         "name": "genes",
         "selected": {"marker": {"opacity": 1.0}},
         "unselected": {"marker": {"opacity": 1.0}},  # a click opens a gene; it does not fade the others
@@ -210,10 +211,10 @@ def _click_data(table: pd.DataFrame) -> np.ndarray:
 
 
 def _hover(table: pd.DataFrame) -> list[str]:
-    """Gene and its two loadings; and the type it points to, where that was asked."""
+    """Gene and its two loadings; and what is told of it, if anything."""
     genes = [italic(gene) for gene in table["gene"]]
-    types = escape_all(table["cell_type"]) if "cell_type" in table else [""] * len(table)
+    told = escape_all(table["told"], longest=160) if "told" in table else [""] * len(table)
     return [
-        f"<b>{gene}</b><br>{three_digits(x)} across, {three_digits(y)} up" + (f"<br>points to {kind}" if kind else "")
-        for gene, x, y, kind in zip(genes, table["x"], table["y"], types, strict=True)
+        f"<b>{gene}</b><br>{three_digits(x)} across, {three_digits(y)} up" + (f"<br>{words}" if words else "")
+        for gene, x, y, words in zip(genes, table["x"], table["y"], told, strict=True)
     ]

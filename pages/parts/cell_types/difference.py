@@ -19,7 +19,7 @@ from ldvae_core.analysis.difference import (
 from ldvae_core.analysis.factors import Factors
 from ldvae_core.analysis.programs import Use, biplot_table
 from ldvae_core.analysis.raster import Contour, contours, type_rasters
-from ldvae_core.analysis.separation import point_arrows
+from ldvae_core.analysis.type_genes import point_arrows, single_out
 from ldvae_core.plots.density import plot_density, window_of
 from ldvae_core.plots.theme import palette
 from ldvae_core.plots.volcano import plot_volcano
@@ -37,9 +37,9 @@ from pages.parts.text import as_html, count, percent, plain, show
 HOW_PAIR = (
     "The two factors were chosen among all pairs: in their plane a straight line tells the two groups apart best. "
     "**Left:** all cells in grey, and around the cells of each group the regions that hold 25, 50, 75 and 90% of them. "
-    "**Right:** the genes on the same two factors; an arrow has the colour of the group in which the two factors raise "
-    "its gene most. **AUC** is the chance that a cell of one group lies further along than one of the other: 0.5 is no "
-    "difference, 1 a complete one."
+    "**Right:** the genes on the same two factors; an arrow has the colour of the group in which its gene is higher by "
+    "the counts (q < 5%). **AUC** is the chance that a cell of one group lies further along than one of the other: 0.5 "
+    "is no difference, 1 a complete one."
 )
 
 
@@ -128,7 +128,8 @@ def _pair_panels(
     assert best is not None
     colours = dict(zip(groups.names, _colours(opened, groups), strict=True))
     table = biplot_table(factors, best.pair, use=use, n_arrows=n_arrows)
-    arrows = point_arrows(table, best.directions, n_each=max(1, round(n_arrows / 2)) if n_arrows else 0)
+    apart = single_out({(0, 1): difference.genes}, factors.gene_names, groups.names)
+    arrows = point_arrows(table, best.directions, apart, n_each=max(1, round(n_arrows / 2)) if n_arrows else 0)
     cells = cells_panel(opened, factors, best.pair)
     lines = _outlines(opened, factors, groups, best.pair)
     x, y = (factors.label(factor) for factor in best.pair)

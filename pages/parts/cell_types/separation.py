@@ -13,7 +13,7 @@ from ldvae_core.analysis.separation import BestPair, best_types
 from ldvae_core.plots.heatmap import plot_association
 from ldvae_core.plots.theme import Mode
 from ldvae_core.runs.store import OpenRun
-from pages.parts.best_pair import DEMO_TYPES, arrows_and_finding, best_pair_of
+from pages.parts.best_pair import DEMO_TYPES, arrows_and_finding, best_pair_of, genes_of_types, say_genes
 from pages.parts.cell_types.distributions import show_distributions
 from pages.parts.factor_table import associations, say_associations
 from pages.parts.figures import Panel, show_figure
@@ -32,9 +32,10 @@ MOST_TYPES = 4  # of one picture: more contours than that cannot be read
 HOW_SEPARATION = (
     "The two factors were chosen among all pairs: in their plane a straight line tells the chosen types apart best. "
     "**Left:** all cells in grey, and around the cells of each type the regions that hold 25, 50, 75 and 90% of them. "
-    "**Right:** the genes on the same two factors; an arrow has the colour of the type in which the two factors raise "
-    "its gene most. Balanced accuracy is the mean over types of the share of their cells on the right side, for cells "
-    "left out when the line was drawn; by chance it is 1 / number of types."
+    "**Right:** the genes on the same two factors; an arrow has the colour of the type in which its gene is higher "
+    "than in each other chosen one, by the counts of all their cells (q < 5% each time; point at it to see how much), "
+    "and none where that holds for no type. Balanced accuracy is the mean over types of the share of their cells on "
+    "the right side, for cells left out when the line was drawn; by chance it is 1 / number of types."
 )
 HOW_ASSOCIATION = (
     "**Correlation** of a factor with being of a type, as in the paper's notebooks: near +1 the factor is high in this "
@@ -78,7 +79,9 @@ def show_separation(
     show_waiting(later, f"Comparing all pairs of {factors.n_factors} factors", key="separation_progress")
     if best is None:
         return
-    arrows, finding = arrows_and_finding(best, factors, types, use=use, n_arrows=n_arrows)
+    genes = genes_of_types(opened, column, types)
+    say_genes(opened, column)
+    arrows, finding = arrows_and_finding(best, factors, genes, use=use, n_arrows=n_arrows)
     given = colours_of(opened, column)
     colours = {name: given[name] for name in types}  # in their order: an arrow has the dashes of its type's outline
     on_area = select_cells_on(plane_of_pair(factors, best.pair))
