@@ -8,8 +8,8 @@ import pytest
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.metrics import balanced_accuracy_score, roc_auc_score
 
-from ldvae_core.analysis.programs import biplot_table
-from ldvae_core.analysis.separation import association_table, best_pair, best_types, point_arrows, type_cells
+from ldvae_core.analysis import separation
+from ldvae_core.analysis.separation import association_table, best_pair, best_types, type_cells
 from ldvae_core.errors import SettingsError
 
 
@@ -144,19 +144,20 @@ def test_a_type_of_four_cells_cannot_be_judged(factors, labels):
         best_pair(factors, names, ["rare", "type 1"])
 
 
-def test_arrows_take_the_type_they_raise(factors, labels):
-    """A gene planted to rise on a type's factor is given to that type."""
-    best = best_pair(factors, labels, ["type 0", "type 1"])
-    arrows = point_arrows(biplot_table(factors, best.pair, n_arrows=8), best.directions)
-    rising = arrows[arrows.gene == f"Gene{np.argmax(factors.loadings[:10, best.pair[0]])}"]
-    follows = best_types(association_table(factors, labels)).set_index("factor").cell_type
-    assert rising.cell_type.tolist() == [follows[best.pair[0]]]
+def test_equal_types_are_never_told_apart(factors):
+    """The best of all pairs looks good by luck where types have few cells: the sentence asks for more than that."""
+    for seed in range(10):
+        names = np.full(factors.n_cells, "other", object)
+        names[np.random.default_rng(seed).permutation(factors.n_cells)[:12]] = ["left", "right"] * 6
+        assert not best_pair(factors, names, ["left", "right"]).tells_apart
 
 
-def test_every_type_gets_arrows_of_its_own(factors, labels):
-    """One type's strong genes do not crowd out the others': n_each genes point to every type, strongest first."""
-    best = best_pair(factors, labels, ["type 0", "type 1", "type 2"])
-    table = biplot_table(factors, best.pair, n_arrows=3)
-    arrows = point_arrows(table, best.directions, n_each=2)
-    assert arrows[arrows.arrow].cell_type.value_counts().to_dict() == {"type 0": 2, "type 1": 2, "type 2": 2}
-    assert point_arrows(table, best.directions).arrow.tolist() == table.arrow.tolist()
+def test_a_shortlist_by_some_cells_finds_the_best_of_all_pairs(factors, labels, monkeypatch):
+    """With more cells times pairs than can be judged, pairs are ranked by some of the cells first."""
+    types = ["type 0", "type 1", "type 2"]
+    whole = best_pair(factors, labels, types)
+    for name, value in (("ALL_CELLS", 1), ("N_CHECKED", 3), ("FEWEST_SEEN", 60)):
+        monkeypatch.setattr(separation, name, value)
+    some = best_pair(factors, labels, types)
+    assert (some.pair, some.balanced_accuracy) == (whole.pair, whole.balanced_accuracy)
+    assert int(some.table.balanced_accuracy.notna().sum()) == 3

@@ -66,7 +66,7 @@ def test_dots_name_the_type_they_point_to_once(loadings):
     assert len(dots) == 2
     assert sorted(told) == sorted(others.gene)
     for gene, kind in zip(others.gene, others.cell_type, strict=True):
-        assert f" points to {escape(kind)}<br>" in told[gene]
+        assert f" high in {escape(kind)}<br>" in told[gene]
 
 
 def test_cells_and_genes_have_the_same_frame(loadings, raster):
