@@ -1,7 +1,7 @@
 """Sentences of finding: what a figure shows, computed from the data, in words."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -9,61 +9,84 @@ import pandas as pd
 from ldvae_core.analysis.comparison import REPLICATES, CovarianceView
 from ldvae_core.analysis.factors import Factors
 from ldvae_core.analysis.factors import factor_label as factor_label  # one name for a factor, everywhere
+from ldvae_core.analysis.following import FEWEST_CELLS, FOLLOWS, SEPARATES, closest, strongest
 from ldvae_core.analysis.programs import biplot_table, require_factors, top_genes
-from ldvae_core.analysis.separation import BestPair, best_types
+from ldvae_core.analysis.separation import BestPair
 from ldvae_core.analysis.type_genes import Named
 
-SEPARATES = 0.9  # AUC from which a factor is said to separate a type from the rest
-FOLLOWS = 0.75  # from here on it is said to follow it
 AGREE, DIFFER = 20.0, 45.0  # degrees: median angle up to which subspaces agree, and from which they differ
 
 
-def factor_finding(factors: Factors, factor: int, associations: pd.DataFrame | None = None, *, n: int = 3) -> str:
-    """One sentence on one factor: the cell type it separates and the strongest genes of that end.
+def factor_finding(factors: Factors, factor: int, following: pd.DataFrame | None = None, *, n: int = 3) -> str:
+    """One sentence on one factor: what it follows, with the strongest genes of that end; and what it also follows.
 
-    associations: from association_table, or None without labels. Raises SettingsError when there is no such factor.
+    following: from following_table, or None without annotations. Raises SettingsError when there is no such factor.
     """
     require_factors(factors, [factor])
     name = factors.label(factor)
     if not factors.active[factor]:
         return f"{name} is inactive: it hardly varies between cells, so its genes carry no meaning."
-    best = None if associations is None else best_types(associations).query("factor == @factor")
-    if best is None or best.empty:
-        share = f"{name} accounts for {factors.explained_deviance[factor]:.1%} of the held-out deviance"
-        return f"{share}; {_both_ends(factors, factor, n)}."
-    match = best.iloc[0]
-    auc, high = max(match.auc, 1 - match.auc), match.auc >= 0.5
-    if auc < FOLLOWS:
-        return (
-            f"{name} follows no single cell type (closest: {match.cell_type}, AUC {auc_words(auc)}); "
-            f"{_both_ends(factors, factor, n)}."
-        )
+    best = None if following is None else closest(following, factor)
+    if following is None or best is None:
+        return f"{name} {_worth(float(factors.explained_deviance[factor]))}; {_both_ends(factors, factor, n)}."
+    told = strongest(following, factor)
+    if not told:
+        near = f"{_levels(best)}, AUC {auc_words(best['auc'])}"
+        return f"{name} follows no annotation (closest: {near}); {_both_ends(factors, factor, n)}."
+    high = told[0]["end"] == "high"
     genes = top_genes(factors, factor, n, end="positive" if high else "negative").gene.tolist()
-    verb = "separates" if auc >= SEPARATES else "follows"
-    end = "" if high else " at its low end"
     where = "its strongest genes" if high else "the strongest genes of that end"
-    return f"{name} {verb} {match.cell_type}{end} (AUC {auc_words(auc)}); {where} {_are(genes)}."
+    also = f"; it also {_follows(told[1])}" if len(told) > 1 else ""
+    return f"{name} {_follows(told[0])}; {where} {_are(genes)}{also}."
 
 
-def pair_finding(
-    factors: Factors, pair: tuple[int, int], associations: pd.DataFrame | None = None, *, n: int = 4
-) -> str:
-    """One sentence on the plane of two factors: the types its axes separate, and the genes with the longest arrows."""
-    table = biplot_table(factors, pair, n_arrows=n)
+def follow_words(row: Mapping[str, Any]) -> str:
+    """'IFN-beta against control: AUC 0.90, above 0.99 within CD14+ Monocytes'. row: of following_table."""
+    end = "" if row["end"] == "high" else " at the low end"
+    return f"{_levels(row)}{end}: {_how_well(row)}"
+
+
+def pair_finding(factors: Factors, pair: tuple[int, int], following: pd.DataFrame | None = None, *, n: int = 4) -> str:
+    """One sentence on the plane of two factors: what its axes follow, and the genes that they move most.
+
+    following: from following_table, or None without annotations. n: genes with arrows in the figure; at most four of
+    them are told, and where there are none, the genes that would have them.
+    """
+    table = biplot_table(factors, pair, n_arrows=min(n, 4) or 4)
     arrows = table[table.arrow].sort_values("length", ascending=False, kind="stable")
     names = f"Factors {pair[0] + 1} and {pair[1] + 1}"
-    genes = f"the longest arrows are {join(arrows.gene.tolist())}" if len(arrows) else "no gene stands out"
-    matches = pd.DataFrame() if associations is None else best_types(associations)
+    most = "the longest arrows are" if n else "the genes that load most are"
+    genes = f"{most} {join(arrows.gene.tolist())}" if len(arrows) else "no gene stands out"
     parts = []
     for factor in pair:
-        found = matches[matches.factor == factor] if len(matches) else matches
-        if len(found) and factors.active[factor] and max(found.auc.iloc[0], 1 - found.auc.iloc[0]) >= FOLLOWS:
-            side = "high" if found.auc.iloc[0] >= 0.5 else "low"
-            parts.append(f"{factors.label(factor)} is {side} in {found.cell_type.iloc[0]}")
+        told = strongest(following, factor) if following is not None and factors.active[factor] else []
+        if told:
+            within = "" if told[0]["auc"] >= FOLLOWS else f" within {told[0]['within']}"
+            parts.append(f"{factors.label(factor)} is {told[0]['end']} in {told[0]['level']}{within}")
     if not parts:
-        share = " and ".join(f"{factors.explained_deviance[factor]:.1%}" for factor in pair)
+        share = " and ".join(_share_of(float(factors.explained_deviance[factor])) for factor in pair)
         return f"{names} account for {share} of the held-out deviance; {genes}."
     return f"{' and '.join(parts)}; {genes}."
+
+
+def association_finding(associations: pd.DataFrame, factors: Factors, *, value: Literal["correlation", "auc"]) -> str:
+    """The factor that follows one type most closely, by the measure that is shown; "" without types to judge.
+
+    associations: from association_table; types of fewer than 20 cells, and inactive factors, are not told.
+    """
+    able = associations[(associations["n_cells"] >= FEWEST_CELLS) & associations[value].notna()]
+    able = able[np.asarray(factors.active, bool)[able["factor"]]]
+    if able.empty:
+        return ""
+    size = (able[value] - (0.5 if value == "auc" else 0.0)).abs()
+    top = able.loc[size.idxmax()]
+    name = factors.label(int(top["factor"]))
+    if value == "correlation":
+        most = f"correlation {top['correlation']:+.2f}".replace("-", "−")
+        return f"By correlation, {name} follows one type most closely: {top['cell_type']} ({most})."
+    end = "high" if top["auc"] >= 0.5 else "low"
+    auc = auc_words(max(top["auc"], 1 - top["auc"]))
+    return f"By AUC, {name} follows one type most closely: {top['cell_type']} at its {end} end (AUC {auc})."
 
 
 def best_pair_finding(best: BestPair, factors: Factors | None = None, named: Named | None = None, *, n: int = 4) -> str:
@@ -160,6 +183,43 @@ def join(names: Sequence[str]) -> str:
     """'a', 'a and b', 'a, b and c'."""
     names = list(names)
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}" if names else ""
+
+
+def _follows(row: Mapping[str, Any]) -> str:
+    """'separates IFN-beta from control (AUC ...)': among all cells, or where only that is sure, within a level."""
+    inside = "" if row["auc"] >= FOLLOWS else f" within {row['within']}"
+    verb = "separates" if (row["within_auc"] if inside else row["auc"]) >= SEPARATES else "follows"
+    against = f" {'from' if verb == 'separates' else 'against'} {row['against']}" if row["against"] else ""
+    end = "" if row["end"] == "high" else " at its low end"
+    how = f"AUC {auc_words(row['within_auc'])}; {auc_words(row['auc'])} over all cells" if inside else _how_well(row)
+    return f"{verb} {row['level']}{against}{end}{inside} ({how})"
+
+
+def _levels(row: Mapping[str, Any]) -> str:
+    return f"{row['level']} against {row['against']}" if row["against"] else str(row["level"])
+
+
+def _how_well(row: Mapping[str, Any]) -> str:
+    """The AUC among all cells; the one within a level of another annotation, where it is clearer; and what is lost."""
+    if row["auc"] < FOLLOWS:
+        if not row["follows"]:
+            return f"AUC {auc_words(row['auc'])}"
+        return f"AUC {auc_words(row['within_auc'])} within {row['within']}, {auc_words(row['auc'])} over all cells"
+    said = f"AUC {auc_words(row['auc'])}"
+    if row["left_auc"] - 0.5 < (row["auc"] - 0.5) / 2:
+        return f"{said}, but {auc_words(row['left_auc'])} among cells of one {row['left_column']}"
+    if row["within_auc"] >= row["auc"] + 0.03:
+        return f"{said}, {auc_words(row['within_auc'])} within {row['within']}"
+    return said
+
+
+def _worth(share: float) -> str:
+    return f"accounts for {_share_of(share)} of the held-out deviance"
+
+
+def _share_of(share: float) -> str:
+    """A factor that predicts worse than none accounts for nothing, not for less."""
+    return f"{share:.1%}" if share >= 0.0005 else "nothing" if share <= 0 else "under 0.1%"
 
 
 def _both_ends(factors: Factors, factor: int, n: int) -> str:

@@ -49,7 +49,8 @@ def following_table(
     left_column, left_auc: the AUC that is left among cells that are alike in another annotation (weighted by pairs),
     for the annotation that leaves least of it; only where at least half of the level's cells have others to be compared
     with. follows: whether the AUC, or within_auc, is at least .75 and beyond luck. Rows: by factor, those that follow
-    first, then by AUC less its standard error. Raises SettingsError when labels and cells differ in number.
+    first; then by the mean of AUC and left_auc, where that is known, less the standard error. Raises SettingsError when
+    labels and cells differ in number.
     """
     known = {name: coded for name, labels in annotations.items() if (coded := _coded(labels, factors.n_cells))}
     rows: list[dict[str, Any]] = []
@@ -65,12 +66,14 @@ def following_table(
 
 
 def strongest(following: pd.DataFrame, factor: int) -> list[dict[str, Any]]:
-    """What the factor follows: its first row, and the next one of another annotation or end; [] when it follows none.
+    """What the factor follows most, and what it follows next: of another annotation if any, else at the other end.
 
-    following: from following_table.
+    following: from following_table. [] when it follows none.
     """
-    own = following[(following["factor"] == factor) & following["follows"].astype(bool)]
-    return [{str(name): value for name, value in row.items()} for row in own.head(2).to_dict("records")]
+    own = following[(following["factor"] == factor) & following["follows"].astype(bool)].to_dict("records")
+    rows = [{str(name): value for name, value in row.items()} for row in own]
+    others = [row for row in rows if row["column"] != rows[0]["column"]]
+    return [*rows[:1], *(others or rows[1:])[:1]]
 
 
 def closest(following: pd.DataFrame, factor: int) -> dict[str, Any] | None:
@@ -147,7 +150,8 @@ def _judged(row: dict[str, Any]) -> dict[str, Any]:
     left = min(row["left"], key=lambda one: one[1], default=("", np.nan))
     here = _beyond_luck(row["auc"], row["n_cells"], row["n_others"])
     follows = here or _beyond_luck(within[2], within[3], within[4])
-    strength = row["auc"] - float(_error(row["n_cells"], row["n_others"]))
+    kept = row["auc"] if np.isnan(left[1]) else (row["auc"] + left[1]) / 2
+    strength = kept - float(_error(row["n_cells"], row["n_others"]))
     found = {"within_column": within[0], "within": within[1], "within_auc": within[2]}
     return row | found | {"left_column": left[0], "left_auc": left[1], "follows": follows, "strength": strength}
 

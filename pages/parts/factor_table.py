@@ -5,9 +5,11 @@ from collections.abc import Callable
 import pandas as pd
 
 from ldvae_core.analysis.factors import Factors
+from ldvae_core.analysis.findings import follow_words
+from ldvae_core.analysis.following import following_table, strongest
 from ldvae_core.analysis.programs import factor_table
 from ldvae_core.analysis.separation import association_table, best_types
-from ldvae_core.runs.store import OpenRun
+from ldvae_core.runs.opened import NOT_LABELLED, OpenRun
 from pages.parts.later import Later, show_waiting
 from pages.parts.per_run import per_run
 
@@ -60,13 +62,56 @@ def _best(opened: OpenRun, factors: Factors, column: str) -> pd.DataFrame:
     return best_types(_associations(opened, factors, column).wait())
 
 
-def factor_table_of(opened: OpenRun, factors: Factors, *, wait: bool = True) -> pd.DataFrame:
-    """One row per factor, with its best cell type where there are labels. wait: until these are known, or without."""
-    known = best_types_of(opened, factors, wait=wait) is not None
-    return _table(opened, factors, opened.label_column if known else None)
+def following(opened: OpenRun, factors: Factors, *, wait: bool = False) -> pd.DataFrame | None:
+    """What every factor follows among all annotations, as from following_table; None without any, or while computed.
+
+    Selections and clusters that were made on these factors are left out: they follow them by choice.
+    """
+    if not _told_columns(opened):
+        return None
+    found = _following(opened, factors)
+    return found.wait() if wait else found.now()
+
+
+def say_following(opened: OpenRun, factors: Factors) -> None:
+    """How far that is while it is computed; nothing otherwise."""
+    if _told_columns(opened):
+        words = f"Comparing {factors.n_factors} factors with every annotation over all {factors.n_cells:,} cells"
+        show_waiting(_following(opened, factors), words, key="following_progress")
+
+
+def _told_columns(opened: OpenRun) -> list[str]:
+    return [name for name in opened.label_columns if name not in opened.added]
 
 
 @per_run(max_entries=16)
-def _table(opened: OpenRun, factors: Factors, column: str | None) -> pd.DataFrame:
+def _following(opened: OpenRun, factors: Factors) -> Later[pd.DataFrame]:
+    def work(report: Callable[[float], None]) -> pd.DataFrame:
+        given = {name: _known(opened.labels(name)) for name in _told_columns(opened)}
+        return following_table(factors, given, on_factor=lambda done: report(done / factors.n_factors))
+
+    return Later(work, at_once=factors.representation.size <= AT_ONCE)
+
+
+def _known(labels: pd.Series) -> pd.Series:
+    """Cells without a label have none, not one that they share."""
+    return labels.cat.remove_categories([NOT_LABELLED]) if NOT_LABELLED in labels.cat.categories else labels
+
+
+def factor_table_of(opened: OpenRun, factors: Factors, *, wait: bool = True) -> pd.DataFrame:
+    """One row per factor, with what it follows, in words, and its best cell type where there are labels.
+
+    wait: until these are known, or without.
+    """
+    known = best_types_of(opened, factors, wait=wait) is not None
+    told = following(opened, factors, wait=wait) is not None
+    return _table(opened, factors, opened.label_column if known else None, told=told)
+
+
+@per_run(max_entries=16)
+def _table(opened: OpenRun, factors: Factors, column: str | None, *, told: bool) -> pd.DataFrame:
     table = factor_table(factors)
+    if told:
+        rows = (strongest(_following(opened, factors).wait(), factor) for factor in range(factors.n_factors))
+        table = table.assign(follows=[follow_words(row[0]) if row else "" for row in rows])
     return table if column is None else table.merge(_best(opened, factors, column), on="factor", how="left")

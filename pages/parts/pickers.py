@@ -87,7 +87,7 @@ def factor_select(label: str, factors: Factors, *, key: str, default: int, help:
 
 
 def factor_list(factors: Factors, table: pd.DataFrame, *, key: str, height: int) -> int:
-    """All factors, strongest first, with share, best cell type and both ends' genes; returns the chosen one."""
+    """All factors, strongest first, with share, what they follow and both ends' genes; returns the chosen one."""
     _forget_absent(key, factors.n_factors)
     with st.container(height=height, border=False, key="factor_list"):
         return st.radio(
@@ -141,8 +141,8 @@ def _caption(row: Any, factors: Factors) -> str:
     named = f"**{literal(name, longest=40)}**  \n" if name else ""
     if not row.active:
         return f"{named}inactive"
-    kind = getattr(row, "cell_type", None)
-    first = percent(row.explained_deviance) + (f" · {literal(kind, longest=30)}" if isinstance(kind, str) else "")
+    told = getattr(row, "follows", "")
+    first = percent(row.explained_deviance) + (f" · {literal(told, longest=70)}" if told else "")
     ends = [", ".join(f"*{literal(gene, longest=20)}*" for gene in text.split(", ")[:3] if gene)
             for text in (row.positive_genes, row.negative_genes)]  # fmt: skip
     return f"{named}{first}  \n{' | '.join(end for end in ends if end)}"

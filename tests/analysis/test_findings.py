@@ -3,10 +3,12 @@
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from ldvae_core.analysis.comparison import covariance_view, matching_table
 from ldvae_core.analysis.findings import (
+    association_finding,
     auc_words,
     best_pair_finding,
     factor_finding,
@@ -16,17 +18,23 @@ from ldvae_core.analysis.findings import (
     spectrum_finding,
     structure_finding,
 )
+from ldvae_core.analysis.following import following_table, strongest
 from ldvae_core.analysis.programs import top_genes
-from ldvae_core.analysis.separation import association_table, best_pair, best_types
+from ldvae_core.analysis.separation import association_table, best_pair
 
 
-def test_a_factor_is_described_by_its_type_and_genes(factors, labels):
+@pytest.fixture
+def following(factors, labels):
+    """What every factor follows."""
+    return following_table(factors, {"cell_type": labels})
+
+
+def test_a_factor_is_described_by_its_type_and_genes(factors, following):
     """The type it separates, how well, and the strongest genes of that end."""
-    table = association_table(factors, labels)
-    match = best_types(table).iloc[0]
+    kind = strongest(following, 0)[0]["level"]
     genes = ", ".join(top_genes(factors, 0, 3, end="positive").gene)
-    expected = f"Factor 1 separates {match.cell_type} (AUC above 0.99); its strongest genes are {genes}."
-    assert factor_finding(factors, 0, table) == expected
+    expected = f"Factor 1 separates {kind} (AUC above 0.99); its strongest genes are {genes}."
+    assert factor_finding(factors, 0, following) == expected
 
 
 def test_a_type_at_the_low_end_is_described_by_the_genes_of_that_end(factors, labels):
@@ -34,17 +42,17 @@ def test_a_type_at_the_low_end_is_described_by_the_genes_of_that_end(factors, la
     turned = replace(
         factors, representation=-factors.representation, loadings_shrunken=-np.asarray(factors.loadings_shrunken)
     )
-    sentence = factor_finding(turned, 0, association_table(turned, labels))
+    sentence = factor_finding(turned, 0, following_table(turned, {"cell_type": labels}))
     genes = ", ".join(top_genes(turned, 0, 3, end="negative").gene)
     assert "at its low end (AUC above 0.99)" in sentence
     assert sentence.endswith(f"the strongest genes of that end are {genes}.")
 
 
-def test_a_factor_that_follows_no_type_says_so(factors, labels):
+def test_a_factor_that_follows_nothing_says_so(factors, labels):
     """Shuffled labels: the closest type is named with its poor AUC, and both ends are listed."""
-    shuffled = np.random.default_rng(0).permutation(labels.astype(str))
-    sentence = factor_finding(factors, 0, association_table(factors, shuffled))
-    assert sentence.startswith("Factor 1 follows no single cell type (closest: type ")
+    shuffled = pd.Series(np.random.default_rng(0).permutation(labels.astype(str)))
+    sentence = factor_finding(factors, 0, following_table(factors, {"cell_type": shuffled}))
+    assert sentence.startswith("Factor 1 follows no annotation (closest: type ")
     assert "at its high end and" in sentence
 
 
@@ -63,13 +71,38 @@ def test_a_dead_factor_is_not_interpreted(factors):
     assert factor_finding(dead, 3) == expected
 
 
-def test_a_pair_is_described_by_what_lies_where(factors, labels):
-    """The types its axes follow and the longest arrows, with and without labels."""
-    follows = best_types(association_table(factors, labels)).cell_type
-    sentence = pair_finding(factors, (0, 1), association_table(factors, labels))
+def test_a_pair_is_described_by_what_lies_where(factors, following):
+    """What its axes follow and the longest arrows, with and without labels."""
+    follows = [strongest(following, factor)[0]["level"] for factor in (0, 1)]
+    sentence = pair_finding(factors, (0, 1), following)
     places = f"Factor 1 is high in {follows[0]} and Factor 2 is high in {follows[1]}"
     assert sentence.startswith(f"{places}; the longest arrows are ")
     assert pair_finding(factors, (0, 1)).startswith("Factors 1 and 2 account for ")
+
+
+def test_without_arrows_none_is_called_the_longest(factors):
+    """The genes are the same, but no arrow is spoken of."""
+    assert "arrow" not in pair_finding(factors, (0, 1), n=0)
+    assert pair_finding(factors, (0, 1), n=0).count("Gene") == 4
+
+
+def test_no_factor_accounts_for_less_than_nothing(factors):
+    """Noise on held-out cells can be negative: it is said as nothing."""
+    worse = replace(factors, explained_deviance=np.array([-0.0012, 0.2, 0.1, 0.0001]))
+    assert factor_finding(worse, 0).startswith("Factor 1 accounts for nothing of the held-out deviance")
+    assert factor_finding(worse, 3).startswith("Factor 4 accounts for under 0.1% of the held-out deviance")
+
+
+@pytest.mark.parametrize("value", ["auc", "correlation"])
+def test_each_measure_quotes_its_own_winner(factors, labels, value):
+    """By AUC a rare type may win that correlation never sees; at the low end too."""
+    table = association_table(factors, labels).assign(correlation=0.1, auc=0.5)
+    table.loc[2, "correlation"], table.loc[5, "auc"] = -0.8, 0.04
+    winner = table.loc[5 if value == "auc" else 2]
+    sentence = association_finding(table, factors, value=value)
+    assert f"Factor {winner.factor + 1} follows one type most closely: {winner.cell_type}" in sentence
+    assert ("at its low end (AUC 0.96)" in sentence) == (value == "auc")
+    assert association_finding(table.assign(n_cells=19), factors, value=value) == ""
 
 
 def test_the_best_pair_is_told_with_its_number_and_directions(factors, labels):

@@ -7,15 +7,16 @@ import streamlit as st
 from plotly.graph_objects import Figure
 
 from ldvae_core.analysis.factors import Factors
-from ldvae_core.analysis.findings import auc_words
+from ldvae_core.analysis.findings import association_finding, follow_words
+from ldvae_core.analysis.following import strongest
 from ldvae_core.analysis.programs import Use
-from ldvae_core.analysis.separation import BestPair, best_types
+from ldvae_core.analysis.separation import BestPair
 from ldvae_core.plots.heatmap import plot_association
 from ldvae_core.plots.theme import Mode
 from ldvae_core.runs.store import OpenRun
 from pages.parts.best_pair import DEMO_TYPES, arrows_and_finding, best_pair_of, genes_of_types, say_genes
 from pages.parts.cell_types.distributions import show_distributions
-from pages.parts.factor_table import associations, say_associations
+from pages.parts.factor_table import associations, following, say_associations, say_following
 from pages.parts.figures import Panel, show_figure
 from pages.parts.later import A_MOMENT, show_waiting
 from pages.parts.pair import cells_panel, genes_panel, open_pair
@@ -102,16 +103,21 @@ def show_associations(opened: OpenRun, factors: Factors, column: str, *, value: 
         say_associations(opened, factors, column)
         return
     figure = _draw_associations(opened, factors, column, value, mode())
-    finding = ""
-    followed = best_types(table)
-    if len(followed):
-        top = followed.iloc[int(followed.correlation.abs().argmax())]
-        finding = (
-            f"{factors.label(int(top.factor))} follows one type most closely: {top.cell_type} "
-            f"(correlation {top.correlation:+.2f}, AUC {auc_words(top.auc)})."
-        )
+    finding = association_finding(table, factors, value=value)
+    told = following(opened, factors)
+    say_following(opened, factors)
+    if told is not None:
+        table = table.merge(_told(told), on="factor", how="left")
     panel = Panel(figure, "factors_by_type", "Association of every factor with every type.", table, "Table")
     show_figure(panel, key="association", finding=finding, how_to_read=HOW_ASSOCIATION, on_click=_open_clicked)
+
+
+def _told(found: pd.DataFrame) -> pd.DataFrame:
+    """What each factor follows among all annotations, in words, for the table."""
+    rows = {int(factor): strongest(found, int(factor)) for factor in found["factor"].unique()}
+    return pd.DataFrame(
+        {"factor": list(rows), "follows": [follow_words(row[0]) if row else "" for row in rows.values()]}
+    )
 
 
 def no_annotation() -> None:

@@ -7,14 +7,15 @@ import pandas as pd
 import streamlit as st
 
 from ldvae_core.analysis.factors import Factors
-from ldvae_core.analysis.findings import auc_words
+from ldvae_core.analysis.findings import follow_words
+from ldvae_core.analysis.following import strongest
 from ldvae_core.analysis.programs import strongest_genes
 from ldvae_core.analysis.technical import batch_labels, mitochondrial_share, technical_table
 from ldvae_core.errors import LdvaeError
 from ldvae_core.plots.theme import three_digits
 from ldvae_core.runs.additions import LONGEST_NAME, LONGEST_NOTES, LONGEST_WHO, FactorNote
 from ldvae_core.runs.store import OpenRun
-from pages.parts.factor_table import AT_ONCE, best_types_of
+from pages.parts.factor_table import AT_ONCE, following
 from pages.parts.gene_links import gene_links
 from pages.parts.header import is_derived
 from pages.parts.later import Later, show_waiting
@@ -124,9 +125,11 @@ def _facts(opened: OpenRun, factors: Factors, factor: int) -> None:
         technical = [("library size", row.library_size), ("mitochondrial share", row.mitochondrial)]
         technical.append((plain(row.batch_column, longest=24), row.batch))
         facts += [(f"Follows {name}", _correlation(value)) for name, value in technical if pd.notna(value)]
-    if (kind := _best_type(opened, factors, factor)) is not None:
-        derived = " (derived labels)" if is_derived(opened.counts, opened.label_column) else ""
-        facts.insert(2, (f"Best type{derived}", f"{plain(kind.cell_type, longest=30)}, AUC {auc_words(kind.auc)}"))
+    facts[2:2] = [
+        (f"{'Also follows' if number else 'Follows'}{' (derived labels)' * is_derived(opened.counts, row['column'])}",
+         plain(follow_words(row), longest=90))
+        for number, row in enumerate(_followed(opened, factors, factor))
+    ]  # fmt: skip
     body = "".join(f"<div><span>{as_html(name)}</span><b>{as_html(value)}</b></div>" for name, value in facts)
     show(body, kind="facts")
     error = opened.metrics.get("test_reconstruction_error")
@@ -137,8 +140,8 @@ def _facts(opened: OpenRun, factors: Factors, factor: int) -> None:
 
 def _small_card(opened: OpenRun, factors: Factors, factor: int) -> None:
     show(f"<b>{as_html(factors.label(factor), longest=40)}</b>{badges(opened, factors, factor)}")
-    kind = _best_type(opened, factors, factor)
-    words = f" · {as_html(kind.cell_type, longest=30)}, AUC {auc_words(kind.auc)}" if kind is not None else ""
+    followed = _followed(opened, factors, factor)
+    words = f" · {as_html(follow_words(followed[0]), longest=90)}" if followed else ""
     show(f"{percent(factors.explained_deviance[factor])} of the deviance{words}", kind="quiet")
     for end, _, sign in ENDS:
         names = strongest_genes(factors, factor, 4, end=end)
@@ -148,12 +151,10 @@ def _small_card(opened: OpenRun, factors: Factors, factor: int) -> None:
               args=("factors.py",), kwargs={"view": "One factor", "x": factor})  # fmt: skip
 
 
-def _best_type(opened: OpenRun, factors: Factors, factor: int) -> Any:
-    """The factor's row of best_types; None without."""
-    table = best_types_of(opened, factors)
-    if table is None:
-        return None
-    return next(table[table.factor == factor].itertuples(), None)
+def _followed(opened: OpenRun, factors: Factors, factor: int) -> list[dict[str, Any]]:
+    """What the factor follows, strongest first; [] for none, or while that is computed."""
+    table = following(opened, factors)
+    return [] if table is None or not factors.active[factor] else strongest(table, factor)
 
 
 def _correlation(value: float) -> str:

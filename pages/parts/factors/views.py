@@ -15,7 +15,7 @@ from ldvae_core.plots.gallery import plot_thumbnail
 from ldvae_core.plots.ranked import plot_ranked_loadings
 from ldvae_core.plots.theme import THUMBNAIL_CONFIG, Mode
 from ldvae_core.runs.store import OpenRun
-from pages.parts.factor_table import AT_ONCE, best_types_of, factor_table_of, say_associations
+from pages.parts.factor_table import AT_ONCE, factor_table_of, following, say_following
 from pages.parts.factors.cards import show_card, show_cards
 from pages.parts.figures import Panel, download_table, show_figure
 from pages.parts.header import derived_badge
@@ -50,7 +50,7 @@ HOW_RIDGES = (
 
 def show_pair(opened: OpenRun, factors: Factors, second: int, *, use: Use, n_arrows: int, colour: str | None) -> None:
     """The list of factors beside the density and the biplot of the chosen one against `second`."""
-    followed = best_types_of(opened, factors)
+    followed = following(opened, factors)
     with st.container(key="split"):
         left, right = st.columns([0.24, 0.76], gap="medium")
     with left:
@@ -62,8 +62,8 @@ def show_pair(opened: OpenRun, factors: Factors, second: int, *, use: Use, n_arr
             genes_panel(opened, factors, pair, use=use, n_arrows=n_arrows),
         ]
         how = HOW_PAIR + (HOW_USAGE if factors.prior == "logistic_normal" else "")
-        show_figure(panels, key="pair", finding=pair_finding(factors, pair, followed), how_to_read=how)
-        say_associations(opened, factors)
+        show_figure(panels, key="pair", finding=pair_finding(factors, pair, followed, n=n_arrows), how_to_read=how)
+        say_following(opened, factors)
         derived_badge(opened.counts, opened.label_column)
     show_selection(opened, factors, hint=HINT)
     show_saved(opened)
@@ -75,7 +75,7 @@ def show_gallery(opened: OpenRun, factors: Factors, *, use: Use, n_arrows: int) 
     pairs = [(active[i], active[i + 1]) for i in range(0, len(active) - 1, 2)]
     if len(active) % 2 and len(active) > 1:
         pairs.append((active[-2], active[-1]))
-    followed = best_types_of(opened, factors)
+    followed = following(opened, factors)
     pairs = pairs[:MOST_PAIRS]
     titled = tuple((pair, (factors.label(pair[0]), factors.label(pair[1]))) for pair in pairs)
     drawn = _draw_thumbnails(opened, factors, titled, use, n_arrows, mode())
@@ -87,7 +87,7 @@ def show_gallery(opened: OpenRun, factors: Factors, *, use: Use, n_arrows: int) 
     with st.grid(3, min_column_width=330, gap="medium", key="gallery"):
         for pair in pairs:
             with st.container(gap="xsmall", key=f"pair_{pair[0]}_{pair[1]}"):
-                _thumbnail(factors, pair, figures[pair], followed)
+                _thumbnail(factors, pair, figures[pair], followed, n_arrows)
     with st.container(horizontal=True, vertical_alignment="center"):
         idle = factors.n_factors - len(active)
         st.caption(
@@ -95,7 +95,7 @@ def show_gallery(opened: OpenRun, factors: Factors, *, use: Use, n_arrows: int) 
             + (f", {idle} inactive ones left out." if idle else ".")
         )
         download_table(lambda: factor_table_of(opened, factors), "factors", key="gallery_csv")
-    say_associations(opened, factors)
+    say_following(opened, factors)
     st.subheader("All programs", anchor=False)
     show_cards(opened, factors)
     derived_badge(opened.counts, opened.label_column)
@@ -103,7 +103,7 @@ def show_gallery(opened: OpenRun, factors: Factors, *, use: Use, n_arrows: int) 
 
 def show_one_factor(opened: OpenRun, factors: Factors, *, use: Use, n: int) -> None:
     """One factor: both ends' genes with intervals, and where each cell type lies on it."""
-    followed = best_types_of(opened, factors)
+    followed = following(opened, factors)
     with st.container(key="split"):
         left, right = st.columns([0.24, 0.76], gap="medium")
     with left:
@@ -118,7 +118,7 @@ def show_one_factor(opened: OpenRun, factors: Factors, *, use: Use, n: int) -> N
             panels.append(_ridges(opened, factors, factor))
         show_figure(panels, key="factor", finding=factor_finding(factors, factor, followed),
                     how_to_read=f"{HOW_RANKED}\n\n{HOW_RIDGES}")  # fmt: skip
-        say_associations(opened, factors)
+        say_following(opened, factors)
         derived_badge(opened.counts, opened.label_column)
 
 
@@ -152,8 +152,8 @@ def _rasters(opened: OpenRun, factors: Factors) -> dict[Pair, Raster]:
     return {}
 
 
-def _thumbnail(factors: Factors, pair: Pair, figure: Figure, followed: pd.DataFrame | None) -> None:
-    finding = pair_finding(factors, pair, followed)
+def _thumbnail(factors: Factors, pair: Pair, figure: Figure, followed: pd.DataFrame | None, n_arrows: int) -> None:
+    finding = pair_finding(factors, pair, followed, n=n_arrows)
     share = " and ".join(percent(factors.explained_deviance[k]) for k in pair)
     st.plotly_chart(figure, theme=None, key=f"thumb_{pair[0]}_{pair[1]}", config=THUMBNAIL_CONFIG, alt=finding)
     words = f"Factors {pair[0] + 1} and {pair[1] + 1} · {share}"
