@@ -26,7 +26,7 @@ MOST_COLOURED = 30  # types of one figure; more is a list of names, not a pictur
 @st.cache_resource(max_entries=64, show_spinner=False)
 def _raster(memo: str, pair: tuple[int, int], _factors: Factors) -> Raster:
     x, y = (_factors.representation[:, factor] for factor in pair)
-    return density_raster(x, y, from_zero=_factors.prior == "logistic_normal")
+    return density_raster(x, y, from_zero=_factors.are_usages)
 
 
 @st.cache_resource(max_entries=5, show_spinner=False)  # 10 MB each for 37 types; the figures are kept too
@@ -34,7 +34,7 @@ def _rasters(memo: str, pair: tuple[int, int], column: str, _factors: Factors, _
     labels = _opened.labels(column)
     x, y = (_factors.representation[:, factor] for factor in pair)
     types = [str(name) for name in labels.cat.categories]
-    return type_rasters(x, y, labels, types, from_zero=_factors.prior == "logistic_normal")
+    return type_rasters(x, y, labels, types, from_zero=_factors.are_usages)
 
 
 @st.cache_resource(max_entries=64, show_spinner=False)

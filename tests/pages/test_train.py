@@ -8,10 +8,11 @@ import pytest
 
 from ldvae_core.data.prepare import DataChoices
 from ldvae_core.durable import write_json, write_table
+from ldvae_core.model.config import TrainingConfig
+from ldvae_core.model.presets import PAPERS_MODELS
 from ldvae_core.runs.settings import RunSettings
 from ldvae_core.runs.store import RunStore
 from ldvae_core.workspace import processes
-from pages.parts.train.plan import PAPERS_MODELS
 
 ONE_CPU = {"devices": [{"name": "cpu", "label": "CPU, 2 cores"}], "best": "cpu", "reason": "No GPU was found."}
 PROGRESS = {"epoch": 12, "n_epochs": 60, "step": 600, "n_steps": 3000, "seconds": 10.0, "seconds_left": 41.0,
@@ -46,7 +47,7 @@ def page(train_page):
 @pytest.fixture
 def queued(runs):
     """A run that waits."""
-    return runs.jobs.submit(RunSettings(name="Mine <b>", data_source="demo", training={"n_epochs": 60}))
+    return runs.jobs.submit(RunSettings(name="Mine <b>", data_source="demo", training=TrainingConfig(n_epochs=60)))
 
 
 @pytest.fixture
@@ -103,8 +104,8 @@ def test_train_queues_one_run_with_the_settings_chosen(page, runs, words):
     page.run()
     find(page, "train").click().run()
     (card,) = own_cards(runs)
-    assert (card.state, card.settings.n_factors, card.settings.training["n_epochs"]) == ("queued", 7, 3)
-    assert card.settings.model["batch_norm"]
+    assert (card.state, card.settings.n_factors, card.settings.training.n_epochs) == ("queued", 7, 3)
+    assert card.settings.model.batch_norm
     assert card.settings.choices.gene_selection == "variance"
     assert page.session_state["run"] == card.run_id
     assert page.query_params["run"] in (card.run_id, [card.run_id])
@@ -135,8 +136,8 @@ def test_the_papers_five_models_are_five_runs_with_clear_names(page, runs):
     page.run()
     find(page, "train").click().run()
     cards = own_cards(runs)[::-1]
-    assert [card.name.split(" · ")[0] for card in cards] == list(PAPERS_MODELS)
-    made = {(c.settings.model.get("decoder"), c.settings.model["prior"], c.settings.model["batch_norm"]) for c in cards}
+    assert [card.name.split(" · ")[0] for card in cards] == [each.title for each in PAPERS_MODELS]
+    made = {(c.settings.model.decoder, c.settings.model.prior, c.settings.model.batch_norm) for c in cards}
     assert len(made) == 5
     assert page.session_state["run"] == cards[0].run_id
 
@@ -268,9 +269,9 @@ def test_the_baselines_are_three_runs_on_one_split(page, runs):
     find(page, "train_seed").set_value(3).run()
     find(page, "train").click().run()
     cards = own_cards(runs)[::-1]
-    assert [card.settings.model.get("method") for card in cards] == ["pca", "nmf", "gene_mean"]
-    assert [card.settings.model.get("n_factors") for card in cards] == [6, 6, None]
-    assert {card.settings.training["seed"] for card in cards} == {3}
+    assert [card.settings.model.method for card in cards] == ["pca", "nmf", "gene_mean"]
+    assert [card.settings.n_factors for card in cards] == [6, 6, 0]
+    assert {card.settings.training.seed for card in cards} == {3}
     assert not page.exception
 
 
@@ -291,14 +292,14 @@ def test_a_method_hides_what_does_not_apply(page, runs, method, hidden):
     assert shown.isdisjoint(hidden)
     find(page, "train").click().run()
     (card,) = own_cards(runs)
-    assert card.settings.model.get("method", "ldvae") == ("ldvae" if method == "vae" else method)
+    assert card.settings.model.method == ("ldvae" if method == "vae" else method)
 
 
 def test_the_vae_is_a_neural_decoder(page, runs):
     """The paper's comparison is reachable alone too."""
     find(page, "train_method").set_value("vae").run()
     find(page, "train").click().run()
-    assert own_cards(runs)[0].settings.model["decoder"] == "neural"
+    assert own_cards(runs)[0].settings.model.decoder == "neural"
 
 
 def test_every_advanced_choice_says_what_it_means(page, words):
@@ -317,4 +318,4 @@ def test_dispersion_by_level_needs_an_annotation(page, runs):
     find(page, "train_dispersion").set_value("gene_level").run()
     find(page, "train").click().run()
     assert not page.error
-    assert own_cards(runs)[0].settings.model["dispersion"] == "gene_level"
+    assert own_cards(runs)[0].settings.model.dispersion == "gene_level"

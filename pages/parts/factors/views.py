@@ -61,7 +61,7 @@ def show_pair(opened: OpenRun, factors: Factors, second: int, *, use: str, n_arr
             cells_panel(opened, factors, pair, colour=colour, on_area=answer_area(plane_of_pair(factors, pair))),
             genes_panel(factors, pair, use=use, n_arrows=n_arrows, memo=opened.memo(factors)),
         ]
-        how = HOW_PAIR + (HOW_USAGE if factors.prior == "logistic_normal" else "")
+        how = HOW_PAIR + (HOW_USAGE if factors.are_usages else "")
         show_figure(panels, key="pair", finding=pair_finding(factors, pair, followed), how_to_read=how)
         say_associations(opened, factors)
         derived_badge(opened, opened.label_column)
@@ -135,7 +135,7 @@ def _drawn(
         for pair, (x_title, y_title) in titled:
             if pair not in rasters:
                 x, y = (_factors.representation[:, factor] for factor in pair)
-                rasters[pair] = density_raster(x, y, from_zero=_factors.prior == "logistic_normal")
+                rasters[pair] = density_raster(x, y, from_zero=_factors.are_usages)
             table = biplot_table(_factors, pair, use=use, n_arrows=n_arrows)  # type: ignore[arg-type]
             figures[pair] = plot_thumbnail(
                 rasters[pair], table, x_title=x_title, y_title=y_title, mode=look, height=THUMBNAIL_HEIGHT
