@@ -1,6 +1,7 @@
 """The Train page: what the form asks for becomes runs, and the panel says where each of them stands."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -8,8 +9,10 @@ import pytest
 
 from ldvae_core.data.prepare import DataChoices
 from ldvae_core.durable import write_json, write_table
-from ldvae_core.model.config import TrainingConfig
+from ldvae_core.errors import LdvaeError
+from ldvae_core.model.config import Covariate, ModelConfig, TrainingConfig
 from ldvae_core.model.presets import PAPERS_MODELS
+from ldvae_core.runs.jobs import Jobs
 from ldvae_core.runs.settings import RunSettings
 from ldvae_core.runs.store import RunStore
 from ldvae_core.workspace import processes
@@ -171,6 +174,56 @@ def test_what_the_data_page_chose_is_what_is_trained_on(page, runs, words):
     assert "300 genes of 2,000" in words(page)
     find(page, "train").click().run()
     assert own_cards(runs)[0].settings.choices.n_genes == 300
+
+
+@pytest.mark.parametrize("n_genes", [2, 8, 10])
+@pytest.mark.parametrize("method", ["ldvae", "gene_mean"])
+def test_few_modelled_genes_lower_the_number_of_factors(page, runs, n_genes, method):
+    """Fewer factors than genes; ten by default where that many can be. The gene mean has none, and minds no number."""
+    choices = DataChoices(n_genes=n_genes, gene_selection="variance").to_dict()
+    page.session_state["data_choice"] = {"data_source": "demo", "choices": choices, "label_column": None}
+    find(page, "train_method").set_value(method)
+    page.run()
+    assert not page.exception
+    find(page, "train").click().run()
+    (card,) = own_cards(runs)
+    assert card.settings.n_factors == (0 if method == "gene_mean" else n_genes - 1)
+
+
+def test_one_settings_object_goes_from_the_form_to_the_trainer(page, runs, monkeypatch):
+    """RunSettings with ModelConfig and TrainingConfig inside, at both ends; the data adds genes and levels, no more."""
+    from ldvae_core.data.demo import load_demo
+    from ldvae_core.runs import execute as worker
+
+    submitted, trained = [], []
+    submit = Jobs.submit
+    monkeypatch.setattr(Jobs, "submit", lambda jobs, settings, **more: (
+        submitted.append(settings), submit(jobs, settings, **more))[1])  # fmt: skip
+    find(page, "train_covariates").set_value(["cell_type"])
+    find(page, "train_n_factors").set_value(7).run()
+    find(page, "train").click().run()
+
+    def trainer(*parts, model_config, training_config, **more):
+        trained.extend([model_config, training_config])
+        raise LdvaeError("seen enough")
+
+    monkeypatch.setattr(worker, "Trainer", trainer)
+    with pytest.raises(LdvaeError, match="seen enough"):
+        worker.execute(runs.workspace.runs / own_cards(runs)[0].run_id, open_counts=load_demo)
+    (settings,), (model, training) = submitted, trained
+    assert isinstance(settings, RunSettings)
+    assert (type(settings.model), type(settings.training)) == (type(model), type(training))
+    assert (type(model), type(training)) == (ModelConfig, TrainingConfig)
+    assert training == settings.training
+    assert replace(model, n_genes=0, covariates=(Covariate("cell_type"),)) == settings.model
+    assert (model.n_genes, len(model.covariates[0].levels) > 1) == (settings.choices.n_genes, True)
+
+
+def test_the_seed_is_said_to_leave_the_split_alone(page):
+    """Runs of several seeds compare, because the cells held out are the same."""
+    said = find(page, "train_seed").help
+    assert "not which cells are held out" in said
+    assert "same split" not in said
 
 
 @pytest.mark.parametrize(
