@@ -6,7 +6,7 @@ The check of the values, the options of `train`, the bounds of the Train form al
 import functools
 from collections.abc import Collection
 from dataclasses import field, fields
-from typing import Any, Literal, NamedTuple, TypeVar, cast, get_args, get_origin, get_type_hints
+from typing import Any, Literal, NamedTuple, TypeVar, get_args, get_origin, get_type_hints
 
 from ldvae_core.errors import SettingsError
 
@@ -39,7 +39,7 @@ def setting(
 ) -> Value:
     """A field of a frozen dataclass, with its description."""
     about_it = Setting(flag, about, title, low, high, metavar, table)
-    return cast(Value, field(default=default, metadata={KEY: about_it}))
+    return field(default=default, metadata={KEY: about_it})
 
 
 @functools.cache
@@ -71,10 +71,11 @@ def choices_of(cls: type, name: str) -> tuple[str, ...]:
 
 def problems_of(values: object) -> list[str]:
     """What is wrong with each described field on its own, in words; None is allowed where it is the default."""
-    problems, defaults = [], defaults_of(type(values))
-    for name, about in described(type(values)).items():
+    cls: type = type(values)
+    problems, defaults = [], defaults_of(cls)
+    for name, about in described(cls).items():
         value, title = getattr(values, name), about.title or name.replace("_", " ")
-        choices = choices_of(type(values), name)
+        choices = choices_of(cls, name)
         if choices and value not in choices:
             problems.append(f"The {title} must be one of {', '.join(choices)}; it is {value!r}.")
         by_rule = value is None and defaults[name] is None

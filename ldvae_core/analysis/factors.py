@@ -231,6 +231,8 @@ def load_factors(folder: Path) -> Factors:
     shapes |= {name: (n_genes, n_factors) for name in ARRAYS if name.startswith("loadings")}
     shapes |= {name: (n_genes,) for name in ("intercept", "inverse_dispersion")}
     shapes |= {name: (n_factors,) for name in ("explained_deviance", "active", "flipped", "trained_as")}
+    if about["prior"] not in PRIORS:
+        raise RunError(f"The prior {about['prior']!r} of this run is not known here.", "Update the program to open it.")
     if wrong := [name for name, shape in shapes.items() if arrays[name].shape != shape]:
         raise RunError(f"The factors in {folder.name} do not fit together: {', '.join(wrong)}.", "Train the run again.")
     return Factors(axes=about["axes"], prior=about["prior"], gene_names=np.array(about["gene_names"], str), **arrays)

@@ -12,6 +12,7 @@ from typing import Any
 from ldvae_core.commands.sources import opened_counts, source_of
 from ldvae_core.data.counts import CountMatrix
 from ldvae_core.errors import LdvaeError, RunError
+from ldvae_core.runs.prepare import Answer
 from ldvae_core.runs.recipe import settings_of
 from ldvae_core.runs.settings import RunSettings
 
@@ -22,7 +23,7 @@ class Asked:
     """What the person at the keyboard wants of the run in work: "go" or "pause"."""
 
     def __init__(self) -> None:
-        self.answer = "go"
+        self.answer: Answer = "go"
 
     def listen(self) -> "Asked":
         """The first Ctrl-C or SIGTERM asks for a pause at the next safe point, a second one ends at once."""

@@ -249,13 +249,15 @@ def most_factors(n_genes: int) -> int:
 
 def covariates_of(values: Any) -> tuple[Covariate, ...]:
     """Covariates from a list of annotation names, or of names with levels. Raises SettingsError for anything else."""
-    if isinstance(values, list | tuple):
-        found = [Covariate(item) if isinstance(item, str) else item for item in values]
-        found = [Covariate(item["name"], tuple(item["levels"])) if _is_whole(item) else item for item in found]
-        if all(isinstance(item, Covariate) for item in found):
-            return tuple(found)
-    raise SettingsError(f"Covariates are a list of annotation names; this is {values!r}.")
+    try:
+        if isinstance(values, str):
+            raise TypeError  # its letters are no names
+        return tuple(_covariate(item) for item in values)
+    except (TypeError, KeyError):
+        raise SettingsError(f"Covariates are a list of annotation names; this is {values!r}.") from None
 
 
-def _is_whole(item: object) -> bool:
-    return isinstance(item, dict) and isinstance(item.get("name"), str) and isinstance(item.get("levels"), list | tuple)
+def _covariate(item: Any) -> Covariate:
+    if isinstance(item, str | Covariate):
+        return Covariate(item) if isinstance(item, str) else item
+    return Covariate(item["name"], tuple(item["levels"]))

@@ -14,13 +14,14 @@ so that only sparse work depends on x.
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 LikelihoodName = Literal["nb", "poisson", "zinb"]
-Array = np.ndarray
-Theta = np.ndarray | None  # inverse dispersion of each gene; None for a likelihood without one
+Array = NDArray[np.float64]
+Theta = Array | None  # inverse dispersion of each gene; None for a likelihood without one
 
 
 class Likelihood:
@@ -95,11 +96,12 @@ class NegativeBinomial(Likelihood):
 
     def at_counts(self, x: Array, log_mean: Array, theta: Theta) -> Array:
         """x log(m / (m + theta))."""
-        return -x * np.logaddexp(0.0, np.log(_given(theta)) - log_mean)
+        terms: Array = -x * np.logaddexp(0.0, np.log(_given(theta)) - log_mean)
+        return terms
 
     def at_zero(self, mean: Array, theta: Theta) -> Array:
         """theta log(1 + m / theta)."""
-        terms: Array = np.log1p(mean / theta)
+        terms: Array = np.log1p(mean / _given(theta))
         terms *= _given(theta)  # in place: mean is cells x genes
         return terms
 
@@ -107,7 +109,9 @@ class NegativeBinomial(Likelihood):
         """lgamma(x + theta) - lgamma(theta) - lgamma(x + 1)."""
         from scipy.special import gammaln
 
-        return gammaln(x + theta) - gammaln(theta) - gammaln(x + 1)
+        theta = _given(theta)
+        terms: Array = gammaln(x + theta) - gammaln(theta) - gammaln(x + 1)
+        return terms
 
     def information(self, mean: Array, theta: Theta) -> Array:
         """m theta / (m + theta)."""
@@ -169,7 +173,8 @@ class Poisson(Likelihood):
         """-lgamma(x + 1)."""
         from scipy.special import gammaln
 
-        return -gammaln(x + 1)
+        terms: Array = -gammaln(x + 1)
+        return terms
 
     def information(self, mean: Array, theta: Theta) -> Array:
         """m."""

@@ -74,6 +74,9 @@ class Encoder(nn.Module):
 class LinearDecoder(nn.Module):
     """logits = z W' + b, with batch norm over the minibatch when it is on, and additive covariate effects."""
 
+    z_mean: Tensor  # (factors,) running moments of z, for batch norm
+    z_covariance: Tensor  # (factors, factors)
+
     def __init__(self, config: ModelConfig, start: StartValues, n_levels: int, generator: Generator) -> None:
         super().__init__()
         genes, factors = config.n_genes, config.n_factors
@@ -137,7 +140,8 @@ class NeuralDecoder(nn.Module):
 
     def forward(self, z: Tensor, covariates: Tensor) -> Tensor:
         """z (cells, factors), covariates (cells, levels) -> logits (cells, genes)."""
-        return self.outputs(self.norm(self.hidden(torch.cat([z, covariates], dim=1))).relu())
+        logits: Tensor = self.outputs(self.norm(self.hidden(torch.cat([z, covariates], dim=1))).relu())
+        return logits
 
 
 class LDVAE(nn.Module):
@@ -172,14 +176,15 @@ class LDVAE(nn.Module):
 
         With covariates (cells, levels) and a dispersion per level: (cells, genes).
         """
-        log_theta = self.log_theta
+        log_theta: Tensor = self.log_theta
         if self.config.dispersion == "gene_level" and covariates is not None:
             log_theta = log_theta + covariates @ centred_levels(self.dispersion_levels, self.level_counts).T
         return log_theta.clamp(math.log(MIN_THETA), math.log(MAX_THETA))
 
     def encode(self, batch: Minibatch, generator: Generator | None = None) -> tuple[Tensor, Tensor]:
         """Mean and log-variance of q(z | x), each (cells, factors); before the softmax for a logistic-normal prior."""
-        return self.encoder(self.encoder_inputs(batch), generator)
+        posterior: tuple[Tensor, Tensor] = self.encoder(self.encoder_inputs(batch), generator)
+        return posterior
 
     def encoder_inputs(self, batch: Minibatch) -> Tensor:
         """log1p(counts) and covariates side by side, (cells, genes + levels)."""
@@ -222,7 +227,7 @@ class LDVAE(nn.Module):
 
 def centred_levels(effects: Tensor, level_counts: list[int]) -> Tensor:
     """Effects (genes, levels) of all covariates side by side, centred over the levels of each."""
-    parts = effects.split(level_counts, dim=1) if level_counts else []
+    parts = torch.split(effects, level_counts, dim=1) if level_counts else ()
     return torch.cat([part - part.mean(dim=1, keepdim=True) for part in parts], dim=1) if level_counts else effects
 
 

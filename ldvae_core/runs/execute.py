@@ -23,6 +23,7 @@ from ldvae_core.data.split import TEST, TRAIN
 from ldvae_core.durable import write_json, write_table
 from ldvae_core.errors import LdvaeError
 from ldvae_core.model.config import ModelConfig
+from ldvae_core.model.families import LikelihoodName
 from ldvae_core.model.ldvae import LDVAE, LinearDecoder, centred_levels
 from ldvae_core.runs.baseline import run_baseline
 from ldvae_core.runs.prepare import Steps, completed_for, one_hot
@@ -269,7 +270,9 @@ def _covariate_effects(model: LDVAE) -> np.ndarray | None:
     return model.decoder.centred_covariates().detach().double().cpu().numpy()
 
 
-def _recomputed_error(factors: Factors, counts: CountMatrix, cells: np.ndarray, likelihood: str) -> np.ndarray:
+def _recomputed_error(
+    factors: Factors, counts: CountMatrix, cells: np.ndarray, likelihood: LikelihoodName
+) -> np.ndarray:
     return reconstruction_error(
         counts.counts[cells],
         factors.representation[cells],

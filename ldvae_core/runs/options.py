@@ -1,12 +1,14 @@
 """The options of `train`, as the fields of the settings describe them (setting.py)."""
 
 from collections.abc import Iterator
+from typing import Any
 
 from ldvae_core.data.choices import DataChoices
 from ldvae_core.model.config import ModelConfig, TrainingConfig
 from ldvae_core.setting import Setting, described
 
-PARTS: dict[str, type] = {"choices": DataChoices, "model": ModelConfig, "training": TrainingConfig}  # of RunSettings
+# of RunSettings: its fields that are dataclasses, with from_dict and to_dict
+PARTS: dict[str, Any] = {"choices": DataChoices, "model": ModelConfig, "training": TrainingConfig}
 
 
 def options_of() -> Iterator[tuple[str, str, Setting]]:

@@ -14,6 +14,7 @@ from ldvae_core import durable
 from ldvae_core.data.choices import DataChoices
 from ldvae_core.errors import LdvaeError, RunError, SettingsError
 from ldvae_core.model.config import ModelConfig, TrainingConfig
+from ldvae_core.runs.options import PARTS
 
 FORMAT_VERSION = 1
 RUN_FILE = "run.json"
@@ -45,9 +46,14 @@ class RunSettings:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, every default among them, as run.json holds them; from_dict reads them back."""
-        parts = {"choices": self.choices, "model": self.model, "training": self.training}
-        named = {"name": self.name, "data_source": self.data_source, "label_column": self.label_column}
-        values = {**named, **{name: part.to_dict() for name, part in parts.items()}}
+        values = {
+            "name": self.name,
+            "data_source": self.data_source,
+            "label_column": self.label_column,
+            "choices": self.choices.to_dict(),
+            "model": self.model.to_dict(),
+            "training": self.training.to_dict(),
+        }
         plain: dict[str, Any] = json.loads(json.dumps(values))  # tuples become lists now: equal to what is read later
         return plain
 
@@ -58,8 +64,8 @@ class RunSettings:
         Raises SettingsError on bad or unknown values, with every problem at once.
         """
         problems: list[str] = []
-        given = dict(values)
-        for name, part in (("choices", DataChoices), ("model", ModelConfig), ("training", TrainingConfig)):
+        given: dict[str, Any] = dict(values)
+        for name, part in PARTS.items():
             try:
                 given[name] = part.from_dict(values.get(name, {}))
             except LdvaeError as fault:
@@ -89,7 +95,7 @@ class RunSettings:
             durable.write_folder(folder, lambda part: durable.write_json(part / RUN_FILE, content))
 
     @classmethod
-    def read(cls, folder: Path) -> Self:
+    def read(cls, folder: Path) -> "RunSettings":
         """The settings of a run folder. Raises RunError when run.json is missing, damaged or of a newer format."""
         return RunFile.read(folder).settings
 

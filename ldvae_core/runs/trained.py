@@ -3,6 +3,7 @@
 import io
 import json
 from pathlib import Path
+from typing import Any
 from zipfile import BadZipFile
 
 import numpy as np
@@ -29,10 +30,11 @@ def save_model(model: LDVAE, folder: Path) -> None:
         "config": model.config.to_dict(),
         "log_library_prior": list(model.log_library_prior),
     }
-    arrays = {name: value.detach().cpu().numpy() for name, value in model.state_dict().items()}
+    arrays: dict[str, Any] = {name: value.detach().cpu().numpy() for name, value in model.state_dict().items()}
+    arrays[ABOUT] = np.frombuffer(json.dumps(about).encode(), np.uint8)
     buffer = io.BytesIO()
-    np.savez(buffer, **arrays, **{ABOUT: np.frombuffer(json.dumps(about).encode(), np.uint8)})
-    write_bytes(folder / MODEL_FILE, buffer.getbuffer())
+    np.savez(buffer, **arrays)
+    write_bytes(folder / MODEL_FILE, buffer.getvalue())
 
 
 def load_model(folder: Path) -> LDVAE:

@@ -82,6 +82,7 @@ def test_one_run_is_shown_with_what_would_stand_beside_it(open_page, add, words)
     """It has its figures; the doors to models that compare are there."""
     at = open_page("compare.py", run=add(FIRST))
     assert "One run is drawn: first" in words(at).replace("\\", "")
+    assert "same split of the cells (with any seed)" in words(at)  # since the split has a seed of its own
     assert at.button(key="compare_baselines")
     assert names_drawn(at, 0) == ["first"]
 
