@@ -175,5 +175,5 @@ def paper_table(out: Path) -> tuple[pd.DataFrame, Published | None]:
 
 
 def _above_first(errors: pd.Series) -> pd.Series:
-    percent: pd.Series = (100.0 * (errors / errors.iloc[0] - 1.0)).round(3)
-    return percent
+    above: pd.Series = 100.0 * (errors / errors.iloc[0] - 1.0)
+    return above.round(3)

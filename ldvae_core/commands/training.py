@@ -7,12 +7,11 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from ldvae_core.commands.sources import opened_counts, source_of
 from ldvae_core.data.counts import CountMatrix
 from ldvae_core.errors import LdvaeError, RunError
-from ldvae_core.runs.prepare import Answer
 from ldvae_core.runs.recipe import settings_of
 from ldvae_core.runs.settings import RunSettings
 
@@ -23,7 +22,7 @@ class Asked:
     """What the person at the keyboard wants of the run in work: "go" or "pause"."""
 
     def __init__(self) -> None:
-        self.answer: Answer = "go"
+        self.answer: Literal["go", "pause"] = "go"
 
     def listen(self) -> "Asked":
         """The first Ctrl-C or SIGTERM asks for a pause at the next safe point, a second one ends at once."""

@@ -33,7 +33,7 @@ class PapersModel(NamedTuple):
         )  # fmt: skip
 
 
-PAPERS_MODELS = (  # in the order of the published figures
+PAPERS_MODELS = (  # in the order of docs/model.md, "Published numbers"
     PapersModel("vae", "VAE", "neural", "normal", False),
     PapersModel("normal_batch_norm", "LDVAE, normal, batch norm", "linear", "normal", True),
     PapersModel("logistic_normal_batch_norm", "LDVAE, logistic-normal, batch norm", "linear", "logistic_normal", True),

@@ -59,7 +59,7 @@ def best_rows(table: pd.DataFrame, metric: Metric) -> pd.Series:
     for _, rows in known.groupby("group"):
         if len(rows) > 1:
             values = rows[metric.column]
-            best[best.index == (values.idxmin() if metric.lower_is_better else values.idxmax())] = True
+            best |= values.index == (values.idxmin() if metric.lower_is_better else values.idxmax())
     return best
 
 
@@ -99,7 +99,7 @@ def _row(card: RunCard, group: int) -> dict[str, Any]:
         "likelihood": LIKELIHOODS[model.likelihood].words if model else "unknown",
         **covered,
         "seconds": math.nan if seconds is None else seconds,
-        "device": {"cpu": "CPU", "cuda": "NVIDIA GPU", "mps": "Apple GPU"}.get(str(metrics.get("device", "")), ""),
+        "device": {"cpu": "CPU", "cuda": "NVIDIA GPU"}.get(str(metrics.get("device", "")), ""),
         "state": card.state,
         "seed": card.settings.training.seed if card.settings else None,
         "group": group,

@@ -1,15 +1,13 @@
 """The trained network of a finished run as one file, model.npz: what it takes to place new cells on its programs."""
 
-import io
 import json
 from pathlib import Path
-from typing import Any
 from zipfile import BadZipFile
 
 import numpy as np
 import torch
 
-from ldvae_core.durable import write_bytes
+from ldvae_core.durable import write_arrays
 from ldvae_core.errors import LdvaeError, RunError
 from ldvae_core.model.config import ModelConfig
 from ldvae_core.model.ldvae import LDVAE, StartValues
@@ -30,11 +28,8 @@ def save_model(model: LDVAE, folder: Path) -> None:
         "config": model.config.to_dict(),
         "log_library_prior": list(model.log_library_prior),
     }
-    arrays: dict[str, Any] = {name: value.detach().cpu().numpy() for name, value in model.state_dict().items()}
-    arrays[ABOUT] = np.frombuffer(json.dumps(about).encode(), np.uint8)
-    buffer = io.BytesIO()
-    np.savez(buffer, **arrays)
-    write_bytes(folder / MODEL_FILE, buffer.getvalue())
+    arrays = {name: value.detach().cpu().numpy() for name, value in model.state_dict().items()}
+    write_arrays(folder / MODEL_FILE, {**arrays, ABOUT: np.frombuffer(json.dumps(about).encode(), np.uint8)})
 
 
 def load_model(folder: Path) -> LDVAE:

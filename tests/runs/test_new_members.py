@@ -34,7 +34,7 @@ OF_ONE = {"ldvae_core/model/presets.py", "ldvae_core/model/describe.py", "ldvae_
 
 def example(heading: str) -> tuple[str, object]:
     """What the worked example under a heading of the guide adds to the table, run as it stands there."""
-    code = re.search(rf"## {heading}\n.*?```python\n(.*?)```", GUIDE, re.DOTALL).group(1)
+    code = re.search(rf"### {heading}\n.*?```python\n(.*?)```", GUIDE, re.DOTALL).group(1)
     names = {"math": math, "np": np, "torch": torch, "log_negative_binomial": log_negative_binomial}
     tables: dict[str, dict] = {"PRIORS": {}, "LIKELIHOODS": {}}
     exec(code, {**names, "Prior": Prior, "Likelihood": Likelihood, **tables})
@@ -116,7 +116,7 @@ def test_a_new_likelihood_trains_and_its_figures_are_recomputed(geometric, train
 @pytest.mark.parametrize("heading", HEADINGS)
 def test_the_guide_names_few_files_and_no_other_file_knows_the_names(heading):
     """At most six files, all of them there; the names of priors and likelihoods stand in these alone."""
-    section = GUIDE.split(f"## {heading}\n")[1].split("\n## ")[0]
+    section = GUIDE.split(f"### {heading}\n")[1].split("\n### ")[0]
     listed = re.findall(r"^\d\. `([^`]+)`", section, re.MULTILINE)
     assert len(listed) <= MOST_FILES
     assert all((ROOT / path).exists() for path in listed)

@@ -23,7 +23,7 @@ DATA_CHOICE = "data_choice"  # what the Data page leaves in the session
 ACTIVE = ("queued", "running", "paused", "interrupted")
 TRAIN_SHARE = 0.8  # of the cells; a tenth each for validation and test
 # Gene values (cells x genes) a second, until a run of this machine and kind says better; without the fast path a fifth.
-SPEED = {"cpu": 30e6, "mps": 100e6, "cuda": 400e6}
+SPEED = {"cpu": 30e6, "cuda": 400e6}
 BASELINE_PASSES = 5  # over the counts, about, that fitting a baseline takes
 
 
