@@ -34,7 +34,7 @@ class PerRun(Generic[Given, Result]):
         self._kept, self._signature, self._all = kept, inspect.signature(function), all_annotations
 
     def __call__(self, *given: Given.args, **named: Given.kwargs) -> Result:
-        """What the function returns, or has returned for the same."""
+        """What the function returns for these arguments, worked out at most once."""
         bound = self._signature.bind(*given, **named)
         bound.apply_defaults()
         return self._kept(call=_Call(_memo(bound.arguments, all_annotations=self._all), given, named))

@@ -48,7 +48,7 @@ def styled(table: pd.DataFrame) -> Styler:
 
 
 def columns() -> dict[str, Any]:
-    """Width, help and format of every column."""
+    """How the columns of `styled` are shown."""
     number, text = st.column_config.NumberColumn, st.column_config.TextColumn
     helps = {SHORT[metric.column]: f"{metric.title}, nats per cell ± standard error over test cells: {metric.meaning}."
              for metric in METRICS}  # fmt: skip
