@@ -7,6 +7,7 @@ import pytest
 
 from ldvae_core.data.annotations import label_columns
 from ldvae_core.data.genes import guess_roles, guess_species, mitochondrial_mask, ribosomal_mask, select_genes
+from ldvae_core.data.seurat import normalised_variance
 from ldvae_core.data.synthetic import plant_programs
 from ldvae_core.errors import SettingsError
 
@@ -18,7 +19,11 @@ def cells():
 
 @pytest.mark.parametrize("by_batch", [False, True], ids=["one_batch", "three_batches"])
 def test_seurat_v3_agrees_with_scanpy(cells, by_batch):
-    """The same genes as scanpy's highly_variable_genes(flavor="seurat_v3"), with and without a batch column."""
+    """The same genes as scanpy's highly_variable_genes(flavor="seurat_v3"), with and without a batch column.
+
+    The local fit of the trend jumps by up to a few per mille when its input changes in the last bit (so scanpy 1.11 and
+    1.12 differ as well): the variances agree within that, and two genes at the last place may change sides.
+    """
     scanpy = pytest.importorskip("scanpy")
     cells.annotations["lane"] = np.array(["a", "b", "c"])[np.arange(cells.n_cells) % 3]
     judge = anndata.AnnData(cells.counts.astype(np.float32), obs=cells.annotations.copy())
@@ -26,8 +31,11 @@ def test_seurat_v3_agrees_with_scanpy(cells, by_batch):
     table = scanpy.pp.highly_variable_genes(
         judge, flavor="seurat_v3", n_top_genes=120, batch_key=batch, inplace=False, check_values=False
     )
-    ours = select_genes(cells, n_genes=120, batch_column=batch)
-    assert ours.tolist() == np.flatnonzero(table["highly_variable"]).tolist()
+    ours, theirs = select_genes(cells, n_genes=120, batch_column=batch), np.flatnonzero(table["highly_variable"])
+    assert np.isin(ours, theirs).sum() >= 118
+    lanes = [cells.annotations["lane"] == lane for lane in "abc"] if by_batch else [np.ones(cells.n_cells, bool)]
+    variances = np.mean([normalised_variance(cells.counts[lane]) for lane in lanes], axis=0)
+    np.testing.assert_allclose(variances, table["variances_norm"], rtol=5e-3)
 
 
 def test_variance_takes_the_highest_variance_of_raw_counts(cells):
