@@ -44,14 +44,6 @@ class OpenRun:
     stamp: str = field(default_factory=lambda: uuid.uuid4().hex)  # of this opening; additions leave it as it is
     added: dict[str, str] = field(default_factory=dict)  # annotations that people added -> what tells their versions
 
-    def memo(self, factors: Factors, column: str | None = None) -> str:
-        """Names, in caches, what follows from these factors and this annotation.
-
-        A factor's new name leaves it as it is; turned axes and newly selected cells do not.
-        """
-        turned = "".join("-" if flip else "+" for flip in factors.flipped)
-        return f"{self.stamp} {factors.axes} {turned} {column} {self.added.get(column or '', '')}"
-
     @property
     def name(self) -> str:
         """The run's name as people see it."""
@@ -109,7 +101,7 @@ class OpenRun:
         names = list(dict.fromkeys([*texts, *([NOT_LABELLED] if missing.any() else [])]))
         place = {text: position for position, text in enumerate(names)}
         by_code = np.array([*(place[text] for text in texts), place.get(NOT_LABELLED, -1)])
-        shown = pd.Categorical.from_codes(by_code[values.cat.codes.to_numpy()], names)
+        shown = pd.Categorical.from_codes(by_code[values.cat.codes.to_numpy()], pd.Index(names))
         self._labels[str(name)] = pd.Series(shown, index=annotations.index, name=str(name))
         return self._labels[str(name)]
 
@@ -119,8 +111,8 @@ def open_run_folder(folder: Path, *, run_id: str | None = None) -> OpenRun:
     about = RunFile.read(folder)
     if not (folder / "metrics.json").exists() or not (folder / "factors").is_dir():
         raise RunError(f"The run {about.settings.name!r} has no results yet.", "Wait until its training has finished.")
-    factors = {axes: load_factors(folder / "factors" / axes) for axes in ("readable", "as_trained")
-               if (folder / "factors" / axes).exists()}  # fmt: skip
+    kinds: tuple[Axes, ...] = ("readable", "as_trained")
+    factors = {axes: load_factors(folder / "factors" / axes) for axes in kinds if (folder / "factors" / axes).exists()}
     if not factors:
         raise RunError(f"The run {about.settings.name!r} has no factors.", "The folder is incomplete.")
     shown = next(iter(factors.values()))
