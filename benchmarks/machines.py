@@ -123,6 +123,7 @@ class Table:
 
 
 def main() -> None:
+    """The settings asked for, one after another; exit status 1 when a test failed."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="fewer tests and settings, about eight minutes")
     parser.add_argument("--python", action="append", default=[], metavar="PATH", help="run all tests there too")

@@ -9,6 +9,7 @@ are all there is to one ELBO value. Rows are cells, columns are genes.
 """
 
 import math
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import torch
@@ -148,6 +149,16 @@ class NeuralDecoder(nn.Module):
         return self.outputs(self.norm(self.hidden(torch.cat([z, covariates], dim=1))).relu())
 
 
+Work = Callable[..., Tensor]
+InPieces = Callable[[Work, Sequence[Tensor], Sequence[Tensor]], Tensor]  # training/pieces.py has another than whole()
+MODULES_BEFORE = ("encoder", "library_encoder", "decoder")  # what has done its part before a likelihood is worked out
+
+
+def whole(function: Work, of_cells: Sequence[Tensor], shared: Sequence[Tensor]) -> Tensor:
+    """function(*of_cells), all cells at once; shared: what else it reads that has a gradient."""
+    return function(*of_cells)
+
+
 class LDVAE(nn.Module):
     """Linearly decoded variational autoencoder and its relatives: see ModelConfig for the family."""
 
@@ -216,28 +227,54 @@ class LDVAE(nn.Module):
         mean, log_variance = (part.squeeze(1) for part in self.library_encoder(self.encoder_inputs(batch), generator))
         return draw(mean, log_variance, generator), normal_kl(mean, log_variance, *self.log_library_prior)
 
-    def log_likelihood(self, z: Tensor, batch: Minibatch, log_library: Tensor, rising: Tensor | None = None) -> Tensor:
+    def log_likelihood(
+        self,
+        z: Tensor,
+        batch: Minibatch,
+        log_library: Tensor,
+        rising: Tensor | None = None,
+        *,
+        in_pieces: InPieces = whole,
+    ) -> Tensor:
         """log p(x | z, library size), (cells,) nats, by the plain formulas of likelihood.py.
 
-        rising: the rising factorials of these counts, where many z are tried; None works them out.
+        rising: the rising factorials of these counts, where many z are tried; None works them out. in_pieces: how the
+        cells are gone through once their logits are known.
         """
-        log_fraction = self.decoder(z, batch.covariates).log_softmax(dim=-1)  # (cells, genes)
-        log_mean = log_fraction + log_library[:, None]
-        if self.config.likelihood == "poisson":
-            return log_poisson(batch.counts, log_mean).sum(dim=1)
-        log_theta = self.bounded_log_theta(batch.covariates)
-        if self.config.likelihood == "nb":
-            return log_negative_binomial(batch.counts, log_mean, log_theta, rising).sum(dim=1)
-        zeros = self.zero_logits(z)
-        return log_zero_inflated_negative_binomial(batch.counts, log_mean, log_theta, zeros, rising).sum(dim=1)
 
-    def elbo(self, batch: Minibatch, generator: Generator | None = None) -> ElboTerms:
+        def of(logits: Tensor, z: Tensor, counts: Tensor, covariates: Tensor, log_library: Tensor) -> Tensor:
+            return self._log_likelihood_of(logits, z, counts, covariates, log_library, rising)
+
+        parts = (self.decoder(z, batch.covariates), z, batch.counts, batch.covariates, log_library)
+        shared = [value for name, value in self.named_parameters() if not name.startswith(MODULES_BEFORE)]
+        return in_pieces(of, parts, shared)
+
+    def _log_likelihood_of(
+        self,
+        logits: Tensor,
+        z: Tensor,
+        counts: Tensor,
+        covariates: Tensor,
+        log_library: Tensor,
+        rising: Tensor | None,
+    ) -> Tensor:
+        """The same from the decoder's logits (cells, genes), every cell by itself."""
+        log_mean = logits.log_softmax(dim=-1) + log_library[:, None]  # (cells, genes)
+        if self.config.likelihood == "poisson":
+            return log_poisson(counts, log_mean).sum(dim=1)
+        log_theta = self.bounded_log_theta(covariates)
+        if self.config.likelihood == "nb":
+            return log_negative_binomial(counts, log_mean, log_theta, rising).sum(dim=1)
+        zeros = self.zero_logits(z)
+        return log_zero_inflated_negative_binomial(counts, log_mean, log_theta, zeros, rising).sum(dim=1)
+
+    def elbo(self, batch: Minibatch, generator: Generator | None = None, *, in_pieces: InPieces = whole) -> ElboTerms:
         """One-sample estimate of the parts of the ELBO of every cell; the generator draws dropout and z."""
         mean, log_variance = self.encode(batch, generator)
         z = self.factors_of(draw(mean, log_variance, generator))  # (cells, factors)
         log_library, kl_library = self.log_library(batch, generator)
         return ElboTerms(
-            reconstruction_error=-self.log_likelihood(z, batch, log_library),
+            reconstruction_error=-self.log_likelihood(z, batch, log_library, in_pieces=in_pieces),
             kl_factors=normal_kl(mean, log_variance).sum(dim=1),  # unchanged by the softmax, which is one-to-one
             kl_library=kl_library,
         )
