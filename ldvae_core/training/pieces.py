@@ -37,7 +37,9 @@ class Pieces:
         of_cells: tensors whose first axis is the cells. The function must treat every cell by itself.
         """
         if torch.is_grad_enabled():
-            return _InPieces.apply(self, function, len(of_cells), *of_cells, *shared)
+            arguments = self, function, len(of_cells), *of_cells, *shared
+            found: Tensor = _InPieces.apply(*arguments)  # type: ignore[no-untyped-call]  # torch's own
+            return found
         cut = [value.split(CELLS) for value in of_cells]
 
         def work(piece: int) -> Tensor:
@@ -90,11 +92,12 @@ class _InPieces(torch.autograd.Function):
 
 def _joined(parts: list[Tensor | None], *, of_cells: bool) -> Tensor | None:
     """Gradients of pieces: side by side for cells, else their sum; None for what the function does not read."""
-    if not parts or parts[0] is None:
+    known = [part for part in parts if part is not None]  # all of them or none
+    if not known:
         return None
     if of_cells:
-        return torch.cat(parts)
-    total = parts[0]
-    for part in parts[1:]:
+        return torch.cat(known)
+    total = known[0]
+    for part in known[1:]:
         total = total + part
     return total
