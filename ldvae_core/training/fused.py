@@ -55,7 +55,7 @@ class RisingFactorials(nn.Module):
         position = (log_theta.double() - self.low) / self.step
         left = (
             position.detach().floor().nan_to_num(0.0).clamp(0, GRID_POINTS - 2).long()
-        )  # (genes,); what is NaN stays so in u
+        )  # (genes,), NaN in u
         u = position - left
         gene = torch.arange(left.shape[0], device=left.device)
         v0, v1 = self.values[left, gene], self.values[left + 1, gene]
