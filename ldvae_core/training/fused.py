@@ -53,9 +53,7 @@ class RisingFactorials(nn.Module):
     def forward(self, log_theta: Tensor) -> Tensor:
         """The sum over genes of the mean over cells, a scalar in nats per cell."""
         position = (log_theta.double() - self.low) / self.step
-        left = (
-            position.detach().floor().nan_to_num(0.0).clamp(0, GRID_POINTS - 2).long()
-        )  # (genes,), NaN in u
+        left = position.detach().floor().nan_to_num(0.0).clamp(0, GRID_POINTS - 2).long()  # (genes,), NaN in u
         u = position - left
         gene = torch.arange(left.shape[0], device=left.device)
         v0, v1 = self.values[left, gene], self.values[left + 1, gene]
