@@ -16,10 +16,9 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ldvae_core import __version__
-from ldvae_core.runs.compiler import compile_in_background
-from ldvae_core.runs.dispatcher import Dispatcher
+from ldvae_core.work import start_work
 from ldvae_core.workspace.folders import Workspace
-from pages.parts.warm import warm_up
+from pages.warm import warm_up
 
 log = logging.getLogger("gene_program_explorer")
 
@@ -66,11 +65,9 @@ class SecurityHeaders:
 
 @asynccontextmanager
 async def lifespan(app: st.App) -> AsyncIterator[MutableMapping[str, Any]]:
-    """Start the dispatcher with the server and stop it with the server; a training process outlives both."""
-    dispatcher = Dispatcher(Workspace.default())
-    dispatcher.start()
+    """Look after the queue as long as the server runs; the processes that work outlive it."""
+    dispatcher = start_work(Workspace.default())
     threading.Thread(target=warm_up, name="warm-up", daemon=True).start()
-    compile_in_background()
     try:
         yield {"dispatcher": dispatcher}
     finally:

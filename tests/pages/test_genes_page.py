@@ -10,7 +10,7 @@ import pytest
 from ldvae_core.data.genesets import GeneSets
 from ldvae_core.errors import SettingsError
 from ldvae_core.runs.store import RunStore
-from pages.parts.genes import enrichment_jobs, views
+from pages.parts.genes import enrichment_results, views
 
 
 @pytest.fixture(autouse=True)
@@ -150,9 +150,9 @@ def test_that_no_set_fits_is_found_out_once(monkeypatch):
         tried.append(names)
         raise SettingsError("No set fits.", "Choose another.")
 
-    monkeypatch.setattr(enrichment_jobs, "background", none_fits)
+    monkeypatch.setattr(enrichment_results, "background", none_fits)
     run = SimpleNamespace(counts=SimpleNamespace(gene_names="genes"))
     for _ in range(3):
         with pytest.raises(SettingsError, match=r"^No set fits\. Choose another\.$"):
-            enrichment_jobs.background_of("a stamp", "a digest", run, None)
+            enrichment_results.background_of("a stamp", "a digest", run, None)
     assert tried == ["genes"]

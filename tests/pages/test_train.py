@@ -8,10 +8,13 @@ import pytest
 
 from ldvae_core.data.prepare import DataChoices
 from ldvae_core.durable import write_json, write_table
+from ldvae_core.jobs.kinds import Outcome
+from ldvae_core.jobs.lanes import Lanes
 from ldvae_core.runs.settings import RunSettings
 from ldvae_core.runs.store import RunStore
 from ldvae_core.workspace import processes
 from pages.parts.train.plan import PAPERS_MODELS
+from tests.runs.conftest import claim
 
 ONE_CPU = {"devices": [{"name": "cpu", "label": "CPU, 2 cores"}], "best": "cpu", "reason": "No GPU was found."}
 PROGRESS = {"epoch": 12, "n_epochs": 60, "step": 600, "n_steps": 3000, "seconds": 10.0, "seconds_left": 41.0,
@@ -55,13 +58,12 @@ def in_state(runs, queued):
 
     def make(state, stage, *, error=""):
         folder, owner = runs.workspace.runs / queued, processes.this_process()
-        runs.jobs.take_lock(owner, watch=processes.Watch())
-        runs.jobs.claim(owner)
+        job = claim(runs.workspace, owner)
         write_json(folder / "progress.json", PROGRESS)
         write_json(folder / "state.json", {"stage": stage, "error": error, "owner": owner})
         write_table(folder / "history.parquet", history(12))
         if state != "running":
-            runs.jobs.settle(owner, queued, state, error=error)
+            Lanes(runs.workspace).settle(owner, job, Outcome(state, error))
         return queued
 
     return make
