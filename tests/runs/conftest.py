@@ -2,6 +2,7 @@
 
 import shutil
 import time
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from ldvae_core.analysis.factors import Factors, save_factors
 from ldvae_core.data.counts import CountMatrix, make_count_matrix
 from ldvae_core.data.folder import save_counts
 from ldvae_core.durable import write_array, write_json, write_table
+from ldvae_core.jobs.dispatcher import Dispatcher, start_worker
 from ldvae_core.jobs.lanes import Lanes
 from ldvae_core.jobs.queue import Job
 from ldvae_core.runs.opened import HISTORY_COLUMNS
@@ -107,6 +109,24 @@ def _finished_folder(tmp_path_factory) -> Path:
     write_json(folder / "metrics.json", {**sizes, "test_reconstruction_error": 12.5, "test_elbo": -14.0})
     write_folder_state(folder, "finished")
     return folder
+
+
+@pytest.fixture(name="work_on")
+def _work_on(workspace):
+    """The dispatcher of a page server with the real kinds; what still runs at the end is ended."""
+    from ldvae_core.work import KINDS
+
+    dispatcher = Dispatcher(workspace, KINDS, start_worker("ldvae_core.work"), interval_seconds=0.2)
+    dispatcher.start()
+    yield dispatcher
+    dispatcher.stop()
+    end_workers(workspace, KINDS)
+
+
+def end_workers(workspace: Workspace, lanes: Iterable[str]) -> None:
+    """End every worker of these lanes."""
+    for lane in lanes:
+        processes.end(Lanes(workspace).worker(lane) or "")
 
 
 def claim(workspace: Workspace, owner: str | None = None) -> Job | None:

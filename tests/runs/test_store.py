@@ -13,6 +13,7 @@ import pytest
 from ldvae_core.durable import read_json, write_json, write_table
 from ldvae_core.errors import RunError
 from ldvae_core.jobs.kinds import Outcome
+from ldvae_core.runs import store as store_module
 from ldvae_core.runs.opened import HISTORY_COLUMNS, NOT_LABELLED
 from ldvae_core.runs.states import write_folder_state
 from ldvae_core.workspace.folders import PROJECT
@@ -71,6 +72,19 @@ def test_a_damaged_file_never_breaks_the_list(store, finished_run, file):
         assert finished_run in [card.run_id for card in store.cards()], content
         assert store.progress(finished_run).n_epochs == 0
         assert len(store.history(finished_run)) == 2
+
+
+def test_one_card_reads_one_run(store, finished_run, monkeypatch):
+    """Every page asks for the run in use: what that costs must not grow with the number of runs."""
+    for _ in range(3):
+        store.jobs.submit(settings_named())
+    expected, read = {card.run_id: card for card in store.cards()}, []
+    real = store_module.read_card
+    monkeypatch.setattr(store_module, "read_card", lambda folder, *a, **k: read.append(folder) or real(folder, *a, **k))
+    for run_id, card in expected.items():
+        read.clear()
+        assert store.card(run_id) == card
+        assert len(read) == 1
 
 
 def test_a_damaged_state_is_said_on_the_card(store, finished_run):
