@@ -10,7 +10,7 @@ from ldvae_core.jobs.dispatcher import Dispatcher, start_worker
 from ldvae_core.runs.enrichment_jobs import ENRICHMENT_KIND
 from ldvae_core.runs.leftovers import sweep_runs
 from ldvae_core.runs.machine import MACHINE_KIND, ask_machine
-from ldvae_core.runs.maps import MAP_KIND
+from ldvae_core.runs.map_jobs import MAP_KIND
 from ldvae_core.runs.training_jobs import TRAINING_KIND
 from ldvae_core.workspace.datasets import Datasets
 from ldvae_core.workspace.folders import Workspace

@@ -87,6 +87,7 @@ class Dispatcher:
         """One look: settle the jobs of dead workers, and start a worker for every lane in which jobs wait for one."""
         for job in self.lanes.settle_dead(self._kinds, self._watch):
             log.warning("the worker of %s %s has ended before it", job.lane, job.subject)
+        self.lanes.listen()
         for lane in self.lanes.waiting():
             tried = self._tried.get(lane)
             if tried is not None and not self._is_starting(lane, tried) and time.monotonic() >= tried.not_before:

@@ -220,6 +220,25 @@ def test_stop_is_asked_once_and_said(in_state, runs, train_page, words):
     assert find(page, "train_stop").disabled
 
 
+def test_a_frozen_worker_is_said_and_can_be_ended(in_state, runs, train_page, words, monkeypatch):
+    """Not answering for so many seconds, in the panel and in the list, with a way out."""
+    run_id, ended = in_state("running", "training"), []
+    monkeypatch.setattr("ldvae_core.jobs.queue.LIVES", processes.Watch())
+    assert find(train_page(run_id), "train_end") is None
+    monkeypatch.setattr("ldvae_core.jobs.queue.LIVES.silent_seconds", lambda owner, heartbeat: 12.0)
+    monkeypatch.setattr("ldvae_core.runs.training_jobs.TrainingJobs.end", lambda self, asked: ended.append(asked))
+    page = train_page(run_id)
+    assert words(page).count("not answering for 12 s") == 2
+    find(page, "train_end").click().run()
+    assert ended == [run_id]
+
+
+def test_why_waiting_runs_do_not_start_is_said(queued, runs, train_page, words):
+    """In the panel of the run and above the list."""
+    Lanes(runs.workspace).say_trouble("training", "Its process ended 2 times in a row.")
+    assert words(train_page(queued)).count("Its process ended 2 times in a row") == 2
+
+
 def test_programs_as_they_form_are_shown_as_the_letters_they_are(in_state, train_page, words):
     """Gene and run names never become HTML."""
     page = train_page(in_state("running", "training"))

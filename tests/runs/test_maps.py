@@ -10,9 +10,10 @@ from ldvae_core.jobs import worker
 from ldvae_core.jobs.kinds import Outcome
 from ldvae_core.jobs.progress import Progress, write_progress
 from ldvae_core.jobs.queue import Queue
-from ldvae_core.runs import map_work
+from ldvae_core.runs import map_jobs
 from ldvae_core.runs.additions import LEIDEN
-from ldvae_core.runs.maps import CELL_MAP, MAP_KIND, cancel_map, keep_map, map_status, read_map, start_map
+from ldvae_core.runs.map_jobs import CELL_MAP, MAP_KIND, cancel_map, map_status, start_map
+from ldvae_core.runs.maps import keep_map, read_map
 from ldvae_core.work import KINDS
 from ldvae_core.workspace import processes
 from ldvae_core.workspace.folders import DEMO
@@ -84,7 +85,7 @@ def test_a_failure_says_its_reason(workspace, finished_run, monkeypatch, fault, 
     def fail(*args, **options):
         raise fault
 
-    monkeypatch.setattr(map_work, "map_cells", fail)
+    monkeypatch.setattr(map_jobs, "map_cells", fail)
     assert work(workspace, finished_run) == "failed"
     assert map_status(workspace, finished_run).job.error.startswith(words)
     monkeypatch.undo()
@@ -94,7 +95,7 @@ def test_a_failure_says_its_reason(workspace, finished_run, monkeypatch, fault, 
 def test_a_failed_attempt_leaves_the_earlier_map(workspace, finished_run, monkeypatch):
     """What there was stays readable, and the failure can be forgotten."""
     work(workspace, finished_run)
-    monkeypatch.setattr(map_work, "map_cells", lambda *args, **options: 1 / 0)
+    monkeypatch.setattr(map_jobs, "map_cells", lambda *args, **options: 1 / 0)
     assert work(workspace, finished_run) == "failed"
     assert map_status(workspace, finished_run).about["n_cells"] == N_CELLS
     assert read_map(workspace, finished_run, N_CELLS) is not None
@@ -144,7 +145,7 @@ def test_cancelling_what_waits_is_done_at_once(workspace, finished_run):
 
 def test_a_deleted_run_does_not_come_back_with_its_map(workspace, finished_run, store, lanes, at_work):
     """The process that still computes it finds nothing to add it to."""
-    made = map_work.map_cells(store.open(finished_run).factors["readable"])
+    made = map_jobs.map_cells(store.open(finished_run).factors["readable"])
     store.delete(finished_run)
     with pytest.raises(RunError, match="There is no run"):
         keep_map(store, finished_run, made, {})

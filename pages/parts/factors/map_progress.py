@@ -6,7 +6,7 @@ import math
 import streamlit as st
 
 from ldvae_core.analysis.neighbours import STAGES
-from ldvae_core.runs.maps import SILENT_SECONDS, MapStatus, cancel_map, end_map, map_status, start_map
+from ldvae_core.runs.map_jobs import SILENT_SECONDS, MapStatus, cancel_map, end_map, map_status, start_map
 from ldvae_core.runs.store import OpenRun
 from pages.parts.job_bar import Actions, do_or_tell, show_end, show_job, show_refusal
 from pages.parts.runs import store
