@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from ldvae_core.errors import LdvaeError
+from ldvae_core.errors import DeviceLostError, LdvaeError
 from ldvae_core.jobs.kinds import Answer, Kind, Outcome
 from ldvae_core.jobs.lanes import Lanes
 from ldvae_core.jobs.process import give_way
@@ -109,6 +109,10 @@ class Heartbeat:
         with self._lock:
             self._job, self._asked, self._untold, self._began = job, "", False, time.monotonic()
 
+    def leave(self) -> None:
+        """Let the worker end after this job."""
+        self._ending.set()
+
     def answer(self) -> Answer:
         """What the job in work should do; costs nothing."""
         return self._asked or ("pause" if self._ending.is_set() else "go")
@@ -179,6 +183,8 @@ def _outcome(workspace: Workspace, kind: Kind, job: Job, heartbeat: Heartbeat) -
         return Outcome(kind.perform(workspace, job, heartbeat))
     except LdvaeError as fault:
         log.warning("%s %s failed: %s", job.lane, job.subject, fault)
+        if isinstance(fault, DeviceLostError):
+            heartbeat.leave()  # every further job in this process would fail too: another one takes the next
         return Outcome("failed", str(fault))
     except MemoryError:
         log.exception("%s %s ran out of memory", job.lane, job.subject)

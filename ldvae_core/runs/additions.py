@@ -169,7 +169,7 @@ class Additions:
 
     def annotations(self, n_cells: int) -> dict[str, pd.Categorical]:
         """Every selection as an annotation, and the clusters on the map's neighbours; unreadable ones are left out."""
-        columns = {}
+        columns: dict[str, pd.Categorical] = {}
         for selection in self.selections():
             try:
                 chosen = self.cells_of(selection, n_cells)
@@ -193,7 +193,8 @@ class Additions:
         if codes.shape != (n_cells,) or codes.dtype.kind not in "iu" or not len(codes) or codes.min() < 0:
             return {}
         names = [f"Cluster {number + 1}" for number in range(int(codes.max()) + 1)]
-        return {LEIDEN: pd.Categorical.from_codes(codes, pd.Index(names))}
+        levels: pd.Index[Any] = pd.Index(names)
+        return {LEIDEN: pd.Categorical.from_codes(codes, levels)}
 
     def _write_selections(self, content: dict[str, Any], rows: list[object]) -> None:
         durable.write_json(self.folder / SELECTIONS_FILE, {**content, "selections": rows})

@@ -1,6 +1,5 @@
 """A training snapshot as one .npz file, without pickle: tensors as arrays, the rest as JSON beside them."""
 
-import io
 import json
 import zipfile
 import zlib
@@ -10,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from ldvae_core.durable import write_bytes
+from ldvae_core.durable import write_arrays
 from ldvae_core.errors import RunError
 
 REST = "rest.json"
@@ -21,9 +20,7 @@ def write_checkpoint(path: Path, snapshot: dict[str, Any]) -> None:
     arrays: dict[str, np.ndarray] = {}
     rest = _take_tensors(snapshot, arrays)
     arrays[REST] = np.frombuffer(json.dumps(rest).encode(), dtype=np.uint8)
-    buffer = io.BytesIO()
-    np.savez(buffer, **arrays)
-    write_bytes(path, buffer.getbuffer())
+    write_arrays(path, arrays)
 
 
 def read_checkpoint(path: Path, device: torch.device) -> dict[str, Any]:

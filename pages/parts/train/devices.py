@@ -7,7 +7,7 @@ import streamlit as st
 from ldvae_core.runs import machine
 from pages.parts.runs import store
 
-KINDS = {"cpu": "CPU", "cuda": "NVIDIA GPU", "mps": "Apple GPU"}
+KINDS = {"cpu": "CPU", "cuda": "NVIDIA GPU"}
 
 
 def found_devices() -> dict[str, Any] | None:
