@@ -18,7 +18,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from ldvae_core import __version__
 from ldvae_core.work import start_work
 from ldvae_core.workspace.folders import Workspace
-from pages.warm import warm_up
+from pages.parts.warm import warm_up
 
 log = logging.getLogger("gene_program_explorer")
 

@@ -4,6 +4,7 @@ It belongs to no page and no server: closing either does not touch it. There is 
 in the queue, which the heartbeat brings. Work that asks is told; other work is ended in the middle, with its process.
 """
 
+import contextlib
 import logging
 import os
 import shutil
@@ -162,7 +163,7 @@ def progress_file(workspace: Workspace, job: Job) -> Path:
 def _work(workspace: Workspace, kind: Kind, job: Job, heartbeat: Heartbeat) -> None:
     """Do one claimed job and write down how it ended."""
     log.info("%s %s %s begins", job.lane, job.subject, job.name)
-    progress_file(workspace, job).unlink(missing_ok=True)
+    _forget_progress(workspace, job)
     heartbeat.follow(job)
     outcome = _outcome(workspace, kind, job, heartbeat)
     try:
@@ -173,8 +174,14 @@ def _work(workspace: Workspace, kind: Kind, job: Job, heartbeat: Heartbeat) -> N
         log.exception("how %s %s ended could not be written down with it", job.lane, job.subject)
     finally:
         heartbeat.follow(None)
+        _forget_progress(workspace, job)
         Lanes(workspace).settle(heartbeat.owner, job, outcome)
     log.info("%s %s %s is %s", job.lane, job.subject, job.name, outcome.state)
+
+
+def _forget_progress(workspace: Workspace, job: Job) -> None:
+    with contextlib.suppress(OSError):  # a reader has it open (Windows): the next one writes over it
+        progress_file(workspace, job).unlink(missing_ok=True)
 
 
 def _outcome(workspace: Workspace, kind: Kind, job: Job, heartbeat: Heartbeat) -> Outcome:

@@ -167,9 +167,9 @@ class Additions:
                 self._write_selections(content, [row for row in _rows(content) if not _is_named(row, selection_id)])
                 (self.folder / f"{selection_id}.npy").unlink(missing_ok=True)
 
-    def annotations(self, n_cells: int) -> dict[str, pd.Categorical]:
+    def annotations(self, n_cells: int) -> dict[str, "pd.Categorical[Any]"]:
         """Every selection as an annotation, and the clusters on the map's neighbours; unreadable ones are left out."""
-        columns: dict[str, pd.Categorical] = {}
+        columns: dict[str, pd.Categorical[Any]] = {}
         for selection in self.selections():
             try:
                 chosen = self.cells_of(selection, n_cells)
@@ -185,7 +185,7 @@ class Additions:
         selections = {selection.name: selection.selection_id for selection in self.selections()}
         return {**selections, LEIDEN: _stamp(self.folder / MAP / "about.json")}
 
-    def _clusters(self, n_cells: int) -> dict[str, pd.Categorical]:
+    def _clusters(self, n_cells: int) -> dict[str, "pd.Categorical[Any]"]:
         try:
             codes = np.asarray(durable.read_array(self.folder / MAP / "leiden.npy"))
         except RunError:
@@ -193,8 +193,7 @@ class Additions:
         if codes.shape != (n_cells,) or codes.dtype.kind not in "iu" or not len(codes) or codes.min() < 0:
             return {}
         names = [f"Cluster {number + 1}" for number in range(int(codes.max()) + 1)]
-        levels: pd.Index[Any] = pd.Index(names)
-        return {LEIDEN: pd.Categorical.from_codes(codes, levels)}
+        return {LEIDEN: _as_categories(codes, names)}
 
     def _write_selections(self, content: dict[str, Any], rows: list[object]) -> None:
         durable.write_json(self.folder / SELECTIONS_FILE, {**content, "selections": rows})
@@ -209,6 +208,10 @@ class Additions:
                 yield
             except OSError as fault:
                 raise RunError(f"Nothing was saved ({fault.strerror}).", "Make room on the disk, then again.") from None
+
+
+def _as_categories(codes: np.ndarray, names: list[str]) -> "pd.Categorical[Any]":
+    return pd.Categorical.from_codes(codes, dtype=pd.CategoricalDtype(names))
 
 
 def _to_change(path: Path) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 import json
 import zipfile
-import zlib
 from pathlib import Path
 from typing import Any
 
@@ -29,11 +28,8 @@ def read_checkpoint(path: Path, device: torch.device) -> dict[str, Any]:
         with np.load(path, allow_pickle=False) as arrays:
             rest = json.loads(arrays[REST].tobytes())
             tensors = {name: torch.from_numpy(arrays[name]).to(device) for name in arrays.files if name != REST}
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as fault:
-        raise RunError(
-            f"The checkpoint of this run cannot be read ({fault}): {path.name} is damaged.",
-            "Train a new run with the same settings; what this one had learned is lost.",
-        ) from None
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as fault:
+        raise RunError(f"The checkpoint {path.name} cannot be read ({fault}).", "Train this run anew.") from None
     snapshot = _put_tensors(rest, tensors)
     snapshot["noise"] = snapshot["noise"].cpu()  # the state of a generator lives on the processor
     return snapshot
