@@ -3,7 +3,7 @@
 import logging
 import threading
 import uuid
-from collections.abc import AsyncIterator, MutableMapping
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -66,7 +66,7 @@ class SecurityHeaders:
 
 
 @asynccontextmanager
-async def lifespan(app: st.App) -> AsyncIterator[MutableMapping[str, Any]]:
+async def lifespan(app: st.App) -> AsyncIterator[dict[str, Any]]:
     """Look after the queue as long as the server runs; the processes that work outlive it."""
     dispatcher = start_work(Workspace.default())
     threading.Thread(target=warm_up, name="warm-up", daemon=True).start()
