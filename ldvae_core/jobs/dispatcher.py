@@ -5,6 +5,7 @@ Any number of servers may do this over one workspace: each lane lets one worker 
 the running ones and leaves them alone.
 """
 
+import contextlib
 import datetime
 import logging
 import subprocess
@@ -18,7 +19,7 @@ from pathlib import Path
 from ldvae_core.jobs.kinds import Kind, Kinds
 from ldvae_core.jobs.lanes import Lanes
 from ldvae_core.jobs.process import start_detached
-from ldvae_core.jobs.worker import ANOTHER_ONE_WORKS
+from ldvae_core.jobs.worker import ANOTHER_ONE_WORKS, progress_file
 from ldvae_core.workspace import processes
 from ldvae_core.workspace.folders import Workspace
 
@@ -72,6 +73,7 @@ class Dispatcher:
         """Begin to look after the queue, every interval; a second call does nothing."""
         if self._thread is None:
             self.workspace.make()
+            self._forget_progress()
             self._stopping.clear()
             self._thread = threading.Thread(target=self._go_on, name="dispatcher", daemon=True)
             self._thread.start()
@@ -92,6 +94,13 @@ class Dispatcher:
             tried = self._tried.get(lane)
             if tried is not None and not self._is_starting(lane, tried) and time.monotonic() >= tried.not_before:
                 self._start(lane, tried)
+
+    def _forget_progress(self) -> None:
+        """Remove the progress files of jobs that have ended."""
+        running = {progress_file(self.workspace, job) for job in self.lanes.running()}
+        for path in set(self.workspace.progress.glob("*.json")) - running:
+            with contextlib.suppress(OSError):
+                path.unlink()
 
     def _start(self, lane: str, tried: _Lane) -> None:
         tried.log_file = _new_log(self.workspace, lane)
@@ -136,10 +145,8 @@ class Dispatcher:
 def _new_log(workspace: Workspace, lane: str) -> Path:
     """The file for what the next worker of a lane has to say; only the last few are kept."""
     for old in sorted(workspace.logs.glob(f"{lane}-*.log"), key=_changed)[: 1 - LOGS_KEPT]:
-        try:
+        with contextlib.suppress(OSError):  # somebody reads it (Windows)
             old.unlink(missing_ok=True)
-        except OSError:
-            continue  # somebody reads it (Windows)
     now = datetime.datetime.now(datetime.UTC)
     return workspace.logs / f"{lane}-{now:%Y%m%d-%H%M%S}-{uuid.uuid4().hex[:4]}.log"
 

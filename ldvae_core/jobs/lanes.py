@@ -114,11 +114,15 @@ class Lanes:
                         settled.append(job)
         return settled
 
+    def running(self) -> list[Job]:
+        """The jobs in work, in all lanes."""
+        with database.reading(self.workspace.index) as db:
+            return jobs_where(db, "state = 'running'") if db else []
+
     def listen(self) -> None:
         """Look at every heartbeat, so that pages of this process know since when one has been silent."""
-        with database.reading(self.workspace.index) as db:
-            for job in jobs_where(db, "state = 'running'") if db else ():
-                _ = job.silent_seconds
+        for job in self.running():
+            _ = job.silent_seconds
 
     def end(self, kind: Kind, job: Job) -> None:
         """End the process that has the job, also one that no longer answers, and free its lane for the next.

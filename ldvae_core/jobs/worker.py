@@ -163,7 +163,8 @@ def progress_file(workspace: Workspace, job: Job) -> Path:
 def _work(workspace: Workspace, kind: Kind, job: Job, heartbeat: Heartbeat) -> None:
     """Do one claimed job and write down how it ended."""
     log.info("%s %s %s begins", job.lane, job.subject, job.name)
-    _forget_progress(workspace, job)
+    with contextlib.suppress(OSError):  # a reader has it open (Windows): the first report writes over it
+        progress_file(workspace, job).unlink(missing_ok=True)
     heartbeat.follow(job)
     outcome = _outcome(workspace, kind, job, heartbeat)
     try:
@@ -174,14 +175,8 @@ def _work(workspace: Workspace, kind: Kind, job: Job, heartbeat: Heartbeat) -> N
         log.exception("how %s %s ended could not be written down with it", job.lane, job.subject)
     finally:
         heartbeat.follow(None)
-        _forget_progress(workspace, job)
         Lanes(workspace).settle(heartbeat.owner, job, outcome)
     log.info("%s %s %s is %s", job.lane, job.subject, job.name, outcome.state)
-
-
-def _forget_progress(workspace: Workspace, job: Job) -> None:
-    with contextlib.suppress(OSError):  # a reader has it open (Windows): the next one writes over it
-        progress_file(workspace, job).unlink(missing_ok=True)
 
 
 def _outcome(workspace: Workspace, kind: Kind, job: Job, heartbeat: Heartbeat) -> Outcome:

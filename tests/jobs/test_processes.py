@@ -11,6 +11,7 @@ from ldvae_core.jobs.dispatcher import Dispatcher, start_worker
 from ldvae_core.jobs.process import start_detached
 from ldvae_core.jobs.queue import Queue
 from ldvae_core.jobs.status import job_status
+from ldvae_core.jobs.worker import progress_file
 from ldvae_core.workspace import processes
 from tests.runs.conftest import end_workers, settings_named, state_is, wait_until
 from tests.runs.stand_in import KINDS, SLEEP
@@ -117,6 +118,19 @@ def test_a_training_and_other_work_run_beside_each_other(dispatcher, jobs, store
     wait_until(lambda: store.progress(run_id).done > 0)
     wait_until(lambda: job_status(workspace, SLEEP.lane, run_id).state == "running")
     assert store.card(run_id).state == "running"
+
+
+def test_what_ended_jobs_reported_is_removed_at_the_next_start(workspace, lanes):
+    """A file a job would add up; that of a job in work stays."""
+    Queue(workspace).put(SLEEP.lane, "a")
+    lanes.take(SLEEP, processes.this_process(), processes.Watch())
+    working = progress_file(workspace, lanes.claim(SLEEP.lane, processes.this_process()))
+    for path in (working, workspace.progress / "77.json"):
+        path.write_text("{}")
+    server = Dispatcher(workspace, KINDS, lambda *_: pytest.fail("nothing waits"))
+    server.start()
+    server.stop()
+    assert list(workspace.progress.iterdir()) == [working]
 
 
 def test_a_worker_that_cannot_be_started_at_all_is_said(workspace, jobs, monkeypatch):
