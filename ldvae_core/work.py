@@ -3,8 +3,10 @@
 A further kind of work is a Kind in its own module, and an entry here.
 """
 
+import logging
 import sys
 
+from ldvae_core.errors import LdvaeError
 from ldvae_core.jobs import worker
 from ldvae_core.jobs.dispatcher import Dispatcher, start_worker
 from ldvae_core.runs.enrichment_jobs import ENRICHMENT_KIND
@@ -15,6 +17,8 @@ from ldvae_core.runs.training_jobs import TRAINING_KIND
 from ldvae_core.workspace.datasets import Datasets
 from ldvae_core.workspace.folders import Workspace
 
+log = logging.getLogger(__name__)
+
 KINDS = {kind.lane: kind for kind in (TRAINING_KIND, MAP_KIND, ENRICHMENT_KIND, MACHINE_KIND)}
 
 
@@ -24,9 +28,12 @@ def start_work(workspace: Workspace) -> Dispatcher:
     Raises RunError when the workspace cannot be used.
     """
     workspace.make()
-    Datasets(workspace).sweep()
-    sweep_runs(workspace)
-    ask_machine(workspace)
+    try:
+        Datasets(workspace).sweep()
+        sweep_runs(workspace)
+        ask_machine(workspace)
+    except (LdvaeError, OSError):  # pages say what is wrong with the disk or the queue; a server must be there for that
+        log.warning("what was left behind could not be cleared away", exc_info=True)
     dispatcher = Dispatcher(workspace, KINDS, start_worker("ldvae_core.work"))
     dispatcher.start()
     return dispatcher

@@ -73,7 +73,6 @@ class Dispatcher:
         """Begin to look after the queue, every interval; a second call does nothing."""
         if self._thread is None:
             self.workspace.make()
-            self._forget_progress()
             self._stopping.clear()
             self._thread = threading.Thread(target=self._go_on, name="dispatcher", daemon=True)
             self._thread.start()
@@ -133,8 +132,12 @@ class Dispatcher:
             self.lanes.say_trouble(lane, words)
 
     def _go_on(self) -> None:
+        tidied = False
         while True:
             try:
+                if not tidied:
+                    self._forget_progress()
+                    tidied = True
                 self.tick()
             except Exception:  # the next look may succeed; without this thread nothing would ever be done again
                 log.exception("the dispatcher stumbled")
