@@ -6,8 +6,9 @@ import math
 import streamlit as st
 
 from ldvae_core.errors import RunError
+from ldvae_core.model.describe import BASELINES, model_words
 from ldvae_core.runs.cards import RunCard, TrainingProgress
-from ldvae_core.runs.table import BASELINES, method_of, model_words
+from ldvae_core.runs.table import method_of
 from ldvae_core.runs.training_jobs import Request
 from pages.parts.job_bar import do_or_tell, show_not_answering, show_refusal, show_trouble
 from pages.parts.problems import problem_box, refusals
@@ -66,7 +67,7 @@ def _panel(run_id: str, drawn: tuple[tuple[str, str, str, int], ...]) -> None:
 
 def _planned(card: RunCard) -> int:
     """Epochs that were asked for, 0 when that was left to the rule of thumb: the axis of the curves."""
-    return (card.settings.training.get("n_epochs") or 0) if card.settings else 0
+    return (card.settings.training.n_epochs or 0) if card.settings else 0
 
 
 def _head(card: RunCard) -> None:
