@@ -9,7 +9,8 @@ import pandas as pd
 from ldvae_core.analysis.comparison import REPLICATES, CovarianceView
 from ldvae_core.analysis.factors import Factors
 from ldvae_core.analysis.factors import factor_label as factor_label  # one name for a factor, everywhere
-from ldvae_core.analysis.following import FEWEST_CELLS, FOLLOWS, SEPARATES, closest, strongest
+from ldvae_core.analysis.following import FEWEST_CELLS, SEPARATES, closest, strongest
+from ldvae_core.analysis.following import FOLLOWS as FOLLOWS  # of groups of cells too
 from ldvae_core.analysis.programs import biplot_table, require_factors, top_genes
 from ldvae_core.analysis.separation import BestPair
 from ldvae_core.analysis.type_genes import Named
@@ -79,7 +80,7 @@ def association_finding(associations: pd.DataFrame, factors: Factors, *, value: 
     if able.empty:
         return ""
     size = (able[value] - (0.5 if value == "auc" else 0.0)).abs()
-    top = able.loc[size.idxmax()]
+    top = able.iloc[int(size.to_numpy().argmax())]
     name = factors.label(int(top["factor"]))
     if value == "correlation":
         most = f"correlation {top['correlation']:+.2f}".replace("-", "−")

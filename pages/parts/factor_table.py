@@ -99,11 +99,11 @@ def _known(labels: pd.Series) -> pd.Series:
 
 
 def factor_table_of(opened: OpenRun, factors: Factors, *, wait: bool = True) -> pd.DataFrame:
-    """One row per factor, with what it follows, in words, and its best cell type where there are labels.
+    """One row per factor, with what it follows, in words, as far as known; wait: until it is, and with its best type.
 
-    wait: until these are known, or without.
+    The best type is that of the labels to colour by, by correlation: for files.
     """
-    known = best_types_of(opened, factors, wait=wait) is not None
+    known = wait and best_types_of(opened, factors, wait=True) is not None
     told = following(opened, factors, wait=wait) is not None
     return _table(opened, factors, opened.label_column if known else None, told=told)
 

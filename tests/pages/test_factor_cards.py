@@ -34,9 +34,9 @@ def save(at, *, name="", notes="", who="Ada"):
 
 
 def test_the_card_says_what_the_factor_is_worth(card, words):
-    """Explained deviance, activity, best type, and that readable axes cost nothing."""
+    """Explained deviance, activity, what it follows, and that readable axes cost nothing."""
     said = words(card)
-    for part in ("Explained deviance", "Activity (SD over cells)", "Best type", "AUC", "99.5 nats per cell: the same"):
+    for part in ("Explained deviance", "Activity (SD over cells)", "Follows", "AUC", "99.5 nats per cell: the same"):
         assert part in said
 
 

@@ -76,15 +76,15 @@ def test_a_thumbnail_opens_its_pair(pairs):
     assert [title(pairs, 0, axis) for axis in "xy"] == ["Factor 3", "Factor 4"]
 
 
-def test_the_gallery_of_a_large_run_says_how_far_its_types_are(open_page, finished_run, monkeypatch):
-    """Thumbnails stand there at once; the best types of the cards follow by themselves, behind a bar."""
-    hold, real = threading.Event(), factor_table.association_table
+def test_the_gallery_of_a_large_run_says_how_far_its_annotations_are(open_page, finished_run, monkeypatch):
+    """Thumbnails stand there at once; what the cards follow comes by itself, behind a bar."""
+    hold, real = threading.Event(), factor_table.following_table
 
-    def slow(factors, labels, *, on_factor):
+    def slow(factors, annotations, *, on_factor):
         hold.wait(20)
-        return real(factors, labels, on_factor=on_factor)
+        return real(factors, annotations, on_factor=on_factor)
 
-    monkeypatch.setattr(factor_table, "association_table", slow)
+    monkeypatch.setattr(factor_table, "following_table", slow)
     monkeypatch.setattr(factor_table, "AT_ONCE", 0)
     at = open_page("factors.py", view="Gallery")
     assert (len(at.get("progress")), len(at.get("plotly_chart"))) == (1, 2)
