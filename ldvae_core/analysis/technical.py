@@ -11,7 +11,7 @@ from ldvae_core.data.chunks import cell_chunks
 
 TECHNICAL_FROM = 0.5  # |correlation| from which a factor is called technical
 COLUMNS = ("factor", "library_size", "library_size_within", "mitochondrial", "mitochondrial_within", "batch",
-           "batch_column", "technical", "reason")  # fmt: skip
+           "batch_within", "batch_column", "technical", "reason")  # fmt: skip
 _BLOCK = 250_000  # numbers of the representation at a time: 2 MB in double precision stay in the processor's cache
 _MITOCHONDRIAL = frozenset(
     ("pctcountsmt", "percentmito", "percentmt", "pctmt", "pctmito", "mito", "mt", "mitoshare", "mitofraction",
@@ -36,10 +36,11 @@ def technical_table(
     Columns: factor, library_size (Pearson r with log library size), library_size_within (the same among cells of one
     type: with the means of the types taken out of both), mitochondrial and mitochondrial_within (r, NaN unknown), batch
     (square root of the share of the factor's variance that lies between the levels, the largest over the columns, NaN
-    without any), batch_column ("" without any), technical (any of them at least 0.5 in size) and reason (words, "" when
-    not). With types, r counts only as far as it holds within them too: large cells have large libraries, and a factor
-    that tells their type apart follows library size without being an artefact. A factor or a measurement that does not
-    vary has NaN, as everything within types has without types.
+    without any), batch_within (the same of the variance among cells of one type, less what as many groups have by luck:
+    a batch that only holds other types has none), batch_column ("" without any), technical (any of them at least 0.5 in
+    size) and reason (words, "" when not). With types, all count only as far as they hold within them too: large cells
+    have large libraries, and a factor that tells their type apart follows library size without being an artefact. A
+    factor or a measurement that does not vary has NaN, as everything within types has without types.
     """
     n_cells, n_factors = representation.shape
     measured = {"library_size": np.log(np.asarray(library_size, np.float64))}
@@ -53,22 +54,27 @@ def technical_table(
         followers |= {f"{name}_within": _Within(values, kinds, n_factors) for name, values in measured.items()}
     codes = {name: labels.astype("category").cat.codes.to_numpy() for name, labels in (batches or {}).items()}
     levels = {name: _Between(code, n_factors) for name, code in codes.items()}
+    among = {} if types is None else {name: _Among(code, kinds, n_factors) for name, code in codes.items()}
     shift = None
     for cells in cell_chunks(n_cells, n_factors, entries=_BLOCK):
         block = np.array(representation[cells], np.float64)
         shift = block.mean(axis=0) if shift is None else shift  # near the mean: squares lose no digits
         block -= shift
         whole = _Spread.of(block)
-        for measurement in (*followers.values(), *levels.values()):
+        for measurement in (*followers.values(), *levels.values(), *among.values()):
             measurement.add(cells, block, whole)
     unknown = np.full(n_factors, np.nan)
     r = {name: followers[name].result() if name in followers else unknown for name in COLUMNS[1:5]}
     parts = {name: level.result() for name, level in levels.items()}
+    inside = {name: level.result() for name, level in among.items()}
     rows = []
     for factor in range(n_factors):
         known = {name: float(part[factor]) for name, part in parts.items() if np.isfinite(part[factor])}
-        column = max(known, key=known.__getitem__) if known else ""
-        row = {name: float(values[factor]) for name, values in r.items()} | {"batch": known.get(column, np.nan)}
+        within = {name: float(part[factor]) for name, part in inside.items() if np.isfinite(part[factor])}
+        told = within or known
+        column = max(told, key=told.__getitem__) if told else ""
+        row = {name: float(values[factor]) for name, values in r.items()}
+        row |= {"batch": known.get(column, np.nan), "batch_within": within.get(column, np.nan)}
         reason = _reason(row, column, by_type=types is not None)
         rows.append((factor, *row.values(), column, bool(reason), reason))
     return pd.DataFrame(rows, columns=list(COLUMNS))
@@ -219,6 +225,28 @@ class _Between:
         return self.cells @ means**2
 
 
+class _Among:
+    """Square root of the share of a factor's variance among cells of one type that lies between levels."""
+
+    def __init__(self, codes: np.ndarray, kinds: np.ndarray, n_factors: int) -> None:
+        known = (codes >= 0) & (kinds >= 0)
+        n_levels = int(codes.max(initial=0)) + 1
+        self.types = _Between(np.where(known, kinds, -1), n_factors)
+        self.both = _Between(np.where(known, kinds.astype(np.int64) * n_levels + codes, -1), n_factors)
+
+    def add(self, cells: slice, block: np.ndarray, whole: _Spread) -> None:
+        self.types.add(cells, block, whole)
+        self.both.add(cells, block, whole)
+
+    def result(self) -> np.ndarray:
+        n, (groups, finer) = self.types.cells.sum(), (np.count_nonzero(part.cells) for part in (self.types, self.both))
+        if finer == groups or n <= finer:  # no type has two levels
+            return np.full(self.types.sums.shape[1], np.nan)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            left = (self.both.variation_within() / (n - finer)) / (self.types.variation_within() / (n - groups))
+        return np.sqrt(np.clip(1 - left, 0, None))
+
+
 def _reason(row: Mapping[str, float], column: str, *, by_type: bool) -> str:
     """Words on everything that a factor follows; with types, only where it does so among cells of one type too."""
     parts = []
@@ -226,6 +254,7 @@ def _reason(row: Mapping[str, float], column: str, *, by_type: bool) -> str:
         r, within = row[name], row[f"{name}_within"]
         if abs(r) >= TECHNICAL_FROM and (not by_type or abs(within) >= TECHNICAL_FROM):
             parts.append(f"follows {words} (r = {r:.2f}{f', within types {within:.2f}' if by_type else ''})")
-    if abs(row["batch"]) >= TECHNICAL_FROM:
-        parts.append(f"differs between levels of {column} (R = {row['batch']:.2f})")
+    if (row["batch_within"] if by_type else row["batch"]) >= TECHNICAL_FROM:
+        within = f", within types {row['batch_within']:.2f}" if by_type else ""
+        parts.append(f"differs between levels of {column} (R = {row['batch']:.2f}{within})")
     return ", ".join(parts)

@@ -15,6 +15,10 @@ WHAT_TO_DO = (
     "enough cells and genes are left; try fewer factors or longer training; or take it as the answer: these cells may "
     "not differ in programs."
 )
+NEURAL_WORDS = (
+    "This run has a neural decoder: what is shown as its loadings are mean slopes over the cells. A gene may rise with a "
+    "factor in some cells and fall in others, and no product of loadings gives the model's expected counts."
+)
 BASELINE_WORDS = {
     "pca": "This run is a PCA of log-normalised counts, a baseline: its factors are principal components.",
     "nmf": "This run is an NMF, a baseline: its factors are never negative.",
@@ -44,6 +48,8 @@ def warn_about_run(opened: OpenRun) -> None:
         say_no_structure({"": opened.metrics})
     if method in BASELINE_WORDS:
         st.caption(BASELINE_WORDS[method])
+    if method == "ldvae" and opened.settings.model.decoder == "neural":
+        st.caption(NEURAL_WORDS)
     if opened.factors[opened.axes].n_factors:
         return
     with st.container(border=True, key="no_factors"):

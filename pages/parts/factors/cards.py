@@ -6,6 +6,7 @@ from typing import Any, Literal
 import pandas as pd
 import streamlit as st
 
+from ldvae_core.analysis.batch_effect import batch_effect, batch_sentence
 from ldvae_core.analysis.factors import Factors
 from ldvae_core.analysis.findings import follow_words
 from ldvae_core.analysis.following import strongest
@@ -23,7 +24,7 @@ from pages.parts.per_run import per_run
 from pages.parts.problems import problem_box
 from pages.parts.runs import go, store
 from pages.parts.selection.region import WHO, name_of_person
-from pages.parts.text import as_html, genes, percent, plain, show
+from pages.parts.text import as_html, genes, percent, plain, sentence, show
 
 N_LINKS = 5  # genes of each end with a link of their own
 ENDS: tuple[tuple[Literal["positive", "negative"], str, str], ...] = (
@@ -98,6 +99,19 @@ def say_technical(opened: OpenRun, factors: Factors) -> None:
     """That the technical flags are still to come; nothing once they are there."""
     found = _technical(opened, factors, opened.label_column)
     show_waiting(found, "Comparing factors with library size and batch", key="technical_progress")
+    if found.now() is not None:
+        for words in _batch_words(opened, factors, opened.label_column):
+            sentence(words, kind="quiet")
+
+
+@per_run(max_entries=16)
+def _batch_words(opened: OpenRun, factors: Factors, column: str | None) -> list[str]:
+    """What the factors together know of each batch; of 50,000 cells at most, so that no page waits for it."""
+    types = None if column is None else opened.labels(column)
+    batches = batch_labels(opened.counts.annotations).items()
+    found = [batch_effect(factors.representation, labels.rename(name), types) for name, labels in batches]
+    words = [batch_sentence(effect, by_type=types is not None) for effect in found if effect is not None]
+    return [said for said in words if said]
 
 
 @per_run(max_entries=16)
