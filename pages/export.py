@@ -7,9 +7,11 @@ from pages.parts.header import derived_badge, page_header
 from pages.parts.pickers import axes_picker
 from pages.parts.problems import refusals
 from pages.parts.runs import require_run
+from pages.parts.structure import say_slopes
 
 page_header("Export", "Take cells, programs and figures to other programs.")
 opened = require_run()
+say_slopes(opened)
 with refusals():
     factors = axes_picker(opened)
     with st.grid(2, min_column_width=420, gap="large", key="offers"):

@@ -255,6 +255,6 @@ def _reason(row: Mapping[str, float], column: str, *, by_type: bool) -> str:
         if abs(r) >= TECHNICAL_FROM and (not by_type or abs(within) >= TECHNICAL_FROM):
             parts.append(f"follows {words} (r = {r:.2f}{f', within types {within:.2f}' if by_type else ''})")
     if (row["batch_within"] if by_type else row["batch"]) >= TECHNICAL_FROM:
-        within = f", within types {row['batch_within']:.2f}" if by_type else ""
-        parts.append(f"differs between levels of {column} (R = {row['batch']:.2f}{within})")
+        inside = f", within types {row['batch_within']:.2f}" if by_type else ""
+        parts.append(f"differs between levels of {column} (R = {row['batch']:.2f}{inside})")
     return ", ".join(parts)

@@ -5,18 +5,18 @@ from typing import Any
 
 import streamlit as st
 
-from ldvae_core.analysis.findings import structure_finding
+from ldvae_core.analysis.findings import join, structure_finding
 from ldvae_core.runs.store import OpenRun
 from pages.parts.runs import go
-from pages.parts.text import as_html, show
+from pages.parts.text import as_html, literal, show
 
 WHAT_TO_DO = (
     "Its factors are noise: do not read programs off them. Check on the Data page that the counts are raw and that "
     "enough cells and genes are left; try fewer factors or longer training; or take it as the answer: these cells may "
     "not differ in programs."
 )
-NEURAL_WORDS = (
-    "This run has a neural decoder: what is shown as its loadings are mean slopes over the cells. A gene may rise with a "
+SLOPES = (
+    "This run has a neural decoder: what is shown as its loadings are mean slopes over cells. A gene may rise with a "
     "factor in some cells and fall in others, and no product of loadings gives the model's expected counts."
 )
 BASELINE_WORDS = {
@@ -41,6 +41,14 @@ def say_no_structure(found: Mapping[str, Mapping[str, Any]]) -> None:
         show(WHAT_TO_DO, kind="quiet")
 
 
+def say_slopes(*runs: OpenRun) -> None:
+    """What loadings are where the decoder is not linear; nothing for other runs. For every view that shows them."""
+    models = [(opened.name, opened.settings.model) for opened in runs]
+    neural = [name for name, model in models if model.method == "ldvae" and model.decoder == "neural"]
+    if neural:
+        st.caption(SLOPES if len(runs) == 1 else f"{literal(join(neural), longest=200)}: {SLOPES}")
+
+
 def warn_about_run(opened: OpenRun) -> None:
     """At the top of an exploring page: that it found nothing, that it is a baseline; ends the page without factors."""
     method = opened.settings.model.method
@@ -48,8 +56,7 @@ def warn_about_run(opened: OpenRun) -> None:
         say_no_structure({"": opened.metrics})
     if method in BASELINE_WORDS:
         st.caption(BASELINE_WORDS[method])
-    if method == "ldvae" and opened.settings.model.decoder == "neural":
-        st.caption(NEURAL_WORDS)
+    say_slopes(opened)
     if opened.factors[opened.axes].n_factors:
         return
     with st.container(border=True, key="no_factors"):

@@ -48,14 +48,14 @@ def planted():
 def make_run(workspace, planted):
     """Put a finished run with the planted truth into the workspace; returns its id."""
 
-    def make(run_id=RUN, *, prior="normal", annotations=None, truth=planted, **settings):
+    def make(run_id=RUN, *, prior="normal", decoder="linear", annotations=None, truth=planted, **settings):
         folder, counts = workspace.runs / run_id, truth.counts
         if annotations is not None:
             counts = counts.subset()
             object.__setattr__(counts, "annotations", annotations.set_axis(counts.annotations.index))
         label = "cell_type" if "cell_type" in counts.annotations else None
         named = {"name": "Planted programs", "label_column": label, **settings}
-        model = ModelConfig(n_factors=truth.loadings.shape[1], prior=prior)
+        model = ModelConfig(n_factors=truth.loadings.shape[1], prior=prior, decoder=decoder)
         RunSettings(data_source="demo", choices=DataChoices(n_genes=60), model=model, **named).write(folder)
         split = split_cells(counts.n_cells, seed=0)
         save_counts(counts, folder / "counts")

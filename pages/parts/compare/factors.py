@@ -26,6 +26,7 @@ from pages.parts.figures import Panel, download_table, draw, show_figure
 from pages.parts.per_run import per_run
 from pages.parts.pickers import AXES, AXES_HELP, segments
 from pages.parts.runs import factors_of
+from pages.parts.structure import say_slopes
 from pages.parts.style import mode
 from pages.parts.text import plain, sentence, show
 
@@ -68,6 +69,7 @@ def show_matching(chosen: list[RunCard]) -> None:
         axes = _axes_choice(opened)
     others = tuple(run_id for run_id in opened if run_id not in (first, second))
     runs = tuple(opened[run_id] for run_id in (first, second, *others))
+    say_slopes(*runs)
     found = _matched(runs, tuple(factors_of(run, axes) for run in runs))
     pair = (names[first], names[second])
     finding = matching_finding(found.table, found.angles, pair)

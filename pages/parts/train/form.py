@@ -26,6 +26,7 @@ from pages.parts.problems import problem_box
 from pages.parts.runs import go, store
 from pages.parts.text import as_html, count, plain, show
 from pages.parts.train.advanced import PERSISTED, method_in_use, show_advanced
+from pages.parts.train.confounding import show_confounding
 from pages.parts.train.devices import await_devices, found_devices, kind_of
 from pages.parts.train.plan import DATA_CHOICE, Data, data_of, runs_of
 
@@ -78,6 +79,7 @@ def show_form() -> Form:
     decoder: Decoder = "neural" if shown == "vae" else "linear"
     training = _training(data, fitted=fitted)
     more = show_advanced(data, method=shown, preset=plan in OF_SEVERAL)
+    show_confounding(data, [covariate.name for covariate in more.model.covariates])
     try:
         model = ModelConfig(
             method=method, n_factors=n_factors, prior=prior, batch_norm=batch_norm, intercept=intercept,
