@@ -18,7 +18,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from ldvae_core import __version__
 from ldvae_core.runs.compiler import compile_in_background
 from ldvae_core.runs.dispatcher import Dispatcher
-from ldvae_core.workspace.folders import Workspace
+from ldvae_core.workspace.folders import Workspace, sync_warning, synced_by
+from ldvae_core.workspace.system import allow_many_files
 from pages.parts.warm import warm_up
 
 log = logging.getLogger("gene_program_explorer")
@@ -67,7 +68,11 @@ class SecurityHeaders:
 @asynccontextmanager
 async def lifespan(app: st.App) -> AsyncIterator[MutableMapping[str, Any]]:
     """Start the dispatcher with the server and stop it with the server; a training process outlives both."""
-    dispatcher = Dispatcher(Workspace.default())
+    allow_many_files()
+    workspace = Workspace.default()
+    if service := synced_by(workspace.root):
+        log.warning("%s", sync_warning(service))
+    dispatcher = Dispatcher(workspace)
     dispatcher.start()
     threading.Thread(target=warm_up, name="warm-up", daemon=True).start()
     compile_in_background()

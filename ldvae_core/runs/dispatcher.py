@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable
 
+from ldvae_core import durable
 from ldvae_core.runs.jobs import Jobs
 from ldvae_core.runs.worker import ANOTHER_ONE_WORKS
 from ldvae_core.workspace import processes
@@ -68,6 +69,7 @@ class Dispatcher:
         if self._thread is None:
             self.workspace.make()
             Datasets(self.workspace).sweep()
+            durable.sweep_deleted(self.workspace.runs)
             self._stopping.clear()
             self._thread = threading.Thread(target=self._go_on, name="dispatcher", daemon=True)
             self._thread.start()

@@ -4,9 +4,10 @@ Called by the worker process and by the command line, never by the page server. 
 run folder; see FILES for what is written when.
 """
 
+import contextlib
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -42,6 +43,7 @@ from ldvae_core.training.score import (
     scored_cells,
 )
 from ldvae_core.training.threads import choose_threads, usable_cores
+from ldvae_core.workspace.system import kept_awake
 
 log = logging.getLogger(__name__)
 
@@ -76,7 +78,8 @@ def execute(
     has the keys of the command line's last line. Raises LdvaeError in words for people; state.json then holds them.
     """
     try:
-        return _Run(folder, open_counts, should_stop, on_progress).go(resume=resume)
+        with kept_awake():
+            return _Run(folder, open_counts, should_stop, on_progress).go(resume=resume)
     except LdvaeError as fault:
         write_folder_state(folder, "failed", error=str(fault))
         raise
@@ -171,7 +174,8 @@ class _Run:
             nonlocal written
             if time.monotonic() - written > 0.5:  # short epochs come faster than anyone can look
                 written = time.monotonic()
-                self._write_history(history)
+                with _not_fatal("history.parquet"):
+                    self._write_history(history)
 
         return point
 
@@ -185,7 +189,8 @@ class _Run:
 
     def _write_progress(self, progress: Progress, model: LDVAE, gene_names: np.ndarray) -> None:
         forming = top_genes_so_far(model, gene_names)
-        write_json(self.folder / "progress.json", {**asdict(progress), **self.device_note, "top_genes": forming})
+        with _not_fatal("progress.json"):
+            write_json(self.folder / "progress.json", {**asdict(progress), **self.device_note, "top_genes": forming})
 
     def _save_results(
         self, trainer: Trainer, counts: CountMatrix, split: np.ndarray, covariates: np.ndarray
@@ -260,6 +265,15 @@ class _Run:
         effects = centred_levels(model.dispersion_levels, model.level_counts).detach().double().cpu().numpy()
         names = [f"{item.name}: {level}" for item in model.config.covariates for level in item.levels]
         write_table(self.folder / "dispersion_levels.parquet", pd.DataFrame(effects, gene_names, names))
+
+
+@contextlib.contextmanager
+def _not_fatal(name: str) -> Iterator[None]:
+    """What only shows where training stands may fail to be written: the next time says it anew."""
+    try:
+        yield
+    except OSError:
+        log.warning("%s could not be written", name, exc_info=True)
 
 
 def is_recomputable(config: ModelConfig) -> bool:

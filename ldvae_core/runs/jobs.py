@@ -1,13 +1,12 @@
 """The queue: who waits, who works, and what was asked of whom. Every change is one transaction."""
 
-import os
-import shutil
 import sqlite3
 import uuid
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
 
+from ldvae_core import durable
 from ldvae_core.errors import RunError
 from ldvae_core.runs.settings import RunSettings
 from ldvae_core.runs.states import (
@@ -181,12 +180,10 @@ class Jobs:
         """Remove a run for good. Raises RunError when it is unknown or a process works on it."""
         with database.writing(self.workspace.index) as db:
             folder = listed_folder(self.workspace.runs, run_id, what="run")
-            hidden = folder.with_name(f".{run_id}.{uuid.uuid4().hex}.deleted")
             if _state_of(_find(db, run_id), folder) == "running":
                 raise RunError(f"The run {run_id} is running.", "Cancel it first, then delete it.")
             db.execute("DELETE FROM jobs WHERE run_id = ?", (run_id,))
-            os.replace(folder, hidden)
-        shutil.rmtree(hidden, ignore_errors=True)
+        durable.delete_folder(folder)
 
     def _resume(self, db: sqlite3.Connection, folder: Path, job: Job | None, state: RunState) -> None:
         if state in ("queued", "running"):

@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
+
 from ldvae_core import durable
 from ldvae_core.analysis.neighbours import STAGES, CellMap, require_resolution
 from ldvae_core.errors import RunError
@@ -93,11 +95,14 @@ def cancel_map(workspace: Workspace, run_id: str) -> None:
 
 
 def read_map(workspace: Workspace, run_id: str, n_cells: int) -> CellMap | None:
-    """The finished map, memory-mapped; None without one. Raises RunError: no such run, damaged, or of other cells."""
+    """The finished map; None without one. Raises RunError: no such run, damaged, or of other cells.
+
+    Held whole, because Windows could not replace a map that is mapped.
+    """
     folder = RunStore(workspace).additions(run_id).folder / MAP
     if not (folder / "about.json").exists():
         return None
-    found = CellMap(durable.read_array(folder / "umap.npy"), durable.read_array(folder / "leiden.npy"))
+    found = CellMap(*(np.array(durable.read_array(folder / name)) for name in ("umap.npy", "leiden.npy")))
     if found.positions.shape != (n_cells, 2) or found.clusters.shape != (n_cells,):
         raise RunError("The map of this run does not fit its cells.", "Compute it again.")
     return found

@@ -24,6 +24,7 @@ from ldvae_core.runs.states import SETTLED, RunState, cancel_folder, read_folder
 from ldvae_core.workspace import processes
 from ldvae_core.workspace.datasets import FULL_DISK, Datasets
 from ldvae_core.workspace.folders import Workspace
+from ldvae_core.workspace.system import allow_many_files
 
 log = logging.getLogger(__name__)
 
@@ -39,6 +40,7 @@ ANOTHER_ONE_WORKS = 3  # exit status
 def main(arguments: list[str] | None = None, *, execute: Execute | None = None) -> int:
     """Be the worker of the workspace named by the one argument; returns the exit status."""
     workspace = Workspace(Path((arguments if arguments is not None else sys.argv[1:])[0])).make()
+    allow_many_files()
     _log_to_file(workspace)
     if hasattr(os, "nice"):
         os.nice(NICENESS)
@@ -182,7 +184,8 @@ def _no_room(workspace: Workspace) -> str:
 def _log_to_file(workspace: Workspace) -> None:
     """Send everything that this process says into logs/worker-<pid>.log; only the last few such files are kept."""
     for old in sorted(workspace.logs.glob("worker-*.log"), key=lambda path: path.stat().st_mtime)[:-LOGS_KEPT]:
-        old.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            old.unlink(missing_ok=True)
     descriptor = os.open(workspace.logs / f"worker-{os.getpid()}.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     for stream in (1, 2):
         os.dup2(descriptor, stream)

@@ -60,7 +60,7 @@ def test_the_result_can_be_read_and_is_an_annotation(workspace, finished_run, st
     assert status.about["resolution"] == 0.7
     assert set(status.about["versions"]) == {"scanpy", "umap-learn", "pynndescent", "igraph"}
     assert made.positions.dtype == np.float32
-    assert isinstance(made.positions, np.memmap)
+    assert not isinstance(made.positions, np.memmap)  # Windows would not replace it
     clusters = store.additions(finished_run).annotations(N_CELLS)[LEIDEN]
     assert np.array_equal(clusters.codes, made.clusters)
 

@@ -1,0 +1,28 @@
+"""Run tests as on another platform: `python -m tests.platforms.run --emulate windows|macos [PYTEST ARGUMENTS]`.
+
+Without further arguments: everything numerical, everything about runs, and the platforms' own tests.
+"""
+
+import argparse
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.platforms import emulation
+
+ROOT = Path(__file__).parents[2]
+TESTED = ("data", "model", "training", "analysis", "runs", "commands", "platforms", "test_command_line.py")
+
+
+def main() -> int:
+    """Start pytest as a process of that platform; returns its exit status."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--emulate", choices=emulation.SYSTEMS, required=True)
+    asked, arguments = parser.parse_known_args()
+    command = [sys.executable, "-m", "pytest", *(arguments or [f"tests/{name}" for name in TESTED])]
+    return subprocess.run(command, cwd=ROOT, env={**os.environ, **emulation.environment(asked.emulate)}).returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main())
