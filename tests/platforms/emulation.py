@@ -37,7 +37,7 @@ FLAGS = {"CREATE_NEW_PROCESS_GROUP": 0x200, "DETACHED_PROCESS": 0x8, "CREATE_NO_
 DESCRIPTORS_ON_MACS = 256
 DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG of prctl(2)
 BOOT_OF_MAC = "7A1B0C44-EMULATED"
-real_kill, real_killpg, real_open = os.kill, os.killpg, io.open
+real_kill, real_open, real_listdir, real_stat = os.kill, io.open, os.listdir, os.stat
 
 
 def become(name: str) -> None:
@@ -210,7 +210,7 @@ def in_use(path: str | bytes) -> bool:
 def _files_of(pid: str) -> set[str]:
     found: set[str] = set()
     try:
-        for descriptor in os.listdir(f"/proc/{pid}/fd"):
+        for descriptor in real_listdir(f"/proc/{pid}/fd"):
             try:
                 found.add(os.readlink(f"/proc/{pid}/fd/{descriptor}"))
             except OSError:
@@ -228,9 +228,9 @@ _KNOWN: dict[str, bool] = {}
 def _emulated() -> list[str]:
     """Ids of the processes that are emulated, this one among them."""
     found = []
-    for pid in filter(str.isdigit, os.listdir("/proc")):
+    for pid in filter(str.isdigit, real_listdir("/proc")):
         try:
-            key = f"{pid} {os.stat(f'/proc/{pid}').st_ctime_ns}"
+            key = f"{pid} {real_stat(f'/proc/{pid}').st_ctime_ns}"
             if key not in _KNOWN:
                 with real_open(f"/proc/{pid}/environ", "rb") as file:
                     _KNOWN[key] = b"EMULATED_PLATFORM=windows" in file.read()

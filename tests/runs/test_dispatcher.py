@@ -1,12 +1,14 @@
 """Processes die, servers restart, and training goes on: with real processes, and real kills."""
 
 import os
+import platform
 import signal
 import subprocess
 import sys
 import time
 from functools import partial
 
+import psutil
 import pytest
 
 from ldvae_core.runs.dispatcher import Dispatcher, start_worker
@@ -29,10 +31,11 @@ def _dispatcher(workspace, jobs):
         kill(jobs.worker())
 
 
-def kill(owner: str, with_signal: int = signal.SIGKILL) -> None:
+def kill(owner: str, with_signal: int | None = None) -> None:
     """End the worker process, as a person, the system or a full memory would."""
     if processes.is_alive(owner):
-        os.kill(int(owner.rpartition("/")[0].rpartition("/")[2]), with_signal)
+        worker = psutil.Process(processes.pid_of(owner))
+        worker.kill() if with_signal is None else worker.send_signal(with_signal)
 
 
 def begun(store, run_id) -> bool:
@@ -70,7 +73,7 @@ time.sleep(60)
     server = subprocess.Popen([sys.executable, "-c", code, str(workspace.root)], cwd=PROJECT, start_new_session=True)
     wait_until(lambda: begun(store, run_id))
     worker = jobs.worker()
-    os.killpg(server.pid, signal.SIGKILL)
+    os.killpg(server.pid, signal.SIGKILL) if hasattr(os, "killpg") else server.kill()
     server.wait()
     reached, waiting = store.progress(run_id).step, jobs.submit(settings_named())
     anew = Dispatcher(workspace, start_worker=lambda _: pytest.fail("a second worker was started"))
@@ -83,6 +86,7 @@ time.sleep(60)
 
 
 @pytest.mark.kills
+@pytest.mark.skipif(platform.system() == "Windows", reason="Windows ends a process without asking it")
 def test_a_worker_asked_to_end_pauses_its_run(dispatcher, jobs, store):
     """A machine that shuts down sends SIGTERM: the run is kept, to be resumed."""
     run_id = jobs.submit(settings_named("endless"))
@@ -91,11 +95,12 @@ def test_a_worker_asked_to_end_pauses_its_run(dispatcher, jobs, store):
     wait_until(lambda: state_is(store, run_id, "paused"))
 
 
+@pytest.mark.skipif(not hasattr(os, "getsid"), reason="Windows has no sessions and no niceness")
 def test_a_worker_is_detached_gentle_and_keeps_a_log(dispatcher, jobs, store):
     """It has a session of its own, leaves the cores to the pages, and says what it does in a file."""
     run_id = jobs.submit(settings_named("endless"))
     wait_until(lambda: begun(store, run_id))
-    pid = int(jobs.worker().rpartition("/")[0].rpartition("/")[2])
+    pid = processes.pid_of(jobs.worker())
     assert os.getsid(pid) == pid
     assert os.getpriority(os.PRIO_PROCESS, pid) >= 10
     assert f"run {run_id} begins" in (jobs.workspace.logs / f"worker-{pid}.log").read_text()

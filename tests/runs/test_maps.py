@@ -1,10 +1,10 @@
 """The map of a run: computed by a process of its own, in every state that can end in, with real kills."""
 
 import os
-import signal
 import threading
 
 import numpy as np
+import psutil
 import pytest
 
 from ldvae_core.durable import read_json, write_json
@@ -43,7 +43,7 @@ def owner_of(store, run_id) -> str:
 @pytest.fixture(autouse=True)
 def _same_priority(monkeypatch):
     """Being the process must not slow down all other tests."""
-    monkeypatch.setattr(map_process.os, "nice", lambda by: by)
+    monkeypatch.setattr(map_process.os, "nice", lambda by: by, raising=False)
 
 
 def test_a_run_begins_without_a_map(workspace, finished_run):
@@ -132,7 +132,7 @@ def test_a_killed_process_reads_as_interrupted_and_can_be_started_again(workspac
     """kill -9: said at once, and the next start begins anew."""
     start_map(workspace, endless)
     first = owner_of(store, endless)
-    os.kill(maps._pid(first), signal.SIGKILL)
+    psutil.Process(processes.pid_of(first)).kill()
     wait_until(lambda: map_status(workspace, endless).state == "interrupted")
     start_map(workspace, endless)
     assert map_status(workspace, endless).state == "running"
