@@ -16,6 +16,7 @@ from ldvae_core.runs.states import write_folder_state
 from ldvae_core.workspace import processes
 from ldvae_core.workspace.folders import PROJECT
 from tests.runs.conftest import settings_named, state_is, wait_until
+from tests.runs.test_owners import before_reboot
 
 start_stand_in = partial(start_worker, module="tests.runs.stand_in")
 
@@ -170,7 +171,7 @@ def test_a_stumble_does_not_end_the_dispatcher(workspace, monkeypatch):
 
 def test_a_restarted_machine_finds_its_runs_interrupted(workspace, jobs, store):
     """Every owner from before the boot is dead, whatever its number."""
-    run_id, before = jobs.submit(settings_named()), f"boot-before:1/{os.getpid()}/1"
+    run_id, before = jobs.submit(settings_named()), before_reboot()
     jobs.take_lock(before, processes.Watch())
     jobs.claim(before)
     write_folder_state(workspace.runs / run_id, "training")
