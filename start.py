@@ -35,8 +35,8 @@ def refusal(version: tuple, system: str, machine: str, folder: str) -> str:
         return f"Python {number} is too new: some packages are not made for it yet. {GET_PYTHON} with: {launch}"
     if system == "Darwin" and machine == "x86_64":
         return (
-            "This is a Mac with an Intel processor, or a Python made for one: PyTorch is not made for it any more. On a "
-            f"Mac with an Apple processor: {GET_PYTHON}. Else use another computer."
+            "This is a Mac with an Intel processor, or a Python made for one: PyTorch is not made for it any more. "
+            f"On a Mac with an Apple processor: {GET_PYTHON}. Else use another computer."
         )
     if system == "Windows" and machine.upper() not in ("AMD64", "X86_64"):
         return f"PyTorch is not made for Windows on {machine} processors. Use another computer, or Linux in WSL."
