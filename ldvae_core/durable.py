@@ -29,7 +29,7 @@ from ldvae_core.errors import RunError
 LARGE = 20_000_000  # bytes of an array whose pages are worth giving back
 MAPPED_FROM = 4_000_000  # bytes; smaller arrays are read whole: a run has some thirty, and each map holds a descriptor
 PATIENCE_SECONDS = 2.0  # for whoever has a file open that is to be replaced
-DELETED = ".deleted"  # a file in a folder that is to be removed as soon as nobody has its files open
+DELETED = "deleted"  # a file in a folder that is to be removed as soon as nobody has its files open
 _MAPPED: "weakref.WeakSet[mmap.mmap]" = weakref.WeakSet()  # of read_array; only reading, so no page is ever dirty
 _LOCK = threading.Lock()
 
