@@ -18,6 +18,7 @@ test: .venv/installed-dev
 check: .venv/installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/mypy
 
 .venv/bin/python:
 	@$(PYTHON) start.py --check || { echo "Name another Python with: make app PYTHON=python3.12"; exit 2; }
@@ -32,4 +33,4 @@ check: .venv/installed-dev
 	@touch $@
 
 clean:
-	rm -rf .venv .pytest_cache .ruff_cache
+	rm -rf .venv .pytest_cache .ruff_cache .mypy_cache

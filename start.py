@@ -90,6 +90,7 @@ def open_browser(address: str) -> None:
 
 
 def say(words: str) -> None:
+    """One line, at once."""
     sys.stdout.write(words + "\n")
     sys.stdout.flush()
 

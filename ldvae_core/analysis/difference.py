@@ -88,7 +88,8 @@ def compare_groups(
         genes = sample_gene_effects(sums, design, factors.gene_names)
         z, scale = factors.representation, factors.scale
         of_cells = factor_effects(z, scale, first, second, report=_part(report, 0.4, 0.8))[2]
-        table = _sorted_factors(*sample_factor_effects(z, scale, group, len(known), design), of_cells)
+        effect, half_width, p, chance = sample_factor_effects(z, scale, group, len(known), design)
+        table = _sorted_factors(effect, half_width, p, chance, of_cells)
         fold = design.folds(codes, len(known), second, most=N_FOLDS)
     best, pair_auc = _apart(factors, first, second, names, fold)
     n_cells = (int(first.sum()), int(second.sum()))
@@ -106,12 +107,12 @@ def factors_sentence(difference: Difference, factors: Factors, *, n: int = 4) ->
     A second factor is told where it alone tells the groups apart too (AUC at least 0.75).
     """
     unit = "AUC" if difference.design is None else "AUC of sample means"
-    said = []
-    for row in difference.factors.head(2).itertuples():
-        level, factor = max(row.auc, 1 - row.auc), int(row.factor)
+    said: list[str] = []
+    for row in difference.factors.head(2).to_dict("records"):
+        level, factor = max(row["auc"], 1 - row["auc"]), int(row["factor"])
         if said and not level >= FOLLOWS:
             break
-        first_is_high = row.difference > 0
+        first_is_high = row["difference"] > 0
         told = 0 if first_is_high or factors.prior == "normal" else 1  # usages have one end worth telling: the high one
         high = first_is_high if told == 0 else not first_is_high
         own = top_genes(factors, factor, n, end="positive" if high else "negative").gene.tolist()
@@ -214,7 +215,7 @@ def _sorted_genes(genes: pd.DataFrame) -> pd.DataFrame:
 
     A gene whose counts come from a single cell can have an interval far from 0; the score test knows better.
     """
-    sure = np.where(genes["q"] < FOUND, np.abs(sure_effect(genes["low"], genes["high"])), 0.0)
+    sure = np.where(genes["q"] < FOUND, np.abs(sure_effect(genes["low"].to_numpy(), genes["high"].to_numpy())), 0.0)
     order = np.lexsort((-genes["statistic"].abs(), -sure))
     return genes.iloc[order].reset_index(drop=True)
 
@@ -225,7 +226,7 @@ def _apart(
     """The best pair of factors, and the AUC of its linear discriminant over cells of folds it was not fitted on."""
     if factors.n_factors < 2:
         return None, float("nan")
-    label = pd.Categorical.from_codes(np.where(first, 0, np.where(second, 1, -1)), list(names))
+    label = pd.Categorical.from_codes(np.where(first, 0, np.where(second, 1, -1)), pd.Index(names))
     best = best_pair(factors, pd.Series(label), names)
     chosen = np.flatnonzero(first | second)
     code = second[chosen].astype(np.int64)

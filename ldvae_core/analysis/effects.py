@@ -206,6 +206,6 @@ def _score(sums: Sums, pooled: np.ndarray) -> np.ndarray:
 def _pieces(indptr: np.ndarray) -> list[slice]:
     """Consecutive slices of cells with about ENTRIES stored counts each."""
     n_cells = len(indptr) - 1
-    cuts = np.searchsorted(indptr, np.arange(ENTRIES, int(indptr[-1]), ENTRIES)) if n_cells else []
+    cuts = np.searchsorted(indptr, np.arange(ENTRIES, int(indptr[-1]), ENTRIES))
     edges = np.unique(np.concatenate([[0], cuts, [n_cells]])).astype(int)
     return [slice(a, b) for a, b in pairwise(edges)]

@@ -59,7 +59,7 @@ def start_server() -> "subprocess.Popen[bytes]":
     raise SystemExit("The dashboard did not start.")
 
 
-def train_the_demo(workspace: Workspace):  # noqa: ANN201
+def train_the_demo(workspace: Workspace):
     """Press Train for two epochs of the demo; the run's card once it has ended."""
     page = AppTest.from_file(str(ROOT / "pages" / "shell.py"), default_timeout=120)
     page.run().switch_page("train.py").run()
