@@ -160,7 +160,7 @@ def paper(data: str, out: Path, factors: int, epochs: int | None, seed: int, as_
 
 @cli.command()
 def selfcheck() -> None:
-    """Check in about 20 seconds that this installation computes what it should."""
+    """Check in about half a minute that this installation computes what it should; the output helps whoever helps."""
     from ldvae_core.commands.selfcheck import check_everything
 
     report = check_everything()

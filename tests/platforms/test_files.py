@@ -150,6 +150,7 @@ print(shown.positions.shape, len(labels))
     assert emulated("windows", code, tmp_path, finished_folder) == "(60, 2) 1"
 
 
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="this system does not list a process's open files")
 def test_an_opened_run_holds_few_files(finished_folder):
     """Its thirty small arrays are read whole: 31 descriptors a run were too many for a Mac."""
     before = len(os.listdir("/proc/self/fd"))
@@ -185,7 +186,7 @@ print(len([open_run_folder(Path(sys.argv[1])) for _ in range(9)]))
         (Path("/Users/ana/Dropbox (Lab)/gpe"), "Dropbox"),
         (PureWindowsPath(r"C:\gpe\workspace"), ""),
         (Path("/Users/ana/gpe/workspace"), ""),
-        (Path("/home/ana/my-onedrive-paper/workspace"), ""),
+        (Path("/srv/my-onedrive-paper/workspace"), ""),
     ],
 )
 def test_a_folder_that_a_cloud_synchronises_is_known_by_its_path(folder, service):

@@ -10,7 +10,7 @@ import pytest
 import start
 
 GOOD = {
-    "Linux": ((3, 11, 0), "Linux", "x86_64", "/home/ana/gpe"),
+    "Linux": ((3, 11, 0), "Linux", "x86_64", "/opt/gpe"),
     "Mac": ((3, 12, 4), "Darwin", "arm64", "/Users/ana/gpe"),
     "Windows": ((3, 14, 0), "Windows", "AMD64", r"C:\gpe"),
 }
