@@ -1,6 +1,6 @@
 """Run tests as on another platform: `python -m tests.platforms.run --emulate windows|macos [PYTEST ARGUMENTS]`.
 
-Without further arguments: everything numerical, everything about runs, and the platforms' own tests.
+Unless tests are named: everything numerical, everything about runs, and the platforms' own tests.
 """
 
 import argparse
@@ -20,7 +20,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--emulate", choices=emulation.SYSTEMS, required=True)
     asked, arguments = parser.parse_known_args()
-    command = [sys.executable, "-m", "pytest", *(arguments or [f"tests/{name}" for name in TESTED])]
+    named = any((ROOT / argument.partition("::")[0]).exists() for argument in arguments)
+    command = [sys.executable, "-m", "pytest", *arguments, *([] if named else [f"tests/{name}" for name in TESTED])]
     return subprocess.run(command, cwd=ROOT, env={**os.environ, **emulation.environment(asked.emulate)}).returncode
 
 
