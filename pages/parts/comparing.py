@@ -13,11 +13,11 @@ HOW_GENES = (
 AT_ONCE = 20_000_000  # counts that are not zero: a comparison of more takes longer than a page should
 
 
-def comparing(opened: OpenRun) -> str:
+def progress_words(opened: OpenRun) -> str:
     """What the bar of a comparison says."""
     return f"Comparing every gene and every factor over all {opened.counts.n_cells:,} cells"
 
 
-def at_once(opened: OpenRun) -> bool:
+def is_quick(opened: OpenRun) -> bool:
     """Whether a comparison is short enough to be made while the page waits."""
     return opened.counts.counts.nnz <= AT_ONCE

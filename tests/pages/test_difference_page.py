@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from pages.parts import comparing
 from pages.parts.cell_types import difference, groups
 
 WHY = {"view_types": "Why do these differ?"}
@@ -46,13 +47,13 @@ def test_a_long_comparison_shows_a_bar_then_itself(open_page, make_run, annotati
     """It is made once for everybody: leaving the page, coming back and another visitor find the same one."""
     go, begun, real = threading.Event(), [], difference.compare_groups
 
-    def slow(*given, tell, **more):
-        begun.append(tell(0.25))
+    def slow(*given, report, **more):
+        begun.append(report(0.25))
         go.wait(20)
-        return real(*given, tell=tell, **more)
+        return real(*given, report=report, **more)
 
     monkeypatch.setattr(difference, "compare_groups", slow)
-    monkeypatch.setattr(difference, "AT_ONCE", 0)
+    monkeypatch.setattr(comparing, "AT_ONCE", 0)
     open_page("cell_types.py", run=make_run(annotations=annotations), **WHY)
     while not begun:
         time.sleep(0.02)

@@ -2,6 +2,7 @@
 
 import functools
 from collections.abc import Callable
+from typing import Any, Literal
 
 import pandas as pd
 import streamlit as st
@@ -99,8 +100,8 @@ def _table(
     *,
     key: str,
     opened: Callable[[str], None],
-    columns: dict[str, object],
-    height: int | str = TABLE_HEIGHT,
+    columns: dict[str, Any],
+    height: int | Literal["content"] = TABLE_HEIGHT,
 ) -> None:
     st.dataframe(
         shown,
