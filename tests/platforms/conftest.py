@@ -13,22 +13,33 @@ ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
-def emulated():
-    """emulated(platform, code, *arguments) runs Python there and gives its standard output; it must end well."""
+def started():
+    """started(platform, code, *arguments) starts Python there, with pipes; what still runs at the end is ended."""
     if sys.platform != "linux":
         pytest.skip("only Linux can stand in for the others")
-    python = os.environ.get("EMULATED_PYTHON", sys.executable)
+    python, children = os.environ.get("EMULATED_PYTHON", sys.executable), []
 
-    def run(name: str, code: str, *arguments: object, encoding: str = "utf-8") -> str:
-        done = subprocess.run(
-            [python, "-c", code, *map(str, arguments)],
-            cwd=ROOT,
-            env={**os.environ, **emulation.environment(name)},
-            capture_output=True,
-            timeout=120,
-            check=False,
-        )
-        assert done.returncode == 0, done.stderr.decode("utf-8", "replace")
-        return done.stdout.decode(encoding).strip()
+    def start(name: str, code: str, *arguments: object) -> "subprocess.Popen[bytes]":
+        pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
+        environment = {**os.environ, **emulation.environment(name)}
+        command = [python, "-c", code, *map(str, arguments)]
+        children.append(subprocess.Popen(command, cwd=ROOT, env=environment, **pipes))
+        return children[-1]
+
+    yield start
+    for child in children:
+        child.kill()
+        child.communicate()
+
+
+@pytest.fixture
+def emulated(started):
+    """emulated(platform, code, *arguments) runs Python there and gives its standard output; it must end well."""
+
+    def run(name: str, code: str, *arguments: object) -> str:
+        child = started(name, code, *arguments)
+        said, words = child.communicate(timeout=180)
+        assert child.returncode == 0, words.decode("utf-8", "replace")
+        return said.decode("utf-8").strip()
 
     return run

@@ -12,7 +12,18 @@ from pathlib import Path
 from tests.platforms import emulation
 
 ROOT = Path(__file__).parents[2]
-TESTED = ("data", "model", "training", "analysis", "runs", "commands", "platforms", "test_command_line.py")
+TESTED = (
+    "data",
+    "model",
+    "training",
+    "analysis",
+    "workspace",
+    "jobs",
+    "runs",
+    "commands",
+    "platforms",
+    "test_command_line.py",
+)
 
 
 def main() -> int:
@@ -21,7 +32,8 @@ def main() -> int:
     parser.add_argument("--emulate", choices=emulation.SYSTEMS, required=True)
     asked, arguments = parser.parse_known_args()
     named = any((ROOT / argument.partition("::")[0]).exists() for argument in arguments)
-    command = [sys.executable, "-m", "pytest", *arguments, *([] if named else [f"tests/{name}" for name in TESTED])]
+    usual = [f"tests/{name}" for name in TESTED if (ROOT / "tests" / name).exists()]
+    command = [sys.executable, "-m", "pytest", *arguments, *([] if named else usual)]
     return subprocess.run(command, cwd=ROOT, env={**os.environ, **emulation.environment(asked.emulate)}).returncode
 
 
