@@ -13,17 +13,9 @@ from tests.platforms import emulation
 
 ROOT = Path(__file__).parents[2]
 TESTED = (
-    "data",
-    "model",
-    "training",
-    "analysis",
-    "workspace",
-    "jobs",
-    "runs",
-    "commands",
-    "platforms",
+    "data", "model", "training", "analysis", "workspace", "jobs", "runs", "commands", "platforms",
     "test_command_line.py",
-)
+)  # fmt: skip
 
 
 def main() -> int:
