@@ -37,8 +37,8 @@ def home() -> str:
 
 
 def this_process() -> str:
-    """The owner string of the running process."""
-    return owner_of(os.getpid()) or f"{home()}/{os.getpid()}/unknown"
+    """The owner string of the running process: always the same, whatever clocks say."""
+    return _first_said(home(), os.getpid())
 
 
 def owner_of(pid: int) -> str | None:
@@ -91,6 +91,11 @@ class Watch:
             self._seen[owner] = (heartbeat, now)
             return False
         return now - since > SILENT_SECONDS
+
+
+@functools.cache
+def _first_said(home: str, pid: int) -> str:
+    return owner_of(pid) or f"{home}/{pid}/unknown"
 
 
 def _same_start(one: str, other: str) -> bool:

@@ -67,6 +67,12 @@ def test_another_network_does_not_change_the_home_of_a_mac(emulated):
     assert emulated("macos", BY_ANOTHER + "print(processes.is_here(owner))") == "True"
 
 
+def test_a_process_always_says_the_same_of_itself(emulated):
+    """It is compared letter by letter with what it wrote into the queue, whatever clocks say meanwhile."""
+    code = "from ldvae_core.workspace import processes; print(len({processes.this_process() for _ in range(20)}))"
+    assert emulated("macos", code) == "1"
+
+
 def test_another_boot_of_a_mac_is_another_home(mac):
     """After a restart nothing of before lives."""
     owner = f"BOOT-0:mac/{os.getpid()}/5.000"

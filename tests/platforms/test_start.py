@@ -72,6 +72,7 @@ def test_a_dashboard_that_runs_is_shown_again(monkeypatch, capsys):
     monkeypatch.setattr(start, "answers", lambda address: True)
     monkeypatch.setattr(start.webbrowser, "open", shown.append)
     monkeypatch.setattr(start.sys, "argv", ["start.py"])
+    monkeypatch.setattr(start, "refusal", lambda *facts: "")
     assert start.main() == 0
     assert shown == ["http://localhost:8501"]
 
