@@ -208,8 +208,8 @@ class SelfCheck:
         return train_trial(
             self.folder / "workspace",
             self.planted.counts,
-            model={"n_factors": SIMULATED["n_factors"]},
-            training={"n_epochs": EPOCHS, "threads": 1},
+            model=ModelConfig(n_factors=SIMULATED["n_factors"]),
+            training=TrainingConfig(n_epochs=EPOCHS, threads=1),
         )
 
 

@@ -1,17 +1,16 @@
 """One small training as the dashboard does it: a file, a safe reader, the queue, a process of its own, its results."""
 
 import time
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import anndata
 import numpy as np
 import pandas as pd
 
+from ldvae_core.data.choices import DataChoices
 from ldvae_core.data.counts import CountMatrix
-from ldvae_core.data.prepare import DataChoices
 from ldvae_core.errors import RunError
+from ldvae_core.model.config import ModelConfig, TrainingConfig
 from ldvae_core.runs.dispatcher import Dispatcher
 from ldvae_core.runs.opened import OpenRun
 from ldvae_core.runs.settings import RunSettings
@@ -29,8 +28,8 @@ def train_trial(
     root: Path,
     counts: CountMatrix,
     *,
-    model: Mapping[str, Any],
-    training: Mapping[str, Any],
+    model: ModelConfig,
+    training: TrainingConfig,
     seconds: float = LONGEST_SECONDS,
 ) -> OpenRun:
     """Load the counts from a file into a workspace at `root` and train on them; the finished run.
@@ -43,9 +42,7 @@ def train_trial(
     with open(file, "rb") as content:
         data = Datasets(workspace).add_upload(file.name, content)
     choices = DataChoices(gene_selection="variance", n_genes=counts.n_genes)
-    settings = RunSettings(
-        name="selfcheck", data_source=data, choices=choices, model=dict(model), training=dict(training)
-    )
+    settings = RunSettings(name="selfcheck", data_source=data, choices=choices, model=model, training=training)
     store, dispatcher = RunStore(workspace), Dispatcher(workspace)
     run_id = store.jobs.submit(settings)
     dispatcher.start()

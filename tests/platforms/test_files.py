@@ -58,8 +58,9 @@ def test_what_only_shows_how_far_training_is_never_ends_it(caplog):
 
 def test_training_survives_a_progress_file_that_stays_refused(tmp_path, monkeypatch):
     """The whole run, with every progress and every unfinished history refused."""
-    from ldvae_core.data.prepare import DataChoices
+    from ldvae_core.data.choices import DataChoices
     from ldvae_core.data.synthetic import plant_programs
+    from ldvae_core.model.config import ModelConfig, TrainingConfig
     from ldvae_core.runs.settings import RunSettings
 
     monkeypatch.setattr(durable, "PATIENCE_SECONDS", 0.0)
@@ -70,8 +71,9 @@ def test_training_survives_a_progress_file_that_stays_refused(tmp_path, monkeypa
     )  # fmt: skip
     planted = plant_programs(n_cells=200, n_genes=40, n_factors=2, seed=0)
     choices = DataChoices(gene_selection="variance", n_genes=40)
-    training = {"n_epochs": 2, "device": "cpu", "threads": 1}
-    settings = RunSettings(name="r", data_source="x", choices=choices, model={"n_factors": 2}, training=training)
+    training = TrainingConfig(n_epochs=2, device="cpu", threads=1)
+    model = ModelConfig(n_factors=2)
+    settings = RunSettings(name="r", data_source="x", choices=choices, model=model, training=training)
     settings.write(tmp_path / "run")
     assert execute.execute(tmp_path / "run", open_counts=lambda: planted.counts)["epochs"] == 2
 
