@@ -3,7 +3,7 @@
 import logging
 import threading
 import uuid
-from collections.abc import AsyncIterator, MutableMapping
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -16,8 +16,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ldvae_core import __version__
-from ldvae_core.runs.compiler import compile_in_background
-from ldvae_core.runs.dispatcher import Dispatcher
+from ldvae_core.work import start_work
 from ldvae_core.workspace.folders import Workspace, sync_warning, synced_by
 from ldvae_core.workspace.system import allow_many_files
 from pages.parts.warm import warm_up
@@ -68,16 +67,14 @@ class SecurityHeaders:
 
 
 @asynccontextmanager
-async def lifespan(app: st.App) -> AsyncIterator[MutableMapping[str, Any]]:
-    """Start the dispatcher with the server and stop it with the server; a training process outlives both."""
+async def lifespan(app: st.App) -> AsyncIterator[dict[str, Any]]:
+    """Look after the queue as long as the server runs; the processes that work outlive it."""
     allow_many_files()
     workspace = Workspace.default()
     if service := synced_by(workspace.root):
         log.warning("%s", sync_warning(service))
-    dispatcher = Dispatcher(workspace)
-    dispatcher.start()
+    dispatcher = start_work(workspace)
     threading.Thread(target=warm_up, name="warm-up", daemon=True).start()
-    compile_in_background()
     try:
         yield {"dispatcher": dispatcher}
     finally:

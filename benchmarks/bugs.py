@@ -98,8 +98,8 @@ OF_THE_MODEL = [
         "dropout to the very end", SETTLES),
     Bug("short-rate", "ldvae_core/model/config.py", "FIRST_PASS_UPDATES / n_updates", "n_updates / FIRST_PASS_UPDATES",
         "long runs take the longer steps", CONFIG),
-    Bug("gradient-cut", LDVAE, "-self.log_likelihood(z, batch, log_library)",
-        "-self.log_likelihood(z.detach(), batch, log_library)", "no gradient through z", GRADIENT),
+    Bug("gradient-cut", LDVAE, "-self.log_likelihood(z, batch, log_library, in_pieces=in_pieces)",
+        "-self.log_likelihood(z.detach(), batch, log_library, in_pieces=in_pieces)", "no gradient through z", GRADIENT),
 ]  # fmt: skip
 
 OF_TRAINING = [

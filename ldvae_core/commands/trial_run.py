@@ -10,15 +10,18 @@ import pandas as pd
 from ldvae_core.data.choices import DataChoices
 from ldvae_core.data.counts import CountMatrix
 from ldvae_core.errors import RunError
+from ldvae_core.jobs.dispatcher import Dispatcher, start_worker
+from ldvae_core.jobs.lanes import Lanes
 from ldvae_core.model.config import ModelConfig, TrainingConfig
-from ldvae_core.runs.dispatcher import Dispatcher
 from ldvae_core.runs.opened import OpenRun
 from ldvae_core.runs.settings import RunSettings
 from ldvae_core.runs.store import RunStore
+from ldvae_core.runs.training_jobs import TRAINING, TRAINING_KIND
 from ldvae_core.workspace.datasets import Datasets
 from ldvae_core.workspace.folders import Workspace
 
 LONGEST_SECONDS = 600.0  # on a slow machine whose training step has to be compiled first
+WORK = "ldvae_core.work"  # the module that is a worker
 GOING = ("queued", "running")
 LAST_WORDS = 600  # characters of a log
 REMEDY = "Close other programs and try again; if it stays, send this output to whoever looks after the program."
@@ -43,15 +46,16 @@ def train_trial(
         data = Datasets(workspace).add_upload(file.name, content)
     choices = DataChoices(gene_selection="variance", n_genes=counts.n_genes)
     settings = RunSettings(name="selfcheck", data_source=data, choices=choices, model=model, training=training)
-    store, dispatcher = RunStore(workspace), Dispatcher(workspace)
+    store, lanes = RunStore(workspace), Lanes(workspace)
     run_id = store.jobs.submit(settings)
+    dispatcher = Dispatcher(workspace, {TRAINING: TRAINING_KIND}, start_worker(WORK))
     dispatcher.start()
     try:
         until = time.monotonic() + seconds
-        while (card := store.card(run_id)).state in GOING and time.monotonic() < until and not dispatcher.trouble:
+        while (card := store.card(run_id)).state in GOING and time.monotonic() < until and not store.jobs.trouble():
             time.sleep(0.2)
-        trouble = dispatcher.trouble
-        while store.jobs.worker() is not None and time.monotonic() < until and not trouble:
+        trouble = store.jobs.trouble()
+        while lanes.worker(TRAINING) is not None and time.monotonic() < until and not trouble:
             time.sleep(0.2)  # it still has the log open
     finally:
         dispatcher.stop()

@@ -109,17 +109,16 @@ print(list(folder.parent.iterdir()))
     assert emulated("windows", code, tmp_path).splitlines() == ["[] True", "True", "[]"]
 
 
-def test_a_server_that_starts_sweeps_what_was_deleted(workspace):
-    """With the dispatcher; what is not marked stays."""
-    from ldvae_core.runs.dispatcher import Dispatcher
+def test_a_server_that_starts_sweeps_what_was_deleted(workspace, monkeypatch):
+    """What is not marked stays."""
+    from ldvae_core import work
 
     for name in ("gone", "kept"):
         (workspace.runs / name).mkdir()
     (workspace.runs / "gone" / durable.DELETED).touch()
     assert listed_ids(workspace.runs) == ["kept"]
-    dispatcher = Dispatcher(workspace)
-    dispatcher.start()
-    dispatcher.stop()
+    monkeypatch.setattr(work.Dispatcher, "start", lambda dispatcher: None)
+    work.start_work(workspace)
     assert [path.name for path in workspace.runs.iterdir()] == ["kept"]
 
 
