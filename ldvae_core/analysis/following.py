@@ -30,6 +30,11 @@ class _Coded(NamedTuple):
     levels: list[str]
     sizes: np.ndarray  # (n_levels,) cells
 
+    @property
+    def complete(self) -> bool:
+        """Whether every cell has a level."""
+        return int(self.sizes.sum()) == len(self.codes)
+
 
 def following_table(
     factors: Factors,
@@ -57,9 +62,10 @@ def following_table(
     for factor in range(factors.n_factors):
         z = np.ascontiguousarray(factors.representation[:, factor], np.float32) + np.float32(0)
         order = np.argsort(z, kind="stable")
-        found = [row for name, coded in known.items() for row in _ends(factor, name, coded, z, order)]
+        ranked = _Ranked(z, order)
+        found = [row for name, coded in known.items() for row in _ends(factor, name, coded, ranked)]
         for name, other in known.items():
-            _look_within(found, known, name, other, z, order)
+            _look_within(found, known, name, other, ranked)
         rows += sorted((_judged(row) for row in found), key=lambda row: (not row["follows"], -row["strength"]))
         on_factor(factor + 1)
     return pd.DataFrame([{name: row[name] for name in COLUMNS} for row in rows], columns=list(COLUMNS))
@@ -94,9 +100,25 @@ def _coded(labels: pd.Series, n_cells: int) -> _Coded | None:
     return _Coded(codes, levels, np.bincount(codes[codes >= 0], minlength=len(levels)))
 
 
-def _ends(factor: int, name: str, coded: _Coded, z: np.ndarray, order: np.ndarray) -> list[dict[str, Any]]:
+class _Ranked:
+    """The ranks of a factor's cells among those of each level; the latest are kept."""
+
+    def __init__(self, z: np.ndarray, order: np.ndarray) -> None:
+        self._z, self._order = z, order
+        self._kept: tuple[tuple[int, int], np.ndarray] | None = None
+
+    def within(self, other: _Coded | None, own: _Coded) -> np.ndarray:
+        """Among the cells of each level of another annotation (None: of all) that have a level of their own."""
+        key = id(other), 0 if own.complete else id(own)
+        if self._kept is None or self._kept[0] != key:
+            group = np.zeros(len(self._z), np.int16) if other is None else other.codes
+            self._kept = key, _ranks(self._z, self._order, np.where(own.codes >= 0, group, np.int16(-1)))
+        return self._kept[1]
+
+
+def _ends(factor: int, name: str, coded: _Coded, ranked: _Ranked) -> list[dict[str, Any]]:
     """The best level at each end."""
-    ranks = _ranks(z, order, np.where(coded.codes >= 0, 0, -1).astype(np.int16))
+    ranks = ranked.within(None, coded)
     inside, total = coded.sizes.astype(np.float64), float(coded.sizes.sum())
     labelled = coded.codes >= 0
     sums = np.bincount(coded.codes[labelled], weights=ranks[labelled], minlength=len(inside))
@@ -117,21 +139,18 @@ def _ends(factor: int, name: str, coded: _Coded, z: np.ndarray, order: np.ndarra
 
 
 def _look_within(
-    found: list[dict[str, Any]], known: Mapping[str, _Coded], name: str, other: _Coded, z: np.ndarray, order: np.ndarray
+    found: list[dict[str, Any]], known: Mapping[str, _Coded], name: str, other: _Coded, ranked: _Ranked
 ) -> None:
     """Judge every row among the cells of each level of another annotation."""
-    ranks: dict[str, np.ndarray] = {}
     for row in found:
         if row["column"] == name:
             continue
         own = known[row["column"]]
-        if row["column"] not in ranks:  # ranks among cells that have a level of both
-            ranks[row["column"]] = _ranks(z, order, np.where(own.codes >= 0, other.codes, -1).astype(np.int16))
         n_levels, both = len(other.levels), (own.codes >= 0) & (other.codes >= 0)
         cells = both & (own.codes == row["code"])
         inside = np.bincount(other.codes[cells], minlength=n_levels).astype(np.float64)
         outside = np.bincount(other.codes[both], minlength=n_levels) - inside
-        sums = np.bincount(other.codes[cells], weights=ranks[row["column"]][cells], minlength=n_levels)
+        sums = np.bincount(other.codes[cells], weights=ranked.within(other, own)[cells], minlength=n_levels)
         auc = _auc(sums, inside, outside)
         auc = auc if row["end"] == "high" else 1 - auc
         able = (inside >= FEWEST_CELLS) & (outside >= FEWEST_CELLS)
@@ -176,7 +195,7 @@ def _ranks(z: np.ndarray, order: np.ndarray, group: np.ndarray) -> np.ndarray:
 
     z: (n_cells,) float32; order: (n_cells,) its stable argsort; group: (n_cells,) int16, sorted in one pass.
     """
-    ordered = order[np.argsort(group[order], kind="stable")]
+    ordered = order[np.argsort(group[order], kind="stable")] if group.any() else order
     values, groups = z[ordered], group[ordered]
     new_group = np.append(True, groups[1:] != groups[:-1])
     starts = np.flatnonzero(new_group | np.append(True, values[1:] != values[:-1]))  # of cells that are tied
