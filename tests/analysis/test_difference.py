@@ -8,9 +8,12 @@ import pytest
 from scipy import sparse, stats
 from sklearn.metrics import roc_auc_score
 
-from ldvae_core.analysis import effects
-from ldvae_core.analysis.difference import REST, compare_groups, pair_sentence, sentence, unit_sentence
-from ldvae_core.analysis.effects import auc, gene_effects, group_sums, log10_q_values
+from ldvae_core.analysis import sums as sums_module
+from ldvae_core.analysis.difference import REST, Measured, compare_groups
+from ldvae_core.analysis.difference_words import pair_sentence, sentence, unit_sentence
+from ldvae_core.analysis.effects import gene_effects, log10_q_values
+from ldvae_core.analysis.factor_effects import auc
+from ldvae_core.analysis.sums import group_sums
 from ldvae_core.analysis.programs import top_genes
 from ldvae_core.analysis.pseudobulk import FEWEST_CELLS, t_parts
 from ldvae_core.errors import SettingsError
@@ -26,11 +29,17 @@ def stimulated(planted):
 
 
 @pytest.fixture
-def compare(planted, factors, stimulated):
+def measured(planted, factors):
+    """The counts of the planted model."""
+    return Measured(planted.counts, planted.library_size, factors.gene_names)
+
+
+@pytest.fixture
+def compare(measured, factors, stimulated):
     """Compares the stimulated cells of the planted model with the others."""
 
     def run(first=stimulated, second=None, **more):
-        return compare_groups(factors, planted.counts, planted.library_size, first, second, **{"names": NAMES, **more})
+        return compare_groups(factors, measured, first, second, **{"names": NAMES, **more})
 
     return run
 
@@ -43,7 +52,8 @@ def draw_counts(rng, size, fold=1.0, n_cells=300, theta=2.0):
 
 def effects_of(counts, size, first):
     matrix = sparse.csr_matrix(counts.astype(np.uint16))
-    return gene_effects(group_sums(matrix, size, np.where(first, 0, 1), 2), GENES)
+    sums, leading = group_sums(matrix, size, np.where(first, 0, 1), 2)
+    return gene_effects(sums, GENES, leading)
 
 
 def test_a_programme_planted_in_a_condition_is_found(compare, factors, planted):
@@ -78,10 +88,10 @@ def test_tied_values_count_half(n, m):
 
 def test_sums_agree_with_dense_counts(planted, monkeypatch):
     """In small pieces, and without the cells that are not chosen."""
-    monkeypatch.setattr("ldvae_core.analysis.effects.ENTRIES", 1000)
+    monkeypatch.setattr("ldvae_core.analysis.sums.ENTRIES", 1000)
     group = np.random.default_rng(0).integers(-1, 2, 1200)
     group[:300] = -1
-    sums = group_sums(planted.counts, planted.library_size, group, 2)
+    sums, _ = group_sums(planted.counts, planted.library_size, group, 2)
     x, s = planted.counts.toarray().astype(float), planted.library_size[:, None]
     for code in (0, 1):
         mine = [x[group == code].sum(0), (x**2)[group == code].sum(0), (x * s)[group == code].sum(0)]
@@ -232,7 +242,7 @@ def test_groups_that_cannot_be_compared_are_refused(compare, first, second, said
 @pytest.mark.parametrize("unit", ["cells", "samples"])
 def test_a_bar_moves_while_groups_are_compared(compare, factors, planted, monkeypatch, unit):
     """Told piece by piece of the counts and factor by factor, always further, never beyond the whole."""
-    monkeypatch.setattr(effects, "ENTRIES", planted.counts.nnz // 10)
+    monkeypatch.setattr(sums_module, "ENTRIES", planted.counts.nnz // 10)
     told = []
     donors = pd.Series(np.arange(factors.n_cells) % 4).astype(str) if unit == "samples" else None
     compare(samples=donors, report=told.append)
@@ -248,11 +258,11 @@ def test_the_pair_tells_cells_apart_that_it_was_not_drawn_on(compare, factors, s
     assert compare(noise).pair_auc == pytest.approx(0.5, abs=0.06)
 
 
-def test_a_single_factor_has_no_pair(planted, factors, stimulated):
+def test_a_single_factor_has_no_pair(measured, factors, stimulated):
     """The rest is still told."""
     names = ("representation", "loadings", "loadings_shrunken", "loadings_se", "loadings_shrunken_sd")
     one = replace(factors, **{name: getattr(factors, name)[:, :1] for name in names})
-    found = compare_groups(one, planted.counts, planted.library_size, stimulated, names=NAMES)
+    found = compare_groups(one, measured, stimulated, names=NAMES)
     assert found.best is None
     assert pair_sentence(found, one) == ""
     assert "differ most on Factor 1" in sentence(found, one)
@@ -269,6 +279,6 @@ def test_the_finding_is_said_in_words(compare, factors):
 
 def test_usages_are_told_by_their_high_end(planted_usage, usage_factors):
     """A share near 0 has no genes of its own."""
-    found = compare_groups(usage_factors, planted_usage.counts, planted_usage.library_size,
+    found = compare_groups(usage_factors, Measured(planted_usage.counts, planted_usage.library_size, usage_factors.gene_names),
                            planted_usage.labels != "type 1", names=("the others", "type 1"))  # fmt: skip
     assert "type 1 at its high end" in sentence(found, usage_factors)
