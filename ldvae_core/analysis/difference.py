@@ -39,6 +39,7 @@ GENE_COLUMNS = (
     "gene", "modelled", "log2_fold_change", "low", "high", "p", "q", "mean_first", "mean_second", "share_first",
     "share_second", "carried_by_one_cell", "chosen_by",
 )  # fmt: skip
+YES_OR_NO = ("modelled", "carried_by_one_cell", "chosen_by")
 
 
 class Measured(NamedTuple):
@@ -74,7 +75,8 @@ class Difference:
 
     def gene_table(self) -> pd.DataFrame:
         """The genes as files hold them: columns GENE_COLUMNS; p and q are NaN where nothing was tested."""
-        return self.genes[list(GENE_COLUMNS)]
+        table = self.genes[list(GENE_COLUMNS)]
+        return table.assign(**{name: np.where(table[name], "true", "false") for name in YES_OR_NO})
 
 
 def compare_groups(
@@ -128,7 +130,7 @@ def loading_genes(factors: Factors, chosen: np.ndarray) -> np.ndarray:
 
 
 def _withheld(genes: pd.DataFrame, factors: Factors, chosen: np.ndarray) -> pd.DataFrame:
-    """With modelled and chosen_by; genes by which the cells were chosen lose p and q, and the others' q is made anew."""
+    """With modelled and chosen_by; genes by which the cells were chosen lose p and q, the others' q is made anew."""
     modelled = genes["gene"].isin(factors.gene_names.tolist())
     by = genes["gene"].isin(factors.gene_names[loading_genes(factors, chosen)].tolist())
     return with_q_values(genes.assign(modelled=modelled, chosen_by=by, log10_p=genes["log10_p"].mask(by)))

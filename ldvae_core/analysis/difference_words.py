@@ -83,7 +83,8 @@ def unit_sentence(difference: Difference) -> str:
         )
     n, design = difference.design.n, difference.design
     how = (
-        f"{n[0]} samples with cells in both groups, each compared with itself (paired t test, variances of genes moderated)"
+        f"{n[0]} samples with cells in both groups, each compared with itself (paired t test, variances of genes "
+        "moderated)"
         if design.paired
         else f"{n[0]} samples against {n[1]} (t test, variances of genes moderated)"
     )
