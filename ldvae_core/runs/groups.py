@@ -24,7 +24,7 @@ class Level(NamedTuple):
 
 
 def read_level(opened: OpenRun, text: str) -> Level:
-    """COLUMN=LEVEL, split at the first "=" with an annotation on its left. Raises SettingsError, naming what there is."""
+    """COLUMN=LEVEL, split at the first "=" with an annotation on its left. Raises SettingsError: no such cells."""
     columns = [str(column) for column in opened.counts.annotations.columns]
     for end in (place for place, letter in enumerate(text) if letter == "="):
         if text[:end] in columns:
@@ -106,11 +106,11 @@ def measured(opened: OpenRun, everything: AllGenes | None) -> Measured:
 
 def basis_sentence(opened: OpenRun, everything: AllGenes | None) -> str:
     """Which genes are compared, and what their shares are taken of."""
-    if opened.settings.data_source == DEMO:
+    if everything is not None and opened.settings.data_source == DEMO:
         return "The demo holds 2,000 genes only: all of them are compared, and shares are of the molecules of these."
     if everything is not None:
         return f"All {everything.counts.n_genes:,} genes of the data set; shares are of all molecules of a cell."
-    gone = f"The data set is not there any more: only the {opened.counts.n_genes:,} modelled genes are compared"
+    gone = f"The data set is not there as it was: only the {opened.counts.n_genes:,} modelled genes are compared"
     return f"{gone}. {share_sentence(opened)}"
 
 

@@ -44,6 +44,13 @@ def groups_picker(opened: OpenRun) -> Groups | None:
     return Groups(column, first, second, within, None if unit == CELLS else unit)
 
 
+def usual_samples(opened: OpenRun) -> str | None:
+    """The annotation whose values are the units of a comparison unless asked otherwise; None: cells are."""
+    roles = _roles(_memo(opened), opened)
+    unit = _usual_unit(roles, [CELLS, *_sample_columns(opened, list(values_of(opened)), "", roles)])
+    return None if unit == CELLS else unit
+
+
 def values_of(opened: OpenRun) -> dict[str, dict[str, int]]:
     """Every annotation with at least two values: how many cells have each, in the annotation's own order."""
     return _values(_memo(opened), opened)

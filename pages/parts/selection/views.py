@@ -5,21 +5,17 @@ from collections.abc import Callable
 import pandas as pd
 import streamlit as st
 
-from ldvae_core.analysis.difference import (
-    REST,
-    Difference,
-    compare_groups,
-    factors_sentence,
-    genes_sentence,
-    unit_sentence,
-)
+from ldvae_core.analysis.difference import REST, Difference
+from ldvae_core.analysis.difference_words import factors_sentence, genes_sentence, unit_sentence
 from ldvae_core.analysis.factors import Factors
-from ldvae_core.errors import LdvaeError
+from ldvae_core.errors import LdvaeError, SettingsError
 from ldvae_core.plots.theme import palette
 from ldvae_core.plots.volcano import plot_volcano
 from ldvae_core.runs.additions import LONGEST_NAME, LONGEST_WHO
+from ldvae_core.runs.groups import basis_sentence, compare_in_run, factors_of_plane
 from ldvae_core.runs.store import OpenRun
-from pages.parts.comparing import HOW_GENES, at_once, comparing
+from pages.parts.cell_types.groups import usual_samples
+from pages.parts.comparing import HOW_GENES, at_once, comparing, everything
 from pages.parts.figures import Panel, download_table, show_figure
 from pages.parts.later import Later, show_waiting
 from pages.parts.pair import open_clicked_gene
@@ -135,7 +131,8 @@ def _what_sets_apart(opened: OpenRun, factors: Factors, chosen: Chosen, key: str
         show_factor_table(found, factors)
     else:
         _show_types(opened, chosen)
-    show(as_html(unit_sentence(found), longest=400), kind="quiet")
+    basis = basis_sentence(opened, everything(opened))
+    show(as_html(f"{unit_sentence(found)} {basis}", longest=800), kind="quiet")
 
 
 def _show_genes(found: Difference, key: str) -> None:
@@ -145,9 +142,10 @@ def _show_genes(found: Difference, key: str) -> None:
         show_gene_table(found.genes, found.names)
     with left:
         colours = (palette(mode()).accent, palette(mode()).quiet)
-        figure = plot_volcano(found.genes, names=found.names, colours=colours, mode=mode())
-        alt = f"Fold change of {len(found.genes):,} genes in the selected cells against how sure it is."
-        panel = Panel(figure, "selection_genes", alt, found.genes, "Genes", on_click=open_clicked_gene)
+        tested = found.genes[found.genes["q"].notna()]
+        figure = plot_volcano(tested, names=found.names, colours=colours, mode=mode())
+        alt = f"Fold change of {len(tested):,} genes in the selected cells against how sure it is."
+        panel = Panel(figure, "selection_genes", alt, found.gene_table, "Genes", on_click=open_clicked_gene)
         show_figure(panel, key=f"{key}_volcano", finding=genes_sentence(found), how_to_read=HOW_GENES)
 
 
@@ -176,10 +174,14 @@ def _show_types(opened: OpenRun, chosen: Chosen) -> None:
 @st.cache_resource(max_entries=12, show_spinner=False)
 def _difference(memo: str, _factors: Factors, _opened: OpenRun, _chosen: Chosen) -> Later[Difference]:
     def work(report: Callable[[float], None]) -> Difference:
-        counts = _opened.counts
-        return compare_groups(
-            _factors, counts.counts, counts.library_size, _chosen.cells, names=(THESE, REST), report=report
-        )
+        given = {"everything": everything(_opened), "names": (THESE, REST), "report": report,
+                 "chosen_on": factors_of_plane(_factors, _chosen.plane.name)}  # fmt: skip
+        if (samples := usual_samples(_opened)) is not None:
+            try:
+                return compare_in_run(_opened, _factors, _chosen.cells, sample_column=samples, **given)
+            except SettingsError:  # too few samples have cells on both sides: cells are then the unit, and it is said
+                pass
+        return compare_in_run(_opened, _factors, _chosen.cells, **given)
 
     return Later(work, at_once=at_once(_opened))
 
