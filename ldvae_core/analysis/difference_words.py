@@ -96,7 +96,7 @@ def unit_sentence(difference: Difference) -> str:
 def _set_aside(difference: Difference) -> str:
     """What is said of genes by which the cells were chosen."""
     n = int(difference.genes["chosen_by"].sum())
-    return f" {n:,} genes load on the axes of the choice: {NOT_APPLICABLE}." if n else ""
+    return f" {n:,} genes load on the axes of the choice: p values do not apply to them." if n else ""
 
 
 def _fold(row: Any, interval: str) -> str:

@@ -91,7 +91,7 @@ def with_q_values(table: pd.DataFrame) -> pd.DataFrame:
     q, tested = np.full(len(table), np.nan), np.isfinite(log10_p)
     q[tested] = log10_q_values(log10_p[tested])
     found = tested & (q < np.log10(FOUND))
-    bar = log10_p[found].max(initial=-np.inf)
+    bar = np.log10(FOUND * max(found.sum(), 1) / max(tested.sum(), 1))  # for one gene more, with the others as they are
     return table.assign(
         p=10.0 ** np.maximum(log10_p, SMALLEST),
         q=10.0 ** np.maximum(q, SMALLEST),

@@ -26,6 +26,7 @@ class Group(NamedTuple):
     cells: np.ndarray  # (n_cells,) bool
     name: str
     column: str | None = None
+    notice: str = ""
 
 
 def differ(
@@ -46,7 +47,6 @@ def differ(
     if sample is not None:
         samples_of(opened, sample)  # refused before all genes are read
     everything = all_genes(opened)
-    sys.stderr.write(basis_sentence(opened, everything) + "\n")
     columns = [*(group.column for group in groups), *(limit.column for limit in limits)]
     found = compare_in_run(
         opened,
@@ -57,6 +57,8 @@ def differ(
         names=_names(groups, first, second),
         chosen_on=chosen_factors(opened, factors, columns),
     )
+    notices = [*(group.notice for group in groups), basis_sentence(opened, everything)]
+    sys.stderr.write("".join(f"{notice}\n" for notice in notices if notice))  # last: a refusal stands alone
     write_bytes(target, found.gene_table().to_csv(index=False, lineterminator="\n").encode())
     counted = (None, None) if found.design is None else found.design.n
     return {
@@ -77,7 +79,7 @@ def _group(opened: OpenRun, text: str, *, may_be_rest: bool, others: np.ndarray 
             raise SettingsError("The first group cannot be 'rest'.", "Name its cells: COLUMN=LEVEL, or @FILE.")
         return Group(others, REST)
     if text.startswith("@"):
-        return Group(_listed_cells(opened, Path(text[1:]).expanduser()), Path(text[1:]).stem or text)
+        return _listed_cells(opened, Path(text[1:]).expanduser())
     chosen = read_level(opened, text)
     return Group(cells_at(opened, chosen), chosen.level, chosen.column)
 
@@ -88,8 +90,8 @@ def _names(groups: Sequence[Group], first: str, second: str) -> tuple[str, str]:
     return names if names[0] != names[1] else (first, second)
 
 
-def _listed_cells(opened: OpenRun, file: Path) -> np.ndarray:
-    """Cells whose ids stand in a file, one a line; how many are not in the run is said on stderr."""
+def _listed_cells(opened: OpenRun, file: Path) -> Group:
+    """Cells whose ids stand in a file, one a line; the notice says how many are not in the run."""
     try:
         if file.stat().st_size > MOST_BYTES:
             raise RunError(
@@ -100,8 +102,7 @@ def _listed_cells(opened: OpenRun, file: Path) -> np.ndarray:
         why = fault.strerror if isinstance(fault, OSError) else "it is no text"
         raise RunError(f"{file} cannot be read ({why}).", "Give a text file with one cell id a line.") from None
     asked = {line.strip() for line in lines} - {""}
-    known = np.isin(opened.counts.cell_ids, np.array(sorted(asked), dtype=str)) if asked else np.zeros(0, bool)
-    found = known if len(known) else np.zeros(opened.counts.n_cells, bool)
-    if unknown := len(asked) - int(found.sum()):
-        sys.stderr.write(f"{unknown:,} of {len(asked):,} cell ids in {file.name} are no cells of this run.\n")
-    return found
+    found = np.array([cell in asked for cell in opened.counts.cell_ids.tolist()], bool)
+    unknown = len(asked) - int(found.sum())
+    notice = f"{unknown:,} of {len(asked):,} cell ids in {file.name} are no cells of this run." if unknown else ""
+    return Group(found, file.stem, notice=notice)

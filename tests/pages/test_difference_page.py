@@ -39,20 +39,20 @@ def test_a_condition_is_compared_first(open_page, make_run, annotations, words):
         "stim", "treated", "control", "donor",
     ]  # fmt: skip
     assert "treated and control differ most on Factor" in words(at)
-    assert "(paired t test)" in words(at)
+    assert "(paired t test, variances of genes moderated)" in words(at)
 
 
 def test_a_long_comparison_shows_a_bar_then_itself(open_page, make_run, annotations, monkeypatch):
     """It is made once for everybody: leaving the page, coming back and another visitor find the same one."""
-    go, begun, real = threading.Event(), [], difference.compare_groups
+    go, begun, real = threading.Event(), [], difference.compare_in_run
 
-    def slow(*given, tell, **more):
-        begun.append(tell(0.25))
+    def slow(*given, report, **more):
+        begun.append(report(0.25))
         go.wait(20)
-        return real(*given, tell=tell, **more)
+        return real(*given, report=report, **more)
 
-    monkeypatch.setattr(difference, "compare_groups", slow)
-    monkeypatch.setattr(difference, "AT_ONCE", 0)
+    monkeypatch.setattr(difference, "compare_in_run", slow)
+    monkeypatch.setattr(difference, "at_once", lambda opened: False)
     open_page("cell_types.py", run=make_run(annotations=annotations), **WHY)
     while not begun:
         time.sleep(0.02)
