@@ -131,7 +131,7 @@ def test_a_finding_that_needs_one_cell_is_marked(n, carried):
 
 
 def _without_its_top_cell(counts, first, size):
-    """Whether the second gene is found no more when one of the cells that has it is gone, the other genes as they are."""
+    """Whether the second gene is found no more when one of the cells that have it is gone."""
     kept = np.arange(len(counts)) != 0
     table = compared(counts[kept], first[kept], size[kept])
     return bool(table["q"][1] >= 0.05)
