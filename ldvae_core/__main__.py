@@ -94,9 +94,12 @@ def train(data: str | None, out: Path | None, resume: Path | None, **options: An
     """Train on DATA and keep the run in the folder OUT."""
     from ldvae_core.commands.training import train_new, train_on
 
-    if (resume is None) == (out is None) or (resume is None and data is None):
+    if resume is not None and out is None:
+        _answer(train_on(resume, data))
+    elif resume is None and out is not None and data is not None:
+        _answer(train_new(data, out, options))
+    else:
         raise click.UsageError("give DATA and --out FOLDER to train, or --resume RUN to go on with an interrupted run")
-    _answer(train_on(resume, data) if resume is not None else train_new(data, out, options))
 
 
 @cli.command()

@@ -11,7 +11,7 @@ import shutil
 import threading
 import uuid
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -50,10 +50,15 @@ def write_array(path: Path, array: np.ndarray) -> None:
     _replace(path, lambda file: np.save(file, np.ascontiguousarray(array), allow_pickle=False))
 
 
+def write_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
+    """Write several arrays under their names as one .npz; none of objects, which would need pickle."""
+    _replace(path, lambda file: np.savez(file, **arrays))  # type: ignore[arg-type]  # "allow_pickle" is no name of ours
+
+
 def read_array(path: Path) -> np.ndarray:
     """Memory-map one .npy array, read-only. Raises RunError when it is missing or damaged."""
     try:
-        array = np.load(path, mmap_mode="r", allow_pickle=False)
+        array: np.ndarray = np.load(path, mmap_mode="r", allow_pickle=False)
     except FileNotFoundError:
         raise RunError(f"{path.name} is missing from {path.parent.name}.", "The folder is incomplete.") from None
     except (ValueError, EOFError) as fault:

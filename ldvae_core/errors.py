@@ -26,3 +26,7 @@ class SettingsError(LdvaeError):
 
 class RunError(LdvaeError):
     """A run that is missing, unreadable, or not in the state an action needs."""
+
+
+class DeviceLostError(LdvaeError):
+    """A GPU that this process can no longer use; another process may."""

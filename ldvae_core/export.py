@@ -97,7 +97,7 @@ def _write_whole(table: anndata.AnnData, path: Path) -> None:
 
 
 def as_anndata(opened: OpenRun, factors: Factors) -> anndata.AnnData:
-    """The run in the field's container; slots as PRODUCT's contract lists them."""
+    """The run in the field's container; slots as anndata's readers expect them."""
     counts = opened.counts
     annotations = counts.annotations.copy()
     split = np.asarray(opened.split)

@@ -15,7 +15,7 @@ def codes_among(labels: Sequence[str] | pd.Series, names: Sequence[str]) -> np.n
     index, values = pd.Index([str(name) for name in names]), pd.Series(labels)
     if not isinstance(values.dtype, pd.CategoricalDtype):
         values = values.astype("category")
-    places = index.get_indexer([str(name) for name in values.cat.categories])
+    places = index.get_indexer(pd.Index([str(name) for name in values.cat.categories]))
     return np.append(places, -1).astype(np.int64)[values.cat.codes.to_numpy()]
 
 

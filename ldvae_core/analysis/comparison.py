@@ -10,7 +10,7 @@ from scipy.optimize import linear_sum_assignment
 
 from ldvae_core.analysis.chunks import column_moments
 from ldvae_core.analysis.factors import Factors
-from ldvae_core.analysis.programs import top_genes
+from ldvae_core.analysis.programs import End, top_genes
 from ldvae_core.data.chunks import cell_chunks
 
 REPLICATES = 0.8  # absolute cosine of loadings from which two factors are called the same program
@@ -68,7 +68,7 @@ def matching_table(a: Factors, b: Factors, others: Sequence[Factors] = (), *, n_
     median = stability([a.loadings, b.loadings, *(other.loadings for other in others)])
     active = np.asarray(a.active, bool)
     both = np.array([active[k] and j >= 0 and bool(b.active[j]) for k, j in enumerate(partner)], bool)
-    ends = ["positive" if keeps else "negative" for keeps in same]
+    ends: list[End] = ["positive" if keeps else "negative" for keeps in same]
     return pd.DataFrame(
         {
             "factor": np.arange(a.n_factors),
@@ -109,7 +109,7 @@ def covariance_view(representation: np.ndarray) -> CovarianceView:
     """Correlation of the factors over cells and its eigenvalue spectrum.
 
     representation: (n_cells, n_factors). A factor that does not vary correlates with nothing. Source: Fig. S3, with the
-    correction of MODEL.md, section 7.
+    correction of docs/model.md, "Covariance of the factors".
     """
     mean, sd, _ = column_moments(representation)
     products = np.zeros((len(mean), len(mean)))
@@ -122,8 +122,8 @@ def covariance_view(representation: np.ndarray) -> CovarianceView:
     return CovarianceView(products, values / values.sum(), vectors[:, ::-1])
 
 
-def _strongest(factors: Factors, factor: int, end: str, n: int) -> str:
-    table = top_genes(factors, factor, n, end=end)  # type: ignore[arg-type]
+def _strongest(factors: Factors, factor: int, end: End, n: int) -> str:
+    table = top_genes(factors, factor, n, end=end)
     return ", ".join(map(str, table["gene"]))
 
 

@@ -186,9 +186,9 @@ def _factor_table(
 ) -> pd.DataFrame:
     effect, error, chance = factor_effects(factors.representation, factors.scale, first, second, report=report)
     if design is not None:
-        return _sorted_factors(
-            *sample_factor_effects(factors.representation, factors.scale, group, design.n_samples, design), chance
-        )
+        z, scale = factors.representation, factors.scale
+        effect, half_width, p, of_means = sample_factor_effects(z, scale, group, design.n_samples, design)
+        return _sorted_factors(effect, half_width, p, of_means, chance)
     statistic = np.divide(effect, error, out=np.zeros(len(effect)), where=error > 0)
     p = np.maximum(2 * stats.norm.sf(np.abs(statistic)), 10.0**SMALLEST)
     return _sorted_factors(effect, INTERVAL_90 * error, p, chance, chance)
@@ -209,7 +209,7 @@ def _sorted_genes(genes: pd.DataFrame) -> pd.DataFrame:
 
     A gene whose counts come from a single cell can have an interval far from 0; the test knows better.
     """
-    sure = np.where(genes["q"] < FOUND, np.abs(sure_effect(genes["low"], genes["high"])), 0.0)
+    sure = np.where(genes["q"] < FOUND, np.abs(sure_effect(genes["low"].to_numpy(), genes["high"].to_numpy())), 0.0)
     order = np.lexsort((-genes["statistic"].abs(), -sure))
     return genes.drop(columns=["log10_p", "log10_p_without"]).iloc[order].reset_index(drop=True)
 
@@ -220,7 +220,7 @@ def _apart(
     """The best pair of factors, and the AUC of its linear discriminant over cells of folds it was not fitted on."""
     if factors.n_factors < 2:
         return None, float("nan")
-    label = pd.Categorical.from_codes(np.where(first, 0, np.where(second, 1, -1)), list(names))
+    label = pd.Categorical.from_codes(np.where(first, 0, np.where(second, 1, -1)), pd.Index(names))
     best = best_pair(factors, pd.Series(label), names)
     chosen = np.flatnonzero(first | second)
     code = second[chosen].astype(np.int64)

@@ -24,14 +24,15 @@ def factors_sentence(difference: Difference, factors: Factors, *, n: int = 4) ->
     A second factor is told where it alone tells the groups apart too (AUC at least 0.75).
     """
     unit = "AUC" if difference.design is None else "AUC of sample means"
-    said, open_ones = [], difference.factors[~difference.factors["chosen_by"]]
+    said: list[str] = []
+    open_ones = difference.factors[~difference.factors["chosen_by"]]
     if open_ones.empty and len(difference.factors):
         return f"How {join(difference.names)} differ on the factors says nothing: {NOT_APPLICABLE}."
-    for row in open_ones.head(2).itertuples():
-        level, factor = max(row.auc, 1 - row.auc), int(row.factor)
+    for row in open_ones.head(2).to_dict("records"):
+        level, factor = max(row["auc"], 1 - row["auc"]), int(row["factor"])
         if said and not level >= FOLLOWS:
             break
-        first_is_high = row.difference > 0
+        first_is_high = row["difference"] > 0
         told = 0 if first_is_high or factors.prior == "normal" else 1  # usages have one end worth telling: the high one
         high = first_is_high if told == 0 else not first_is_high
         own = top_genes(factors, factor, n, end="positive" if high else "negative").gene.tolist()
@@ -57,10 +58,10 @@ def genes_sentence(difference: Difference, *, n: int = 4) -> str:
             said.append(f"{row.gene} ({_fold(row, interval)})")
             interval = ""  # said once
         parts += [f"{join(said)} up in {name}"] if said else []
-    said = f"{len(genes):,} of {total} differ (false discovery rate 5%), most surely {'; '.join(parts)}."
+    whole = f"{len(genes):,} of {total} differ (false discovery rate 5%), most surely {'; '.join(parts)}."
     carried = int(genes["carried_by_one_cell"].sum())
     each = "One of them is" if carried == 1 else f"{carried:,} of them are each"
-    return f"{said}{f' {each} carried by a single cell.' if carried else ''}{aside}"
+    return f"{whole}{f' {each} carried by a single cell.' if carried else ''}{aside}"
 
 
 def pair_sentence(difference: Difference, factors: Factors) -> str:

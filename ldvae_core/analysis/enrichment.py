@@ -1,9 +1,9 @@
 """What the two ends of the factors mean: gene sets that stand at them more often than chance has it."""
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -83,7 +83,7 @@ def over_representation(factors: Factors, known: Background, *, n_top: int | Non
     overlap = np.asarray((member @ at_end).todense()).astype(int)  # (sets, ends)
     size = np.diff(member.indptr)[:, None]
     drawn = np.array([len(top) for top in tops])[None, :]
-    p = hypergeom.sf(overlap - 1, known.n_genes, size, drawn)
+    p = np.asarray(hypergeom.sf(overlap - 1, known.n_genes, size, drawn))
     odds = ((overlap + 0.5) * (known.n_genes - size - drawn + overlap + 0.5)
             / ((size - overlap + 0.5) * (drawn - overlap + 0.5)))  # fmt: skip
     q = q_values(p.ravel()).reshape(p.shape)
@@ -141,8 +141,8 @@ def enrichment_id(factors: Factors, found: GeneSets, method: Method) -> str:
     """Names a result by all that it follows from: loadings, genes, sets, method and its settings."""
     digest = hashlib.sha256(f"1 {method} {FEWEST_IN_SET} {MOST_IN_SET} {found.digest}".encode())
     digest.update("\n".join(factors.gene_names.tolist()).encode())
-    digest.update(np.ascontiguousarray(effects(factors)[0], np.float32))
-    digest.update(np.asarray(factors.active, np.uint8))
+    digest.update(np.ascontiguousarray(effects(factors)[0], np.float32).data)
+    digest.update(np.asarray(factors.active, np.uint8).data)
     return f"{method}-{digest.hexdigest()[:16]}"
 
 
@@ -190,7 +190,7 @@ def _joined(genes: Sequence[str] | np.ndarray) -> str:
     return ";".join(map(str, genes))
 
 
-def _sorted(rows: Sequence[tuple]) -> pd.DataFrame:
+def _sorted(rows: Sequence[tuple[Any, ...]]) -> pd.DataFrame:
     table = pd.DataFrame(rows, columns=list(COLUMNS))
     table["factor"], table["p"], table["q"] = (
         table["factor"].astype(int),
@@ -198,8 +198,3 @@ def _sorted(rows: Sequence[tuple]) -> pd.DataFrame:
         table["q"].astype(float),
     )
     return table.sort_values(["q", "p", "factor"], kind="stable", ignore_index=True)
-
-
-def counted(table: pd.DataFrame) -> Mapping[int, int]:
-    """Significant sets per factor."""
-    return table[table["q"] <= SIGNIFICANT].groupby("factor").size().to_dict()

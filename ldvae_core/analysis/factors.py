@@ -128,7 +128,7 @@ def build_factors(
     covariate_loadings: np.ndarray | None = None,
     fractions: Callable[[np.ndarray], np.ndarray] | None = None,
 ) -> Factors:
-    """Everything that happens after training (MODEL.md, section 5), at exactly unchanged likelihood.
+    """Everything that happens after training, at exactly unchanged likelihood: docs/model.md, "After training".
 
     representation: (n_cells, n_factors), E[z | x] on the trained axes; posterior_variance: the same shape, Var[z | x],
     None for logistic_normal; loadings: (n_genes, n_factors), batch norm folded in; intercept, inverse_dispersion:
@@ -156,11 +156,10 @@ def build_factors(
 
     extra = (None, None) if covariates is None else (covariates, covariate_loadings)
     theta = None if observed == "poisson" else np.asarray(inverse_dispersion, np.float64)
-    shared = {"intercept": bias, "inverse_dispersion": theta, "usage": usage, "likelihood": observed}
-    shared["n_factors"] = loadings.shape[1]
     explained = explained_deviance(
         counts=counts, representation=_beside(z, extra[0]), loadings=_beside(weights @ rotation, extra[1]),
-        library_size=size, split=split, **shared,
+        intercept=bias, inverse_dispersion=theta, library_size=size, split=split, usage=usage, likelihood=observed,
+        n_factors=loadings.shape[1],
         fractions=None if fractions is None else lambda positions: fractions(positions @ rotation.T),
     )  # fmt: skip
     active = active_factors(z, variance, usage=usage)
@@ -170,8 +169,9 @@ def build_factors(
     if fractions is None:
         fitted = np.flatnonzero(np.asarray(split) == 0) if (np.asarray(split) == 0).any() else np.arange(len(z))
         errors = loading_standard_errors(
-            _beside(z, extra[0])[fitted], _beside(weights, extra[1]), library_size=size[fitted], **shared
-        )
+            _beside(z, extra[0])[fitted], _beside(weights, extra[1]), bias, theta, size[fitted],
+            usage=usage, likelihood=observed, n_factors=loadings.shape[1],
+        )  # fmt: skip
         shrunken = shrink_loadings(weights, errors)
         if rotated:  # both intervals also tell how well the axes themselves are known
             turning = axis_variance(z, weights)
@@ -216,13 +216,18 @@ def load_factors(folder: Path) -> Factors:
     about = durable.read_json(folder / "about.json")
     arrays = {name: durable.read_array(folder / f"{name}.npy") for name in ARRAYS}
     n_factors, n_genes = arrays["rotation"].shape[0], len(about["gene_names"])
-    shapes = {"representation": (len(arrays["representation"]), n_factors), "rotation": (n_factors, n_factors)}
+    shapes: dict[str, tuple[int, ...]] = {
+        "representation": (len(arrays["representation"]), n_factors),
+        "rotation": (n_factors, n_factors),
+    }
     shapes |= {name: (n_genes, n_factors) for name in ARRAYS if name.startswith("loadings")}
-    shapes |= {name: (n_genes,) for name in ("intercept", "inverse_dispersion")}
-    shapes |= {name: (n_factors,) for name in ("explained_deviance", "active", "flipped", "trained_as")}
+    shapes |= dict.fromkeys(("intercept", "inverse_dispersion"), (n_genes,))
+    shapes |= dict.fromkeys(("explained_deviance", "active", "flipped", "trained_as"), (n_factors,))
     if wrong := [name for name, shape in shapes.items() if arrays[name].shape != shape]:
         raise RunError(f"The factors in {folder.name} do not fit together: {', '.join(wrong)}.", "Train the run again.")
-    return Factors(axes=about["axes"], prior=about["prior"], gene_names=np.array(about["gene_names"], str), **arrays)
+    return Factors(
+        axes=about["axes"], prior=about["prior"], gene_names=np.array(about["gene_names"], str), names=(), **arrays
+    )
 
 
 def _centred(loadings: np.ndarray, intercept: np.ndarray, *, usage: bool) -> tuple[np.ndarray, np.ndarray]:

@@ -41,7 +41,7 @@ def gather_genes(counts: sparse.csr_matrix, genes: Sequence[int]) -> dict[int, G
     places, columns, values = (np.concatenate(parts) for parts in zip(*pieces, strict=True))
     cells = np.searchsorted(counts.indptr, places, side="right") - 1
     order = np.argsort(columns, kind="stable")  # cells stay ascending within a gene
-    edges = np.searchsorted(columns[order], [[gene, gene + 1] for gene in genes]) if len(genes) else []
+    edges = np.searchsorted(columns[order], np.asarray(genes, np.int64)[:, None] + (0, 1))
     kind = np.int32 if counts.shape[0] < 2**31 else np.int64
     return {
         int(gene): GeneCounts(cells[order[low:high]].astype(kind), values[order[low:high]])

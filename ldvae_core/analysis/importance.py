@@ -44,7 +44,8 @@ def explained_deviance(
     1 again. Null: every cell has the training cells' mean fractions, with the same inverse dispersion. Shares are not
     additive, and below 0 where a factor hurts. The first n_factors columns are factors; further ones (covariates) stay
     as they are. fractions: what a baseline makes of positions (cells, n_factors) in place of the softmax: (cells,
-    n_genes), rows sum to 1. deviance = 2 * (saturated log-likelihood - log-likelihood). Source: MODEL.md, section 5.
+    n_genes), rows sum to 1. deviance = 2 * (saturated log-likelihood - log-likelihood). Source:
+    docs/model.md, "Order, sign and activity".
     """
     n_factors = loadings.shape[1] if n_factors is None else n_factors
     cells = held_out_cells(split)

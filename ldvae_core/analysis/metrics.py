@@ -1,6 +1,7 @@
 """How well the model predicts the counts: log-likelihoods that anyone can recompute from the saved arrays.
 
-Everything is written from log_softmax + log library size; no epsilon stands inside a logarithm (MODEL.md, 3.1).
+Everything is written from log_softmax + log library size; no epsilon stands inside a logarithm
+(docs/model.md, "Identities").
 """
 
 import math
@@ -33,7 +34,7 @@ def reconstruction_error(
     natural log; intercept, inverse_dispersion: (n_genes,), the latter > 0 and unused (may be None) for Poisson;
     library_size: (n_cells,), molecules, by default the cell's counts over these genes. All constants are included, so
     the value equals scipy.stats.nbinom's. Raises CountsError when a cell has no counts.
-    Source: Svensson et al. 2020, section 2; MODEL.md sections 3.1 and 6.
+    Source: Svensson et al. 2020, section 2; docs/model.md, "Metrics".
     """
     library_size = library_sizes(counts) if library_size is None else np.asarray(library_size, np.float64)
     require_positive(library_size)

@@ -104,7 +104,7 @@ def neighbour_graph(z: np.ndarray, *, seed: int = 0, threads: int = 1) -> sparse
     import numba
     import scanpy
 
-    numba.set_num_threads(max(1, min(threads, numba.config.NUMBA_NUM_THREADS)))
+    numba.set_num_threads(max(1, min(threads, numba.config.NUMBA_NUM_THREADS)))  # type: ignore[attr-defined]  # set at import
     cells, n_neighbours, exact = anndata.AnnData(z), min(N_NEIGHBOURS, len(z) - 1), len(z) <= EXACT_UP_TO
     scanpy.pp.neighbors(
         cells,
@@ -198,7 +198,7 @@ def _descent(n_cells: int, n_neighbours: int, *, seed: int, threads: int) -> Any
     """scanpy's own approximate search, with its settings; PyNNDescent 0.7 answers in a form scanpy 1.11 cannot read."""
     from pynndescent import PyNNDescentTransformer
 
-    class Descent(PyNNDescentTransformer):
+    class Descent(PyNNDescentTransformer):  # type: ignore[misc]  # the library carries no types
         def fit_transform(self, X: np.ndarray, y: None = None, **fit_params: Any) -> sparse.csr_matrix:
             return sparse.csr_matrix(super().fit_transform(X, y, **fit_params))
 

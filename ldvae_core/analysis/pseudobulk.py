@@ -18,7 +18,7 @@ from ldvae_core.errors import SettingsError
 
 FEWEST_CELLS = 10  # of a sample in a group: fewer say little about the sample
 FEWEST_SAMPLES = 2  # per group
-MOLECULES_A_SAMPLE = 5  # of a gene, in the mean of the samples: with fewer, its log share is mostly chance
+MOLECULES_A_SAMPLE = 10  # of a gene: with fewer, its log share is mostly chance
 MOST_NAMED = 5  # samples in a sentence
 REMEDY = "Choose cells as the unit (their p values are then too optimistic), or load data with more samples."
 
@@ -87,15 +87,15 @@ def sample_gene_effects(
 
     sums: of groups numbered group * n_samples + sample. A sample's value is the log of its share of molecules, half a
     molecule of an average sample added. Values are compared by a t test with one variance for both groups, or of the
-    differences within samples when paired; the variances are moderated (analysis/moderation.py). Genes with fewer
-    molecules than MOLECULES_A_SAMPLE in the mean of the samples are not tested.
+    differences within samples when paired; the variances are moderated (analysis/moderation.py). A gene is
+    tested that has MOLECULES_A_SAMPLE in as many samples as the smaller group has, whichever these are.
     """
     n_samples = len(sums.n_cells) // 2
     rows = np.concatenate([design.first, n_samples + design.second])
     library, total = sums.library[rows, None], sums.total[rows]
     added = PRIOR / library.mean()
     values = np.log2(total / library + added)
-    tested = total.mean(axis=0) >= MOLECULES_A_SAMPLE
+    tested = (total >= MOLECULES_A_SAMPLE).sum(axis=0) >= min(design.n)
     effect, variance, unit, df = difference_of_samples(values, design)
     abundance = values.mean(axis=0)
     prior = _prior_of(variance, df, abundance, tested)

@@ -27,6 +27,7 @@ class Window(NamedTuple):
 
     @property
     def side(self) -> float:
+        """Width, in data units."""
         return self.x_high - self.x_low
 
     def to_pixels(self, points: np.ndarray, side: float) -> np.ndarray:
@@ -159,7 +160,7 @@ def contours(raster: Raster, levels: Sequence[float] = (0.25, 0.5, 0.75, 0.9)) -
     lines = []
     for level in levels:
         threshold = ordered[min(np.searchsorted(held, level * held[-1]), len(ordered) - 1)]
-        lines += [Contour(float(level), *line.T) for line in generator.lines(threshold)]
+        lines += [Contour(float(level), *np.asarray(line).T) for line in generator.lines(threshold)]
     return lines
 
 

@@ -1,10 +1,10 @@
 """Readable axes: the rotation of the factors under which cells, and the genes behind them, fall on single axes.
 
 A normal prior does not care about rotations, so the axes a run ends with are an accident of its seed. Varimax on the
-cells' positions picks the same axes every time, at exactly the same likelihood (MODEL.md, section 5). Cells that fill
-space evenly (a normal cloud) single out no axes, though; then the same criterion of the loadings decides, because few
-genes belong to a program. Its weight falls with the square of what the cells' own criterion exceeds that of a normal
-cloud by: on the mouse embryo it is 0.01, on simulated normal factors 1 to 5.
+cells' positions picks the same axes every time, at exactly the same likelihood: docs/model.md, "Readable axes". Cells
+that fill space evenly (a normal cloud) single out no axes, though; then the same criterion of the loadings decides,
+because few genes belong to a program. Its weight falls with the square of what the cells' own criterion exceeds that of
+a normal cloud by: on the mouse embryo it is 0.01, on simulated normal factors 1 to 5.
 """
 
 from typing import NamedTuple

@@ -93,11 +93,11 @@ def group_sums(
         leads = x == top[place]
         top_library[place[leads]] = s[leads]
     scalars = (np.ones_like(of_cell), of_cell, of_cell**2, weight[chosen] * of_cell**2)
-    summed = (np.bincount(of_group, values, minlength=n_groups) for values in scalars)
+    sizes, depths, squares, weighted = (np.bincount(of_group, values, minlength=n_groups) for values in scalars)
     by_gene = (n_groups, n_genes)
     deepest, deepest_library = _deepest(counts, size, group, n_groups)
     leading = Leading(top.reshape(by_gene), top_library.reshape(by_gene), deepest, deepest_library)
-    return Sums(*summed, *tables.reshape(4, *by_gene)), leading
+    return Sums(sizes, depths, squares, weighted, *tables.reshape(4, *by_gene)), leading
 
 
 def leave_out_weight(size: np.ndarray, library: np.ndarray) -> np.ndarray:
@@ -125,6 +125,6 @@ def _deepest(
 def _pieces(indptr: np.ndarray) -> list[slice]:
     """Consecutive slices of cells with about ENTRIES stored counts each."""
     n_cells = len(indptr) - 1
-    cuts = np.searchsorted(indptr, np.arange(ENTRIES, int(indptr[-1]), ENTRIES)) if n_cells else []
+    cuts = np.searchsorted(indptr, np.arange(ENTRIES, int(indptr[-1]), ENTRIES))
     edges = np.unique(np.concatenate([[0], cuts, [n_cells]])).astype(int)
     return [slice(a, b) for a, b in pairwise(edges)]

@@ -44,7 +44,8 @@ def loading_standard_errors(
     the diagonal of its inverse. Give the cells the loadings were fitted on. usage: z sums to 1, so [1, z] is singular:
     the intercept is dropped and the errors are those of a loading minus the gene's mean over factors, which is what a
     centred loading is. A factor that does not vary gets a huge error (a ridge stands in for the missing inverse), never
-    a small one. Further columns than n_factors (covariates) count as known. Source: MODEL.md, section 5.
+    a small one. Further columns than n_factors (covariates) count as known. Source:
+    docs/model.md, "Uncertainty of loadings".
     """
     n_genes = len(loadings)
     n_factors = loadings.shape[1] if n_factors is None else n_factors

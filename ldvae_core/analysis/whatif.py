@@ -103,10 +103,10 @@ def whatif_finding(
     said = join(moves) if len(moves) <= 3 else f"moving {len(moves)} factors"
     shown = largest_changes(table, 1, by=by)
     parts = [
-        f"{'raises' if row.change > 0 else 'lowers'} {row.gene} most ({_number(row.before)} to {_number(row.after)} "
-        f"molecules per 10,000{_times(row.after / row.before)})"
-        for row in shown.itertuples()
-        if row.before > 0
+        f"{'raises' if after > before else 'lowers'} {gene} most ({_number(before)} to {_number(after)} "
+        f"molecules per 10,000{_times(after / before)})"
+        for gene, before, after in zip(shown["gene"], shown["before"], shown["after"], strict=True)
+        if before > 0
     ]
     if not parts:
         return f"From {start}, {said} changes no gene."

@@ -47,11 +47,11 @@ def compare_runs(runs: Sequence[str]) -> dict[str, Any]:
     members = [_member(run) for run in given.values()]
     numbers = groups({member.run: member.basis for member in members})
     table = runs_table([member.card for member in members], numbers)
-    pairs = [(a, b) for a, b in combinations(members, 2) if _same_genes(a.factors, b.factors)]
+    pairs = [_pair(a, b) for a, b in combinations(members, 2)]
     return {
         "runs": [_run(member, row, members) for member, (_, row) in zip(members, table.iterrows(), strict=True)],
         "groups": [_group(number, members, numbers, table) for number in sorted({*numbers.values()} - {0})],
-        "pairs": [_pair(a, b) for a, b in pairs],
+        "pairs": [pair for pair in pairs if pair is not None],
     }
 
 
@@ -87,10 +87,11 @@ def _run(member: _Member, row: pd.Series, members: Sequence[_Member]) -> dict[st
 def _replication(member: _Member, members: Sequence[_Member]) -> list[dict[str, Any]]:
     """Per factor the median match over all other runs on the same genes; [] where there is none."""
     own = member.factors
-    others = [other.factors for other in members if other is not member and _same_genes(own, other.factors)]
+    found = [_in_order(other.factors, own) for other in members if other is not member]
+    others = [other.loadings for other in found if other is not None]
     if own is None or not others:
         return []
-    medians = stability([own.loadings, *(_in_order(other, own).loadings for other in others)])
+    medians = stability([own.loadings, *others])
     return [
         {
             "factor": factor_label(k),
@@ -106,7 +107,8 @@ def _group(number: int, members: Sequence[_Member], numbers: dict[str, int], tab
     """Runs whose figures may stand side by side, the best of each figure, and why the others are left out."""
     inside = [member for member in members if numbers[member.run] == number]
     outside = {member.run: member.basis for member in members if numbers[member.run] != number}
-    reasons = left_out(inside[0].basis, outside)
+    basis = next(member.basis for member in inside if member.basis is not None)
+    reasons = left_out(basis, outside)
     for member in members:
         if member.run in reasons and not member.card.has_results:
             reasons[member.run] = f"it has no results: the run is {member.card.state}"
@@ -120,9 +122,11 @@ def _group(number: int, members: Sequence[_Member], numbers: dict[str, int], tab
     }
 
 
-def _pair(a: _Member, b: _Member) -> dict[str, Any]:
-    """Factors of run a beside their partners in run b, blind to sign and order."""
+def _pair(a: _Member, b: _Member) -> dict[str, Any] | None:
+    """Factors of run a beside their partners in run b, blind to sign and order; None without the same genes."""
     ours, theirs = a.factors, _in_order(b.factors, a.factors)
+    if ours is None or theirs is None:
+        return None
     table = matching_table(ours, theirs)
     matched = table[table["partner"].notna()]
     counted = matched[matched["active"]]
@@ -131,15 +135,15 @@ def _pair(a: _Member, b: _Member) -> dict[str, Any]:
         "axes": [ours.axes, theirs.axes],
         "matches": [
             {
-                "factor": factor_label(row.factor),
-                "partner": factor_label(int(row.partner)),
-                "match": float(row.match),
-                "same_sign": bool(row.same_sign),
-                "replicates": bool(row.found),
-                "genes": row.genes,
-                "partner_genes": row.partner_genes,
+                "factor": factor_label(row["factor"]),
+                "partner": factor_label(int(row["partner"])),
+                "match": float(row["match"]),
+                "same_sign": bool(row["same_sign"]),
+                "replicates": bool(row["found"]),
+                "genes": row["genes"],
+                "partner_genes": row["partner_genes"],
             }
-            for row in matched.itertuples()
+            for row in matched.to_dict("records")
         ],
         "median_match": float(counted["match"].median()) if len(counted) else None,
         "replicating": int(matched["found"].sum()),
@@ -148,15 +152,12 @@ def _pair(a: _Member, b: _Member) -> dict[str, Any]:
     }
 
 
-def _same_genes(a: Factors | None, b: Factors | None) -> bool:
-    """Whether both runs have factors, of the same genes in whatever order."""
-    if a is None or b is None or not a.n_factors or not b.n_factors or a.n_genes != b.n_genes:
-        return False
-    return bool((np.sort(a.gene_names) == np.sort(b.gene_names)).all())
-
-
-def _in_order(factors: Factors, like: Factors) -> Factors:
-    """The same factors with their genes in the other run's order."""
+def _in_order(factors: Factors | None, like: Factors | None) -> Factors | None:
+    """The same factors with their genes in the other run's order; None unless both have factors of the same genes."""
+    if factors is None or like is None or not factors.n_factors or not like.n_factors:
+        return None
+    if factors.n_genes != like.n_genes or (np.sort(factors.gene_names) != np.sort(like.gene_names)).any():
+        return None
     place = {name: position for position, name in enumerate(factors.gene_names.tolist())}
     order = np.array([place[name] for name in like.gene_names.tolist()])
     by_gene = ("loadings", "loadings_se", "loadings_shrunken", "loadings_shrunken_sd", "intercept",

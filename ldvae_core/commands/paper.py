@@ -25,7 +25,8 @@ from ldvae_core.runs.table import METRICS, model_words, runs_table
 GENES = 1000  # of highest variance of raw counts, as in the notebooks
 MINIBATCH = 128  # the same
 TABLE = "paper.csv"
-MODELS: dict[str, dict[str, Any]] = {  # folder -> what makes the model, in the order of MODEL.md, section 8
+MODELS: dict[str, dict[str, Any]] = {  # folder -> what makes the model, in the order of
+    # docs/model.md, "Published numbers"
     "vae": {"decoder": "neural"},
     "normal_batch_norm": {"prior": "normal", "batch_norm": True},
     "logistic_normal_batch_norm": {"prior": "logistic_normal", "batch_norm": True},
@@ -188,4 +189,5 @@ def paper_table(out: Path) -> tuple[pd.DataFrame, Published | None]:
 
 
 def _above_first(errors: pd.Series) -> pd.Series:
-    return (100.0 * (errors / errors.iloc[0] - 1.0)).round(3)
+    above: pd.Series = 100.0 * (errors / errors.iloc[0] - 1.0)
+    return above.round(3)

@@ -29,6 +29,7 @@ from ldvae_core.runs.execute import execute
 from ldvae_core.runs.opened import OpenRun, open_run_folder
 from ldvae_core.runs.settings import PACKAGES, RunSettings, versions
 from ldvae_core.training.devices import found_devices
+from ldvae_core.training.engine import TorchEngine
 from ldvae_core.training.loop import Trainer
 
 log = logging.getLogger(__name__)
@@ -129,7 +130,7 @@ class SelfCheck:
                 likelihood.log_zero_inflated_negative_binomial(counts, log_mean, log_theta, zero), zinb,
             ),
         }  # fmt: skip
-        worst = {name: _relative(value.numpy(), truth) for name, (value, truth) in ours.items()}
+        worst = {name: _relative(value.numpy(), np.asarray(truth)) for name, (value, truth) in ours.items()}
         if wrong := [f"{name} off by {error:.1e}" for name, error in worst.items() if not error < 1e-6]:
             raise Failed(f"against scipy: {', '.join(wrong)}")
         return f"equals scipy at {POINTS} points to {max(worst.values()):.0e}"
@@ -142,14 +143,16 @@ class SelfCheck:
             return f"the compiled step is not there ({fault}); training takes the plain one, which is slower"
         planted = plant_programs(n_cells=200, n_genes=50, n_factors=3, seed=2)
         fast, plain = (_trainer(planted, fast=fast) for fast in (True, False))
-        if not isinstance(fast.engine, CpuEngine):
+        if not isinstance(fast.engine, CpuEngine) or not isinstance(plain.engine, TorchEngine):
             raise Failed("the compiled step is there, and training does not take it")
         error, kl = fast.engine.gradients(fast.train_cells, 0.5)
-        terms = plain.engine.terms(plain.source.minibatch(torch.from_numpy(plain.train_cells)))
+        terms = plain.engine.terms(plain.source.minibatch(plain.train_cells))
         terms.loss(0.5).backward()
         truth = (terms.reconstruction_error.mean().item(), terms.kl_factors.mean().item())
         worst = _relative(np.array([error, kl]), np.array(truth))
         for name, value in plain.engine.parameters.items():
+            if value.grad is None:
+                raise Failed(f"the plain step leaves {name} as it is")
             if name != "encoder.hidden.bias":  # batch norm takes it off: both find rounding
                 largest = value.grad.abs().max()
                 worst = max(worst, float((fast.engine.gradient[name] - value.grad).abs().max() / largest))

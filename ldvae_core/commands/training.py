@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from ldvae_core.commands.sources import opened_counts, source_of
 from ldvae_core.data.counts import CountMatrix
@@ -22,7 +22,7 @@ class Asked:
     """What the person at the keyboard wants of the run in work: "go" or "pause"."""
 
     def __init__(self) -> None:
-        self.answer = "go"
+        self.answer: Literal["go", "pause"] = "go"
 
     def listen(self) -> "Asked":
         """The first Ctrl-C or SIGTERM asks for a pause at the next safe point, a second one ends at once."""

@@ -36,7 +36,7 @@ def guess_roles(annotations: pd.DataFrame) -> dict[str, str | None]:
 
     Only label columns with at least two values are considered. The dict has exactly these four keys; None: none fits.
     """
-    candidates = {}
+    candidates: dict[str, str] = {}
     for name in label_columns(annotations):
         if annotations[name].nunique() >= 2:
             candidates.setdefault(_plain(name), name)

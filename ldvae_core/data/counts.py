@@ -80,7 +80,7 @@ class CountMatrix:
         arrays = ((self.counts.indptr, np.int64), (self.counts.indices, np.uint32), (self.counts.data, np.uint32))
         for array, dtype in arrays:  # one dtype, so that it depends on the numbers and not on how they are stored
             for start in range(0, len(array), HASHED_TOGETHER):
-                digest.update(np.ascontiguousarray(array[start : start + HASHED_TOGETHER], dtype=dtype))
+                digest.update(np.ascontiguousarray(array[start : start + HASHED_TOGETHER], dtype=dtype).data)
         for names in (self.cell_ids, self.gene_names):
             digest.update("\n".join(names.tolist()).encode())
         return digest.hexdigest()
@@ -124,7 +124,7 @@ def make_count_matrix(
     Raises CountsError with all problems at once: lengths that disagree, entries that are not whole numbers >= 0, names
     that cannot be shown, fewer than FEWEST_CELLS cells or FEWEST_GENES genes with counts.
     """
-    matrix = sparse.csr_matrix(counts)
+    matrix = sparse.csr_matrix(counts)  # type: ignore[arg-type]  # its stubs know spmatrix only as a mixin
     cells, cell_problems, cell_notices = tidy_names(cell_ids, kind="cell")
     genes, gene_problems, gene_notices = tidy_names(gene_names, kind="gene")
     ids = None if gene_ids is None else np.asarray([str(name) for name in gene_ids], dtype=str)
@@ -189,8 +189,8 @@ def _compact(counts: sparse.csr_matrix) -> sparse.csr_matrix:
         matrix.sum_duplicates()
         matrix.eliminate_zeros()
     largest = int(matrix.data.max(initial=0))
-    data = matrix.data.astype(np.uint16) if largest < 65_536 else matrix.data
-    positions = np.int32 if max(matrix.nnz, *matrix.shape) < 2**31 else np.int64
+    data: np.ndarray = matrix.data.astype(np.uint16) if largest < 65_536 else matrix.data
+    positions: type[np.signedinteger] = np.int32 if max(matrix.nnz, *matrix.shape) < 2**31 else np.int64
     indices, indptr = matrix.indices.astype(positions, copy=False), matrix.indptr.astype(positions, copy=False)
     return sparse.csr_matrix((data, indices, indptr), shape=matrix.shape)
 

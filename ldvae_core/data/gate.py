@@ -109,7 +109,7 @@ def check_dataset(dataset: h5py.h5d.DatasetID, where: str, size: int) -> int:
         )
     if sum(code in UNFOLDING_FILTERS for code in filters) > 1:
         _refuse(f"{where} is compressed more than once.")
-    item = dataset.get_type().get_size()
+    item: int = dataset.get_type().get_size()
     declared = item * math.prod(dataset.shape or (0,))
     stored = dataset.get_storage_size()
     if stored > size or declared > MOST_UNFOLDING * min(stored, size) + SLACK_BYTES:

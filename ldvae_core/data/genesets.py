@@ -95,7 +95,7 @@ def orthologues() -> pd.DataFrame:
 
 def symbols_of(gene_names: np.ndarray) -> list[str]:
     """Gene names with Ensembl ids of mouse and human replaced by symbols, where these are known."""
-    names = gene_names.tolist()
+    names: list[str] = gene_names.tolist()
     if not any(name.startswith(("ENSG", "ENSMUSG")) for name in names):
         return names
     table = orthologues()

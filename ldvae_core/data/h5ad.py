@@ -79,7 +79,8 @@ def read_frame(element: Any, n_rows: int, where: str) -> tuple[pd.DataFrame, lis
 
 def _given_colours(root: Any, obs: pd.DataFrame) -> dict[str, str]:
     """{"colours": JSON of {annotation: {category: "#RRGGBB"}}} from uns["<annotation>_colors"]; {} without any."""
-    uns, found = root.get("uns", {}), {}
+    uns = root.get("uns", {})
+    found: dict[str, dict[str, str]] = {}
     for name in obs.columns:
         key = f"{name}_colors"
         if not isinstance(obs[name].dtype, pd.CategoricalDtype) or not hasattr(uns, "keys") or key not in uns:
@@ -124,15 +125,15 @@ def _read_column(group: Any, name: str, n_rows: int) -> Any | None:
         if shape is not None and "categories" in element.attrs:
             return _read_old_categories(group, element)
         column = read_elem(element)
-    except Exception:  # the library's errors are of every kind, and one bad column must not refuse a good matrix
+    except Exception:  # noqa: BLE001  # errors of every kind, and one bad column must not refuse a good matrix
         return None
     return column if np.shape(column) == (n_rows,) else None
 
 
-def _read_old_categories(group: Any, element: Any) -> pd.Categorical:
+def _read_old_categories(group: Any, element: Any) -> "pd.Categorical[str]":
     """Categories as written before anndata 0.8: the column holds codes and points at its categories."""
     categories = read_elem(group.file[element.attrs["categories"]])
-    return pd.Categorical.from_codes(element[:], categories=[_text(value) for value in categories])
+    return pd.Categorical.from_codes(element[:], pd.Index([_text(value) for value in categories]))
 
 
 def _read_compound(element: Any, n_rows: int, where: str) -> pd.DataFrame:

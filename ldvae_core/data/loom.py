@@ -45,7 +45,11 @@ def _candidates(file: Any) -> list[Place]:
     layers = file.get("layers", {})
     named = [name for wanted in COUNT_LAYERS for name in layers if name.lower() == wanted]
     elements = [("matrix", file["matrix"]), *((f"layers['{name}']", layers[name]) for name in named)]
-    places = [Place(where, item, *item.shape, "dense") for where, item in elements if is_numeric(item, n_dimensions=2)]
+    places = [
+        Place(where, item, item.shape[0], item.shape[1], "dense")
+        for where, item in elements
+        if is_numeric(item, n_dimensions=2)
+    ]
     if not places:
         raise CountsError("The file holds no matrix of numbers.", DAMAGED_REMEDY)
     return places

@@ -36,10 +36,10 @@ def tidy_names(names: Iterable[object], *, kind: str) -> tuple[np.ndarray, list[
 
 def listing(names: Iterable[object], most: int = 5) -> str:
     """The first few names as a phrase: "Actb, Gapdh, ... and 12 more"; long ones are cut."""
-    names = [str(name) for name in names]
-    shown = [name if len(name) <= 40 else f"{name[:37]}..." for name in names[:most]]
-    shown = [name.encode("unicode_escape").decode() if not name.isprintable() else name for name in shown]
-    rest = len(names) - len(shown)
+    texts = [str(name) for name in names]
+    shown = [text if len(text) <= 40 else f"{text[:37]}..." for text in texts[:most]]
+    shown = [text.encode("unicode_escape").decode() if not text.isprintable() else text for text in shown]
+    rest = len(texts) - len(shown)
     return ", ".join(shown) + (f" and {rest:,} more" if rest > 0 else "")
 
 

@@ -15,6 +15,7 @@ from ldvae_core.errors import CountsError
 BLOCK = 1_000_000  # sparse values read together
 BLOCK_BYTES = 32_000_000  # of a dense matrix read together
 GUESS_ROWS = 50
+SPARSE: dict[str, Literal["csr", "csc"]] = {"csr": "csr", "csr_matrix": "csr", "csc": "csc", "csc_matrix": "csc"}
 DAMAGED_REMEDY = "The file is damaged, or was not written by a common tool. Write or download it again."
 
 
@@ -37,11 +38,10 @@ class Place:
 def find_place(element: Any, where: str) -> Place:
     """Recognise a sparse group or a dense dataset. Raises CountsError when it is neither, or its parts do not fit."""
     if is_numeric(element, n_dimensions=2):
-        return Place(where, element, *element.shape, layout="dense")
-    layout = _text(element.attrs.get("encoding-type", element.attrs.get("h5sparse_format", "")))
-    layout = layout.removesuffix("_matrix")
+        return Place(where, element, element.shape[0], element.shape[1], "dense")
+    layout = SPARSE.get(_text(element.attrs.get("encoding-type", element.attrs.get("h5sparse_format", ""))))
     shape = element.attrs.get("shape", element.attrs.get("h5sparse_shape", ()))
-    if layout not in ("csr", "csc") or np.shape(shape) != (2,) or not hasattr(element, "keys"):
+    if layout is None or np.shape(shape) != (2,) or not hasattr(element, "keys"):
         raise CountsError(f"{where} is not a matrix that can be read (dense, CSR or CSC).", DAMAGED_REMEDY)
     return sparse_place(element, where, n_rows=int(shape[0]), n_columns=int(shape[1]), layout=layout)
 
@@ -110,12 +110,14 @@ def load(place: Place) -> sparse.csr_matrix | None:
         data[start : start + len(values)] = values
         start += len(values)
     indices, pointers = _positions(place)
-    make = sparse.csr_matrix if place.layout == "csr" else sparse.csc_matrix
-    return sparse.csr_matrix(make((data, indices, pointers), shape=(place.n_rows, place.n_columns)))
+    parts, shape = (data, indices, pointers), (place.n_rows, place.n_columns)
+    if place.layout == "csr":
+        return sparse.csr_matrix(parts, shape=shape)
+    return sparse.csc_matrix(parts, shape=shape).tocsr()
 
 
 def _load_dense(place: Place) -> sparse.csr_matrix | None:
-    blocks = [sparse.csr_matrix((0, place.n_columns), dtype=np.uint32)]
+    blocks = [sparse.csr_matrix(np.zeros((0, place.n_columns), np.uint32))]
     for block in _dense_blocks(place):
         if find_faults(block.ravel()):
             return None

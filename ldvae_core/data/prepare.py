@@ -101,7 +101,9 @@ def passing_cells(matrix: CountMatrix, choices: DataChoices) -> np.ndarray:
 def mitochondrial_share(matrix: CountMatrix) -> np.ndarray:
     """Share of each cell's molecules from mitochondrial genes: float64 (n_cells,), 0 without such genes."""
     mitochondrial = matrix.counts @ mitochondrial_mask(matrix.gene_names).astype(np.float64)
-    return np.divide(mitochondrial, matrix.library_size, out=np.zeros(matrix.n_cells), where=matrix.library_size > 0)
+    share = np.zeros(matrix.n_cells)
+    np.divide(mitochondrial, matrix.library_size, out=share, where=matrix.library_size > 0)
+    return share
 
 
 def _require_cells(left: int, of: int) -> None:

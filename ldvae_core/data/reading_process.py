@@ -16,7 +16,7 @@ from typing import Any
 from ldvae_core.data.counts import CountMatrix
 from ldvae_core.data.folder import fill_counts
 from ldvae_core.data.formats import reader_of
-from ldvae_core.errors import CountsError, LdvaeError
+from ldvae_core.errors import LdvaeError
 
 LONGEST_DETAIL = 200  # characters of a library's message that are passed on
 
@@ -36,12 +36,11 @@ def read_file(source: Path, folder: Path, *, memory_bytes: int, seconds: int) ->
             "problems": [f"Reading {source.name} needs more than {memory_bytes / 2**30:.1f} GB of memory."],
             "remedy": "Load a smaller part of the cells, or save the matrix in sparse form.",
         }
-    except Exception as fault:  # a library's error about a malformed file; the whole of it goes to the log
+    except Exception as fault:  # noqa: BLE001  # a library's error about a malformed file; the whole of it goes to the log
         traceback.print_exc()
         detail = str(fault).replace(str(source), source.name).splitlines() or [""]
-        refusal = CountsError(f"{source.name} could not be read: {detail[0][:LONGEST_DETAIL] or type(fault).__name__}")
         return {
-            "problems": list(refusal.problems),
+            "problems": [f"{source.name} could not be read: {detail[0][:LONGEST_DETAIL] or type(fault).__name__}"],
             "remedy": "The file is damaged or of an unusual kind. Write it again.",
         }
     return {}

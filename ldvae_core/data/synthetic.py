@@ -37,7 +37,8 @@ def plant_programs(
 
     depth: median molecules per cell, log-normal with sd depth_spread. Each program drives share_driven of the genes by
     about `effect` (log fold change per unit of z), up or down; the others not at all. The column `cell_type` names
-    the strongest program of a cell, or "mixed". Same arguments, same counts. Source: MODEL.md section 2.
+    the strongest program of a cell, or "mixed". Same arguments, same counts. Source:
+    docs/model.md, "Generative model and its variants".
     """
     random = np.random.default_rng(seed)
     z = random.standard_normal((n_cells, n_factors))
@@ -70,10 +71,12 @@ def _draw(random: np.random.Generator, logits: np.ndarray, library: np.ndarray, 
     fraction = np.exp(logits)
     fraction /= fraction.sum(axis=1, keepdims=True)
     expected = library[:, None] * fraction
-    return random.poisson(expected * random.gamma(theta, 1.0 / theta, expected.shape)).astype(np.uint32)
+    rate: np.ndarray = expected * random.gamma(theta, 1.0 / theta, expected.shape)
+    return random.poisson(rate).astype(np.uint32)
 
 
-def _strongest_program(z: np.ndarray) -> pd.Categorical:
+def _strongest_program(z: np.ndarray) -> "pd.Categorical[str]":
     """The program with the largest z where that exceeds 1, else "mixed"."""
     codes = np.where(z.max(axis=1) > 1, z.argmax(axis=1), z.shape[1])
-    return pd.Categorical.from_codes(codes, [*(f"program {k + 1}" for k in range(z.shape[1])), "mixed"])
+    names = [*(f"program {k + 1}" for k in range(z.shape[1])), "mixed"]
+    return pd.Categorical.from_codes(codes, pd.Index(names))

@@ -32,7 +32,7 @@ class _Gathered:
     row_names: list[str] = field(default_factory=list)
     counts: list[sparse.csr_matrix] = field(default_factory=list)
     texts: list[pd.DataFrame] = field(default_factory=list)
-    is_text: np.ndarray | None = None
+    is_text: np.ndarray = field(default_factory=lambda: np.ones(0, bool))  # by column; empty before the first row
     faults: Counter[str] = field(default_factory=Counter)
     n_entries: int = 0
     guess: str = ""
@@ -53,7 +53,7 @@ def read_text_table(path: Path) -> CountMatrix:
     if gathered.faults:
         sentences = fault_sentences(gathered.faults, n_entries=gathered.n_entries, where="the table")
         raise CountsError([*sentences, *filter(None, [gathered.guess])], RAW_COUNTS_REMEDY)
-    if gathered.is_text is None or gathered.is_text.all():
+    if gathered.is_text.all():
         raise CountsError(f"{path.name} holds no columns of numbers.", TABLE_REMEDY)
     return _oriented(path, gathered, corner, np.asarray(columns, dtype=object))
 
@@ -82,12 +82,12 @@ def _gather(chunks: Iterator[pd.DataFrame]) -> _Gathered:
     """Row blocks, column by column number or text as the first block shows; values are checked as they come."""
     gathered = _Gathered()
     for chunk in chunks:
-        gathered.row_names += chunk.iloc[:, 0].tolist()
         body = chunk.iloc[:, 1:]
-        if gathered.is_text is None:
+        if not gathered.row_names:
             gathered.is_text = np.asarray(
                 [not pd.api.types.is_numeric_dtype(dtype) for dtype in body.dtypes], dtype=bool
             )
+        gathered.row_names += chunk.iloc[:, 0].tolist()
         numbers = body.loc[:, ~gathered.is_text]
         broken = [column for column, dtype in numbers.dtypes.items() if not pd.api.types.is_numeric_dtype(dtype)]
         if broken:

@@ -82,8 +82,8 @@ def read_tenx(root: h5py.Group) -> CountMatrix:
 
 
 def _built(counts: sparse.csr_matrix, barcodes: Sequence[str], features: Features, counts_from: str) -> CountMatrix:
-    names, ids = np.asarray(features.names, dtype=object), features.ids
-    ids = None if ids is None else np.asarray(ids, dtype=object)
+    names = np.asarray(features.names, dtype=object)
+    ids = None if features.ids is None else np.asarray(features.ids, dtype=object)
     notices = []
     if features.kinds is not None and len(features.kinds) == counts.shape[1] == len(names):
         genes = np.asarray(features.kinds, dtype=object) == EXPRESSION
@@ -125,15 +125,11 @@ def _open_text(path: Path) -> TextIO:
 
 def _rows(path: Path) -> list[list[str]]:
     """Tab-separated rows that are not empty."""
-    rows = []
     try:
         with _open_text(path) as file:
-            for row in csv.reader(file, delimiter="\t", quoting=csv.QUOTE_NONE):
-                if row:
-                    rows.append(row[:3])
+            return [row[:3] for row in csv.reader(file, delimiter="\t", quoting=csv.QUOTE_NONE) if row]
     except (UnicodeDecodeError, csv.Error, EOFError, gzip.BadGzipFile) as fault:
         raise CountsError(f"{path.name} is not a readable text table ({fault}).", DAMAGED_REMEDY) from None
-    return rows
 
 
 def _read_mtx(path: Path) -> sparse.coo_matrix:

@@ -28,8 +28,13 @@ NMF_ROUND, NMF_ROUNDS, NMF_GAIN = 10, 20, 5e-4  # iterations between two looks, 
 class Baseline(Protocol):
     """A fitted baseline."""
 
-    loadings: np.ndarray  # (n_genes, n_factors) float64, natural log
-    intercept: np.ndarray  # (n_genes,) float64, natural log: of the mean fraction; 0 for NMF, whose programs are whole
+    @property
+    def loadings(self) -> np.ndarray:
+        """(n_genes, n_factors) float64, natural log."""
+
+    @property
+    def intercept(self) -> np.ndarray:
+        """(n_genes,) float64, natural log: of the mean fraction; 0 for NMF, whose programs are whole."""
 
     def represent(self, counts: sparse.csr_matrix) -> np.ndarray:
         """Cells on the fitted factors: counts (n_cells, n_genes) -> (n_cells, n_factors) float32."""

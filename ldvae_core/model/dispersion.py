@@ -48,7 +48,7 @@ class _Histogram(NamedTuple):
     """How often each count occurs in each gene: three arrays side by side."""
 
     gene: np.ndarray
-    count: np.ndarray
+    value: np.ndarray
     times: np.ndarray
 
 
@@ -83,9 +83,9 @@ def _derivatives(
     """
     n_genes = len(theta)
     at = theta[histogram.gene]
-    first = np.bincount(histogram.gene, histogram.times * (digamma(histogram.count + at) - digamma(at)), n_genes)
+    first = np.bincount(histogram.gene, histogram.times * (digamma(histogram.value + at) - digamma(at)), n_genes)
     second = np.bincount(
-        histogram.gene, histogram.times * (polygamma(1, histogram.count + at) - polygamma(1, at)), n_genes
+        histogram.gene, histogram.times * (polygamma(1, histogram.value + at) - polygamma(1, at)), n_genes
     )
     for piece in cell_chunks(len(cells), n_genes, entries=ENTRIES):
         x = counts[piece]

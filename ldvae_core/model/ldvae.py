@@ -48,7 +48,7 @@ class ElboTerms(NamedTuple):
 
 
 class StartValues(NamedTuple):
-    """Where the parameters start: at moments of the training counts (training/start.py)."""
+    """Where the parameters start: at moments of the training counts (training/initial_values.py)."""
 
     log_fraction: Tensor  # (genes,) log of the mean fraction
     log_theta: Tensor  # (genes,) from mean and variance of every gene
@@ -78,6 +78,9 @@ class Encoder(nn.Module):
 
 class LinearDecoder(nn.Module):
     """logits = z W' + b, with batch norm over the minibatch when it is on, and additive covariate effects."""
+
+    z_mean: Tensor  # (factors,), running, as batch norm's statistics are
+    z_covariance: Tensor  # (factors, factors), likewise
 
     def __init__(self, config: ModelConfig, start: StartValues, n_levels: int, generator: Generator) -> None:
         super().__init__()
@@ -148,6 +151,8 @@ class NeuralDecoder(nn.Module):
 class LDVAE(nn.Module):
     """Linearly decoded variational autoencoder and its relatives: see ModelConfig for the family."""
 
+    decoder: LinearDecoder | NeuralDecoder
+
     def __init__(self, config: ModelConfig, start: StartValues, generator: Generator) -> None:
         super().__init__()
         self.config = config
@@ -165,18 +170,28 @@ class LDVAE(nn.Module):
             self.library_encoder = Encoder(config.n_genes + n_levels, 1, config, generator)
         self.log_library_prior = start.log_library
 
+    @property
+    def linear_decoder(self) -> LinearDecoder:
+        """The decoder, of a model that has loadings. Raises TypeError for the neural one."""
+        if not isinstance(self.decoder, LinearDecoder):
+            raise TypeError("a neural decoder has no loadings")
+        return self.decoder
+
+    def encoders(self) -> list[Encoder]:
+        """Of the factors, and of the library size where it is latent."""
+        return [module for module in self.children() if isinstance(module, Encoder)]
+
     def set_dropout(self, *, on: bool) -> None:
         """Switch the encoders' dropout in training mode."""
-        for module in self.children():
-            if isinstance(module, Encoder):
-                module.dropout = self.config.dropout if on else 0.0
+        for encoder in self.encoders():
+            encoder.dropout = self.config.dropout if on else 0.0
 
     def bounded_log_theta(self, covariates: Tensor | None = None) -> Tensor:
         """log inverse dispersion within the bounds of config.py: (genes,), of an average level.
 
         With covariates (cells, levels) and a dispersion per level: (cells, genes).
         """
-        log_theta = self.log_theta
+        log_theta: Tensor = self.log_theta
         if self.config.dispersion == "gene_level" and covariates is not None:
             log_theta = log_theta + covariates @ centred_levels(self.dispersion_levels, self.level_counts).T
         return log_theta.clamp(math.log(MIN_THETA), math.log(MAX_THETA))

@@ -5,7 +5,7 @@ inverse dispersion, variance = mean + mean**2 / theta. All functions are element
 
 No epsilon stands inside a logarithm: everything is written with softplus of log(mean / theta), which loses no digits
 for tiny or huge ratios. Single precision cannot hold lgamma(x + theta) - lgamma(theta) for large theta (off by 0.1 nats
-at theta = 1e5), so the value is worked out in double precision wherever the device has it.
+at theta = 1e5), so the value is worked out in double precision.
 """
 
 import torch
@@ -18,7 +18,7 @@ from ldvae_core.model.config import MIN_THETA as MIN_THETA
 
 def rising_factorials(counts: Tensor, log_theta: Tensor) -> Tensor:
     """lgamma(x + theta) - lgamma(theta) - lgamma(x + 1): all that is costly in log NB, and depends on no mean."""
-    counts, theta = _double(counts), _double(log_theta).exp()
+    counts, theta = counts.double(), log_theta.double().exp()
     return torch.lgamma(counts + theta) - torch.lgamma(theta) - torch.lgamma(counts + 1)
 
 
@@ -28,7 +28,7 @@ def log_negative_binomial(counts: Tensor, log_mean: Tensor, log_theta: Tensor, r
     counts: whole numbers >= 0; log_mean: natural log of the mean; log_theta: natural log of theta; any shapes that
     broadcast; rising: their rising_factorials, where known already. Returns the common shape, in double precision.
     """
-    counts, log_mean, log_theta = (_double(tensor) for tensor in (counts, log_mean, log_theta))
+    counts, log_mean, log_theta = (tensor.double() for tensor in (counts, log_mean, log_theta))
     theta, log_ratio = log_theta.exp(), log_mean - log_theta
     rising = rising_factorials(counts, log_theta) if rising is None else rising
     return rising - counts * softplus(-log_ratio) - theta * softplus(log_ratio)
@@ -36,7 +36,7 @@ def log_negative_binomial(counts: Tensor, log_mean: Tensor, log_theta: Tensor, r
 
 def log_poisson(counts: Tensor, log_mean: Tensor) -> Tensor:
     """log Poisson(x; mean m) in nats: the limit of the negative binomial for large theta."""
-    counts, log_mean = _double(counts), _double(log_mean)
+    counts, log_mean = counts.double(), log_mean.double()
     return counts * log_mean - log_mean.exp() - torch.lgamma(counts + 1)
 
 
@@ -47,15 +47,10 @@ def log_zero_inflated_negative_binomial(
 
     zero_logit -> -inf gives the negative binomial, +inf a certain zero.
     """
-    zero_logit = _double(zero_logit)
+    zero_logit = zero_logit.double()
     log_nb = log_negative_binomial(counts, log_mean, log_theta, rising)
     kept = log_nb - softplus(zero_logit)
     seen = torch.sigmoid(-zero_logit) * torch.expm1(log_nb)  # minus the chance of a count above 0, where counts is 0
     rare = torch.log1p(seen.clamp(min=-0.5))  # keeps its digits where that chance is tiny, the other where it is not
     at_zero = torch.where(seen > -0.5, rare, torch.logaddexp(-softplus(-zero_logit), kept))
     return torch.where(counts == 0, at_zero, kept)
-
-
-def _double(tensor: Tensor) -> Tensor:
-    """Double precision, except on Apple's GPU, which has none."""
-    return tensor if tensor.device.type == "mps" else tensor.double()

@@ -7,11 +7,11 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
+from ldvae_core.analysis.raster import Window
 from ldvae_core.plots.escape import escape, escape_all, italic, plain
 from ldvae_core.plots.frame import (
     PAIR_HEIGHT,
     SMALLEST_SIDE,
-    Window,
     halo,
     say_empty,
     square_sheet,
@@ -107,19 +107,19 @@ def add_arrows(
     """Arrows from the origin, leaders and names: three kinds of trace, on the given axes."""
     if arrows.table.empty:
         return
-    where = {"xaxis": axes[0], "yaxis": axes[1]}
-    groups = _groups(arrows.table, colours)
+    where, own = {"xaxis": axes[0], "yaxis": axes[1]}, colours or {}
+    groups = _groups(arrows.table, own)
     for order, (kind, rows) in enumerate(groups.items()):
-        colour = palette(mode).ink if kind is None else legible(colours[kind], mode)
+        colour = palette(mode).ink if kind is None else legible(own[kind], mode)
         dash = "solid" if kind is None else DASHES[order % len(DASHES)]
         figure.add_trace(_arrow_trace(arrows.table.iloc[rows], colour, dash, font_size) | where)
     figure.add_trace(_leader_trace(arrows, mode) | where)
     for kind, rows in groups.items():
-        colour = palette(mode).ink if kind is None else legible(colours[kind], mode, text=True)
+        colour = palette(mode).ink if kind is None else legible(own[kind], mode, text=True)
         figure.add_trace(_name_trace(arrows, rows, colour, mode, font_size) | where)
 
 
-def _groups(table: pd.DataFrame, colours: Mapping[str, str] | None) -> dict[str | None, np.ndarray]:
+def _groups(table: pd.DataFrame, colours: Mapping[str, str]) -> dict[str | None, np.ndarray]:
     """Row numbers by cell type, in the order of `colours`; one group without a name when arrows are not coloured."""
     if not colours or "cell_type" not in table:
         return {None: np.arange(len(table))}

@@ -29,6 +29,7 @@ TITLES: dict[Measure, str] = {
     "elbo": "ELBO (nats per cell)",
     "kl_weight": "KL weight",
 }
+Part = Literal["training", "validation"]
 CURVES_HEIGHT = 320  # px
 MARGIN = {"l": 72, "r": 98, "t": 30, "b": 46}  # px; names of lines stand at the right
 MAIN, STRIP = (0.24, 1.0), (0.0, 0.13)  # of the plot's height: the measure, and the KL weight below it
@@ -40,7 +41,7 @@ class Line(NamedTuple):
     """One curve, ready to draw."""
 
     run: str
-    part: Literal["training", "validation"]
+    part: Part
     epochs: np.ndarray
     values: np.ndarray
 
@@ -89,7 +90,7 @@ def plot_learning_curves(
 
 
 def _lines(run: str, table: pd.DataFrame, measure: Measure, smoothing: float) -> list[Line]:
-    columns = {"training": f"train_{measure}", "validation": f"validation_{measure}"}
+    columns: dict[Part, str] = {"training": f"train_{measure}", "validation": f"validation_{measure}"}
     if measure == "kl_weight":
         columns = {"training": "kl_weight"}
     lines = []

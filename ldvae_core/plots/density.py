@@ -151,7 +151,7 @@ def corners(window: Window) -> dict[str, Any]:
 
 
 def raster_trace(
-    raster: Raster, levels: np.ndarray, scale: list, *, axes: tuple[str, str] = ("x", "y")
+    raster: Raster, levels: np.ndarray, scale: list[Any], *, axes: tuple[str, str] = ("x", "y")
 ) -> dict[str, Any]:
     """(bins, bins) uint8 as a picture: 0 empty, 1 to 255 along the scale; a few dozen kB for any number of cells."""
     step_x, step_y = (float(edges[1] - edges[0]) for edges in (raster.x_edges, raster.y_edges))

@@ -94,7 +94,7 @@ def plot_distribution(
     if not groups:
         return say_empty(figure, "No cells to show", mode)
     place = {group: float(len(groups) - 1 - row) for row, group in enumerate(groups)}
-    curves = {key: part for key, part in table.groupby(["level", "group"] if split else ["group"], sort=False)}
+    curves = dict(iter(table.groupby(["level", "group"] if split else ["group"], sort=False)))
     for number, level in enumerate(levels):
         shown = {group: curves[key] for group in groups if (key := (level, group) if split else (group,)) in curves}
         for group, part in shown.items():  # from the top, so that lower ridges lie in front
@@ -188,7 +188,13 @@ def _level_name(level: str, table: pd.DataFrame, start: float, mode: Mode) -> di
     n = int(table[table["level"] == level].drop_duplicates("group")["n_cells"].sum())
     return {
         "text": f"<b>{escape(level, longest=LONGEST_LEVEL)}</b> · {n:,} cells",
-        **{"x": start, "y": 1.0, "xref": "paper", "yref": "paper", "xanchor": "left", "yanchor": "bottom", "yshift": 4},
+        "x": start,
+        "y": 1.0,
+        "xref": "paper",
+        "yref": "paper",
+        "xanchor": "left",
+        "yanchor": "bottom",
+        "yshift": 4,
         "showarrow": False,
         "font": {**note_font(mode), "color": palette(mode).ink},
     }

@@ -26,9 +26,10 @@ def plot_dots(table: pd.DataFrame, *, unit: str, group_title: str = "Group", mod
     table: from expression_by_group; columns gene, position, group, n_cells, share, mean; the first 40 genes are drawn.
     unit: of the mean. A clicked dot carries the gene's position as customdata[0].
     """
-    sheet, shares, means = _frame(table, group_title, mode, legend=True)
-    if shares is None:
+    sheet, tables = _frame(table, group_title, mode)
+    if tables is None:
         return sheet.figure()
+    shares, means = tables
     high = float(np.nanmax(means.to_numpy())) or 1.0
     dots = _targets(table, shares, means)
     sizes = np.maximum(LARGEST_DOT * np.sqrt(shares.to_numpy(np.float64)), SMALLEST_DOT).astype(np.float32).ravel()
@@ -41,9 +42,10 @@ def plot_dots(table: pd.DataFrame, *, unit: str, group_title: str = "Group", mod
 
 def plot_expression_map(table: pd.DataFrame, *, group_title: str = "Group", mode: Mode = "light") -> go.Figure:
     """The same as squares: each gene's mean as a share of its highest group's, so that weak genes show too."""
-    sheet, shares, means = _frame(table, group_title, mode, legend=False)
-    if shares is None:
+    sheet, tables = _frame(table, group_title, mode)
+    if tables is None:
         return sheet.figure()
+    shares, means = tables
     values = means.to_numpy(np.float64)
     top = values.max(axis=0)
     relative = np.divide(values, top, out=np.zeros_like(values), where=top > 0)
@@ -58,10 +60,8 @@ def plot_expression_map(table: pd.DataFrame, *, group_title: str = "Group", mode
     return sheet.figure()
 
 
-def _frame(
-    table: pd.DataFrame, group_title: str, mode: Mode, *, legend: bool
-) -> tuple[Sheet, pd.DataFrame | None, pd.DataFrame | None]:
-    """Titled axes, and the tables groups x genes in the order of `table`; none for an empty one."""
+def _frame(table: pd.DataFrame, group_title: str, mode: Mode) -> tuple[Sheet, tuple[pd.DataFrame, pd.DataFrame] | None]:
+    """Titled axes, and shares and means (groups x genes) in the order of `table`; None for an empty one."""
     genes = list(dict.fromkeys(table["position"]))[:MOST_GENES]
     groups = list(dict.fromkeys(table["group"]))
     names = table.drop_duplicates("position").set_index("position")["gene"] if genes else pd.Series(dtype=object)
@@ -85,12 +85,12 @@ def _frame(
     }  # fmt: skip
     sheet = Sheet(layout)
     if not genes or not groups:
-        return say_empty(sheet, "No genes to show", mode), None, None
+        return say_empty(sheet, "No genes to show", mode), None
     kept = table[table["position"].isin(genes)]
     shares, means = (
         kept.pivot(index="group", columns="position", values=value).loc[groups, genes] for value in ("share", "mean")
     )
-    return sheet, shares, means
+    return sheet, (shares, means)
 
 
 def _width(n_genes: int) -> float:

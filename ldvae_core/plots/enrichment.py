@@ -1,5 +1,6 @@
 """Enriched gene sets as bars with their names on them."""
 
+from collections.abc import Hashable, Mapping
 from typing import Any
 
 import numpy as np
@@ -44,7 +45,7 @@ def plot_enrichment(table: pd.DataFrame, *, mode: Mode = "light") -> go.Figure:
             "width": 0.34,
             "marker": {"color": [tint(ink, mode, 0.85) for ink in inks], "line": {"width": 0}},
             "customdata": [[int(place)] for place in shown.index],
-            "text": [_hover(row) for row in shown.itertuples()],
+            "text": [_hover(row) for row in shown.to_dict("records")],
             "textposition": "none",
             "hovertemplate": "%{text}<extra></extra>",
             "selected": clear,
@@ -80,9 +81,9 @@ def _layout(n: int, height: int, mode: Mode) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _hover(row: object) -> str:
-    side = "high" if row.end == "positive" else "low"  # type: ignore[attr-defined]
+def _hover(row: Mapping[Hashable, Any]) -> str:
+    side = "high" if row["end"] == "positive" else "low"
     return (
-        f"<b>{escape(row.set, longest=80)}</b><br>{side} end, {row.overlap} of {row.size} modelled genes"  # type: ignore[attr-defined]
-        f"<br>q {three_digits(float(row.q))}"  # type: ignore[attr-defined]
+        f"<b>{escape(row['set'], longest=80)}</b><br>{side} end, {row['overlap']} of {row['size']} modelled genes"
+        f"<br>q {three_digits(row['q'])}"
     )

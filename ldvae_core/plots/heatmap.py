@@ -63,7 +63,7 @@ def plot_association(
         grid = grid.iloc[_diagonal_order(np.nan_to_num(grid.to_numpy(np.float64) - middle))]
     names = [escape(name, longest=LONGEST_TYPE) for name in grid.index]
     left = 20 + max(text_size(str(name)[:LONGEST_TYPE], TICK_SIZE)[0] for name in grid.index)
-    sheet = Sheet(_layout([str(k + 1) for k in grid.columns], names, left, mode, x_title="Factor"))
+    sheet = Sheet(_layout([str(int(k) + 1) for k in grid.columns], names, left, mode, x_title="Factor"))
     sheet.add_trace(_cells(grid.to_numpy(np.float32), title, middle, half, mode))
     _print_numbers(sheet, grid.to_numpy(np.float64), middle, half, mode)
     r, auc, n_cells = (_grid(table, column).loc[grid.index] for column in ("correlation", "auc", "n_cells"))
@@ -179,10 +179,10 @@ def _print_numbers(
     places = np.argwhere(np.abs(shares) >= LEAST_PRINTED)
     colours = palette(mode)
     inks = np.array([_readable_on(diverging_colour(float(shares[tuple(p)]), mode), mode) for p in places], dtype=object)
-    texts = np.array([_short(float(values[tuple(place)]), digits) for place in places], dtype=object)
+    texts = [_short(float(values[tuple(place)]), digits) for place in places]
     for ink in (colours.ink, colours.paper):
         chosen = np.flatnonzero(inks == ink)
-        trace = words(places[chosen][:, ::-1], texts[chosen], colour=ink, font={"size": SMALL_SIZE})
+        trace = words(places[chosen][:, ::-1], [texts[k] for k in chosen], colour=ink, font={"size": SMALL_SIZE})
         figure.add_trace({**trace, "name": "numbers"})
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from ldvae_core.plots.curves import TITLES, run_inks
+from ldvae_core.plots.curves import TITLES, Measure, run_inks
 from ldvae_core.plots.escape import escape
 from ldvae_core.plots.frame import note_font, say_empty
 from ldvae_core.plots.labels import text_size
@@ -103,8 +103,8 @@ def _buffers(names: list[str]) -> float:
     return 14 + 1.08 * max((text_size(name[:LONGEST_NAME], TICK_SIZE)[0] for name in names), default=80.0)
 
 
-def _curve_axes(measure: str, log: bool, last_epoch: float, height: int, mode: Mode) -> go.Figure:
-    said = TITLES[measure].replace("Recon", "Held-out recon").replace("ELBO", "Held-out ELBO")  # type: ignore[index]
+def _curve_axes(measure: Measure, log: bool, last_epoch: float, height: int, mode: Mode) -> go.Figure:
+    said = TITLES[measure].replace("Recon", "Held-out recon").replace("ELBO", "Held-out ELBO")
     return go.Figure(
         layout={
             "template": template(mode),

@@ -1,5 +1,7 @@
 """Factors of one run against those of another: how alike their loadings are, whatever sign and order."""
 
+from typing import Any
+
 import numpy as np
 import plotly.graph_objects as go
 
@@ -47,7 +49,7 @@ def _columns(pairs: np.ndarray, n: int) -> np.ndarray:
     return np.array([*partners, *(k for k in range(n) if k not in partners)], int)
 
 
-def _layout(shape: tuple[int, int], columns: list[str], names: tuple[str, str], mode: Mode) -> dict:
+def _layout(shape: tuple[int, int], columns: list[str], names: tuple[str, str], mode: Mode) -> dict[str, Any]:
     axis = {"showgrid": False, "zeroline": False, "showline": False, **TICK_GAP, "constrain": "domain"}
     titles = [f"Factor of {escape(name, longest=LONGEST_NAME)}" for name in names]
     n_rows, n_columns = max(shape[0], 1), max(shape[1], 1)

@@ -96,8 +96,7 @@ def _points(table: pd.DataFrame, rows: np.ndarray, hover: Sequence[str], clicked
         },
         customdata=clicked[:, None],
         text=[
-            f"{name}<br>{three_digits(x)}"
-            + (f" (90% interval {three_digits(a)} to {three_digits(b)})" if a == a else "")  # NaN: a baseline has none
+            f"{name}<br>{three_digits(x)}{_interval_words(a, b)}"
             for name, x, a, b in zip(hover, loading, low, high, strict=True)
         ],
         hovertemplate="%{text}<extra></extra>",
@@ -105,3 +104,8 @@ def _points(table: pd.DataFrame, rows: np.ndarray, hover: Sequence[str], clicked
         unselected={"marker": {"opacity": 1.0}},
         name="loadings",
     )
+
+
+def _interval_words(low: float, high: float) -> str:
+    """Said after a loading; nothing for a baseline, which has none."""
+    return "" if np.isnan(low) else f" (90% interval {three_digits(low)} to {three_digits(high)})"

@@ -1,5 +1,6 @@
 """One source of every colour, font and size; `.streamlit/config.toml` repeats it and a test holds the two together."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
@@ -238,7 +239,7 @@ def genes_title(factor: int, use: Literal["shrunken", "raw"] = "shrunken", *, na
 
 def three_digits(value: float) -> str:
     """Three significant digits with a real minus sign, thousands set apart: 0.0123, −1.45, 2,240, 1.23 million."""
-    if value != value:
+    if math.isnan(value):
         return "n/a"
     if value in (float("inf"), float("-inf")):
         return "∞" if value > 0 else "−∞"

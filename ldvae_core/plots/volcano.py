@@ -92,7 +92,9 @@ def named_genes(table: pd.DataFrame, n: int) -> np.ndarray:
     for side in (1.0, -1.0):
         rows = np.flatnonzero(found & (side * table["log2_fold_change"].to_numpy(np.float64) > 0))
         surest = rows[np.argsort(table["log10_q"].to_numpy(np.float64)[rows], kind="stable")]
-        largest = rows[np.argsort(-np.abs(sure_effect(table["low"], table["high"]))[rows], kind="stable")]
+        largest = rows[
+            np.argsort(-np.abs(sure_effect(table["low"].to_numpy(), table["high"].to_numpy()))[rows], kind="stable")
+        ]
         sides.append(list(dict.fromkeys(np.column_stack([surest, largest]).ravel().tolist())))
     n = max(n, 0)
     room = [max(n // 2, n - len(other)) for other in reversed(sides)]
@@ -136,7 +138,7 @@ def _sheet(frame: _Frame, names: tuple[str, str], inks: tuple[str, str], mode: M
     )  # fmt: skip
 
 
-def _root_ticks(frame: _Frame) -> dict[str, list]:
+def _root_ticks(frame: _Frame) -> dict[str, list[Any]]:
     """Round values of -log10 q, as many as have room."""
     kept: list[float] = []
     scale = (HEIGHT - MARGIN["t"] - MARGIN["b"]) / (frame.y[1] - frame.y[0])

@@ -43,7 +43,7 @@ def plot_changes(
         "y": places,
         "orientation": "h",
         "customdata": table["gene"].astype(str).to_numpy(object)[:, None],
-        "text": [_hover(name, row) for name, row in zip(names, table.itertuples(), strict=True)],
+        "text": list(map(_hover, names, table["before"], table["after"], table["log2_fold"])),
         "textposition": "none",
         "hovertemplate": "%{text}<extra></extra>",
         "selected": {"marker": {"opacity": 1.0}},
@@ -110,6 +110,8 @@ def _legend(figure: go.Figure, mode: Mode) -> None:
     )
 
 
-def _hover(name: str, row: tuple) -> str:
-    before, after, fold = (three_digits(float(value)) for value in (row.before, row.after, row.log2_fold))
-    return f"<b>{name}</b><br>{before} → {after} molecules per 10,000<br>log2 fold change {fold}"
+def _hover(name: str, before: float, after: float, fold: float) -> str:
+    return (
+        f"<b>{name}</b><br>{three_digits(before)} → {three_digits(after)} molecules per 10,000"
+        f"<br>log2 fold change {three_digits(fold)}"
+    )

@@ -71,7 +71,7 @@ def _same_counts(modelled: CountMatrix, whole: CountMatrix, cells: np.ndarray) -
         return False
     some = np.unique(np.linspace(0, len(cells) - 1, min(CHECKED, len(cells))).astype(np.int64))
     gap = whole.counts[cells[some]][:, genes].astype(np.int64) - modelled.counts[some].astype(np.int64)
-    return gap.count_nonzero() == 0
+    return bool(gap.count_nonzero() == 0)
 
 
 def _read_file(source: Path) -> CountMatrix:

@@ -70,7 +70,8 @@ class _Fitting:
 
     def __init__(self, steps: Steps, config: ModelConfig, note: dict[str, Any], on_progress: Report) -> None:
         self._steps, self._config, self._note, self._on_progress = steps, config, note, on_progress
-        self._began, self._done, self.answer = time.monotonic(), 0, "go"
+        self._began, self._done = time.monotonic(), 0
+        self.answer: Answer = "go"
 
     @property
     def seconds(self) -> float:

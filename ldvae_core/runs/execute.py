@@ -29,7 +29,7 @@ from ldvae_core.runs.prepare import Steps, model_config_for, one_hot
 from ldvae_core.runs.states import write_folder_state
 from ldvae_core.runs.trained import save_model
 from ldvae_core.training.checkpoint import read_checkpoint, write_checkpoint
-from ldvae_core.training.devices import choose_device, found_devices
+from ldvae_core.training.devices import choose_device, device_faults_in_words, found_devices
 from ldvae_core.training.live_programs import top_genes_so_far
 from ldvae_core.training.loop import Trainer
 from ldvae_core.training.reports import Answer, HistoryPoint, Progress, Reports
@@ -76,7 +76,8 @@ def execute(
     has the keys of the command line's last line. Raises LdvaeError in words for people; state.json then holds them.
     """
     try:
-        return _Run(folder, open_counts, should_stop, on_progress).go(resume=resume)
+        with device_faults_in_words():
+            return _Run(folder, open_counts, should_stop, on_progress).go(resume=resume)
     except LdvaeError as fault:
         write_folder_state(folder, "failed", error=str(fault))
         raise
@@ -227,6 +228,7 @@ class _Run:
             "best_epoch": trainer.state.best_epoch,
             "cells_per_second": trainer.state.epochs_done * len(trainer.train_cells) / max(trainer.state.seconds, 1e-9),
             "rollbacks": trainer.state.rollbacks,
+            "notices": trainer.state.notices,
         }
 
     def _figures(

@@ -110,7 +110,7 @@ class OpenRun:
         names = list(dict.fromkeys([*texts, *([NOT_LABELLED] if missing.any() else [])]))
         place = {text: position for position, text in enumerate(names)}
         by_code = np.array([*(place[text] for text in texts), place.get(NOT_LABELLED, -1)])
-        shown = pd.Categorical.from_codes(by_code[values.cat.codes.to_numpy()], names)
+        shown = pd.Categorical.from_codes(by_code[values.cat.codes.to_numpy()], pd.Index(names))
         self._labels[str(name)] = pd.Series(shown, index=annotations.index, name=str(name))
         return self._labels[str(name)]
 
@@ -120,8 +120,8 @@ def open_run_folder(folder: Path, *, run_id: str | None = None) -> OpenRun:
     about = RunFile.read(folder)
     if not (folder / "metrics.json").exists() or not (folder / "factors").is_dir():
         raise RunError(f"The run {about.settings.name!r} has no results yet.", "Wait until its training has finished.")
-    factors = {axes: load_factors(folder / "factors" / axes) for axes in ("readable", "as_trained")
-               if (folder / "factors" / axes).exists()}  # fmt: skip
+    kinds: tuple[Axes, ...] = ("readable", "as_trained")
+    factors = {axes: load_factors(folder / "factors" / axes) for axes in kinds if (folder / "factors" / axes).exists()}
     if not factors:
         raise RunError(f"The run {about.settings.name!r} has no factors.", "The folder is incomplete.")
     shown = next(iter(factors.values()))

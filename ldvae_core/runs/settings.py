@@ -97,7 +97,7 @@ class RunSettings:
             durable.write_folder(folder, lambda part: durable.write_json(part / RUN_FILE, content))
 
     @classmethod
-    def read(cls, folder: Path) -> Self:
+    def read(cls, folder: Path) -> "RunSettings":
         """The settings of a run folder. Raises RunError when run.json is missing, damaged or of a newer format."""
         return RunFile.read(folder).settings
 

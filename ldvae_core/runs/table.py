@@ -75,7 +75,7 @@ def best_rows(table: pd.DataFrame, metric: Metric) -> pd.Series:
     for _, rows in known.groupby("group"):
         if len(rows) > 1:
             values = rows[metric.column]
-            best[values.idxmin() if metric.lower_is_better else values.idxmax()] = True
+            best |= values.index == (values.idxmin() if metric.lower_is_better else values.idxmax())
     return best
 
 
@@ -115,7 +115,7 @@ def _row(card: RunCard, group: int) -> dict[str, Any]:
         "likelihood": LIKELIHOODS.get(str(model.get("likelihood", "nb")), "unknown"),
         **covered,
         "seconds": math.nan if seconds is None else seconds,
-        "device": {"cpu": "CPU", "cuda": "NVIDIA GPU", "mps": "Apple GPU"}.get(str(metrics.get("device", "")), ""),
+        "device": {"cpu": "CPU", "cuda": "NVIDIA GPU"}.get(str(metrics.get("device", "")), ""),
         "state": card.state,
         "seed": int(card.settings.training.get("seed", 0)) if card.settings else None,
         "group": group,

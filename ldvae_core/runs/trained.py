@@ -1,6 +1,5 @@
 """The trained network of a finished run as one file, model.npz: what it takes to place new cells on its programs."""
 
-import io
 import json
 from pathlib import Path
 from zipfile import BadZipFile
@@ -8,7 +7,7 @@ from zipfile import BadZipFile
 import numpy as np
 import torch
 
-from ldvae_core.durable import write_bytes
+from ldvae_core.durable import write_arrays
 from ldvae_core.errors import LdvaeError, RunError
 from ldvae_core.model.config import ModelConfig
 from ldvae_core.model.ldvae import LDVAE, StartValues
@@ -30,9 +29,7 @@ def save_model(model: LDVAE, folder: Path) -> None:
         "log_library_prior": list(model.log_library_prior),
     }
     arrays = {name: value.detach().cpu().numpy() for name, value in model.state_dict().items()}
-    buffer = io.BytesIO()
-    np.savez(buffer, **arrays, **{ABOUT: np.frombuffer(json.dumps(about).encode(), np.uint8)})
-    write_bytes(folder / MODEL_FILE, buffer.getbuffer())
+    write_arrays(folder / MODEL_FILE, {**arrays, ABOUT: np.frombuffer(json.dumps(about).encode(), np.uint8)})
 
 
 def load_model(folder: Path) -> LDVAE:

@@ -17,7 +17,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 
-from ldvae_core.errors import LdvaeError, RunError
+from ldvae_core.errors import DeviceLostError, LdvaeError, RunError
 from ldvae_core.runs.jobs import Job, Jobs
 from ldvae_core.runs.settings import RunSettings
 from ldvae_core.runs.states import SETTLED, RunState, cancel_folder, read_folder_state, write_folder_state
@@ -106,6 +106,10 @@ class _Pulse:
         with self._lock:
             self._run_id, self._asked = run_id, ""
 
+    def leave(self) -> None:
+        """Let the worker end after this run."""
+        self._ending.set()
+
     def answer(self) -> Answer:
         """What the run in work should do; costs nothing."""
         return self._asked or ("pause" if self._ending.is_set() else "go")
@@ -159,6 +163,8 @@ def _ended(
         raise RuntimeError(f"execute returned at stage {stage}")
     except LdvaeError as fault:
         log.warning("run %s failed: %s", job.run_id, fault)
+        if isinstance(fault, DeviceLostError):
+            pulse.leave()  # every further run in this process would fail too: another one takes the next
         return "failed", str(fault)
     except MemoryError:
         log.exception("run %s ran out of memory", job.run_id)

@@ -1,14 +1,14 @@
 """A training snapshot as one .npz file, without pickle: tensors as arrays, the rest as JSON beside them."""
 
-import io
 import json
+import zipfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
-from ldvae_core.durable import write_bytes
+from ldvae_core.durable import write_arrays
 from ldvae_core.errors import RunError
 
 REST = "rest.json"
@@ -19,9 +19,7 @@ def write_checkpoint(path: Path, snapshot: dict[str, Any]) -> None:
     arrays: dict[str, np.ndarray] = {}
     rest = _take_tensors(snapshot, arrays)
     arrays[REST] = np.frombuffer(json.dumps(rest).encode(), dtype=np.uint8)
-    buffer = io.BytesIO()
-    np.savez(buffer, **arrays)
-    write_bytes(path, buffer.getbuffer())
+    write_arrays(path, arrays)
 
 
 def read_checkpoint(path: Path, device: torch.device) -> dict[str, Any]:
@@ -30,7 +28,7 @@ def read_checkpoint(path: Path, device: torch.device) -> dict[str, Any]:
         with np.load(path, allow_pickle=False) as arrays:
             rest = json.loads(arrays[REST].tobytes())
             tensors = {name: torch.from_numpy(arrays[name]).to(device) for name in arrays.files if name != REST}
-    except (OSError, ValueError, KeyError, EOFError) as fault:
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as fault:
         raise RunError(f"The checkpoint {path.name} cannot be read ({fault}).", "Train this run anew.") from None
     snapshot = _put_tensors(rest, tensors)
     snapshot["noise"] = snapshot["noise"].cpu()  # the state of a generator lives on the processor

@@ -75,7 +75,7 @@ class _Buffers:
         self.tensor = {name: torch.zeros(shape) for name, shape in shapes.items()}
         self.tensor["d_z"] = self.tensor["d_z"].T
         self.bits, self.tensor["chances"] = dropout_bits((n, config.n_hidden))
-        self.counts = None if counts is None else np.empty((n, config.n_genes), counts)
+        self.counts = np.empty((n, 0 if counts is None else config.n_genes), counts)
         self.order = np.arange(n)
         self.array = {name: value.numpy() for name, value in self.tensor.items()}
 
@@ -115,7 +115,8 @@ class CpuEngine:
         self._value = {name: value.numpy() for name, value in self._tensor.items()}
         self._gradient = {name: value.numpy() for name, value in self._d_tensor.items()}
         self._norm = model.encoder.norm
-        self._running = (self._norm.running_mean.numpy(), self._norm.running_var.numpy())
+        mean, variance, self._norm_steps = _running_statistics(self._norm)
+        self._running = (mean.numpy(), variance.numpy())
         self._dropout, self._simplex = model.config.dropout, model.config.prior == "logistic_normal"
         self._tables, self._validation_tables = _tables(rising), _tables(rising_validation)
         largest = int(source.values.max()) if len(source.values) else 0
@@ -126,7 +127,9 @@ class CpuEngine:
         size = source.n_cells * source.n_genes
         many, width = self._has_many_counts, self.counts[2].itemsize
         self._dense = self._all_counts() if many and size * width <= MOST_DENSE_BYTES else None
-        self._inputs = self._all_inputs() if self._dense is not None and size * 4 <= MOST_INPUT_BYTES else None
+        self._inputs = (
+            self._all_inputs(self._dense) if self._dense is not None and size * 4 <= MOST_INPUT_BYTES else None
+        )
         self._buffers_by_size: dict[int, _Buffers] = {}
 
     def slices(self, order: np.ndarray, size: int) -> Iterator[np.ndarray]:
@@ -156,7 +159,7 @@ class CpuEngine:
         kernels.column_moments(
             buffers.array["sums"], NORM_EPSILON, NORM_MOMENTUM, *buffers.arrays("centre", "inverse_sd"), *self._running
         )
-        self._norm.num_batches_tracked += 1
+        self._norm_steps += 1
         kl = self._sample(buffers, buffers.arrays("centre", "inverse_sd"), dropout=dropped)
         error = self._decode(buffers, cells, covariates)
         self._encoder_gradient(buffers, cells, covariates, kl_weight, dropout=dropped)
@@ -167,8 +170,9 @@ class CpuEngine:
         """Mean reconstruction error and KL of the validation cells, in evaluation mode, one draw of z a cell."""
         self.model.eval()
         norm, sums = self.model.encoder.norm, np.zeros(2)
-        moments_used = [norm.running_mean.numpy(), (norm.running_var + NORM_EPSILON).rsqrt_().numpy()]
-        loadings, intercept = self.model.decoder.folded()
+        mean, variance, _ = _running_statistics(norm)
+        moments_used = [mean.numpy(), (variance + NORM_EPSILON).rsqrt_().numpy()]
+        loadings, intercept = self.model.linear_decoder.folded()
         loadings = loadings.T.contiguous()
         for piece in self.slices(cells, size):
             buffers, covariates = self._buffers(len(piece)), self._covariates(piece)
@@ -200,9 +204,9 @@ class CpuEngine:
         kernels.make_dense(*self.counts, np.arange(self.source.n_cells), dense)
         return dense
 
-    def _all_inputs(self) -> np.ndarray:
-        inputs = np.empty(self._dense.shape, np.float32)
-        kernels.fill_inputs(self._dense, np.arange(len(inputs)), inputs)
+    def _all_inputs(self, dense: np.ndarray) -> np.ndarray:
+        inputs = np.empty(dense.shape, np.float32)
+        kernels.fill_inputs(dense, np.arange(len(inputs)), inputs)
         return inputs
 
     def _rows(self, buffers: _Buffers, cells: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -246,7 +250,7 @@ class CpuEngine:
 
     def _decode(self, buffers: _Buffers, cells: np.ndarray, covariates: Tensor | None) -> float:
         """Summed reconstruction error; the gradients of the decoder, and buffers's d_z, are filled in."""
-        decoder, gradient, z, n = self.model.decoder, self.gradient, buffers.tensor["z"], len(cells)
+        decoder, gradient, z, n = self.model.linear_decoder, self.gradient, buffers.tensor["z"], len(cells)
         weight, intercept = self._tensor["decoder.loadings"], self._tensor["decoder.intercept"]  # (factors, genes)
         d_weight = self._d_tensor["decoder.loadings"]
         if not decoder.batch_norm:
@@ -290,7 +294,7 @@ class CpuEngine:
         """Summed error; in buffers the gradient of its mean: in the logits, the intercept and log theta."""
         torch.addmm(intercept, buffers.tensor["z"], loadings, out=buffers.tensor["logits"])
         if covariates is not None:
-            buffers.tensor["logits"].addmm_(covariates, self.model.decoder.centred_covariates().T)
+            buffers.tensor["logits"].addmm_(covariates, self.model.linear_decoder.centred_covariates().T)
         log_theta, bounded = self._value["log_theta"], buffers.array["log_theta"]
         kernels.bound(log_theta, *THETA_BOUNDS, bounded)
         of_logits = (buffers.array["logits"], bounded, *buffers.arrays("d_intercept", "d_log_theta"))
@@ -359,6 +363,14 @@ def _shaped(piece: Tensor, value: Tensor) -> Tensor:
 
 def _in_memory_order(value: Tensor) -> Tensor:
     return value.T if value.ndim == 2 else value
+
+
+def _running_statistics(norm: torch.nn.BatchNorm1d) -> tuple[Tensor, Tensor, Tensor]:
+    """Mean, variance and number of steps, in the norm's own memory."""
+    mean, variance, steps = norm.running_mean, norm.running_var, norm.num_batches_tracked
+    if mean is None or variance is None or steps is None:
+        raise TypeError("this batch norm keeps no running statistics")
+    return mean, variance, steps
 
 
 def _tables(rising: RisingFactorials) -> tuple[Any, ...]:

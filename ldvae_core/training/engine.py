@@ -63,7 +63,7 @@ class TorchEngine:
             ],
             lr=config.rate_for(REFERENCE_MINIBATCH),  # every step brings its own
             eps=config.adam_epsilon,
-            fused=source.device.type in ("cpu", "cuda"),
+            fused=True,
         )
         self.steps = 0
 

@@ -37,6 +37,9 @@ GRID_POINTS = 257  # steps of 0.063 in log theta: the interpolation is exact to 
 class RisingFactorials(nn.Module):
     """Mean over training cells of R(x, theta), summed over genes, as a function of log theta (genes,)."""
 
+    values: Tensor  # (grid, genes), double
+    slopes: Tensor  # likewise, times the step of the grid
+
     def __init__(self, counts: sparse.csr_matrix, cells: np.ndarray) -> None:
         """counts (n_cells, n_genes); cells: indices of those to average over."""
         super().__init__()
@@ -44,7 +47,7 @@ class RisingFactorials(nn.Module):
         grid = np.linspace(low, high, GRID_POINTS)
         values, slopes = _tabulate(*_occurrences(counts, cells), np.exp(grid), counts.shape[1], len(cells))
         self.low, self.step = low, (high - low) / (GRID_POINTS - 1)
-        self.register_buffer("values", torch.from_numpy(values))  # (grid, genes), double
+        self.register_buffer("values", torch.from_numpy(values))
         self.register_buffer("slopes", torch.from_numpy(slopes * self.step))
 
     def forward(self, log_theta: Tensor) -> Tensor:
@@ -146,7 +149,7 @@ def fused_elbo(
     """
     mean, log_variance = model.encode(batch, generator)
     z = model.factors_of(draw(mean, log_variance, generator))  # (cells, factors)
-    decoder = model.decoder
+    decoder = model.linear_decoder
     if model.training and decoder.batch_norm:
         decoder.follow(z.detach())
     loadings, intercept = decoder.folded(z if model.training else None)
@@ -154,7 +157,9 @@ def fused_elbo(
         z = torch.cat([z, batch.covariates], dim=1)
         loadings = torch.cat([loadings, decoder.centred_covariates()], dim=1)
     log_theta = model.bounded_log_theta()
-    error = _Reconstruction.apply(z, loadings, intercept, log_theta, batch.counts, batch.library_size)
+    error = _Reconstruction.apply(  # type: ignore[no-untyped-call]  # torch's own, for every function
+        z, loadings, intercept, log_theta, batch.counts, batch.library_size
+    )
     return ElboTerms(
         reconstruction_error=error - rising_factorials(log_theta),
         kl_factors=normal_kl(mean, log_variance).sum(dim=1),

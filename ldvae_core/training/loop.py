@@ -3,6 +3,7 @@
 It never prints, draws or writes: `on_report` gets every measured point and answers how to go on.
 """
 
+import contextlib
 import copy
 import logging
 import math
@@ -18,6 +19,7 @@ from ldvae_core.data.split import TRAIN, VALIDATION
 from ldvae_core.errors import LdvaeError, SettingsError
 from ldvae_core.model.config import ModelConfig, TrainingConfig
 from ldvae_core.model.ldvae import LDVAE
+from ldvae_core.training.devices import out_of_memory
 from ldvae_core.training.engine import make_engine
 from ldvae_core.training.fused import RisingFactorials, is_fusable
 from ldvae_core.training.initial_values import start_values
@@ -32,6 +34,7 @@ EVALUATION_SIZE = 512  # cells scored at a time
 LONG_EPOCH = 1000  # steps: longer epochs report in between, so that the curves move
 SECONDS_BETWEEN_TICKS = 0.5
 MOST_VALIDATION_CELLS = 10_000  # enough for a standard error of well under 0.1%
+MOST_HALVINGS = 3  # of the minibatch, before a GPU is called too small for the run
 MOST_STANDARD_CELLS = 50_000  # to measure the mean and covariance of z: their error is then below 1%
 # each generator is a stream of its own of the run's seed
 NOISE_SEED, SHUFFLE_SEED, INITIAL_SEED, VALIDATION_SEED, STANDARD_SEED = 1, 2, 3, 4, 5
@@ -64,15 +67,15 @@ class Trainer:
         self.validation_cells = sample_of(
             self.validation_cells, MOST_VALIDATION_CELLS, self._numpy_generator(VALIDATION_SEED)
         )
-        self.minibatch_size = training_config.minibatch_for(len(self.train_cells), on_gpu=device.type != "cpu")
+        self.state = TrainingState()
+        self._whole_minibatch = training_config.minibatch_for(len(self.train_cells), on_gpu=device.type != "cpu")
         self.n_epochs = training_config.epochs_for(len(self.train_cells))
-        self.rate = training_config.rate_for(self.minibatch_size, self.n_epochs * self.steps_per_epoch)
         start = start_values(counts, library_size, self.train_cells)
         self.model = LDVAE(model_config, start, self._torch_generator(INITIAL_SEED, "cpu")).to(device)
         self.source = MinibatchSource(counts, library_size, covariates, device)
         self.noise = self._torch_generator(NOISE_SEED, device)
         self.shuffle = self._numpy_generator(SHUFFLE_SEED)
-        tables = {"rising": None, "rising_validation": None}
+        tables: dict[str, RisingFactorials | None] = {"rising": None, "rising_validation": None}
         if fast and is_fusable(model_config):
             tables["rising"] = RisingFactorials(counts, self.train_cells).to(device)
             if device.type == "cpu":
@@ -81,8 +84,17 @@ class Trainer:
             self.model, self.source, training_config, self.noise, n_train=len(self.train_cells), **tables
         )
         self._ticked = time.monotonic()
-        self.state = TrainingState()
         self.best_weights = copy.deepcopy(self.model.state_dict())
+
+    @property
+    def minibatch_size(self) -> int:
+        """Cells in a minibatch: as chosen for the device, less where its memory was too small."""
+        return max(2, self._whole_minibatch >> self.state.halvings)
+
+    @property
+    def rate(self) -> float:
+        """The learning rate at the top of the schedule."""
+        return self.config.rate_for(self.minibatch_size, self.n_epochs * self.steps_per_epoch)
 
     @property
     def steps_per_epoch(self) -> int:
@@ -95,13 +107,13 @@ class Trainer:
 
         At the end the best weights are in place and batch norm's statistics are those of all training cells; paused or
         cancelled, the trainer stands at the end of the last whole epoch. Raises LdvaeError when the loss stays
-        non-finite after three halvings of the rate.
+        non-finite after three halvings of the rate, or the memory of a GPU too small after three of the minibatch.
         """
         reports = reports or Reports()
         answer: Answer = "go"
         while self.state.epochs_done < self.n_epochs and answer == "go" and not self._has_converged():
             good = self.snapshot()
-            answer = self._epoch(reports)
+            answer = self._epoch_or_smaller(reports, good)
             if answer in ("pause", "cancel"):
                 self.restore(good)  # a begun epoch is done again, from the same draws
                 return answer
@@ -114,16 +126,25 @@ class Trainer:
         self._finish()
         return answer
 
+    def _epoch_or_smaller(self, reports: Reports, good: dict[str, Any]) -> Answer:
+        """The next epoch; done again from `good` with half the minibatch while the memory of a GPU is too small."""
+        while True:
+            with contextlib.suppress(torch.OutOfMemoryError):
+                return self._epoch(reports)
+            self._halve(good)  # here nothing holds the tensors of the failed step any longer
+
     def _epoch(self, reports: Reports) -> Answer:
         """One pass over the training cells; a point of history at its end (and inside long ones)."""
         state, n_steps = self.state, self.steps_per_epoch * self.n_epochs
+        rate_at_top = self.rate
         first_step, began = state.epochs_done * self.steps_per_epoch, time.monotonic()
-        sums, since, answer = 0.0, 0, "go"
+        answer: Answer = "go"
+        sums, since = 0.0, 0
         report_every = self.steps_per_epoch if self.steps_per_epoch <= LONG_EPOCH else LONG_EPOCH // 2
         for position, cells in enumerate(self._minibatches()):
             step = first_step + position
             weight = kl_weight(step, n_steps, self.config.kl_warmup)
-            rate = state.rate_factor * learning_rate(step, n_steps, self.rate)
+            rate = state.rate_factor * learning_rate(step, n_steps, rate_at_top)
             sums = sums + self.engine.step(cells, weight, rate, dropout=has_dropout(step, n_steps))
             since += 1
             now = time.monotonic()
@@ -167,11 +188,11 @@ class Trainer:
     def evaluate(self, cells: np.ndarray) -> tuple[float, float]:
         """Mean reconstruction error and KL of `cells` in evaluation mode, nats per cell, one fixed draw of z a cell."""
         generator = self._torch_generator(VALIDATION_SEED, self.device)  # the same draws every time: a smooth curve
-        return self.engine.evaluate(cells, EVALUATION_SIZE, generator)
+        return self.engine.evaluate(cells, EVALUATION_SIZE >> self.state.halvings, generator)
 
     def _finish(self) -> None:
         """Batch norm's statistics of all training cells, and z in the units of its prior."""
-        size = max(EVALUATION_SIZE, self.minibatch_size)
+        size = max(EVALUATION_SIZE >> self.state.halvings, self.minibatch_size)
         generator = self._torch_generator(VALIDATION_SEED, self.device)
         refresh_norms(self.model, self.source.in_order(self.train_cells, size), generator)
         cells = sample_of(self.train_cells, MOST_STANDARD_CELLS, self._numpy_generator(STANDARD_SEED))
@@ -183,21 +204,34 @@ class Trainer:
             "model": copy.deepcopy(self.model.state_dict()),
             "best": self.best_weights,
             "optimizer": self.engine.state(),
+            "device": self.device.type,
             "noise": self.noise.get_state(),
             "shuffle": copy.deepcopy(self.shuffle.bit_generator.state),
             "state": asdict(self.state),
         }
 
     def restore(self, snapshot: dict[str, Any]) -> None:
-        """Go back (or forward) to a snapshot."""
+        """Go back (or forward) to a snapshot; of another kind of device, the weights are kept and the draws begin anew.
+
+        A generator's state is of one kind of device only.
+        """
         self.model.load_state_dict(snapshot["model"])
         self.best_weights = snapshot["best"]
         self.engine.load_state(snapshot["optimizer"])
-        self.noise.set_state(snapshot["noise"])
         self.shuffle.bit_generator.state = snapshot["shuffle"]
         values = dict(snapshot["state"])
         values["history"] = [HistoryPoint(**point) for point in values["history"]]
+        values["notices"] = list(values.get("notices", ()))  # older checkpoints have none
         self.state = TrainingState(**values)
+        made_on = snapshot.get("device", self.device.type)  # older checkpoints do not say
+        if made_on == self.device.type and snapshot["noise"].shape == self.noise.get_state().shape:
+            self.noise.set_state(snapshot["noise"])
+            return
+        self.noise.manual_seed(self._seed(NOISE_SEED, self.state.epochs_done))
+        self._notice(
+            f"Training went on after epoch {self.state.epochs_done} on another kind of device ({self.device.type}): "
+            "from there the random draws are not those of an uninterrupted run."
+        )
 
     def _roll_back(self, good: dict[str, Any]) -> None:
         rollbacks, factor = self.state.rollbacks + 1, self.state.rate_factor / 2
@@ -211,6 +245,24 @@ class Trainer:
         )
         self.restore(good)
         self.state.rollbacks, self.state.rate_factor = rollbacks, factor
+
+    def _halve(self, good: dict[str, Any]) -> None:
+        size, halvings = self.minibatch_size, self.state.halvings + 1
+        self.restore(good)
+        if halvings > MOST_HALVINGS:
+            raise out_of_memory(size)
+        self.state.halvings = halvings
+        self.source.release()
+        torch.cuda.empty_cache()
+        self._notice(
+            f"The memory of the GPU was too small for minibatches of {size:,} cells: training went on with "
+            f"{self.minibatch_size:,}."
+        )
+        good["state"] = asdict(self.state)  # going back to it a second time keeps the smaller minibatch
+
+    def _notice(self, words: str) -> None:
+        log.warning(words)
+        self.state.notices.append(words)
 
     def _is_finite(self) -> bool:
         last = self.state.history[-1]
@@ -234,8 +286,10 @@ class Trainer:
         )
 
     def _torch_generator(self, stream: int, device: torch.device | str) -> torch.Generator:
-        seed = np.random.SeedSequence([self.config.seed, stream]).generate_state(1, np.uint64)[0]
-        return torch.Generator(device=device).manual_seed(int(seed) % 2**63)
+        return torch.Generator(device=device).manual_seed(self._seed(stream))
+
+    def _seed(self, *streams: int) -> int:
+        return int(np.random.SeedSequence([self.config.seed, *streams]).generate_state(1, np.uint64)[0]) % 2**63
 
     def _numpy_generator(self, stream: int) -> np.random.Generator:
         return np.random.default_rng([self.config.seed, stream])

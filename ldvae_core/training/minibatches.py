@@ -43,6 +43,10 @@ class MinibatchSource:
         self.covariates = torch.from_numpy(np.asarray(covariates, dtype=np.float32)).to(device)
         self._dense = torch.empty(0, device=device)
 
+    def release(self) -> None:
+        """Give back the memory that minibatches were made in."""
+        self._dense = torch.empty(0, device=self.device)
+
     def minibatch(self, cells: np.ndarray) -> Minibatch:
         """The counts of `cells`, dense. The memory is used again by the next call."""
         return next(self.in_order(cells, len(cells)))
@@ -72,7 +76,7 @@ class MinibatchSource:
         """The cells in pieces, their indices moved to the device all at once."""
         cells = np.ascontiguousarray(cells)
         firsts = range(0, len(cells), size)
-        totals = np.add.reduceat(self._lengths[cells], firsts) if len(cells) else []
+        totals: np.ndarray | list[int] = np.add.reduceat(self._lengths[cells], firsts) if len(cells) else []
         for chunk, n_counts in zip(torch.from_numpy(cells).to(self.device).split(size), totals, strict=True):
             yield Cells(chunk, int(n_counts))
 

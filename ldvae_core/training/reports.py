@@ -51,6 +51,8 @@ class TrainingState:
     rollbacks: int = 0
     best_elbo: float = -math.inf
     best_epoch: int = 0
+    halvings: int = 0  # of the minibatch, after the memory of a GPU was too small
+    notices: list[str] = field(default_factory=list)  # what people should know of how this run went
     history: list[HistoryPoint] = field(default_factory=list)
 
 

@@ -96,7 +96,7 @@ def reconstruction_errors(
     representation (n_cells, n_factors): the posterior mean of all cells, as saved.
     """
     exact, errors, first = _exact(model, source), [], 0
-    for batch in _in_double(exact, source, cells, SCORING_SIZE):
+    for batch in _in_double(source, cells, SCORING_SIZE):
         here = cells[first : first + batch.counts.shape[0]]
         first += len(here)
         z = torch.from_numpy(representation[here]).to(batch.counts)
@@ -119,12 +119,13 @@ def likelihood_bounds(
 
     With w = p(x | z, l) p(z) p(l) / (q(z | x) q(l | x)), z before the softmax for a logistic-normal prior and l only
     where the library size is latent: ELBO = mean of log w, IWLL = log of the mean of w, so that in every cell
-    ELBO <= IWLL (Jensen), and IWLL <= log p(x) on average. Source: Burda, Grosse, Salakhutdinov 2016; MODEL.md, 6.
+    ELBO <= IWLL (Jensen), and IWLL <= log p(x) on average. Source: Burda, Grosse, Salakhutdinov 2016;
+    docs/model.md, "Metrics".
     """
     exact = _exact(model, source)
     generator = torch.Generator().manual_seed(SCORE_SEED)
     elbo, iwll = [], []
-    for batch in _in_double(exact, source, cells, max(1, DENSE_ENTRIES // source.n_genes)):
+    for batch in _in_double(source, cells, max(1, DENSE_ENTRIES // source.n_genes)):
         weights = log_importance_weights(exact, batch, draws, generator)  # (draws, cells)
         elbo.append(weights.mean(dim=0))
         iwll.append(weights.logsumexp(dim=0) - math.log(draws))
@@ -145,7 +146,7 @@ def log_importance_weights(model: LDVAE, batch: Minibatch, draws: int, generator
         rising = rising_factorials(batch.counts, model.bounded_log_theta(batch.covariates))
     log_weights = []
     for _ in range(draws):
-        log_weight, drawn = 0.0, []
+        log_weight, drawn = torch.zeros_like(log_library), []
         for mean, log_variance, prior_mean, prior_variance in q:
             noise = torch.randn(mean.shape, generator=generator, dtype=mean.dtype).to(mean.device)
             value = mean + noise * (0.5 * log_variance).exp()
@@ -161,15 +162,13 @@ def log_importance_weights(model: LDVAE, batch: Minibatch, draws: int, generator
 
 
 def _exact(model: LDVAE, source: MinibatchSource) -> LDVAE:
-    """A copy in double precision and evaluation mode, where the counts are if that device has double precision."""
-    device = source.device if source.device.type == "cuda" else torch.device("cpu")
-    return copy.deepcopy(model).to(device).double().eval()
+    """A copy in double precision and evaluation mode, where the counts are."""
+    return copy.deepcopy(model).to(source.device).double().eval()
 
 
-def _in_double(model: LDVAE, source: MinibatchSource, cells: np.ndarray, size: int) -> Iterator[Minibatch]:
-    device = next(model.parameters()).device
+def _in_double(source: MinibatchSource, cells: np.ndarray, size: int) -> Iterator[Minibatch]:
     for batch in source.in_order(cells, size):
-        yield Minibatch(*(part.to(device).double() for part in batch))
+        yield Minibatch(*(part.double() for part in batch))
 
 
 def _mean_log_library(model: LDVAE, batch: Minibatch) -> Tensor:

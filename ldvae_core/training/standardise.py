@@ -28,9 +28,9 @@ def refresh_norms(model: LDVAE, minibatches: Iterable[Minibatch], generator: Gen
     for norm in norms:
         norm.reset_running_stats()
         norm.momentum = None  # a plain average over the pass
-    dropouts = [(module, module.dropout) for module in model.modules() if hasattr(module, "dropout")]
-    for module, _ in dropouts:
-        module.dropout = 0.0
+    dropouts = [(encoder, encoder.dropout) for encoder in model.encoders()]
+    for encoder, _ in dropouts:
+        encoder.dropout = 0.0
     model.train()
     decoder, draws = model.decoder, []
     for batch in minibatches:
@@ -46,8 +46,8 @@ def refresh_norms(model: LDVAE, minibatches: Iterable[Minibatch], generator: Gen
         mean, covariance = moments(torch.cat(draws))
         decoder.z_mean.copy_(mean)
         decoder.z_covariance.copy_(covariance)
-    for module, rate in dropouts:
-        module.dropout = rate
+    for encoder, rate in dropouts:
+        encoder.dropout = rate
     for norm in norms:
         norm.momentum = NORM_MOMENTUM
     model.eval()

@@ -5,6 +5,7 @@ label. Gene, cell type, column and run names pass through here first.
 """
 
 import html
+import math
 from typing import Literal
 
 import streamlit as st
@@ -61,7 +62,7 @@ def count(number: float, thing: str, things: str = "") -> str:
 
 def percent(share: float) -> str:
     """A share with three significant digits at most: 11.2%, 0.53%, under 0.1%."""
-    if share != share:
+    if math.isnan(share):
         return "n/a"
     if abs(share) < 0.0005:
         return "0%" if share <= 0 else "under 0.1%"

@@ -76,8 +76,8 @@ def test_largest_changes_stand_at_both_ends():
     assert list(largest_changes(table, 2, by="log2_fold").gene) == ["b", "a", "d"]
 
 
-@pytest.mark.parametrize("changes", [{0: 2.0}, {0: -9.0}, {0: 3.0, 1: 3.0, 2: 3.0}, {k: 9.0 for k in range(4)},
-                                     {k: -99.0 for k in range(4)}])  # fmt: skip
+@pytest.mark.parametrize("changes", [{0: 2.0}, {0: -9.0}, {0: 3.0, 1: 3.0, 2: 3.0}, dict.fromkeys(range(4), 9.0),
+                                     dict.fromkeys(range(4), -99.0)])  # fmt: skip
 def test_usages_stay_on_the_simplex(usage_factors, changes):
     """At least 0, and a sum of 1, however the sliders stand."""
     for start in (usage_factors.centre, usage_factors.representation[0], np.array([1.0, 0.0, 0.0, 0.0])):

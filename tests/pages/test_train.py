@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from ldvae_core.data.prepare import DataChoices
-from ldvae_core.durable import write_json, write_table
+from ldvae_core.durable import read_json, write_json, write_table
 from ldvae_core.runs.settings import RunSettings
 from ldvae_core.runs.store import RunStore
 from ldvae_core.workspace import processes
@@ -243,6 +243,13 @@ def test_a_finished_run_shows_its_test_figures_and_the_way_to_its_factors(train_
     assert "Its strongest programs" in words(page)
     assert find(page, "train_to_factors")
     assert not find(page, "train_cancel")
+
+
+def test_what_people_should_know_of_a_run_is_said_beside_its_figures(train_page, make_run, words, runs):
+    """Such as that a GPU was too small for its minibatches."""
+    path = runs.workspace.runs / make_run() / "metrics.json"
+    write_json(path, {**read_json(path), "notices": ["Went on with <b>64</b> cells."]})
+    assert "Went on with &lt;b&gt;64&lt;/b&gt; cells." in words(train_page(path.parent.name))
 
 
 def test_curves_of_another_run_on_the_same_cells_can_be_laid_over(in_state, runs, train_page, with_demo):

@@ -5,21 +5,23 @@ import time
 from pathlib import Path
 
 from ldvae_core.durable import read_json, write_json
-from ldvae_core.errors import LdvaeError
+from ldvae_core.errors import DeviceLostError, LdvaeError
 from ldvae_core.runs import worker
 from ldvae_core.runs.settings import RunSettings
 from ldvae_core.runs.states import write_folder_state
 
 
 def execute(folder, *, open_counts, should_stop, resume):
-    """quick: finishes · endless: goes on until it is asked · refused, broken, full, vague: end as their names say."""
+    """quick: finishes · endless: goes on until it is asked · refused, lost, broken, full, vague: end as named."""
     name = RunSettings.read(folder).name
     write_folder_state(folder, "preparing")
     step = read_json(folder / "checkpoint.json")["step"] if resume and (folder / "checkpoint.json").exists() else 0
     if name == "refused":
         raise LdvaeError("These counts cannot be used.", "Load others.")
+    if name == "lost":
+        raise DeviceLostError("The GPU failed during this run.", "Resume the run.")
     if name == "broken":
-        raise ZeroDivisionError("a secret path /home/somebody")
+        raise ZeroDivisionError("a secret path /srv/somebody")
     if name == "full":
         raise OSError(28, "No space left on device")
     if name == "vague":

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from scipy import sparse
 
 from ldvae_core.data.counts import CountMatrix, make_count_matrix
@@ -14,11 +15,12 @@ from ldvae_core.data.prepare import DataChoices
 from ldvae_core.data.split import TEST, split_cells
 from ldvae_core.data.synthetic import plant_programs
 from ldvae_core.durable import read_json, read_table
-from ldvae_core.errors import SettingsError
+from ldvae_core.errors import LdvaeError, SettingsError
 from ldvae_core.runs.execute import execute
 from ldvae_core.runs.opened import HISTORY_COLUMNS, open_run_folder
 from ldvae_core.runs.settings import RunSettings
 from ldvae_core.runs.states import read_folder_state
+from ldvae_core.training.loop import Trainer
 
 PAPER = {
     "VAE": {"decoder": "neural"},
@@ -88,6 +90,37 @@ def test_every_kind_of_model_trains_to_figures_and_factors(train, few_cells, mod
     assert (run.metrics["iwll_draws"], run.metrics["test_cells"], run.metrics["iwll_cells"]) == (64, 12, 12)
     assert run.factors["as_trained"].loadings.shape == (20, 3)
     assert np.isfinite(run.factors[run.axes].representation).all()
+
+
+def test_a_gpu_too_small_for_a_minibatch_leaves_a_notice_with_the_results(train, few_cells, monkeypatch):
+    """People can see that the run was not the one they asked for."""
+    slices = Trainer._minibatches
+
+    def limited(trainer):
+        if trainer.minibatch_size > 50:
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+        return slices(trainer)
+
+    monkeypatch.setattr(Trainer, "_minibatches", limited)
+    (notice,) = open_run_folder(train(few_cells, {})).metrics["notices"]
+    assert notice == "The memory of the GPU was too small for minibatches of 96 cells: training went on with 48."
+
+
+@pytest.mark.parametrize(("fault", "words"), [
+    (torch.OutOfMemoryError("CUDA out of memory."), "The memory of the GPU is too small for this run"),
+    (torch.AcceleratorError("CUDA error: an illegal memory access"), "The GPU failed during this run"),
+], ids=["full", "lost"])  # fmt: skip
+def test_a_fault_of_a_gpu_is_written_down_in_words(train, few_cells, monkeypatch, tmp_path, fault, words):
+    """Wherever in the run it happens, here where counts go to the device; the folder says it too."""
+
+    def refuse(*given):
+        raise fault
+
+    monkeypatch.setattr("ldvae_core.training.loop.MinibatchSource", refuse)
+    with pytest.raises(LdvaeError, match=words):
+        train(few_cells, {})
+    state = read_folder_state(next(tmp_path.iterdir()))
+    assert (state.stage, state.error.startswith(words)) == ("failed", True)
 
 
 def test_a_dispersion_per_level_is_kept_by_name(train, few_cells):

@@ -64,6 +64,20 @@ def test_every_end_is_written_down_in_words(jobs, store, name, state, error):
     assert store.card(after).state == "finished"
 
 
+def test_a_process_that_lost_its_gpu_ends_and_leaves_the_next_run_to_another(jobs, store):
+    """CUDA refuses everything in a process after a fault: the run fails in words, the next one still waits."""
+    run_id, after = jobs.submit(settings_named("lost")), jobs.submit(settings_named())
+    work(jobs)
+    assert (store.card(run_id).state, store.card(run_id).error) == (
+        "failed",
+        "The GPU failed during this run. Resume the run.",
+    )
+    assert store.card(after).state == "queued"
+    assert jobs.worker() is None
+    work(jobs)
+    assert store.card(after).state == "finished"
+
+
 def test_the_traceback_of_a_mistake_is_in_the_log(jobs, store, caplog):
     """The number on the screen finds it."""
     run_id = jobs.submit(settings_named("broken"))

@@ -46,6 +46,7 @@ def styled(table: pd.DataFrame) -> Styler:
 
 
 def columns() -> dict[str, object]:
+    """Width, help and format of every column."""
     number, text = st.column_config.NumberColumn, st.column_config.TextColumn
     helps = {SHORT[metric.column]: f"{metric.title}, nats per cell ± standard error over test cells: {metric.meaning}."
              for metric in METRICS}  # fmt: skip

@@ -117,7 +117,7 @@ def _facts(opened: OpenRun, factors: Factors, factor: int) -> None:
         row = table.iloc[factor]
         technical = [("library size", row.library_size), ("mitochondrial share", row.mitochondrial)]
         technical.append((plain(row.batch_column, longest=24), row.batch))
-        facts += [(f"Follows {name}", _r(value)) for name, value in technical if value == value]
+        facts += [(f"Follows {name}", _r(value)) for name, value in technical if pd.notna(value)]
     if (kind := _best_type(opened, factors, factor)) is not None:
         derived = " (derived labels)" if derived_labels(opened, opened.label_column) else ""
         facts.insert(2, (f"Best type{derived}", f"{plain(kind.cell_type, longest=30)}, AUC {auc_words(kind.auc)}"))

@@ -41,6 +41,7 @@ class Chosen(NamedTuple):
 
     @property
     def n_cells(self) -> int:
+        """How many are inside."""
         return int(np.count_nonzero(self.cells))
 
 

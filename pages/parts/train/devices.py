@@ -11,7 +11,7 @@ import streamlit as st
 from ldvae_core.workspace.folders import PROJECT
 
 LONGEST_SECONDS = 120.0
-KINDS = {"cpu": "CPU", "cuda": "NVIDIA GPU", "mps": "Apple GPU"}
+KINDS = {"cpu": "CPU", "cuda": "NVIDIA GPU"}
 UNKNOWN = {
     "devices": [{"name": "cpu", "label": "CPU"}],
     "best": "cpu",

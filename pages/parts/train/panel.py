@@ -134,6 +134,8 @@ def _test_figures(card: RunCard, progress: Progress) -> None:
     show("".join(parts), kind="facts")
     if card.state == "finished" and card.epoch and card.epoch < progress.n_epochs:
         show("It ended early by itself: the validation ELBO no longer rose.", kind="quiet")
+    for notice in card.metrics.get("notices") or ():
+        show(as_html(notice), kind="quiet")
 
 
 def _buttons(card: RunCard) -> None:

@@ -21,9 +21,9 @@ from pages.parts.text import count, plain
 DATA_CHOICE = "data_choice"  # what the Data page leaves in the session
 ACTIVE = ("queued", "running", "paused", "interrupted")
 TRAIN_SHARE = 0.8  # of the cells; a tenth each for validation and test
-MOST_LEVELS = 500  # of a covariate, as in runs/execute.py
+MOST_LEVELS = 500  # of a covariate, as in runs/prepare.py
 # Gene values (cells x genes) a second, until a run of this machine and kind says better; without the fast path a fifth.
-SPEED = {"cpu": 30e6, "mps": 100e6, "cuda": 400e6}
+SPEED = {"cpu": 30e6, "cuda": 400e6}
 PAPERS_MODELS: dict[str, dict[str, Any]] = {
     "VAE": {"decoder": "neural", "prior": "normal", "batch_norm": False},
     "LDVAE, normal": {"prior": "normal", "batch_norm": False},
