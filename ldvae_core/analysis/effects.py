@@ -88,15 +88,16 @@ def gene_columns(
 def with_q_values(table: pd.DataFrame) -> pd.DataFrame:
     """Add p, q, log10_q and carried_by_one_cell from log10_p, whose NaN is not tested, and log10_p_without."""
     log10_p = table["log10_p"].to_numpy(np.float64)
-    q, tested = np.full(len(table), np.nan), np.isfinite(log10_p)
+    tested = np.isfinite(log10_p)
+    q, without = np.full((2, len(table)), np.nan)
     q[tested] = log10_q_values(log10_p[tested])
-    found = tested & (q < np.log10(FOUND))
-    bar = np.log10(FOUND * max(found.sum(), 1) / max(tested.sum(), 1))  # for one gene more, with the others as they are
+    without[tested] = log10_q_values(table["log10_p_without"].to_numpy(np.float64)[tested])
+    bar = np.log10(FOUND)
     return table.assign(
         p=10.0 ** np.maximum(log10_p, SMALLEST),
         q=10.0 ** np.maximum(q, SMALLEST),
         log10_q=q,
-        carried_by_one_cell=found & (table["log10_p_without"].to_numpy(np.float64) > bar),
+        carried_by_one_cell=tested & (q < bar) & (without >= bar),
     )
 
 
