@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from ldvae_core.runs.store import RunStore
 from pages.parts.cell_types import difference, groups
 
 WHY = {"view_types": "Why do these differ?"}
@@ -164,3 +165,17 @@ def test_what_the_annotations_are_for_is_guessed_once(open_page, make_run, annot
     at.selectbox(key="group_a").set_value("control").run()
     assert not at.exception
     assert len(guessed) == 1
+
+
+def test_a_saved_selection_gets_no_p_value_on_its_own_axes(open_page, finished_run, workspace, words):
+    """Nor do the genes that load on these; the axes are those of the view that it was drawn in."""
+    opened = RunStore(workspace).open(finished_run)
+    cells = np.asarray(opened.factors["readable"].representation[:, 0]) > 0
+    view = "Factor 1 and Factor 2: plane=readable.0.1&view=All"
+    RunStore(workspace).additions(finished_run).save_selection("Right", cells, who="", view=view, taken=[])
+    at = open_page("cell_types.py", compare_by="Right", group_a="Right", unit="cells", **WHY)
+    assert not at.exception
+    assert "Beyond the axes they were chosen on, Right and " in words(at)
+    assert "Chosen on these axes: p values do not apply." in words(at)
+    factors = at.dataframe(key="factor_rows").value
+    assert set(factors.loc[factors["p"] == "chosen here", "Factor"]) == {"Factor 1", "Factor 2"}
