@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 
 from ldvae_core.data.counts import CountMatrix
 from ldvae_core.data.demo import load_demo
@@ -53,14 +54,20 @@ def all_genes(run: OpenRun, workspace: Workspace | None = None) -> AllGenes | No
     counts = counts_of_all_genes(run, workspace)
     if counts is None:
         return None
-    place = {cell: row for row, cell in enumerate(counts.cell_ids.tolist())}
-    cells = np.array([place.get(cell, -1) for cell in run.counts.cell_ids.tolist()], np.int64)
+    cells = _rows_of(run.counts.cell_ids, counts.cell_ids)
     return AllGenes(counts, cells) if (cells >= 0).all() and _same_counts(run.counts, counts, cells) else None
 
 
 def reads_a_file(run: OpenRun) -> bool:
     """Whether all genes come from a file outside the workspace, which takes long to read."""
     return run.settings.data_source != DEMO and Path(run.settings.data_source).is_absolute()
+
+
+def _rows_of(wanted: np.ndarray, among: np.ndarray) -> np.ndarray:
+    """(n,) the row of each wanted id, -1 where there is none; without a table of all ids where they are the same."""
+    if np.array_equal(wanted, among):
+        return np.arange(len(wanted))
+    return np.asarray(pd.Index(among).get_indexer(pd.Index(wanted)), np.int64)
 
 
 def _same_counts(modelled: CountMatrix, whole: CountMatrix, cells: np.ndarray) -> bool:
