@@ -121,7 +121,7 @@ def small_number(log10: float) -> str:
     """A p or q value: '0.031', '2e-17', '< 1e-300'; '' where it is not known."""
     if np.isnan(log10):
         return ""
-    if log10 < SMALLEST:
+    if log10 <= SMALLEST + 1e-6:  # what is smaller has become that
         return f"< 1e{SMALLEST:.0f}"
     if log10 > -3:
         return f"{10**log10:.3f}"

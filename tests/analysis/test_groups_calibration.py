@@ -228,7 +228,7 @@ def test_genes_beside_the_modelled_ones_and_cells_beside_the_runs(planted, facto
 
 
 @pytest.mark.parametrize(
-    ("log10", "said"), [(-1066.0, "< 1e-300"), (-300.5, "< 1e-300"), (-17.3, "5e-18"), (-1.3, "0.050"), (np.nan, "")]
+    ("log10", "said"), [(-1066.0, "< 1e-300"), (-300.0, "< 1e-300"), (-17.3, "5e-18"), (-1.3, "0.050"), (np.nan, "")]
 )
 def test_small_numbers_end_at_1e_300(log10, said):
     """Nothing smaller is told apart."""

@@ -36,11 +36,11 @@ def show_gene_table(genes: pd.DataFrame, names: tuple[str, str]) -> None:
             "Low": top["low"],
             "High": top["high"],
             "q": [small_number(value) for value in top["log10_q"]],
+            "Note": [_note(row) for row in top.itertuples()],
             "In first": top["mean_first"],
             "In second": top["mean_second"],
             "Cells first": 100 * top["share_first"],
             "Cells second": 100 * top["share_second"],
-            "Note": [_note(row) for row in top.itertuples()],
         }
     )
     number = st.column_config.NumberColumn
@@ -60,7 +60,7 @@ def show_gene_table(genes: pd.DataFrame, names: tuple[str, str]) -> None:
             "Cells second": number(
                 f"% {second}", format="%.1f", width=66, help=f"Cells of {second} with counts of it."
             ),
-            "Note": st.column_config.TextColumn(width=110, help=HOW_NOTES),
+            "Note": st.column_config.TextColumn(width=88, help=HOW_NOTES),
         },
     )
     said = f"The first {MOST_ROWS} of {len(genes):,} genes; all are in the file. " if len(genes) > MOST_ROWS else ""
