@@ -23,14 +23,15 @@ from pages.parts.pickers import (
 )
 from pages.parts.problems import refusals
 from pages.parts.runs import require_run
-from pages.parts.structure import say_what_it_is
+from pages.parts.structure import warn_about_run
 
 VIEWS = {"apart": "Tell types apart", "why": "Why do these differ?", "spread": "Distributions"}
 
 page_header("Cell types", "Which programs, and which genes, tell cells apart?")
 opened = require_run()
-say_what_it_is(opened)
+warn_about_run(opened)
 view = segments("View", VIEWS, key="view_types", hide_label=True)
+groups = None
 with st.container(horizontal=True, vertical_alignment="top", gap="small", key="controls"):
     if view == "why":
         groups = groups_picker(opened)
@@ -54,7 +55,7 @@ with st.container(horizontal=True, vertical_alignment="top", gap="small", key="c
         use = loadings_picker()
         n_arrows = arrows_slider()
 with refusals(end_page=False):
-    if view == "why":
+    if groups is not None:
         show_difference(opened, factors, groups, use=use, n_arrows=n_arrows)
     elif view == "spread":
         show_distributions(opened, factors, factor, column, split)
@@ -62,7 +63,7 @@ with refusals(end_page=False):
         st.info("Choose 2 to 4 types above to see which programs tell them apart.", icon=":material/touch_app:")
     else:
         show_separation(opened, factors, column, types, use=use, n_arrows=n_arrows)
-derived_badge(opened, column)
+derived_badge(opened.counts, column)
 if view == "apart":
     st.subheader("Every program against every type", anchor=False)
     show_associations(opened, factors, column, value=segments("Measure", VALUES, key="measure", hide_label=True))

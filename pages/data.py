@@ -16,11 +16,11 @@ from pages.parts.text import as_html, show
 CHOICE = "data_choice"  # what the Train page takes up
 
 
-def remember(data_source: str, choices: DataChoices, label_column: str | None) -> dict[str, object]:
+def remember(data_source: str, choices: DataChoices, label_column: str | None) -> None:
     """Keep what will be modelled for the Train page."""
-    choice = {"data_source": data_source, "choices": choices.to_dict(), "label_column": label_column}
-    st.session_state[CHOICE] = choice
-    return choice
+    st.session_state[CHOICE] = {
+        "data_source": data_source, "choices": choices.to_dict(), "label_column": label_column
+    }  # fmt: skip
 
 
 page_header("Data", "What did I load, and what will be modelled?")
@@ -32,14 +32,14 @@ label = show_annotations(data)
 st.subheader("Which cells", anchor=False)
 with refusals():
     cells = choose_cells(data)
-    show_survivors(data, DataChoices(**cells))
+    show_survivors(data, cells)
 
 st.subheader("Which genes", anchor=False)
 size = ""
 with st.container(key="split"):
     left, right = st.columns([0.36, 0.64], gap="large")
 with left, refusals():
-    choices = DataChoices(**cells, **choose_genes(data))
+    choices = choose_genes(data, cells)
 with right:
     try:
         size = show_preview(data, choices)

@@ -18,4 +18,4 @@ with refusals():
         with st.container():
             show_tables(opened, factors)
     show_command(opened)
-derived_badge(opened, opened.label_column)
+derived_badge(opened.counts, opened.label_column)

@@ -9,11 +9,11 @@ from pages.parts.header import page_header
 from pages.parts.pickers import axes_picker, loadings_picker
 from pages.parts.problems import refusals
 from pages.parts.runs import require_run
-from pages.parts.structure import say_what_it_is
+from pages.parts.structure import warn_about_run
 
 page_header("Genes", "What does my gene do, and what do programs mean?")
 opened = require_run()
-say_what_it_is(opened)
+warn_about_run(opened)
 with st.container(horizontal=True, vertical_alignment="top", gap="small", key="controls"):
     asked = gene_picker(opened)
     factors = axes_picker(opened)

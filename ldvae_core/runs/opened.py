@@ -45,14 +45,6 @@ class OpenRun:
     added: dict[str, str] = field(default_factory=dict)  # annotations that people added -> what tells their versions
     planes: dict[str, str] = field(default_factory=dict)  # those of them drawn in a figure -> the plane's name, or ""
 
-    def memo(self, factors: Factors, column: str | None = None) -> str:
-        """Names, in caches, what follows from these factors and this annotation.
-
-        A factor's new name leaves it as it is; turned axes and newly selected cells do not.
-        """
-        turned = "".join("-" if flip else "+" for flip in factors.flipped)
-        return f"{self.stamp} {factors.axes} {turned} {column} {self.added.get(column or '', '')}"
-
     @property
     def name(self) -> str:
         """The run's name as people see it."""

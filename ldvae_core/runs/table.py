@@ -75,7 +75,7 @@ def best_rows(table: pd.DataFrame, metric: Metric) -> pd.Series:
     for _, rows in known.groupby("group"):
         if len(rows) > 1:
             values = rows[metric.column]
-            best |= values.index == (values.idxmin() if metric.lower_is_better else values.idxmax())
+            best |= best.index == (values.idxmin() if metric.lower_is_better else values.idxmax())
     return best
 
 

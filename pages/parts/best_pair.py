@@ -1,26 +1,38 @@
 """The pair of factors that tells chosen types apart, for every page that draws it."""
 
+from collections.abc import Sequence
+
 import pandas as pd
-import streamlit as st
 
 from ldvae_core.analysis.factors import Factors
 from ldvae_core.analysis.findings import best_pair_finding
-from ldvae_core.analysis.programs import biplot_table
+from ldvae_core.analysis.programs import Use, biplot_table
 from ldvae_core.analysis.separation import BestPair, TypeCells, best_pair, point_arrows, type_cells
 from ldvae_core.runs.store import OpenRun
+from pages.parts.factor_table import AT_ONCE
 from pages.parts.later import Later
-from pages.parts.runs import AT_ONCE
+from pages.parts.per_run import per_run
 
 DEMO_TYPES = ("Erythroid (primitive)", "ExE endoderm", "Epiblast/ectoderm")  # the paper's Fig. 1c, last row
 
 
-def best_pair_of(opened: OpenRun, factors: Factors, column: str, types: list[str]) -> Later[BestPair]:
+@per_run(max_entries=64)
+def best_pair_of(opened: OpenRun, factors: Factors, column: str, types: Sequence[str]) -> Later[BestPair]:
     """The pair of factors that tells the types apart best, worked out beside the page where there are many cells."""
-    return _best_pair_later(opened.memo(factors, column), column, tuple(types), factors, opened)
+    known, labels = _type_cells(opened, factors, column), opened.labels(column)
+    return Later(
+        lambda report: best_pair(factors, labels, tuple(types), known=known),
+        at_once=factors.representation.size <= AT_ONCE,
+    )
+
+
+@per_run(max_entries=4)  # 16 MB each for two million cells
+def _type_cells(opened: OpenRun, factors: Factors, column: str) -> TypeCells:
+    return type_cells(factors, opened.labels(column))
 
 
 def separation(
-    opened: OpenRun, factors: Factors, column: str, types: list[str], *, use: str, n_arrows: int
+    opened: OpenRun, factors: Factors, column: str, types: Sequence[str], *, use: Use, n_arrows: int
 ) -> tuple[BestPair, pd.DataFrame, str]:
     """The pair of factors that separates the types best, its biplot with arrows for every type, and the sentence."""
     best = best_pair_of(opened, factors, column, types).wait()
@@ -28,29 +40,13 @@ def separation(
 
 
 def arrows_and_finding(
-    best: BestPair, factors: Factors, types: list[str], *, use: str, n_arrows: int
-) -> tuple[pd.DataFrame, str]:  # fmt: skip
+    best: BestPair, factors: Factors, types: Sequence[str], *, use: Use, n_arrows: int
+) -> tuple[pd.DataFrame, str]:
     """The genes with arrows for every type, and the sentence."""
-    table = biplot_table(factors, best.pair, use=use, n_arrows=n_arrows)  # type: ignore[arg-type]
+    table = biplot_table(factors, best.pair, use=use, n_arrows=n_arrows)
     each = max(1, round(n_arrows / len(types))) if n_arrows else 0
     arrows = point_arrows(table, best.directions, n_each=each)
     return arrows, _finding(best, arrows, factors)
-
-
-@st.cache_resource(max_entries=64, show_spinner=False)
-def _best_pair_later(
-    memo: str, column: str, types: tuple[str, ...], _factors: Factors, _opened: OpenRun
-) -> Later[BestPair]:
-    known, labels = _type_cells(memo, column, _factors, _opened), _opened.labels(column)
-    return Later(
-        lambda tell: best_pair(_factors, labels, types, known=known),
-        at_once=_factors.representation.size <= AT_ONCE,
-    )
-
-
-@st.cache_resource(max_entries=4, show_spinner=False)  # 16 MB each for two million cells
-def _type_cells(memo: str, column: str, _factors: Factors, _opened: OpenRun) -> TypeCells:
-    return type_cells(_factors, _opened.labels(column))
 
 
 def _finding(best: BestPair, arrows: pd.DataFrame, factors: Factors) -> str:

@@ -1,9 +1,8 @@
 """What every comparison of two groups of cells says and shares, on whatever page it is made."""
 
-import streamlit as st
-
 from ldvae_core.runs.all_genes import AllGenes, all_genes, reads_a_file
 from ldvae_core.runs.store import OpenRun
+from pages.parts.per_run import per_run
 from pages.parts.runs import store
 
 HOW_GENES = (
@@ -17,21 +16,17 @@ HOW_GENES = (
 AT_ONCE = 20_000_000  # counts that are not zero: a comparison of more takes longer than a page should
 
 
-def comparing(opened: OpenRun) -> str:
+def progress_words(opened: OpenRun) -> str:
     """What the bar of a comparison says."""
     return f"Comparing every gene and every factor over all {opened.counts.n_cells:,} cells"
 
 
-def at_once(opened: OpenRun) -> bool:
+def is_quick(opened: OpenRun) -> bool:
     """Whether a comparison is short enough to be made while the page waits."""
     return opened.counts.counts.nnz <= AT_ONCE and not reads_a_file(opened)
 
 
+@per_run(max_entries=3)
 def everything(opened: OpenRun) -> AllGenes | None:
     """Counts of all genes of the data set that the run was made from, opened once for everybody; None without it."""
-    return _everything(opened.stamp, opened)
-
-
-@st.cache_resource(max_entries=3, show_spinner=False)
-def _everything(stamp: str, _opened: OpenRun) -> AllGenes | None:
-    return all_genes(_opened, store().workspace)
+    return all_genes(opened, store().workspace)

@@ -1,19 +1,21 @@
 """Choices that the address remembers: which view, which factors, which axes, how many arrows, which annotation."""
 
 import re
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, TypeVar
 
 import pandas as pd
 import streamlit as st
 
-from ldvae_core.analysis.factors import Factors
+from ldvae_core.analysis.factors import Axes, Factors
 from ldvae_core.analysis.findings import factor_label
+from ldvae_core.analysis.programs import Use
 from ldvae_core.runs.store import OpenRun
 from pages.parts.text import literal, percent, plain
 
 NO_COLOUR = "none"
-AXES = {"readable": "Readable", "as_trained": "As trained"}
-LOADINGS = {"shrunken": "Shrunken", "raw": "Raw"}
+AXES: dict[Axes, str] = {"readable": "Readable", "as_trained": "As trained"}
+LOADINGS: dict[Use, str] = {"shrunken": "Shrunken", "raw": "Raw"}
 AXES_HELP = (
     "**Readable** turns all axes together so that cell types fall on them (varimax); the likelihood is exactly the "
     "same, and the axes no longer depend on the seed. **As trained** shows the axes training ended with."
@@ -22,12 +24,13 @@ LOADINGS_HELP = (
     "**Shrunken** loadings are pulled towards 0 as far as the counts leave them uncertain, so that rare, noisy genes "
     "do not lead. **Raw** shows the fitted values. Arrows are chosen by shrunken loadings in both."
 )
+Option = TypeVar("Option", bound=str)  # with a Literal's values for keys, segments returns that Literal
 
 
 def segments(
-    label: str, options: dict[str, str], *, key: str, help: str | None = None, hide_label: bool = False
-) -> str:
-    """A row of options, one always chosen, kept in the address; returns the option's key."""
+    label: str, options: Mapping[Option, str], *, key: str, help: str | None = None, hide_label: bool = False
+) -> Option:
+    """A row of options, one always chosen, kept in the address. options: what is returned -> its words."""
     words = list(options.values())
     if st.session_state.get(key) not in (*words, None):
         del st.session_state[key]
@@ -48,11 +51,11 @@ def axes_picker(opened: OpenRun) -> Factors:
     """The factors on the axes asked for; no choice where there is none."""
     if "readable" not in opened.factors:
         return opened.factors[opened.axes]
-    return opened.factors[segments("Axes", AXES, key="axes", help=AXES_HELP)]  # type: ignore[index]
+    return opened.factors[segments("Axes", AXES, key="axes", help=AXES_HELP)]
 
 
-def loadings_picker() -> str:
-    """'shrunken' or 'raw'."""
+def loadings_picker() -> Use:
+    """Which loadings are shown."""
     return segments("Loadings", LOADINGS, key="loadings", help=LOADINGS_HELP)
 
 
@@ -75,7 +78,7 @@ def factor_select(label: str, factors: Factors, *, key: str, default: int, help:
         label,
         range(factors.n_factors),
         index=min(default, factors.n_factors - 1),
-        format_func=names.__getitem__,
+        format_func=lambda factor: names[factor],
         key=key,
         bind="query-params",
         help=help,
@@ -91,7 +94,7 @@ def factor_list(factors: Factors, table: pd.DataFrame, *, key: str, height: int)
             "Factors, strongest first",
             range(factors.n_factors),
             format_func=factor_label,
-            captions=[_caption(row, factors.name_of(int(row.factor))) for row in table.itertuples()],
+            captions=[_caption(row, factors) for row in table.itertuples()],
             key=key,
             bind="query-params",
             width="stretch",
@@ -112,7 +115,7 @@ def annotation_picker(opened: OpenRun, *, key: str, label: str, none: bool = Fal
     return None if chosen == NO_COLOUR and none else chosen
 
 
-def apart(x: int, y: int, n_factors: int) -> tuple[int, int]:
+def two_factors(x: int, y: int, n_factors: int) -> tuple[int, int]:
     """The pair to draw: a factor against itself is no picture, so the next one stands in."""
     return (x, y) if x != y or n_factors < 2 else (x, (x + 1) % n_factors)
 
@@ -132,7 +135,9 @@ def _follow_renaming(key: str, names: list[str]) -> None:
         st.query_params[key] = names[int(found[1]) - 1]
 
 
-def _caption(row: Any, name: str) -> str:
+def _caption(row: Any, factors: Factors) -> str:
+    """row: of factor_table_of."""
+    name = factors.name_of(int(row.factor))
     named = f"**{literal(name, longest=40)}**  \n" if name else ""
     if not row.active:
         return f"{named}inactive"

@@ -1,24 +1,20 @@
-"""The run in use: which one the address names, opened once for all visitors, and what is derived from it."""
+"""The run in use: which one the address names, opened once for all visitors; and the way to other pages."""
 
-from collections.abc import Callable
 from typing import Any
 
-import pandas as pd
 import streamlit as st
 
 from ldvae_core.analysis.factors import Axes, Factors
-from ldvae_core.analysis.separation import association_table
 from ldvae_core.errors import LdvaeError
 from ldvae_core.plots.theme import type_colours
 from ldvae_core.runs.opened import with_additions
 from ldvae_core.runs.store import OpenRun, RunCard, RunStore
-from ldvae_core.workspace.folders import DEMO, Workspace
-from pages.parts.later import Later, show_waiting
+from ldvae_core.workspace.folders import Workspace
 from pages.parts.memory import watch_memory
+from pages.parts.per_run import per_run
 from pages.parts.problems import problem_box
 
 RUN = "run"  # in the session and in the address alike
-AT_ONCE = 5_000_000  # numbers in the representation that are associated with types within a page's run
 NEXT = "next_page"  # where a click wants to go
 STATE_WORDS = {
     "queued": "waiting for its turn",
@@ -88,7 +84,11 @@ def require_run() -> OpenRun:
     if run_id is None:
         with st.container(border=True, key="no_run"):
             st.markdown("**No run yet.** A run is a model trained on one data set; its gene programs are shown here.")
-            _doors()
+            with st.container(horizontal=True):
+                st.button("Train one", type="primary", icon=":material/model_training:", key="no_run_train",
+                          on_click=go, args=("train.py",))  # fmt: skip
+                st.button("Load my data", icon=":material/upload_file:", key="no_run_data", on_click=go,
+                          args=("data.py",))  # fmt: skip
         st.stop()
     try:
         return open_run(run_id)
@@ -106,7 +106,7 @@ def open_run(run_id: str) -> OpenRun:
     runs = store()
     card = runs.card(run_id)
     opened = _opened(str(runs.workspace.root), run_id, f"{card.state} {card.name} {card.epoch}")
-    return _annotated(opened.stamp, runs.additions(run_id).version, opened)
+    return _annotated(opened, runs.additions(run_id).version)
 
 
 @st.cache_resource(max_entries=4, show_spinner="Opening the run")
@@ -115,70 +115,18 @@ def _opened(root: str, run_id: str, changed: str) -> OpenRun:
     return store().open(run_id)
 
 
-@st.cache_resource(max_entries=8, show_spinner=False)
-def _annotated(stamp: str, additions: str, _opened: OpenRun) -> OpenRun:
-    """With what people have added; opened anew only when they add something."""
-    return with_additions(_opened, store().additions(_opened.run_id))
+@per_run(max_entries=8)
+def _annotated(opened: OpenRun, version: str) -> OpenRun:
+    """With what people have added, of which this is the version."""
+    return with_additions(opened, store().additions(opened.run_id))
 
 
-def axes_of(opened: OpenRun, wanted: str | None = None) -> Factors:
+def factors_of(opened: OpenRun, wanted: Axes | None = None) -> Factors:
     """The factors on the wanted axes, where the run has them."""
-    axes: Axes = wanted if wanted in opened.factors else opened.axes  # type: ignore[assignment]
-    return opened.factors[axes]
-
-
-def associations(
-    opened: OpenRun, factors: Factors, column: str | None = None, *, wait: bool = False
-) -> pd.DataFrame | None:
-    """Association of every factor with every type of an annotation; None when the run has no such annotation.
-
-    Also None while it is computed, which takes seconds for millions of cells: say_associations then tells how far it is
-    and shows the page again. wait: for files, which need it whatever it takes.
-    """
-    column = column or opened.label_column
-    if column is None:
-        return None
-    found = _associations(opened.memo(factors, column), column, factors, opened)
-    return found.wait() if wait else found.now()
-
-
-def say_associations(opened: OpenRun, factors: Factors, column: str | None = None) -> None:
-    """How far the associations are while they are computed; nothing otherwise."""
-    column = column or opened.label_column
-    if column is not None:
-        found = _associations(opened.memo(factors, column), column, factors, opened)
-        words = f"Comparing {factors.n_factors} factors with {column} over all {factors.n_cells:,} cells"
-        show_waiting(found, words, key="associations_progress")
-
-
-@st.cache_resource(max_entries=24, show_spinner=False)
-def _associations(memo: str, column: str, _factors: Factors, _opened: OpenRun) -> Later[pd.DataFrame]:
-    def work(tell: Callable[[float], None]) -> pd.DataFrame:
-        labels = _opened.labels(column)
-        return association_table(_factors, labels, on_factor=lambda done: tell(done / _factors.n_factors))
-
-    return Later(work, at_once=_factors.representation.size <= AT_ONCE)
+    return opened.factors[wanted if wanted in opened.factors else opened.axes]
 
 
 def colours_of(opened: OpenRun, column: str) -> dict[str, str]:
     """One colour a category, the same on every page; those that came with the data are honoured."""
     categories = [str(name) for name in opened.labels(column).cat.categories]
     return type_colours(categories, opened.given_colours(column))
-
-
-def derived_labels(opened: OpenRun, column: str | None) -> bool:
-    """Whether the annotation was computed from the counts, not made by the data's authors."""
-    named = (name.strip() for name in opened.counts.about.get("derived_labels", "").split(","))
-    return column is not None and column in named
-
-
-def _doors() -> None:
-    with st.container(horizontal=True):
-        st.button("Train one", type="primary", icon=":material/model_training:", key="no_run_train", on_click=go,
-                  args=("train.py",))  # fmt: skip
-        st.button("Load my data", icon=":material/upload_file:", key="no_run_data", on_click=go, args=("data.py",))
-
-
-def is_demo(run_id: str) -> bool:
-    """Whether it is the run that comes with the program."""
-    return run_id == DEMO

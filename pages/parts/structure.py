@@ -37,7 +37,7 @@ def say_no_structure(found: Mapping[str, Mapping[str, Any]]) -> None:
         show(WHAT_TO_DO, kind="quiet")
 
 
-def say_what_it_is(opened: OpenRun) -> None:
+def warn_about_run(opened: OpenRun) -> None:
     """At the top of an exploring page: that it found nothing, that it is a baseline; ends the page without factors."""
     method = str(opened.settings.model.get("method", "ldvae"))
     if method != "gene_mean":  # which is the yardstick itself

@@ -11,14 +11,13 @@ def warm_up() -> None:
     logging.getLogger("streamlit.runtime.scriptrunner_utils.script_run_context").setLevel(logging.ERROR)
     try:
         from ldvae_core.workspace.folders import DEMO
-        from pages.parts.cell_types.separation import separation
-        from pages.parts.home.views import DEMO_TYPES
+        from pages.parts.best_pair import DEMO_TYPES, separation
         from pages.parts.pair import raster_of
-        from pages.parts.runs import axes_of, open_run, store
+        from pages.parts.runs import factors_of, open_run, store
 
         if any(card.run_id == DEMO for card in store().cards()):
             opened = open_run(DEMO)
-            factors = axes_of(opened)
+            factors = factors_of(opened)
             best, _, _ = separation(
                 opened, factors, str(opened.label_column), list(DEMO_TYPES), use="shrunken", n_arrows=9
             )

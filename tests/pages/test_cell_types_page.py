@@ -13,7 +13,7 @@ import pytest
 from ldvae_core.analysis.raster import contours, type_rasters
 from ldvae_core.runs.store import RunStore
 from ldvae_core.workspace.folders import Workspace
-from pages.parts import best_pair, runs
+from pages.parts import best_pair, factor_table
 from pages.parts.cell_types import separation
 
 
@@ -86,15 +86,15 @@ def test_cells_without_annotation_are_led_on(open_page, make_run, planted):
 
 def test_the_table_of_a_large_run_comes_with_a_bar(open_page, finished_run, monkeypatch, words):
     """The pair is there at once; the table of all types says how far it is, and is made once for everybody."""
-    go, begun, real = threading.Event(), [], runs.association_table
+    go, begun, real = threading.Event(), [], factor_table.association_table
 
     def slow(factors, labels, *, on_factor):
         begun.append(on_factor(1))
         go.wait(20)
         return real(factors, labels, on_factor=on_factor)
 
-    monkeypatch.setattr(runs, "association_table", slow)
-    monkeypatch.setattr(runs, "AT_ONCE", 0)
+    monkeypatch.setattr(factor_table, "association_table", slow)
+    monkeypatch.setattr(factor_table, "AT_ONCE", 0)
     open_page("cell_types.py")
     while not begun:
         time.sleep(0.02)
@@ -121,7 +121,7 @@ def test_the_table_is_drawn_once_for_each_value(types_page, monkeypatch):
     """Another choice of types leaves it as it is, another measure does not."""
     drawn, real = [], separation.plot_association
     monkeypatch.setattr(separation, "plot_association", lambda *a, **k: drawn.append(k["value"]) or real(*a, **k))
-    separation._association.clear()
+    separation._draw_associations.clear()
     for types in (["program 1", "program 2"], ["program 2", "program 3"]):
         types_page.multiselect(key="types").set_value(types).run()
     types_page.session_state["measure"] = "AUC"

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from ldvae_core.runs.store import RunStore
+from pages.parts import comparing
 from pages.parts.cell_types import difference, groups
 
 WHY = {"view_types": "Why do these differ?"}
@@ -53,7 +54,7 @@ def test_a_long_comparison_shows_a_bar_then_itself(open_page, make_run, annotati
         return real(*given, report=report, **more)
 
     monkeypatch.setattr(difference, "compare_in_run", slow)
-    monkeypatch.setattr(difference, "at_once", lambda opened: False)
+    monkeypatch.setattr(comparing, "AT_ONCE", 0)
     open_page("cell_types.py", run=make_run(annotations=annotations), **WHY)
     while not begun:
         time.sleep(0.02)

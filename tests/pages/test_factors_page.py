@@ -1,6 +1,5 @@
 """The Factors page: pairs, gallery and one factor, remembered by the address."""
 
-import importlib
 import json
 import threading
 import time
@@ -10,7 +9,8 @@ import plotly.graph_objects as go
 import pytest
 
 from ldvae_core.runs.store import RunStore
-from pages.parts import runs
+from pages.parts import factor_table
+from pages.parts.factors import cards, views
 
 
 @pytest.fixture
@@ -78,14 +78,14 @@ def test_a_thumbnail_opens_its_pair(pairs):
 
 def test_the_gallery_of_a_large_run_says_how_far_its_types_are(open_page, finished_run, monkeypatch):
     """Thumbnails stand there at once; the best types of the cards follow by themselves, behind a bar."""
-    hold, real = threading.Event(), runs.association_table
+    hold, real = threading.Event(), factor_table.association_table
 
     def slow(factors, labels, *, on_factor):
         hold.wait(20)
         return real(factors, labels, on_factor=on_factor)
 
-    monkeypatch.setattr(runs, "association_table", slow)
-    monkeypatch.setattr(runs, "AT_ONCE", 0)
+    monkeypatch.setattr(factor_table, "association_table", slow)
+    monkeypatch.setattr(factor_table, "AT_ONCE", 0)
     at = open_page("factors.py", view="Gallery")
     assert (len(at.get("progress")), len(at.get("plotly_chart"))) == (1, 2)
     hold.set()
@@ -94,12 +94,10 @@ def test_the_gallery_of_a_large_run_says_how_far_its_types_are(open_page, finish
     assert not at.exception
 
 
-@pytest.mark.parametrize("slow", ["density_raster", "technical_table"])
-def test_a_gallery_of_many_cells_is_prepared_beside_the_page(finished_run, open_page, monkeypatch, slow):
+@pytest.mark.parametrize(("module", "slow"), [(views, "density_raster"), (cards, "technical_table")])
+def test_a_gallery_of_many_cells_is_prepared_beside_the_page(finished_run, open_page, monkeypatch, module, slow):
     """The page answers with a bar while cells are placed or flags compared, and ends with all of it."""
-    home = "factors.views" if slow == "density_raster" else "factors.cards"
-    module, hold = importlib.import_module(f"pages.parts.{home}"), threading.Event()
-    real = getattr(module, slow)
+    hold, real = threading.Event(), getattr(module, slow)
     monkeypatch.setattr(module, slow, lambda *given, **more: hold.wait(20) and real(*given, **more))
     monkeypatch.setattr(module, "AT_ONCE", 0)
     at = open_page("factors.py", view="Gallery")

@@ -194,14 +194,14 @@ def test_the_version_changes_with_every_addition(kept):
 
 
 def test_a_name_leaves_what_was_computed_alone_and_a_turn_does_not(kept, demo):
-    """Caches are named by what the arrays are."""
-    memo = demo.memo(demo.factors["readable"])
+    """Caches go by the opening of the run and the turns of its axes."""
+    as_it_was = demo.factors["readable"].flipped.tolist()
     kept.write_factor_note("readable", 0, name="a")
     named = with_additions(demo, kept)
-    assert named.memo(named.factors["readable"]) == memo
+    assert (named.stamp, named.factors["readable"].flipped.tolist()) == (demo.stamp, as_it_was)
     kept.write_factor_note("readable", 0, flipped=True)
     turned = with_additions(demo, kept)
-    assert turned.memo(turned.factors["readable"]) != memo
+    assert (turned.stamp, turned.factors["readable"].flipped.tolist()) != (demo.stamp, as_it_was)
 
 
 def test_a_runs_card_shows_the_names_of_its_programs(kept, workspace):
@@ -212,10 +212,10 @@ def test_a_runs_card_shows_the_names_of_its_programs(kept, workspace):
 
 def test_other_cells_under_the_same_name_are_not_mistaken_for_the_old_ones(kept, demo):
     """Deleted and saved anew, an annotation is another one to the caches."""
-    memos = []
+    versions = []
     for cell in (1, 2):
         made = kept.save_selection("mine", some(demo.counts.n_cells, cell), who="", view="", taken=[])
         opened = with_additions(demo, kept)
-        memos.append(opened.memo(opened.factors["readable"], "mine"))
+        versions.append(opened.added["mine"])
         kept.delete_selection(made.selection_id)
-    assert memos[0] != memos[1]
+    assert versions[0] != versions[1]

@@ -10,18 +10,19 @@ import streamlit as st
 from ldvae_core.analysis.difference import REST, Difference
 from ldvae_core.analysis.difference_words import factors_sentence, genes_sentence, pair_sentence, unit_sentence
 from ldvae_core.analysis.factors import Factors
-from ldvae_core.analysis.programs import biplot_table
-from ldvae_core.analysis.raster import Contour, Window, contours, type_rasters
+from ldvae_core.analysis.programs import Use, biplot_table
+from ldvae_core.analysis.raster import Contour, contours, type_rasters
 from ldvae_core.analysis.separation import point_arrows
-from ldvae_core.plots.density import plot_density
+from ldvae_core.plots.density import plot_density, window_of
 from ldvae_core.plots.theme import palette
 from ldvae_core.plots.volcano import plot_volcano
 from ldvae_core.runs.groups import Level, basis_sentence, cells_at, chosen_factors, compare_in_run
 from ldvae_core.runs.opened import OpenRun
-from pages.parts.comparing import HOW_GENES, at_once, comparing, everything
+from pages.parts.comparing import HOW_GENES, everything, is_quick, progress_words
 from pages.parts.figures import Panel, show_figure
 from pages.parts.later import Later, show_waiting
-from pages.parts.pair import cells_panel, genes_panel, open_clicked_gene, open_pair, raster_of
+from pages.parts.pair import Pair, cells_panel, genes_panel, open_clicked_gene, open_pair, raster_of
+from pages.parts.per_run import per_run
 from pages.parts.runs import colours_of
 from pages.parts.selection.tables import show_factor_table, show_gene_table
 from pages.parts.style import mode
@@ -52,11 +53,11 @@ class Groups:
         return self.first, self.second
 
 
-def show_difference(opened: OpenRun, factors: Factors, groups: Groups, *, use: str, n_arrows: int) -> None:
+def show_difference(opened: OpenRun, factors: Factors, groups: Groups, *, use: Use, n_arrows: int) -> None:
     """The groups in the plane of the best pair, what sets them apart in words, genes and factors as tables."""
-    later = _difference(_memo(opened, factors, groups), groups, factors, opened)
+    later = _difference(opened, factors, groups)
     if (difference := later.now()) is None:
-        show_waiting(later, comparing(opened), key="difference_progress")
+        show_waiting(later, progress_words(opened), key="difference_progress")
         return
     among = f"Among {groups.within[1]}: " if groups.within else ""
     said = f"{among}{factors_sentence(difference, factors)} {pair_sentence(difference, factors)}".strip()
@@ -93,54 +94,51 @@ def masks_of(opened: OpenRun, groups: Groups) -> tuple[np.ndarray, np.ndarray]:
     return first & inside, second & inside
 
 
-@st.cache_resource(max_entries=32, show_spinner=False)
-def _difference(memo: str, groups: Groups, _factors: Factors, _opened: OpenRun) -> Later[Difference]:
+@per_run(max_entries=32)
+def _difference(opened: OpenRun, factors: Factors, groups: Groups) -> Later[Difference]:
     def work(report: Callable[[float], None]) -> Difference:
         columns = [groups.column, groups.within[0] if groups.within else None]
         return compare_in_run(
-            _opened,
-            _factors,
-            *masks_of(_opened, groups),
-            everything=everything(_opened),
+            opened,
+            factors,
+            *masks_of(opened, groups),
+            everything=everything(opened),
             sample_column=groups.samples,
             names=groups.names,
-            chosen_on=chosen_factors(_opened, _factors, columns),
+            chosen_on=chosen_factors(opened, factors, columns),
             report=report,
         )
 
-    return Later(work, at_once=at_once(_opened))
+    return Later(work, at_once=is_quick(opened))
 
 
-@st.cache_resource(max_entries=32, show_spinner=False)
-def _outlines(
-    memo: str, groups: Groups, pair: tuple[int, int], _factors: Factors, _opened: OpenRun
-) -> dict[str, list[Contour]]:
-    whole = raster_of(_opened, _factors, pair)
-    window = Window(*(float(edges[i]) for edges in (whole.x_edges, whole.y_edges) for i in (0, -1)))
-    x, y = (_factors.representation[:, factor] for factor in pair)
-    first, second = masks_of(_opened, groups)
-    codes = np.where(first, np.int8(0), np.where(second, np.int8(1), np.int8(-1)))
-    label = pd.Series(pd.Categorical.from_codes(codes, list(groups.names)))
-    rasters = type_rasters(x, y, label, groups.names, extent=window)
+@per_run(max_entries=32)
+def _outlines(opened: OpenRun, factors: Factors, groups: Groups, pair: Pair) -> dict[str, list[Contour]]:
+    x, y = (factors.representation[:, factor] for factor in pair)
+    first, second = masks_of(opened, groups)
+    codes = np.full(len(first), -1, np.int8)
+    codes[second], codes[first] = 1, 0
+    label = pd.Series(pd.Categorical.from_codes(codes, pd.Index(groups.names)))
+    rasters = type_rasters(x, y, label, groups.names, extent=window_of(raster_of(opened, factors, pair)))
     return {name: contours(raster) for name, raster in rasters.items()}
 
 
 def _pair_panels(
-    opened: OpenRun, factors: Factors, groups: Groups, difference: Difference, *, use: str, n_arrows: int
+    opened: OpenRun, factors: Factors, groups: Groups, difference: Difference, *, use: Use, n_arrows: int
 ) -> list[Panel]:
     best = difference.best
     assert best is not None
     colours = dict(zip(groups.names, _colours(opened, groups), strict=True))
-    table = biplot_table(factors, best.pair, use=use, n_arrows=n_arrows)  # type: ignore[arg-type]
+    table = biplot_table(factors, best.pair, use=use, n_arrows=n_arrows)
     arrows = point_arrows(table, best.directions, n_each=max(1, round(n_arrows / 2)) if n_arrows else 0)
     cells = cells_panel(opened, factors, best.pair)
-    lines = _outlines(_memo(opened, factors, groups), groups, best.pair, factors, opened)
+    lines = _outlines(opened, factors, groups, best.pair)
     x, y = (factors.label(factor) for factor in best.pair)
     figure = plot_density(
         raster_of(opened, factors, best.pair), x_title=x, y_title=y, contours=lines, colours=colours, mode=mode()
     )
     figure.update_layout(dragmode="zoom")
-    genes = genes_panel(factors, best.pair, use=use, table=arrows, colours=colours, n_arrows=n_arrows)
+    genes = genes_panel(opened, factors, best.pair, use=use, table=arrows, colours=colours, n_arrows=n_arrows)
     return [cells._replace(figure=figure), genes]
 
 
@@ -169,8 +167,3 @@ def _size(difference: Difference, number: int) -> str:
 def _colours(opened: OpenRun, groups: Groups) -> tuple[str, str]:
     given, rest = colours_of(opened, groups.column), palette(mode()).quiet
     return given.get(groups.first, rest), given.get(groups.second, rest)
-
-
-def _memo(opened: OpenRun, factors: Factors, groups: Groups) -> str:
-    used = [groups.column, groups.within[0] if groups.within else None, groups.samples]
-    return " ".join(opened.memo(factors, column) for column in used)

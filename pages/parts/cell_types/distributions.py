@@ -1,7 +1,6 @@
 """Distributions: how the cells of every group lie on one factor, for several conditions side by side."""
 
 import pandas as pd
-import streamlit as st
 
 from ldvae_core.analysis.factors import Factors
 from ldvae_core.plots.distribution import binned_densities, plot_distribution
@@ -9,6 +8,7 @@ from ldvae_core.plots.theme import cells_title, three_digits
 from ldvae_core.runs.store import OpenRun
 from pages.parts.cell_types.groups import choice, values_of
 from pages.parts.figures import Panel, show_figure
+from pages.parts.per_run import per_run
 from pages.parts.runs import colours_of
 from pages.parts.style import mode
 
@@ -35,8 +35,7 @@ def split_picker(opened: OpenRun, column: str) -> str | None:
 
 def show_distributions(opened: OpenRun, factors: Factors, factor: int, column: str, split: str | None) -> None:
     """Ridges of one factor by annotation."""
-    memo = f"{opened.memo(factors, column)} {opened.memo(factors, split)}"
-    table = _densities(memo, factor, column, split, factors, opened)
+    table = _densities(opened, factors, factor, column, split)
     name = factors.label(factor)
     axis = cells_title(factor, factors.prior, name=factors.name_of(factor))
     figure = plot_distribution(table, x_title=axis, colours=colours_of(opened, column), counts=True, mode=mode())
@@ -55,40 +54,37 @@ def distribution_finding(table: pd.DataFrame, name: str) -> str:
     each = each[each["n_cells"] >= FEWEST_CELLS]
     if each.empty:
         return ""
-    top, bottom = each.loc[each["median"].idxmax()], each.loc[each["median"].idxmin()]
+    top, bottom = each.iloc[int(each["median"].argmax())], each.iloc[int(each["median"].argmin())]
     if len(each) == 1:
-        return f"{name} has a median of {_said(top)} in {_where(top)}."
-    first = (
-        f"{name} is highest in {_where(top)} (median {_said(top)}) and lowest in {_where(bottom)} ({_said(bottom)})."
-    )
+        return f"{name} has a median of {_median(top)} in {_group_words(top)}."
+    lowest = f"lowest in {_group_words(bottom)} ({_median(bottom)})"
+    first = f"{name} is highest in {_group_words(top)} (median {_median(top)}) and {lowest}."
     if "level" not in table:
         return first
     medians = each.pivot(index="group", columns="level", values="median")
     gap = (medians.max(axis=1) - medians.min(axis=1)).where(medians.notna().sum(axis=1) > 1).dropna()
     if gap.empty:
         return first
-    group = gap.idxmax()
-    high, low = medians.loc[group].idxmax(), medians.loc[group].idxmin()
-    ends = [three_digits(float(medians.loc[group, level])) for level in (high, low)]
-    return f"{first} It differs most in {group}: median {ends[0]} in {high}, {ends[1]} in {low}."
+    widest = medians.loc[gap.index].iloc[int(gap.argmax())]
+    high = f"{three_digits(float(widest.max()))} in {widest.idxmax()}"
+    low = f"{three_digits(float(widest.min()))} in {widest.idxmin()}"
+    return f"{first} It differs most in {widest.name}: median {high}, {low}."
 
 
-@st.cache_resource(max_entries=32, show_spinner="Counting cells along the factor")
-def _densities(
-    memo: str, factor: int, column: str, split: str | None, _factors: Factors, _opened: OpenRun
-) -> pd.DataFrame:
-    labels = _opened.labels(column)
+@per_run(max_entries=32, spinner="Counting cells along the factor")
+def _densities(opened: OpenRun, factors: Factors, factor: int, column: str, split: str | None) -> pd.DataFrame:
+    labels = opened.labels(column)
     groups = [str(name) for name in labels.cat.categories]
     if split is None:
-        return binned_densities(_factors.representation[:, factor], labels, groups)
-    levels = _opened.labels(split)
+        return binned_densities(factors.representation[:, factor], labels, groups)
+    levels = opened.labels(split)
     names = [str(name) for name in levels.cat.categories]
-    return binned_densities(_factors.representation[:, factor], labels, groups, split=levels, levels=names)
+    return binned_densities(factors.representation[:, factor], labels, groups, split=levels, levels=names)
 
 
-def _where(row: pd.Series) -> str:
+def _group_words(row: pd.Series) -> str:
     return f"{row.group} ({row.level})" if "level" in row else str(row.group)
 
 
-def _said(row: pd.Series) -> str:
+def _median(row: pd.Series) -> str:
     return three_digits(float(row["median"]))

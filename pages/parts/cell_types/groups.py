@@ -5,9 +5,10 @@ from typing import Any
 import streamlit as st
 
 from ldvae_core.analysis.difference import REST
-from ldvae_core.data.annotations import guess_roles, label_columns
+from ldvae_core.data.annotations import guess_roles
 from ldvae_core.runs.opened import NOT_LABELLED, OpenRun
 from pages.parts.cell_types.difference import Groups
+from pages.parts.per_run import per_run
 from pages.parts.text import plain
 
 EVERYWHERE, CELLS = "all cells", "cells"
@@ -27,11 +28,11 @@ def groups_picker(opened: OpenRun) -> Groups | None:
     columns = list(values)
     if not columns:
         return None
-    roles = _roles(_memo(opened), opened)
+    roles = _roles(opened)
     leading = [name for name in (roles["condition"], opened.label_column) if name in columns]
     columns = list(dict.fromkeys(leading + columns))
     column = choice("Annotation", columns, key="compare_by", width=130)
-    first, second = _usual(values[column])
+    first, second = _default_groups(values[column])
     known = list(values[column])
     first = choice("Why does", known, key="group_a", default=first, width=150)
     others = [REST, *(name for name in known if name != first)]
@@ -40,47 +41,38 @@ def groups_picker(opened: OpenRun) -> Groups | None:
     places = {EVERYWHERE: None, **_places(values, column)}
     within = places[choice("among", list(places), key="within", width=150)]
     units = [CELLS, *_sample_columns(opened, columns, column, roles)]
-    unit = choice("Unit", units, key="unit", default=_usual_unit(roles, units), width=105, help=UNIT_HELP)
+    unit = choice("Unit", units, key="unit", default=_default_unit(roles, units), width=105, help=UNIT_HELP)
     return Groups(column, first, second, within, None if unit == CELLS else unit)
 
 
-def usual_samples(opened: OpenRun) -> str | None:
+def default_samples(opened: OpenRun) -> str | None:
     """The annotation whose values are the units of a comparison unless asked otherwise; None: cells are."""
-    roles = _roles(_memo(opened), opened)
-    unit = _usual_unit(roles, [CELLS, *_sample_columns(opened, list(values_of(opened)), "", roles)])
+    roles = _roles(opened)
+    unit = _default_unit(roles, [CELLS, *_sample_columns(opened, list(values_of(opened)), "", roles)])
     return None if unit == CELLS else unit
 
 
+@per_run(max_entries=8, all_annotations=True)
 def values_of(opened: OpenRun) -> dict[str, dict[str, int]]:
     """Every annotation with at least two values: how many cells have each, in the annotation's own order."""
-    return _values(_memo(opened), opened)
-
-
-@st.cache_resource(max_entries=8, show_spinner=False)
-def _values(memo: str, _opened: OpenRun) -> dict[str, dict[str, int]]:
     found = {}
-    for column in label_columns(_opened.counts.annotations):
-        sizes = _opened.labels(column).value_counts(sort=False)
+    for column in opened.label_columns:
+        sizes = opened.labels(column).value_counts(sort=False)
         found[column] = {str(name): int(n) for name, n in sizes.items()}
     return {column: sizes for column, sizes in found.items() if len(sizes) > 1}
 
 
-@st.cache_resource(max_entries=8, show_spinner=False)
-def _roles(memo: str, _opened: OpenRun) -> dict[str, str | None]:
+@per_run(max_entries=8, all_annotations=True)
+def _roles(opened: OpenRun) -> dict[str, str | None]:
     """guess_roles, which reads every column."""
-    return guess_roles(_opened.counts.annotations)
+    return guess_roles(opened.counts.annotations)
 
 
-def _memo(opened: OpenRun) -> str:
-    """Names what follows from the annotations, those that people added included."""
-    return f"{opened.stamp} {sorted(opened.added.items())}"
-
-
-def _usual(sizes: dict[str, int]) -> tuple[str, str]:
+def _default_groups(sizes: dict[str, int]) -> tuple[str, str]:
     """Of two values the treated one against the control; of more, the commonest against the rest."""
     known = list(sizes)
     if len(known) == 2:
-        reference = next((name for name in known if _letters(name) in REFERENCES), known[1])
+        reference = next((name for name in known if _alphanumeric(name) in REFERENCES), known[1])
         return next(name for name in known if name != reference), reference
     return max((name for name in known if name != NOT_LABELLED), key=sizes.__getitem__), REST
 
@@ -101,11 +93,11 @@ def _sample_columns(opened: OpenRun, columns: list[str], compared: str, roles: d
     return [name for name in dict.fromkeys([*leading, *others]) if name != compared and name not in opened.added]
 
 
-def _usual_unit(roles: dict[str, str | None], units: list[str]) -> str:
+def _default_unit(roles: dict[str, str | None], units: list[str]) -> str:
     batch = str(roles["batch"])
     if roles["donor"] in units:
         return str(roles["donor"])
-    return batch if batch in units and _letters(batch).startswith(SAMPLE_NAMES) else CELLS
+    return batch if batch in units and _alphanumeric(batch).startswith(SAMPLE_NAMES) else CELLS
 
 
 def choice(label: str, options: list[str], *, key: str, default: str | None = None, **more: Any) -> str:
@@ -116,5 +108,5 @@ def choice(label: str, options: list[str], *, key: str, default: str | None = No
     return st.selectbox(label, options, index=index, key=key, bind="query-params", format_func=plain, **more)
 
 
-def _letters(name: str) -> str:
+def _alphanumeric(name: str) -> str:
     return "".join(letter for letter in name.lower() if letter.isalnum())

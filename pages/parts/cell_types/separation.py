@@ -1,27 +1,33 @@
 """The two halves of the Cell types page: chosen types drawn apart, and the table of all types and factors."""
 
+from typing import Literal
+
 import pandas as pd
 import streamlit as st
 from plotly.graph_objects import Figure
 
 from ldvae_core.analysis.factors import Factors
 from ldvae_core.analysis.findings import auc_words
+from ldvae_core.analysis.programs import Use
 from ldvae_core.analysis.separation import BestPair, best_types
 from ldvae_core.plots.heatmap import plot_association
 from ldvae_core.plots.theme import Mode
 from ldvae_core.runs.store import OpenRun
 from pages.parts.best_pair import DEMO_TYPES, arrows_and_finding, best_pair_of
 from pages.parts.cell_types.distributions import show_distributions
+from pages.parts.factor_table import associations, say_associations
 from pages.parts.figures import Panel, show_figure
 from pages.parts.later import A_MOMENT, show_waiting
 from pages.parts.pair import cells_panel, genes_panel, open_pair
-from pages.parts.runs import associations, colours_of, go, say_associations
-from pages.parts.selection.region import answer_area, plane_of_pair
+from pages.parts.per_run import per_run
+from pages.parts.runs import colours_of, go
+from pages.parts.selection.region import plane_of_pair, select_cells_on
 from pages.parts.selection.views import HINT, show_selection
 from pages.parts.style import mode
 from pages.parts.text import as_html, count, percent, plain, show
 
-VALUES = {"correlation": "Correlation", "auc": "AUC"}
+Value = Literal["correlation", "auc"]
+VALUES: dict[Value, str] = {"correlation": "Correlation", "auc": "AUC"}
 MOST_TYPES = 4  # of one picture: more contours than that cannot be read
 HOW_SEPARATION = (
     "The two factors were chosen among all pairs: in their plane a straight line tells the chosen types apart best. "
@@ -58,7 +64,7 @@ def types_picker(opened: OpenRun, column: str) -> list[str]:
 
 
 def show_separation(
-    opened: OpenRun, factors: Factors, column: str, types: list[str], *, use: str, n_arrows: int
+    opened: OpenRun, factors: Factors, column: str, types: list[str], *, use: Use, n_arrows: int
 ) -> None:
     """The pair of factors that separates the types best: cells with contours beside genes with coloured arrows.
 
@@ -75,10 +81,10 @@ def show_separation(
     arrows, finding = arrows_and_finding(best, factors, types, use=use, n_arrows=n_arrows)
     given = colours_of(opened, column)
     colours = {name: given[name] for name in types}  # in their order: an arrow has the dashes of its type's outline
-    on_area = answer_area(plane_of_pair(factors, best.pair))
+    on_area = select_cells_on(plane_of_pair(factors, best.pair))
     panels = [
         cells_panel(opened, factors, best.pair, outlined=types, label=column, on_area=on_area),
-        genes_panel(factors, best.pair, use=use, table=arrows, colours=colours, n_arrows=n_arrows),
+        genes_panel(opened, factors, best.pair, use=use, table=arrows, colours=colours, n_arrows=n_arrows),
     ]
     show_figure(panels, key="separation", finding=finding, how_to_read=HOW_SEPARATION)
     _facts(best)
@@ -86,17 +92,17 @@ def show_separation(
     show_selection(opened, factors, hint=HINT)
 
 
-def show_associations(opened: OpenRun, factors: Factors, column: str, *, value: str) -> None:
+def show_associations(opened: OpenRun, factors: Factors, column: str, *, value: Value) -> None:
     """The heat map of all factors and types; a click opens the factor."""
     table = associations(opened, factors, column)
     if table is None:
         say_associations(opened, factors, column)
         return
-    figure = _association(opened.memo(factors, column), column, value, mode(), table)
+    figure = _draw_associations(opened, factors, column, value, mode())
     finding = ""
     followed = best_types(table)
     if len(followed):
-        top = followed.loc[followed.correlation.abs().idxmax()]
+        top = followed.iloc[int(followed.correlation.abs().argmax())]
         finding = (
             f"{factors.label(int(top.factor))} follows one type most closely: {top.cell_type} "
             f"(correlation {top.correlation:+.2f}, AUC {auc_words(top.auc)})."
@@ -124,19 +130,21 @@ def _first_types(known: list[str], counts: pd.Series) -> list[str]:
     return [str(name) for name in counts.index[:3]] if len(known) > 1 else []
 
 
-@st.cache_resource(max_entries=16, show_spinner=False)
-def _association(memo: str, column: str, value: str, look: Mode, _table: pd.DataFrame) -> Figure:
+@per_run(max_entries=16)
+def _draw_associations(opened: OpenRun, factors: Factors, column: str, value: Value, look: Mode) -> Figure:
     """The table's drawing, to be shown as it is: other types, or another number of arrows, leave it alone."""
-    return plot_association(_table, value=value, mode=look)  # type: ignore[arg-type]
+    table = associations(opened, factors, column, wait=True)
+    assert table is not None  # there is a column
+    return plot_association(table, value=value, mode=look)
 
 
 def _facts(best: BestPair) -> None:
     """The separation as a number, and each type's own share."""
-    pair = f"{best.pair[0] + 1} and {best.pair[1] + 1}"
+    pair, each = f"{best.pair[0] + 1} and {best.pair[1] + 1}", best.accuracy
     facts = [("Best pair of factors", pair), ("Balanced accuracy", percent(best.balanced_accuracy))]
     facts += [
-        (f"{plain(row.cell_type, longest=32)}, {count(row.n_cells, 'cell')}", percent(row.share_right))
-        for row in best.accuracy.itertuples()
+        (f"{plain(kind, longest=32)}, {count(n_cells, 'cell')}", percent(share))
+        for kind, n_cells, share in zip(each.cell_type, each.n_cells, each.share_right, strict=True)
     ]
     show(
         "".join(f"<div><span>{as_html(name)}</span><b>{as_html(value)}</b></div>" for name, value in facts),

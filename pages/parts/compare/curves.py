@@ -1,6 +1,7 @@
 """Chosen runs on cells they did not learn from: curves on one axis (Fig. 1b), and figures of the test cells."""
 
 import math
+from typing import Literal
 
 import pandas as pd
 import streamlit as st
@@ -17,7 +18,8 @@ from pages.parts.runs import store
 from pages.parts.style import mode
 from pages.parts.text import show
 
-CURVES = {"reconstruction_error": "Reconstruction error", "elbo": "ELBO"}
+Curve = Literal["reconstruction_error", "elbo"]
+CURVES: dict[Curve, str] = {"reconstruction_error": "Reconstruction error", "elbo": "ELBO"}
 FIGURES = {"test_error": "Test error", "elbo": "ELBO", "iwll": "IWLL", "gain": "Gain"}
 NOTE = {
     "reconstruction_error": "The axis is the reconstruction error of validation cells, which no KL weight enters: "
@@ -43,7 +45,8 @@ def show_held_out(drawn: list[RunCard]) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         measure = segments("Curve", CURVES, key="curve")
         log = st.toggle("Logarithmic axis", key="curve_log", bind="query-params", disabled=measure == "elbo")
-    names, histories, flat = names_of(drawn), {}, {}
+    names, histories = names_of(drawn), {}
+    flat: dict[str, float] = {}
     for card in drawn:
         if method_of(card) in BASELINES:
             flat |= _flat(card, names[card.run_id], measure)
@@ -53,7 +56,7 @@ def show_held_out(drawn: list[RunCard]) -> None:
         except LdvaeError:  # deleted meanwhile
             continue
     flat = {**_yardstick(drawn), **flat} if not any(method_of(card) == "gene_mean" for card in drawn) else flat
-    figure = plot_held_out(histories, baselines=flat, measure=measure, log_axis=log, mode=mode())  # type: ignore[arg-type]
+    figure = plot_held_out(histories, baselines=flat, measure=measure, log_axis=log, mode=mode())
     table = _curve_table(histories, flat, measure)
     panel = Panel(figure, f"held_out_{measure}", f"Held-out {CURVES[measure]} of {len(drawn)} runs.", table)
     show_figure(panel, key="held_out", finding=curves_finding(histories, measure), how_to_read=HOW_CURVES)
@@ -85,14 +88,14 @@ def show_test_metric(drawn: list[RunCard]) -> None:
              if len(absent) < len(drawn) else f"{words[0].upper()}{words[1:]}.", kind="quiet")  # fmt: skip
 
 
-def curves_finding(histories: dict[str, pd.DataFrame], measure: str) -> str:
+def curves_finding(histories: dict[str, pd.DataFrame], measure: Curve) -> str:
     """Which run reached the best held-out value, where, and which came next; "" before any point."""
     column, lower = f"validation_{measure}", measure == "reconstruction_error"
     ends = []
     for name, table in histories.items():
         known = table.dropna(subset=[column])
         if len(known):
-            row = known.loc[known[column].idxmin() if lower else known[column].idxmax()]
+            row = known.iloc[int(known[column].argmin() if lower else known[column].argmax())]
             ends.append((float(row[column]), name, float(row["epoch"])))
     if not ends:
         return ""
@@ -122,7 +125,7 @@ def _signed(value: float) -> str:
     return f"{value:,.1f}".replace("-", "−")
 
 
-def _flat(card: RunCard, name: str, measure: str) -> dict[str, float]:
+def _flat(card: RunCard, name: str, measure: Curve) -> dict[str, float]:
     """A baseline's value; none where it has no such figure."""
     keys = {"reconstruction_error": ("validation_reconstruction_error", "test_reconstruction_error"),
             "elbo": ("validation_elbo", "test_elbo")}[measure]  # fmt: skip
@@ -140,7 +143,7 @@ def _yardstick(drawn: list[RunCard]) -> dict[str, float]:
     return {} if value is None else {"gene mean": float(value)}
 
 
-def _curve_table(histories: dict[str, pd.DataFrame], flat: dict[str, float], measure: str) -> pd.DataFrame:
+def _curve_table(histories: dict[str, pd.DataFrame], flat: dict[str, float], measure: Curve) -> pd.DataFrame:
     """Long table: run, epoch (missing for a baseline), value."""
     column = f"validation_{measure}"
     parts = [

@@ -1,6 +1,6 @@
 """Factors of one run against each other (Fig. S3, corrected), and against those of another run."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -15,16 +15,17 @@ from ldvae_core.analysis.comparison import (
     matching_table,
     principal_angles,
 )
-from ldvae_core.analysis.factors import Factors
+from ldvae_core.analysis.factors import Axes, Factors
 from ldvae_core.analysis.findings import join, matching_finding, spectrum_finding
 from ldvae_core.plots.heatmap import plot_correlation, plot_spectrum
 from ldvae_core.plots.matching import plot_matching
 from ldvae_core.runs.cards import RunCard
 from ldvae_core.runs.store import OpenRun
-from pages.parts.compare.runs import names_of, opened_of
+from pages.parts.compare.runs import names_of, opened_runs
 from pages.parts.figures import Panel, download_table, draw, show_figure
+from pages.parts.per_run import per_run
 from pages.parts.pickers import AXES, AXES_HELP, segments
-from pages.parts.runs import axes_of
+from pages.parts.runs import factors_of
 from pages.parts.style import mode
 from pages.parts.text import plain, sentence, show
 
@@ -55,7 +56,7 @@ class Matched(NamedTuple):
 
 def show_matching(chosen: list[RunCard]) -> None:
     """Which programs of one run are found in another, and in all chosen ones. chosen: on the same genes."""
-    opened, names = opened_of(chosen, least=1), names_of(chosen)
+    opened, names = opened_runs(chosen, least=1), names_of(chosen)
     if len(opened) < 2:
         show("Tick two finished runs with factors on the same genes to match their programs; their split may differ. "
              "Train the same model with other seeds to see which programs to trust.", kind="quiet")  # fmt: skip
@@ -66,8 +67,8 @@ def show_matching(chosen: list[RunCard]) -> None:
         second = run_select("in", rest, names, key="b", default=0)
         axes = _axes_choice(opened)
     others = tuple(run_id for run_id in opened if run_id not in (first, second))
-    memos = tuple(opened[i].memo(axes_of(opened[i], axes)) for i in (first, second, *others))
-    found = _matched(first, second, others, axes, memos, opened)
+    runs = tuple(opened[run_id] for run_id in (first, second, *others))
+    found = _matched(runs, tuple(factors_of(run, axes) for run in runs))
     pair = (names[first], names[second])
     finding = matching_finding(found.table, found.angles, pair)
     with st.container(key="split_matching"):
@@ -94,15 +95,15 @@ def show_matching(chosen: list[RunCard]) -> None:
 
 def show_covariance(chosen: list[RunCard]) -> None:
     """Correlation heat map and eigenvalue spectrum of one run's representation."""
-    opened, names = opened_of(chosen, least=2), names_of(chosen)
+    opened, names = opened_runs(chosen, least=2), names_of(chosen)
     if not opened:
         show("None of the chosen runs has two factors or more, so there is nothing to correlate.", kind="quiet")
         return
     with st.container(horizontal=True, vertical_alignment="top", gap="small", key="covariance_controls"):
         run_id = run_select("Run", opened, names, key="of", default=0)
         run = opened[run_id]
-        factors = axes_of(run, _axes_choice({run_id: run}, key="covariance_axes"))
-    view = _covariance(run.memo(factors), factors)
+        factors = factors_of(run, _axes_choice({run_id: run}, key="covariance_axes"))
+    view = _covariance(run, factors)
     labels = [factors.label(k) for k in range(factors.n_factors)]
     correlation = pd.DataFrame(view.correlation, columns=labels).assign(factor=labels)
     spectrum = pd.DataFrame({"component": np.arange(1, factors.n_factors + 1), "share": view.eigenvalue_share})
@@ -125,7 +126,7 @@ def run_select(label: str, opened: dict[str, OpenRun], names: dict[str, str], *,
         del st.session_state[widget]
     asked = st.query_params.get(key)
     first = ids.index(asked) if asked in ids else min(default, len(ids) - 1)
-    unset = {} if widget in st.session_state else {"index": first}
+    unset: dict[str, Any] = {} if widget in st.session_state else {"index": first}
     chosen = st.selectbox(label, ids, format_func=lambda run_id: names.get(run_id, str(run_id)), key=widget, width=300,
                           **unset)  # fmt: skip
     st.query_params[key] = chosen
@@ -146,7 +147,7 @@ def replication_words(table: pd.DataFrame, *, n_others: int) -> str:
     )
 
 
-def _axes_choice(opened: dict[str, OpenRun], *, key: str = "axes") -> str | None:
+def _axes_choice(opened: dict[str, OpenRun], *, key: str = "axes") -> Axes | None:
     if not any("readable" in run.factors for run in opened.values()):
         return None
     return segments("Axes", AXES, key=key, help=AXES_HELP)
@@ -183,28 +184,27 @@ def _matching_rows(table: pd.DataFrame, others: tuple[str, ...]) -> None:
     )
 
 
-def _verdict(row: tuple) -> str:
-    if not row.active:  # type: ignore[attr-defined]
+def _verdict(row: Any) -> str:
+    """row: of matching_table."""
+    if not row.active:
         return "inactive"
-    if not row.replicates:  # type: ignore[attr-defined]
+    if not row.replicates:
         return "does not replicate"
-    return "found" if row.found else "found elsewhere"  # type: ignore[attr-defined]
+    return "found" if row.found else "found elsewhere"
 
 
-@st.cache_resource(max_entries=32, show_spinner="Matching factors")
-def _matched(
-    first: str, second: str, others: tuple[str, ...], axes: str | None, memos: tuple[str, ...],
-    _opened: dict[str, OpenRun],
-) -> Matched:  # fmt: skip
-    a, b, *rest = (axes_of(_opened[run_id], axes) for run_id in (first, second, *others))
+@per_run(max_entries=32, spinner="Matching factors")
+def _matched(runs: tuple[OpenRun, ...], factors: tuple[Factors, ...]) -> Matched:
+    """The first run's factors beside the second's, and found again or not in all others. factors: one for each run."""
+    a, b, *others = factors
     return Matched(
-        matching_table(a, b, rest),
+        matching_table(a, b, others),
         cosines(a.loadings, b.loadings),
         match_factors(a.loadings, b.loadings).pairs,
         principal_angles(a.loadings, b.loadings),
     )
 
 
-@st.cache_resource(max_entries=32, show_spinner="Correlating factors")
-def _covariance(memo: str, _factors: Factors) -> CovarianceView:
-    return covariance_view(_factors.representation)
+@per_run(max_entries=32, spinner="Correlating factors")
+def _covariance(opened: OpenRun, factors: Factors) -> CovarianceView:
+    return covariance_view(factors.representation)

@@ -89,8 +89,9 @@ def drawn_together(chosen: list[RunCard]) -> tuple[list[RunCard], dict[str, str]
 def matchable(chosen: list[RunCard]) -> list[RunCard]:
     """The chosen runs whose programs can be matched with the first one's: the same genes, on whatever split."""
     bases = {run_id: basis for run_id, basis in bases_of(chosen).items() if basis is not None}
-    first = next(iter(bases.values()), None)
-    return [card for card in chosen if card.run_id in bases and bases[card.run_id].genes == first.genes]
+    genes = {run_id: basis.genes for run_id, basis in bases.items()}
+    first = next(iter(genes.values()), None)
+    return [card for card in chosen if card.run_id in genes and genes[card.run_id] == first]
 
 
 def say_left_out(chosen: list[RunCard], reasons: dict[str, str]) -> None:
@@ -155,7 +156,7 @@ def names_of(cards: list[RunCard]) -> dict[str, str]:
     return {run_id: f"{short[run_id]} ({run_id[-4:]})" if name in twins else name for run_id, name in whole.items()}
 
 
-def opened_of(cards: list[RunCard], *, least: int) -> dict[str, OpenRun]:
+def opened_runs(cards: list[RunCard], *, least: int) -> dict[str, OpenRun]:
     """The runs with results and at least so many factors, opened, by id; a damaged one is left out."""
     found = {}
     for card in cards:
@@ -172,14 +173,15 @@ def opened_of(cards: list[RunCard], *, least: int) -> dict[str, OpenRun]:
 
 def _choice(cards: list[RunCard], bases: dict[str, Basis | None]) -> Choice:
     """As in this session, else as the address says, else the run in use and what compares with it."""
-    known, in_use = [card.run_id for card in cards], st.session_state.get(RUN)
+    known: list[str] = [card.run_id for card in cards]
+    in_use: str | None = st.session_state.get(RUN)
     kept: Choice | None = st.session_state.get(CHOSEN)
     if kept and kept.own and kept.run_in_use == in_use:
         return kept._replace(ticked=[run_id for run_id in kept.ticked if run_id in known])
     if kept is None and CHOSEN in st.query_params:
         linked = dict.fromkeys(st.query_params[CHOSEN].split(","))
         return Choice(in_use, [run_id for run_id in linked if run_id in known], True, [], "")
-    first = in_use if bases.get(in_use) else next(card.run_id for card in cards if card.has_results)
+    first = in_use if in_use and bases.get(in_use) else next(card.run_id for card in cards if card.has_results)
     basis = bases[first]
     rest = [] if basis is None else [run_id for run_id in known if run_id not in left_out(basis, bases)]
     return Choice(in_use, list(dict.fromkeys([first, *rest]))[:MOST_AT_FIRST], False, [], "")

@@ -1,6 +1,8 @@
 """How the table of runs looks: numbers that sort, the best of a group marked, and why figures are missing."""
 
 import math
+from collections.abc import Callable
+from typing import Any
 
 import pandas as pd
 import streamlit as st
@@ -40,13 +42,13 @@ def styled(table: pd.DataFrame) -> Styler:
         column, best = SHORT[metric.column], best_rows(table, metric)
         for row in shown.index:
             text = _figure(table[metric.column][row], table[f"{metric.column}_se"][row], best=bool(best[row]))
-            styler = styler.format(lambda _, text=text: text, subset=pd.IndexSlice[[row], [column]], na_rep="—")
+            styler = styler.format(_always(text), subset=pd.IndexSlice[[row], [column]], na_rep="—")
         styler = styler.map(lambda _: "font-weight: 700", subset=pd.IndexSlice[shown.index[best], [column]])
     return styler
 
 
-def columns() -> dict[str, object]:
-    """Width, help and format of every column."""
+def columns() -> dict[str, Any]:
+    """How the columns of `styled` are shown."""
     number, text = st.column_config.NumberColumn, st.column_config.TextColumn
     helps = {SHORT[metric.column]: f"{metric.title}, nats per cell ± standard error over test cells: {metric.meaning}."
              for metric in METRICS}  # fmt: skip
@@ -98,7 +100,11 @@ def _figure(value: float, error: float, *, best: bool) -> str:
     return f"{said.replace('-', '−')}{' best' if best else ''}"
 
 
-def _time(seconds: float) -> str:
+def _always(text: str) -> Callable[[object], str]:
+    return lambda _: text
+
+
+def _time(seconds: Any) -> str:
     if math.isnan(seconds):
         return "—"
     return (

@@ -14,8 +14,8 @@ from pages.parts.style import mode
 from pages.parts.text import count, percent, sentence, show
 
 
-def choose_cells(data: OpenData) -> dict[str, float]:
-    """The three histograms with their filters; returns the filters as keywords of DataChoices."""
+def choose_cells(data: OpenData) -> DataChoices:
+    """The three histograms with their filters; returns the filters, with all genes still to be chosen."""
     summary = data.summary
     has_mitochondrial = bool(summary.mitochondrial_share.any())
     with st.grid(3, min_column_width=280, gap="medium", key="quality"):
@@ -37,7 +37,7 @@ def choose_cells(data: OpenData) -> dict[str, float]:
                            largest / 100 if largest < 100 else None, share=True)  # fmt: skip
             else:
                 show("No gene name starts with mt- or MT-, so there is no such share to see.", kind="quiet")
-    return {"min_counts": counts, "min_genes": genes, "max_mitochondrial_share": round(largest / 100, 6)}
+    return DataChoices(min_counts=counts, min_genes=genes, max_mitochondrial_share=round(largest / 100, 6))
 
 
 def show_survivors(data: OpenData, choices: DataChoices) -> None:
@@ -83,9 +83,10 @@ def _filter(label: str, key: str, highest: float, *, step: int) -> int:
 def _histogram(
     name: str, values: np.ndarray, title: str, threshold: float | None, *, log: bool = False, share: bool = False
 ) -> None:
-    keep = "below" if share else "above"
-    figure = plot_histogram(values, x_title=title, threshold=threshold, keep=keep, log_axis=log, share=share,
-                            mode=mode())  # fmt: skip
+    figure = plot_histogram(
+        values, x_title=title, threshold=threshold, keep="below" if share else "above", log_axis=log, share=share,
+        mode=mode(),
+    )  # fmt: skip
     limit = "" if threshold is None else f" Threshold: at {'most' if share else 'least'} {threshold:g}."
     st.plotly_chart(figure, theme=None, key=f"quality_{name}_chart", config=chart_config(f"cells_{name}"),
                     alt=f"Histogram of {title.lower()}, median {np.median(values):.3g}.{limit}")  # fmt: skip

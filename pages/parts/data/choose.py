@@ -101,7 +101,7 @@ def _pick(cards: dict[str, DatasetCard], chosen: str) -> None:
 
 def _source() -> str:
     words = list(SOURCES.values())
-    unset = {} if SOURCE in st.session_state else {"default": words[0]}
+    unset: dict[str, Any] = {} if SOURCE in st.session_state else {"default": words[0]}
     chosen = st.segmented_control("Data from", words, key=SOURCE, required=True, **unset)
     return next((source for source, word in SOURCES.items() if word == chosen), "loaded")
 

@@ -1,11 +1,13 @@
 """What was loaded, in words: sizes, where the counts were found, what was changed, and the columns of the cells."""
 
+from typing import Literal
+
 import numpy as np
 import streamlit as st
 
 from ldvae_core.plots.theme import three_digits
 from pages.parts.data.opened import NONE, OpenData
-from pages.parts.header import badge_of_derived
+from pages.parts.header import derived_badge
 from pages.parts.text import as_html, percent, plain, show
 
 TABLE_HEIGHT = 248  # px
@@ -32,8 +34,8 @@ def show_facts(data: OpenData) -> None:
             show(origin, kind="quiet")
         for notice in summary.notices:
             show(f'<span class="gpe-badge">notice</span> {as_html(notice, longest=400)}')
-        for column in derived_columns(data):
-            badge_of_derived(column)
+        for column in summary.columns:
+            derived_badge(data.counts, column)
 
 
 def show_annotations(data: OpenData) -> str | None:
@@ -52,7 +54,7 @@ def show_annotations(data: OpenData) -> str | None:
         width=300,
         help="Factors are compared with these labels, and figures are coloured by them. Training never sees them.",
     )
-    height = "auto" if len(table) * ROW_HEIGHT < TABLE_HEIGHT - ROW_HEIGHT else TABLE_HEIGHT
+    height: Literal["auto"] | int = "auto" if len(table) * ROW_HEIGHT < TABLE_HEIGHT - ROW_HEIGHT else TABLE_HEIGHT
     st.dataframe(table, hide_index=True, height=height, key="annotation_columns", row_height=ROW_HEIGHT,
                  alt=f"{len(table)} annotation columns of the cells with their kinds and values.",
                  column_config={"Levels": st.column_config.NumberColumn(format="localized", width=80),
@@ -61,12 +63,6 @@ def show_annotations(data: OpenData) -> str | None:
                                 "Looks like": st.column_config.TextColumn(width=130),
                                 "Values": st.column_config.TextColumn(width=640)})  # fmt: skip
     return label or None
-
-
-def derived_columns(data: OpenData) -> list[str]:
-    """Annotation columns that were computed from the counts, not made by the data's authors."""
-    named = {name.strip() for name in data.counts.about.get("derived_labels", "").split(",")}
-    return [name for name in data.summary.columns if name in named]
 
 
 def _why(counts_from: str, notices: tuple[str, ...]) -> str:

@@ -1,16 +1,15 @@
 """Which genes are modelled: how they are chosen, which they are, and whether mine is among them."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
-from typing import Any
 
 import numpy as np
 import pandas as pd
 import streamlit as st
 
 from ldvae_core.data.counts import CountMatrix, sum_by_gene
-from ldvae_core.data.genes import find_genes, mitochondrial_mask, ribosomal_mask
+from ldvae_core.data.genes import GeneSelection, find_genes, mitochondrial_mask, ribosomal_mask
 from ldvae_core.data.prepare import DataChoices, prepare
 from ldvae_core.errors import SettingsError
 from ldvae_core.workspace.folders import DEMO
@@ -18,7 +17,10 @@ from pages.parts.data.opened import NONE, OpenData
 from pages.parts.figures import download_table
 from pages.parts.text import as_html, count, gene, genes, plain, sentence, show
 
-METHODS = {"seurat_v3": "Variable beyond what its mean explains", "variance": "Highest variance of counts"}
+METHODS: dict[GeneSelection, str] = {
+    "seurat_v3": "Variable beyond what its mean explains",
+    "variance": "Highest variance of counts",
+}
 CAPTIONS = ("seurat_v3: finds markers of small groups too", "as in the paper: led by abundant genes")
 FIRST_NAMES = 24
 MOST_SEARCHED = 12  # names in the search box
@@ -33,8 +35,8 @@ class Preview:
     notices: tuple[str, ...]  # of choosing only, without what the cell filters say already
 
 
-def choose_genes(data: OpenData) -> dict[str, Any]:
-    """The widgets; returns the choices as keywords of DataChoices."""
+def choose_genes(data: OpenData, cells: DataChoices) -> DataChoices:
+    """The widgets; returns what they say, with the filters of cells that were chosen before."""
     total = data.summary.n_genes
     method = st.radio("A gene is modelled when it is", list(METHODS), format_func=METHODS.get,
                       captions=CAPTIONS, key="gene_selection", persist_state="session")  # fmt: skip
@@ -57,8 +59,8 @@ def choose_genes(data: OpenData) -> dict[str, Any]:
             for name, word, number in (("drop_mitochondrial", "mitochondrial", mitochondrial),
                                        ("drop_ribosomal", "ribosomal", ribosomal))
         }  # fmt: skip
-    return {"gene_selection": method, "n_genes": int(n_genes), "keep_genes": split_names(kept), **without,
-            "batch_column": (batch or None) if method == "seurat_v3" else None}  # fmt: skip
+    return replace(cells, gene_selection=method, n_genes=int(n_genes), keep_genes=split_names(kept),
+                   batch_column=(batch or None) if method == "seurat_v3" else None, **without)  # fmt: skip
 
 
 def show_preview(data: OpenData, choices: DataChoices) -> str:
@@ -94,13 +96,13 @@ def _search(data: OpenData, modelled: set[str]) -> None:
             st.text_input("Is my gene modelled?", key="gene_search", persist_state="session", width=340,
                           placeholder="Symbol or Ensembl id", icon=":material/search:")
         )[:MOST_SEARCHED]  # fmt: skip
-        absent = [name for name in asked if not _answer(data, name, modelled)]
+        absent = [name for name in asked if not _say_if_modelled(data, name, modelled)]
         if absent:
             st.button("Always model " + ("this gene" if len(absent) == 1 else f"these {len(absent)} genes"),
                       icon=":material/add:", key="keep_searched", on_click=_keep, args=(absent,))  # fmt: skip
 
 
-def _answer(data: OpenData, name: str, modelled: set[str]) -> bool:
+def _say_if_modelled(data: OpenData, name: str, modelled: set[str]) -> bool:
     """Say where a gene stands; False when it is in the data but not modelled."""
     try:
         found = find_genes(data.counts, (name,))

@@ -13,7 +13,7 @@ from ldvae_core.analysis.programs import top_genes
 from ldvae_core.data.split import SPLIT_NAMES
 from ldvae_core.runs.recipe import train_command
 from ldvae_core.runs.store import OpenRun
-from pages.parts.factor_table import table_of
+from pages.parts.factor_table import factor_table_of
 from pages.parts.figures import download_table
 
 TOP = 50  # genes of each end in the table of programs
@@ -63,7 +63,11 @@ def show_tables(opened: OpenRun, factors: Factors) -> None:
     """The same as spreadsheets."""
     st.subheader("Tables", anchor=False)
     offered = {
-        "Programs": (lambda: table_of(opened, factors), "factors", "one row a factor: explained deviance, both ends"),
+        "Programs": (
+            lambda: factor_table_of(opened, factors),
+            "factors",
+            "one row a factor: explained deviance, both ends",
+        ),
         "Genes of every program": (lambda: _programs(factors), "programs", f"the {TOP} strongest genes of each end"),
         "Loadings": (lambda: _loadings(factors), "loadings", "every gene on every factor, with standard errors"),
         "Cells": (lambda: _cells(opened, factors), "cells", "every cell: factors, annotations, share"),

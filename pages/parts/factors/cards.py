@@ -1,6 +1,7 @@
 """A factor's card: what it is worth, who uses it, what it may be an artefact of; its name, notes and direction."""
 
 from collections.abc import Callable
+from typing import Any, Literal
 
 import pandas as pd
 import streamlit as st
@@ -13,15 +14,20 @@ from ldvae_core.errors import LdvaeError
 from ldvae_core.plots.theme import three_digits
 from ldvae_core.runs.additions import LONGEST_NAME, LONGEST_NOTES, LONGEST_WHO, FactorNote
 from ldvae_core.runs.store import OpenRun
-from pages.parts.factor_table import best_of
+from pages.parts.factor_table import AT_ONCE, best_types_of
 from pages.parts.gene_links import gene_links
+from pages.parts.header import is_derived
 from pages.parts.later import Later, show_waiting
+from pages.parts.per_run import per_run
 from pages.parts.problems import problem_box
-from pages.parts.runs import AT_ONCE, derived_labels, go, store
-from pages.parts.selection.region import WHO, who
+from pages.parts.runs import go, store
+from pages.parts.selection.region import WHO, name_of_person
 from pages.parts.text import as_html, genes, percent, plain, show
 
 N_LINKS = 5  # genes of each end with a link of their own
+ENDS: tuple[tuple[Literal["positive", "negative"], str, str], ...] = (
+    ("positive", "High end", "+"), ("negative", "Low end", "−"),
+)  # fmt: skip
 HELP_TURN = (
     "Under a normal prior the direction of an axis is arbitrary: turning it changes the sign of its positions and of "
     "its loadings together, and no prediction."
@@ -37,8 +43,8 @@ def show_card(opened: OpenRun, factors: Factors, factor: int) -> None:
         if note.notes:
             signed = ", ".join(part for part in (as_html(note.who), note.when[:10]) if part)
             show(f"{as_html(note.notes, longest=LONGEST_NOTES)} <span class=gpe-quiet>({signed})</span>")
-        for end, words in (("positive", "High end"), ("negative", "Low end")):
-            names = strongest_genes(factors, factor, 3 * N_LINKS, end=end)  # type: ignore[arg-type]
+        for end, words, _ in ENDS:
+            names = strongest_genes(factors, factor, 3 * N_LINKS, end=end)
             if names:
                 with st.container(horizontal=True, vertical_alignment="center", gap="small"):
                     show(words, kind="file", width="content")
@@ -84,27 +90,27 @@ def badges(opened: OpenRun, factors: Factors, factor: int) -> str:
 
 def technical_of(opened: OpenRun, factors: Factors) -> pd.DataFrame | None:
     """One row a factor, as from technical_table; None while it is computed, of which say_technical then tells."""
-    return _technical(opened.memo(factors, opened.label_column), factors, opened).now()
+    return _technical(opened, factors, opened.label_column).now()
 
 
 def say_technical(opened: OpenRun, factors: Factors) -> None:
     """That the technical flags are still to come; nothing once they are there."""
-    found = _technical(opened.memo(factors, opened.label_column), factors, opened)
+    found = _technical(opened, factors, opened.label_column)
     show_waiting(found, "Comparing factors with library size and batch", key="technical_progress")
 
 
-@st.cache_resource(max_entries=16, show_spinner=False)
-def _technical(memo: str, _factors: Factors, _opened: OpenRun) -> Later[pd.DataFrame]:
+@per_run(max_entries=16)
+def _technical(opened: OpenRun, factors: Factors, column: str | None) -> Later[pd.DataFrame]:
     def work(report: Callable[[float], None]) -> pd.DataFrame:
-        counts, column = _opened.counts, _opened.label_column
+        counts = opened.counts
         mitochondrial = mitochondrial_share(counts.annotations, counts.counts, counts.gene_names, counts.library_size)
-        batches, types = batch_labels(counts.annotations), None if column is None else _opened.labels(column)
+        batches, types = batch_labels(counts.annotations), None if column is None else opened.labels(column)
         report(0.3)
         return technical_table(
-            _factors.representation, counts.library_size, mitochondrial=mitochondrial, batches=batches, types=types
+            factors.representation, counts.library_size, mitochondrial=mitochondrial, batches=batches, types=types
         )
 
-    return Later(work, at_once=_factors.representation.size <= AT_ONCE)
+    return Later(work, at_once=factors.representation.size <= AT_ONCE)
 
 
 def _facts(opened: OpenRun, factors: Factors, factor: int) -> None:
@@ -117,9 +123,9 @@ def _facts(opened: OpenRun, factors: Factors, factor: int) -> None:
         row = table.iloc[factor]
         technical = [("library size", row.library_size), ("mitochondrial share", row.mitochondrial)]
         technical.append((plain(row.batch_column, longest=24), row.batch))
-        facts += [(f"Follows {name}", _r(value)) for name, value in technical if pd.notna(value)]
+        facts += [(f"Follows {name}", _correlation(value)) for name, value in technical if pd.notna(value)]
     if (kind := _best_type(opened, factors, factor)) is not None:
-        derived = " (derived labels)" if derived_labels(opened, opened.label_column) else ""
+        derived = " (derived labels)" if is_derived(opened.counts, opened.label_column) else ""
         facts.insert(2, (f"Best type{derived}", f"{plain(kind.cell_type, longest=30)}, AUC {auc_words(kind.auc)}"))
     body = "".join(f"<div><span>{as_html(name)}</span><b>{as_html(value)}</b></div>" for name, value in facts)
     show(body, kind="facts")
@@ -134,22 +140,23 @@ def _small_card(opened: OpenRun, factors: Factors, factor: int) -> None:
     kind = _best_type(opened, factors, factor)
     words = f" · {as_html(kind.cell_type, longest=30)}, AUC {auc_words(kind.auc)}" if kind is not None else ""
     show(f"{percent(factors.explained_deviance[factor])} of the deviance{words}", kind="quiet")
-    for end, sign in (("positive", "+"), ("negative", "−")):
-        names = strongest_genes(factors, factor, 4, end=end)  # type: ignore[arg-type]
+    for end, _, sign in ENDS:
+        names = strongest_genes(factors, factor, 4, end=end)
         if names:
             show(f"<span class=gpe-quiet>{sign}</span> {genes(names)}", kind="quiet")
     st.button("Open", key=f"card_open_{factor}", type="tertiary", icon=":material/open_in_full:", on_click=go,
               args=("factors.py",), kwargs={"view": "One factor", "x": factor})  # fmt: skip
 
 
-def _best_type(opened: OpenRun, factors: Factors, factor: int):  # noqa: ANN202 - a row of best_types
-    table = best_of(opened, factors)
+def _best_type(opened: OpenRun, factors: Factors, factor: int) -> Any:
+    """The factor's row of best_types; None without."""
+    table = best_types_of(opened, factors)
     if table is None:
         return None
     return next(table[table.factor == factor].itertuples(), None)
 
 
-def _r(value: float) -> str:
+def _correlation(value: float) -> str:
     return f"r = {value:+.2f}".replace("-", "−")
 
 
@@ -157,7 +164,7 @@ def _form(opened: OpenRun, factors: Factors, factor: int, note: FactorNote) -> N
     with st.form(f"note_{factors.axes}_{factor}", border=False):
         name = st.text_input("Name", value=note.name, max_chars=LONGEST_NAME, placeholder="For example: erythroid")
         notes = st.text_area("Notes", value=note.notes, max_chars=LONGEST_NOTES)
-        signed = st.text_input("Your name", value=who(), max_chars=LONGEST_WHO)
+        signed = st.text_input("Your name", value=name_of_person(), max_chars=LONGEST_WHO)
         if st.form_submit_button("Save", type="primary"):
             try:
                 kept = store().additions(opened.run_id)
@@ -170,4 +177,4 @@ def _form(opened: OpenRun, factors: Factors, factor: int, note: FactorNote) -> N
 
 
 def _turn(run_id: str, axes: str, factor: int, flipped: bool) -> None:
-    store().additions(run_id).write_factor_note(axes, factor, flipped=flipped, who=who())
+    store().additions(run_id).write_factor_note(axes, factor, flipped=flipped, who=name_of_person())

@@ -8,28 +8,28 @@ from plotly.graph_objects import Figure
 
 from ldvae_core.analysis.factors import Factors
 from ldvae_core.analysis.findings import factor_finding, pair_finding
-from ldvae_core.analysis.programs import biplot_table, top_genes
+from ldvae_core.analysis.programs import Use, biplot_table, top_genes
 from ldvae_core.analysis.raster import Raster, density_raster
 from ldvae_core.plots.distribution import binned_densities, plot_distribution
 from ldvae_core.plots.gallery import plot_thumbnail
 from ldvae_core.plots.ranked import plot_ranked_loadings
 from ldvae_core.plots.theme import THUMBNAIL_CONFIG, Mode
 from ldvae_core.runs.store import OpenRun
-from pages.parts.factor_table import best_of, table_of
+from pages.parts.factor_table import AT_ONCE, best_types_of, factor_table_of, say_associations
 from pages.parts.factors.cards import show_card, show_cards
 from pages.parts.figures import Panel, download_table, show_figure
 from pages.parts.header import derived_badge
 from pages.parts.later import A_MOMENT, Later, show_waiting
-from pages.parts.pair import cells_panel, genes_panel, open_clicked_gene, open_pair
-from pages.parts.pickers import apart, factor_list
-from pages.parts.runs import AT_ONCE, colours_of, say_associations
-from pages.parts.selection.region import answer_area, plane_of_pair
+from pages.parts.pair import Pair, cells_panel, genes_panel, open_clicked_gene, open_pair
+from pages.parts.per_run import per_run
+from pages.parts.pickers import factor_list, two_factors
+from pages.parts.runs import colours_of
+from pages.parts.selection.region import plane_of_pair, select_cells_on
 from pages.parts.selection.views import HINT, show_saved, show_selection
 from pages.parts.style import mode
 from pages.parts.text import percent
 
 LIST_HEIGHT = 640  # px
-Pair = tuple[int, int]
 MOST_PAIRS = 12  # of the gallery on one screen
 THUMBNAIL_HEIGHT = 200  # px: as high as its two frames are wide, three in a row at 1440
 HOW_PAIR = (
@@ -48,37 +48,37 @@ HOW_RIDGES = (
 )
 
 
-def show_pair(opened: OpenRun, factors: Factors, second: int, *, use: str, n_arrows: int, colour: str | None) -> None:
+def show_pair(opened: OpenRun, factors: Factors, second: int, *, use: Use, n_arrows: int, colour: str | None) -> None:
     """The list of factors beside the density and the biplot of the chosen one against `second`."""
-    followed = best_of(opened, factors)
+    followed = best_types_of(opened, factors)
     with st.container(key="split"):
         left, right = st.columns([0.24, 0.76], gap="medium")
     with left:
-        first = factor_list(factors, table_of(opened, factors, wait=False), key="x", height=LIST_HEIGHT)
-    pair = apart(first, second, factors.n_factors)
+        first = factor_list(factors, factor_table_of(opened, factors, wait=False), key="x", height=LIST_HEIGHT)
+    pair = two_factors(first, second, factors.n_factors)
     with right:
         panels = [
-            cells_panel(opened, factors, pair, colour=colour, on_area=answer_area(plane_of_pair(factors, pair))),
-            genes_panel(factors, pair, use=use, n_arrows=n_arrows, memo=opened.memo(factors)),
+            cells_panel(opened, factors, pair, colour=colour, on_area=select_cells_on(plane_of_pair(factors, pair))),
+            genes_panel(opened, factors, pair, use=use, n_arrows=n_arrows),
         ]
         how = HOW_PAIR + (HOW_USAGE if factors.prior == "logistic_normal" else "")
         show_figure(panels, key="pair", finding=pair_finding(factors, pair, followed), how_to_read=how)
         say_associations(opened, factors)
-        derived_badge(opened, opened.label_column)
+        derived_badge(opened.counts, opened.label_column)
     show_selection(opened, factors, hint=HINT)
     show_saved(opened)
 
 
-def show_gallery(opened: OpenRun, factors: Factors, *, use: str, n_arrows: int) -> None:
+def show_gallery(opened: OpenRun, factors: Factors, *, use: Use, n_arrows: int) -> None:
     """Consecutive pairs as in Fig. 1c, each opening its large view."""
     active = [k for k in range(factors.n_factors) if factors.active[k]] or list(range(factors.n_factors))
     pairs = [(active[i], active[i + 1]) for i in range(0, len(active) - 1, 2)]
     if len(active) % 2 and len(active) > 1:
         pairs.append((active[-2], active[-1]))
-    followed = best_of(opened, factors)
+    followed = best_types_of(opened, factors)
     pairs = pairs[:MOST_PAIRS]
     titled = tuple((pair, (factors.label(pair[0]), factors.label(pair[1]))) for pair in pairs)
-    drawn = _drawn(opened.memo(factors), titled, use, n_arrows, mode(), opened, factors)
+    drawn = _draw_thumbnails(opened, factors, titled, use, n_arrows, mode())
     figures = drawn.now(patience=A_MOMENT)
     if figures is None:
         words = f"Placing {factors.n_cells:,} cells on {len(pairs)} pairs of factors"
@@ -94,23 +94,23 @@ def show_gallery(opened: OpenRun, factors: Factors, *, use: str, n_arrows: int) 
             f"{len(active)} active factors in order of strength"
             + (f", {idle} inactive ones left out." if idle else ".")
         )
-        download_table(lambda: table_of(opened, factors), "factors", key="gallery_csv")
+        download_table(lambda: factor_table_of(opened, factors), "factors", key="gallery_csv")
     say_associations(opened, factors)
     st.subheader("All programs", anchor=False)
     show_cards(opened, factors)
-    derived_badge(opened, opened.label_column)
+    derived_badge(opened.counts, opened.label_column)
 
 
-def show_one_factor(opened: OpenRun, factors: Factors, *, use: str, n: int) -> None:
+def show_one_factor(opened: OpenRun, factors: Factors, *, use: Use, n: int) -> None:
     """One factor: both ends' genes with intervals, and where each cell type lies on it."""
-    followed = best_of(opened, factors)
+    followed = best_types_of(opened, factors)
     with st.container(key="split"):
         left, right = st.columns([0.24, 0.76], gap="medium")
     with left:
-        factor = factor_list(factors, table_of(opened, factors, wait=False), key="x", height=LIST_HEIGHT)
+        factor = factor_list(factors, factor_table_of(opened, factors, wait=False), key="x", height=LIST_HEIGHT)
     with right:
         show_card(opened, factors, factor)
-        genes = top_genes(factors, factor, n, use=use)  # type: ignore[arg-type]
+        genes = top_genes(factors, factor, n, use=use)
         name = factors.label(factor)
         figure, alt = plot_ranked_loadings(genes, mode=mode()), f"Strongest genes of {name} at both ends."
         panels = [Panel(figure, f"factor_{factor + 1}_genes", alt, genes, "Genes", on_click=open_clicked_gene)]
@@ -119,35 +119,35 @@ def show_one_factor(opened: OpenRun, factors: Factors, *, use: str, n: int) -> N
         show_figure(panels, key="factor", finding=factor_finding(factors, factor, followed),
                     how_to_read=f"{HOW_RANKED}\n\n{HOW_RIDGES}")  # fmt: skip
         say_associations(opened, factors)
-        derived_badge(opened, opened.label_column)
+        derived_badge(opened.counts, opened.label_column)
 
 
-@st.cache_resource(max_entries=10, show_spinner=False)
-def _drawn(
-    memo: str, titled: tuple[tuple[Pair, tuple[str, str]], ...], use: str, n_arrows: int, look: Mode,
-    _opened: OpenRun, _factors: Factors,
+@per_run(max_entries=10)
+def _draw_thumbnails(
+    opened: OpenRun, factors: Factors, titled: tuple[tuple[Pair, tuple[str, str]], ...], use: Use, n_arrows: int,
+    look: Mode,
 ) -> Later[dict[Pair, Figure]]:  # fmt: skip
     """The thumbnails of these pairs, each with the titles of its axes: beside the page where there are many cells."""
-    rasters = _rasters(memo)
+    rasters = _rasters(opened, factors)
 
     def work(report: Callable[[float], None]) -> dict[Pair, Figure]:
         figures = {}
         for pair, (x_title, y_title) in titled:
             if pair not in rasters:
-                x, y = (_factors.representation[:, factor] for factor in pair)
-                rasters[pair] = density_raster(x, y, from_zero=_factors.prior == "logistic_normal")
-            table = biplot_table(_factors, pair, use=use, n_arrows=n_arrows)  # type: ignore[arg-type]
+                x, y = (factors.representation[:, factor] for factor in pair)
+                rasters[pair] = density_raster(x, y, from_zero=factors.prior == "logistic_normal")
+            table = biplot_table(factors, pair, use=use, n_arrows=n_arrows)
             figures[pair] = plot_thumbnail(
                 rasters[pair], table, x_title=x_title, y_title=y_title, mode=look, height=THUMBNAIL_HEIGHT
             )
             report(len(figures) / len(titled))
         return figures
 
-    return Later(work, at_once=_factors.representation.size <= AT_ONCE)
+    return Later(work, at_once=factors.representation.size <= AT_ONCE)
 
 
-@st.cache_resource(max_entries=6, show_spinner=False)
-def _rasters(memo: str) -> dict[Pair, Raster]:
+@per_run(max_entries=6)
+def _rasters(opened: OpenRun, factors: Factors) -> dict[Pair, Raster]:
     """Cells per bin of the pairs of a gallery, filled by whoever draws them first."""
     return {}
 

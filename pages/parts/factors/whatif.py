@@ -1,24 +1,28 @@
 """What-if: move a cell along the factors, and see at once which genes the model says would follow."""
 
 import random
+from typing import Literal
 
 import numpy as np
 import pandas as pd
 import streamlit as st
 
 from ldvae_core.analysis.factors import Factors
+from ldvae_core.analysis.programs import Use
 from ldvae_core.analysis.whatif import change_table, largest_changes, moved, softmax_problem, whatif_finding
 from ldvae_core.plots.whatif import plot_changes
 from ldvae_core.runs.store import OpenRun
 from pages.parts.figures import Panel, show_figure
 from pages.parts.pair import open_clicked_gene
+from pages.parts.per_run import per_run
 from pages.parts.pickers import segments
 from pages.parts.runs import NEXT, go
 from pages.parts.style import mode
 from pages.parts.text import literal, percent, plain, show
 
+Measure = Literal["change", "log2_fold"]
 STARTS = {"mean": "The mean cell", "cell": "A cell"}
-MEASURES = {"change": "Molecules", "log2_fold": "Fold change"}
+MEASURES: dict[Measure, str] = {"change": "Molecules", "log2_fold": "Fold change"}
 FARTHEST = 3.0  # standard deviations
 FIRST_MOVE = 2.0  # of the strongest factor, when the view is opened
 MANY = 12  # sliders, from which on they stand three in a row
@@ -38,8 +42,8 @@ HOW_USAGE = (
 )
 
 
-def show_whatif(opened: OpenRun, factors: Factors, use: str) -> None:
-    """Sliders of the active factors beside the genes that change most. use: "shrunken" or "raw" loadings."""
+def show_whatif(opened: OpenRun, factors: Factors, use: Use) -> None:
+    """Sliders of the active factors beside the genes that change most. use: which loadings."""
     if problem := softmax_problem(opened.settings.model):
         with st.container(border=True, key="no_whatif"):
             st.markdown(f"**No what-if for this run.** {problem} Open a run of the linear model to use it.")
@@ -47,7 +51,7 @@ def show_whatif(opened: OpenRun, factors: Factors, use: str) -> None:
     st.fragment(_whatif, key="whatif")(opened, factors, use)
 
 
-def _whatif(opened: OpenRun, factors: Factors, use: str) -> None:
+def _whatif(opened: OpenRun, factors: Factors, use: Use) -> None:
     if NEXT in st.session_state:
         st.rerun(scope="app")
     with st.container(key="split_whatif"):
@@ -58,9 +62,9 @@ def _whatif(opened: OpenRun, factors: Factors, use: str) -> None:
     with right:
         by = segments("Order and show by", MEASURES, key="whatif_by", hide_label=True)
         end = moved(factors, start, changes)
-        table = change_table(factors, start, end, use=use)  # type: ignore[arg-type]
+        table = change_table(factors, start, end, use=use)
         shown = largest_changes(table, N_GENES, by=by)
-        figure = plot_changes(shown, by=by, mode=mode(), rows=2 * N_GENES)  # type: ignore[arg-type]
+        figure = plot_changes(shown, by=by, mode=mode(), rows=2 * N_GENES)
         finding = whatif_finding(factors, changes, table, start=name, by=by)
         how = HOW_WHATIF + (HOW_USAGE if factors.prior == "logistic_normal" else "")
         alt = "The genes whose predicted molecules change most."
@@ -77,14 +81,20 @@ def _start(opened: OpenRun, factors: Factors) -> tuple[np.ndarray, str]:
         return factors.centre, "the mean cell"
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         kind = _type_picker(opened)
-        st.button("Random cell", key="whatif_random", icon=":material/casino:", on_click=_draw, args=(opened, kind))
+        st.button(
+            "Random cell",
+            key="whatif_random",
+            icon=":material/casino:",
+            on_click=_pick_random_cell,
+            args=(opened, kind),
+        )
     text = st.text_input(
         "Cell", key="whatif_cell", bind="query-params", placeholder="Its id, or the beginning of it", max_chars=200
     ).strip()
     if not text:
         st.caption("No cell chosen yet: take a random one, or type an id. Until then it is the mean cell.")
         return factors.centre, "the mean cell"
-    found, n_found = _find(opened.stamp, text, opened)
+    found, n_found = _find(opened, text)
     if found is None:
         st.caption(f"No cell's id contains {literal(text, longest=40)}: this is the mean cell.")
         return factors.centre, "the mean cell"
@@ -104,7 +114,7 @@ def _type_picker(opened: OpenRun) -> str:
     return st.selectbox("Of type", kinds, format_func=plain, key="whatif_type", width=200)
 
 
-def _draw(opened: OpenRun, kind: str) -> None:
+def _pick_random_cell(opened: OpenRun, kind: str) -> None:
     """Put the id of some cell of the type into the field."""
     cells = np.arange(opened.counts.n_cells)
     if kind != ANY and opened.label_column is not None:
@@ -114,10 +124,10 @@ def _draw(opened: OpenRun, kind: str) -> None:
         st.session_state["whatif_cell"] = str(opened.counts.cell_ids[random.choice(cells)])
 
 
-@st.cache_resource(max_entries=64, show_spinner=False)
-def _find(stamp: str, text: str, _opened: OpenRun) -> tuple[int | None, int]:
+@per_run(max_entries=64)
+def _find(opened: OpenRun, text: str) -> tuple[int | None, int]:
     """The cell of this id, else the first whose id begins with or contains the text; and how many do."""
-    ids = np.asarray(_opened.counts.cell_ids, dtype=str)
+    ids = np.asarray(opened.counts.cell_ids, dtype=str)
     same = np.flatnonzero(ids == text)
     if len(same):
         return int(same[0]), 1
@@ -148,12 +158,12 @@ def _sliders(opened: OpenRun, factors: Factors, start: np.ndarray) -> dict[int, 
                 0.1,
                 key=keys[k],
                 format="%.1f",
-                help=_where(factors, start, k),
+                help=_where_it_stands(factors, start, k),
             )
     return changes
 
 
-def _where(factors: Factors, start: np.ndarray, factor: int) -> str:
+def _where_it_stands(factors: Factors, start: np.ndarray, factor: int) -> str:
     if factors.prior == "logistic_normal":
         return f"The cell uses {percent(float(start[factor]))} of this factor."
     scale = float(factors.scale[factor])

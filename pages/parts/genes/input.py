@@ -5,6 +5,7 @@ import streamlit as st
 from ldvae_core.data.gene_lookup import MOST_ASKED, Found, GeneIndex
 from ldvae_core.data.names import listing
 from ldvae_core.runs.store import OpenRun
+from pages.parts.per_run import per_run
 from pages.parts.text import as_html, count, plain, show
 
 GENES = "genes"  # the widget's key, in the session and in the address
@@ -24,7 +25,7 @@ def gene_picker(opened: OpenRun) -> Found:
         format_func=plain,
         placeholder="Type a symbol or an Ensembl id, or paste a list",
         help="Symbols and Ensembl ids in any case; a pasted list may be separated by commas, spaces or lines.",
-        on_change=_tidy,
+        on_change=_resolve_names,
         args=(opened,),
         width=430,
     )
@@ -47,17 +48,13 @@ def say_missing(opened: OpenRun, asked: Found) -> None:
         show(f"Only the first {MOST_ASKED:,} genes of the list were looked up.", kind="quiet")
 
 
+@per_run(max_entries=8)
 def index_of(opened: OpenRun) -> GeneIndex:
     """Where every modelled gene stands, by name and id."""
-    return _index(opened.stamp, opened)
+    return GeneIndex.of(opened.counts.gene_names, opened.counts.gene_ids)
 
 
-@st.cache_resource(max_entries=8, show_spinner=False)
-def _index(stamp: str, _opened: OpenRun) -> GeneIndex:
-    return GeneIndex.of(_opened.counts.gene_names, _opened.counts.gene_ids)
-
-
-def _tidy(opened: OpenRun) -> None:
+def _resolve_names(opened: OpenRun) -> None:
     """Turn what was typed into the names of genes, one each, and remember what was not found."""
     found = index_of(opened).find(st.session_state[GENES])
     names = [str(name) for name in opened.counts.gene_names[found.positions]]

@@ -1,6 +1,6 @@
 """The Genes page: loadings, expression over a pair of factors, partners, and groups of cells."""
 
-from collections.abc import Sequence
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -19,7 +19,7 @@ from ldvae_core.analysis.genes import (
     partners,
     strongest_factors,
 )
-from ldvae_core.analysis.programs import gene_table, top_genes
+from ldvae_core.analysis.programs import Use, gene_table, top_genes
 from ldvae_core.analysis.raster import Raster
 from ldvae_core.plots.density import plot_mean
 from ldvae_core.plots.dotplot import MOST_GENES, plot_dots, plot_expression_map
@@ -29,8 +29,9 @@ from ldvae_core.runs.store import OpenRun
 from pages.parts.figures import Panel, clicked, download_table, show_figure
 from pages.parts.gene_links import open_gene_rows
 from pages.parts.header import derived_badge
-from pages.parts.pair import raster_of
-from pages.parts.pickers import annotation_picker, apart, factor_select, segments
+from pages.parts.pair import Pair, raster_of
+from pages.parts.per_run import per_run
+from pages.parts.pickers import annotation_picker, factor_select, segments, two_factors
 from pages.parts.runs import go
 from pages.parts.style import mode
 from pages.parts.text import as_html, literal, plain, show
@@ -38,7 +39,7 @@ from pages.parts.text import gene as italic
 
 PAIR_OF = "genes_pair_of"  # the gene whose strongest factors the pair was set to
 MOST_PARTNERS = 50  # rows on screen; the file has all genes
-KINDS = {"dots": "Dot plot", "map": "Heat map"}
+KINDS: dict[Literal["dots", "map"], str] = {"dots": "Dot plot", "map": "Heat map"}
 HOW_GENE = (
     "**Left:** how strongly the gene loads on every factor, with 90% intervals: natural-log change of its share of a "
     "cell's molecules per standard deviation of the factor. Click a point to see that factor. **Right:** cells placed "
@@ -53,7 +54,7 @@ HOW_GROUPS = (
 )
 
 
-def pair_pickers(factors: Factors, genes: np.ndarray) -> tuple[int, int]:
+def pair_pickers(factors: Factors, genes: np.ndarray) -> Pair:
     """Two factors; a newly asked gene brings the two it loads on most, a link brings its own."""
     if len(genes) and factors.n_factors > 1:
         first, axes = int(genes[0]), strongest_factors(factors, int(genes[0]))
@@ -65,37 +66,37 @@ def pair_pickers(factors: Factors, genes: np.ndarray) -> tuple[int, int]:
         return 0, 0
     across = factor_select("Across", factors, key="across", default=0)
     up = factor_select("Up", factors, key="up", default=1, help="The factor drawn upwards.")
-    return apart(across, up, factors.n_factors)
+    return two_factors(across, up, factors.n_factors)
 
 
-def show_gene(opened: OpenRun, factors: Factors, genes: np.ndarray, pair: tuple[int, int], *, use: str) -> None:
+def show_gene(opened: OpenRun, factors: Factors, genes: np.ndarray, pair: Pair, *, use: Use) -> None:
     """The first gene: its loadings beside its expression."""
     gene = int(genes[0])
     name = str(factors.gene_names[gene])
-    table = gene_table(factors, gene, use=use)  # type: ignore[arg-type]
+    table = gene_table(factors, gene, use=use)
     names = [factors.label(factor) for factor in range(factors.n_factors)]
     panels = [Panel(plot_profile(table, names, mode=mode()), f"loadings_{name}",
                     f"Loading of {name} on every factor.", table, "Loadings", on_click=_open_factor)]  # fmt: skip
     if factors.n_factors > 1:
         raster = raster_of(opened, factors, pair)
-        mean = _mean(opened.memo(factors), gene, pair, genes_drawn(genes), factors, opened)
+        mean = _mean(opened, factors, gene, pair, genes_drawn(genes))
         x_title, y_title = (factors.label(factor) for factor in pair)
         figure = plot_mean(mean, raster, x_title=x_title, y_title=y_title,
                            value_title=f"{plain(name, longest=20)}, mean {UNIT}", mode=mode())  # fmt: skip
         figure.update_layout(dragmode="zoom")
         panels.append(Panel(figure, f"expression_{name}", f"Mean expression of {name} over {x_title} and {y_title}.",
                             lambda: _bins(mean, raster, x_title, y_title), "Expression"))  # fmt: skip
-    finding = gene_finding(factors, gene, _partners(opened, factors, gene, use), use=use)  # type: ignore[arg-type]
+    finding = gene_finding(factors, gene, _partners(opened, factors, gene, use), use=use)
     ids = f' <span class="gpe-quiet">{as_html(_id_of(opened, gene))}</span>'
     show(italic(name) + ids, kind="name")
     show_figure(panels, key="gene", finding=finding, how_to_read=f"{HOW_GENE} {share_sentence(opened)}")
 
 
-def show_list(opened: OpenRun, factors: Factors, genes: np.ndarray, *, use: str) -> None:
+def show_list(opened: OpenRun, factors: Factors, genes: np.ndarray, *, use: Use) -> None:
     """Several genes: all loadings in one picture."""
     if len(genes) < 2:
         return
-    table = loading_table(factors, genes.tolist(), use=use)  # type: ignore[arg-type]
+    table = loading_table(factors, genes.tolist(), use=use)
     names = [factors.label(factor) for factor in range(factors.n_factors)]
     top = table.loc[table.groupby("position", sort=False)["loading"].apply(lambda own: own.abs().idxmax())]
     factor, n = int(top["factor"].mode().iloc[0]), int((top["factor"] == top["factor"].mode().iloc[0]).sum())
@@ -106,7 +107,7 @@ def show_list(opened: OpenRun, factors: Factors, genes: np.ndarray, *, use: str)
     show_figure(panel, key="gene_list", finding=finding, how_to_read=HOW_LIST)
 
 
-def show_partners(opened: OpenRun, factors: Factors, gene: int, *, use: str) -> None:
+def show_partners(opened: OpenRun, factors: Factors, gene: int, *, use: Use) -> None:
     """The genes whose loadings point the same way; a chosen row opens its gene."""
     table, name = _partners(opened, factors, gene, use), str(factors.gene_names[gene])
     st.subheader(f"Genes that load like *{literal(name, longest=40)}*", anchor=False)
@@ -157,16 +158,18 @@ def show_groups(opened: OpenRun, genes: np.ndarray) -> None:
             return
         kind = segments("Drawing", KINDS, key="genes_as")
     chosen = genes_drawn(genes)
-    table = _groups(opened.memo(next(iter(opened.factors.values())), column), column, chosen, opened)
-    drawn = {"group_title": column, "mode": mode()}
-    figure = plot_dots(table, unit=UNIT, **drawn) if kind == "dots" else plot_expression_map(table, **drawn)
+    table = _expression(opened, column, chosen)
+    if kind == "dots":
+        figure = plot_dots(table, unit=UNIT, group_title=column, mode=mode())
+    else:
+        figure = plot_expression_map(table, group_title=column, mode=mode())
     alt = f"{len(chosen)} genes in the groups of {column}."
     panel = Panel(figure, "genes_by_group", alt, table.drop(columns="position"), KINDS[kind],
                   on_click=lambda key: _open_position(key, opened))  # fmt: skip
     cut = f" The first {MOST_GENES} of {len(genes):,} genes are drawn." if len(genes) > MOST_GENES else ""
     show_figure(panel, key="gene_groups", finding=group_finding(table, column) + cut,
                 how_to_read=f"{HOW_GROUPS} {share_sentence(opened)}")  # fmt: skip
-    derived_badge(opened, column)
+    derived_badge(opened.counts, column)
 
 
 def offer_first_genes(factors: Factors) -> None:
@@ -188,35 +191,28 @@ def genes_drawn(genes: np.ndarray) -> tuple[int, ...]:
     return tuple(int(gene) for gene in genes[:MOST_GENES])
 
 
-@st.cache_resource(max_entries=8, show_spinner=False)  # 3 MB each for a common gene in two million cells
-def _gathered(stamp: str, genes: tuple[int, ...], _opened: OpenRun) -> dict[int, GeneCounts]:
-    return gather_genes(_opened.counts.counts, genes)
+@per_run(max_entries=8)  # 3 MB each for a common gene in two million cells
+def _gathered(opened: OpenRun, genes: tuple[int, ...]) -> dict[int, GeneCounts]:
+    return gather_genes(opened.counts.counts, genes)
 
 
-@st.cache_resource(max_entries=64, show_spinner=False)
-def _mean(
-    memo: str, gene: int, pair: tuple[int, int], _genes: tuple[int, ...], _factors: Factors, _opened: OpenRun
-) -> np.ndarray:
-    """(bins, bins); _genes: the list that the gene is of."""
-    found = _gathered(_opened.stamp, _genes, _opened)[gene]
-    x, y = (_factors.representation[:, factor] for factor in pair)
-    return mean_expression(found, x, y, _opened.counts.molecules, raster_of(_opened, _factors, pair))
+@per_run(max_entries=64)
+def _mean(opened: OpenRun, factors: Factors, gene: int, pair: Pair, genes: tuple[int, ...]) -> np.ndarray:
+    """(bins, bins); genes: the list that the gene is of."""
+    x, y = (factors.representation[:, factor] for factor in pair)
+    raster = raster_of(opened, factors, pair)
+    return mean_expression(_gathered(opened, genes)[gene], x, y, opened.counts.molecules, raster)
 
 
-@st.cache_resource(max_entries=32, show_spinner="Looking through the counts")
-def _groups(memo: str, column: str, genes: tuple[int, ...], _opened: OpenRun) -> pd.DataFrame:
-    counts = _opened.counts
-    found = _gathered(_opened.stamp, genes, _opened)
-    return expression_by_group(found, _opened.labels(column), counts.molecules, counts.gene_names)
+@per_run(max_entries=32, spinner="Looking through the counts")
+def _expression(opened: OpenRun, column: str, genes: tuple[int, ...]) -> pd.DataFrame:
+    found, counts = _gathered(opened, genes), opened.counts
+    return expression_by_group(found, opened.labels(column), counts.molecules, counts.gene_names)
 
 
-def _partners(opened: OpenRun, factors: Factors, gene: int, use: str) -> pd.DataFrame:
-    return _partner_table(opened.memo(factors), gene, use, factors)
-
-
-@st.cache_resource(max_entries=32, show_spinner=False)
-def _partner_table(memo: str, gene: int, use: str, _factors: Factors) -> pd.DataFrame:
-    return partners(_factors, gene, use=use)  # type: ignore[arg-type]
+@per_run(max_entries=32)
+def _partners(opened: OpenRun, factors: Factors, gene: int, use: Use) -> pd.DataFrame:
+    return partners(factors, gene, use=use)
 
 
 def _bins(mean: np.ndarray, raster: Raster, x_title: str, y_title: str) -> pd.DataFrame:
@@ -237,6 +233,5 @@ def _open_factor(key: str) -> None:
 
 
 def _open_position(key: str, opened: OpenRun) -> None:
-    data: Sequence = clicked(key)
-    if data:
+    if data := clicked(key):
         go("genes.py", genes=[str(opened.counts.gene_names[int(data[0])])])

@@ -12,7 +12,7 @@ from pages.parts.figures import show_figure
 from pages.parts.header import derived_badge
 from pages.parts.pair import cells_panel, genes_panel
 from pages.parts.problems import problem_box, refusals
-from pages.parts.runs import axes_of, colours_of, go, open_run, store
+from pages.parts.runs import colours_of, factors_of, go, open_run, store
 from pages.parts.sidebar import run_state_html
 from pages.parts.text import as_html, count, genes, literal, show
 
@@ -70,16 +70,16 @@ def show_showcase(cards: list[RunCard]) -> None:
         return
     with refusals(end_page=False):
         opened = open_run(DEMO)
-        factors, column = axes_of(opened), str(opened.label_column)
+        factors, column = factors_of(opened), str(opened.label_column)
         best, arrows, sentence = separation(opened, factors, column, list(DEMO_TYPES), use="shrunken", n_arrows=9)
         given = colours_of(opened, column)
         colours = {name: given[name] for name in DEMO_TYPES}
         panels = [
             cells_panel(opened, factors, best.pair, outlined=DEMO_TYPES, label=column, height=HEIGHT),
-            genes_panel(factors, best.pair, table=arrows, colours=colours, n_arrows=9, height=HEIGHT),
+            genes_panel(opened, factors, best.pair, table=arrows, colours=colours, n_arrows=9, height=HEIGHT),
         ]
         show_figure(panels, key="showcase", finding=sentence, how_to_read=HOW, smallest=320)
-        derived_badge(opened, column)
+        derived_badge(opened.counts, column)
 
 
 def show_runs(cards: list[RunCard]) -> None:
@@ -122,13 +122,13 @@ def _card(card: RunCard) -> None:
 def _rename_or_delete(card: RunCard) -> None:
     name = st.text_input("Name", value=card.name, max_chars=120, key=f"name_{card.run_id}")
     if st.button("Rename", key=f"rename_{card.run_id}", disabled=name.strip() in ("", card.name)):
-        _do(lambda: store().rename(card.run_id, name))
+        _change(lambda: store().rename(card.run_id, name))
     sure = st.checkbox("Delete it with all its results", key=f"sure_{card.run_id}")
     if st.button("Delete for good", key=f"delete_{card.run_id}", disabled=not sure):
-        _do(lambda: store().delete(card.run_id))
+        _change(lambda: store().delete(card.run_id))
 
 
-def _do(action: Callable[[], None]) -> None:
+def _change(action: Callable[[], None]) -> None:
     try:
         action()
     except LdvaeError as fault:

@@ -14,6 +14,7 @@ from ldvae_core.errors import LdvaeError, RunError, SettingsError
 from ldvae_core.runs.additions import LEIDEN
 from ldvae_core.runs.maps import read_map
 from ldvae_core.runs.store import OpenRun
+from pages.parts.per_run import per_run
 from pages.parts.runs import RUN, store
 
 REGION = "region"  # in the address: the plane's name, "!" and the corners
@@ -29,6 +30,12 @@ class Plane(NamedTuple):
     words: str  # what people call it
     x: np.ndarray  # (n_cells,)
     y: np.ndarray
+    version: str = ""  # of a map, which can be made anew
+
+    @property
+    def memo(self) -> str:
+        """Names it among the planes of a run, in caches."""
+        return f"{self.name} {self.version}"
 
 
 class Chosen(NamedTuple):
@@ -37,7 +44,11 @@ class Chosen(NamedTuple):
     plane: Plane
     region: Region
     cells: np.ndarray  # (n_cells,) bool, read-only
-    memo: str  # names them in caches
+
+    @property
+    def memo(self) -> str:
+        """Names them among all selections in a run, in caches."""
+        return f"{self.plane.memo}!{self.region.text}"
 
     @property
     def n_cells(self) -> int:
@@ -49,13 +60,24 @@ def plane_of_pair(factors: Factors, pair: tuple[int, int]) -> Plane:
     """Two factors; turned axes make another plane of it."""
     places = (f"{k}t" if factors.flipped[k] else str(k) for k in pair)
     words = f"{factors.label(pair[0])} and {factors.label(pair[1])}"
-    return Plane(".".join([factors.axes, *places]), words, *(factors.representation[:, k] for k in pair))
+    x, y = (factors.representation[:, k] for k in pair)
+    return Plane(".".join([factors.axes, *places]), words, x, y)
 
 
-def answer_area(plane: Plane) -> Callable[[str], None]:
-    """For Panel.on_area: takes up the box or lasso that was drawn, or forgets it when it was wiped away."""
+def map_plane(opened: OpenRun) -> Plane | None:
+    """The map, memory-mapped; None where the run has none. Raises RunError when it does not fit the cells."""
+    runs = store()
+    found = read_map(runs.workspace, opened.run_id, opened.counts.n_cells)
+    if found is None:
+        return None
+    x, y = found.positions.T
+    return Plane(MAP, "the map", x, y, runs.additions(opened.run_id).versions()[LEIDEN])
 
-    def take(key: str) -> None:
+
+def select_cells_on(plane: Plane) -> Callable[[str], None]:
+    """For Panel.on_area: selects the cells in the box or lasso that was drawn, or none when it was wiped away."""
+
+    def select(key: str) -> None:
         drawn = st.session_state[key].selection
         try:
             if drawn.get("lasso"):
@@ -65,14 +87,14 @@ def answer_area(plane: Plane) -> Callable[[str], None]:
                 box = drawn["box"][-1]
                 _remember(plane, region_of_box(box["x"], box["y"]))
             else:
-                forget_region()
+                clear_selection()
         except SettingsError as fault:  # a click instead of a line
             st.session_state[FAULT] = fault
 
-    return take
+    return select
 
 
-def forget_region() -> None:
+def clear_selection() -> None:
     """Nothing is selected any more."""
     st.session_state.pop(REGION, None)
     st.query_params.pop(REGION, None)
@@ -93,13 +115,12 @@ def chosen_cells(opened: OpenRun) -> Chosen | None:
     try:
         plane, region = _plane_named(opened, name), region_from_text(corners)
     except LdvaeError:
-        forget_region()
+        clear_selection()
         raise
-    memo = f"{opened.stamp} {opened.added.get(LEIDEN, '')} {text}"  # a map made anew is another plane
-    return Chosen(plane, region, _cells_in(memo, plane, region), memo)
+    return Chosen(plane, region, _cells_in(opened, plane, region))
 
 
-def who() -> str:
+def name_of_person() -> str:
     """The name under which this person saves things: as typed, else as the computer knows them."""
     if WHO not in st.session_state:
         try:
@@ -142,12 +163,12 @@ def _remember(plane: Plane, region: Region) -> None:
 
 def _plane_named(opened: OpenRun, name: str) -> Plane:
     """Raises RunError when the run has no such plane, or an axis was turned since."""
-    if name == MAP and (found := read_map(store().workspace, opened.run_id, opened.counts.n_cells)) is not None:
-        return Plane(MAP, "the map", *found.positions.T)
+    if name == MAP and (plane := map_plane(opened)) is not None:
+        return plane
     axes, _, numbers = name.partition(".")
     places = [part.removesuffix("t") for part in numbers.split(".")]
     pair = [int(place) for place in places if place.isascii() and place.isdigit() and len(place) < 6]
-    factors = opened.factors.get(axes)  # type: ignore[call-overload]
+    factors = next((factors for known, factors in opened.factors.items() if known == axes), None)
     if factors is not None and len(pair) == 2 and max(pair) < factors.n_factors:
         plane = plane_of_pair(factors, (pair[0], pair[1]))
         if plane.name == name:
@@ -155,8 +176,8 @@ def _plane_named(opened: OpenRun, name: str) -> Plane:
     raise RunError("These cells were selected in a figure that this run does not have.", "Draw around them once more.")
 
 
-@st.cache_resource(max_entries=6, show_spinner=False)
-def _cells_in(memo: str, _plane: Plane, _region: Region) -> np.ndarray:
-    cells = _region.contains(_plane.x, _plane.y)
+@per_run(max_entries=6)
+def _cells_in(opened: OpenRun, plane: Plane, region: Region) -> np.ndarray:
+    cells = region.contains(plane.x, plane.y)
     cells.flags.writeable = False
     return cells

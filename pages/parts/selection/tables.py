@@ -2,7 +2,7 @@
 
 import functools
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -113,8 +113,8 @@ def _table(
     *,
     key: str,
     opened: Callable[[str], None],
-    columns: dict[str, object],
-    height: int | str = TABLE_HEIGHT,
+    columns: dict[str, Any],
+    height: int | Literal["content"] = TABLE_HEIGHT,
 ) -> None:
     st.dataframe(
         shown,

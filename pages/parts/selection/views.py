@@ -14,11 +14,12 @@ from ldvae_core.plots.volcano import plot_volcano
 from ldvae_core.runs.additions import LONGEST_NAME, LONGEST_WHO
 from ldvae_core.runs.groups import basis_sentence, compare_in_run, factors_of_plane
 from ldvae_core.runs.store import OpenRun
-from pages.parts.cell_types.groups import usual_samples
-from pages.parts.comparing import HOW_GENES, at_once, comparing, everything
+from pages.parts.cell_types.groups import default_samples
+from pages.parts.comparing import HOW_GENES, everything, is_quick, progress_words
 from pages.parts.figures import Panel, download_table, show_figure
 from pages.parts.later import Later, show_waiting
 from pages.parts.pair import open_clicked_gene
+from pages.parts.per_run import per_run
 from pages.parts.pickers import segments
 from pages.parts.problems import problem_box, refusals
 from pages.parts.runs import store
@@ -26,15 +27,14 @@ from pages.parts.selection.region import (
     WHO,
     Chosen,
     chosen_cells,
+    clear_selection,
     composition,
-    forget_region,
+    name_of_person,
     save_as_annotation,
-    who,
 )
 from pages.parts.selection.tables import show_factor_table, show_gene_table
 from pages.parts.style import mode
-from pages.parts.text import as_html, count, percent, plain, show
-from pages.parts.text import sentence as say
+from pages.parts.text import as_html, count, percent, plain, sentence, show
 
 WHAT = {"genes": "Genes", "factors": "Factors", "types": "Types"}
 THESE = "selected cells"
@@ -53,7 +53,7 @@ def show_selection(opened: OpenRun, factors: Factors, *, hint: str = "", key: st
         with st.container(border=True, gap="small", key=key):
             _head(opened, chosen)
             if 0 < chosen.n_cells < opened.counts.n_cells:
-                _what_sets_apart(opened, factors, chosen, key)
+                _compare_with_rest(opened, factors, chosen, key)
 
 
 def show_saved(opened: OpenRun) -> None:
@@ -84,7 +84,7 @@ def _head(opened: OpenRun, chosen: Chosen) -> None:
             with st.popover("Save as annotation", icon=":material/bookmark_add:", key="selection_save"):
                 _save_form(opened, chosen)
             download_table(lambda: _cell_table(opened, chosen), "selected_cells", key="selected_cells", label="Cells")
-        st.button("Clear", key="selection_clear", type="tertiary", icon=":material/close:", on_click=forget_region)
+        st.button("Clear", key="selection_clear", type="tertiary", icon=":material/close:", on_click=clear_selection)
 
 
 def _types_in_words(opened: OpenRun, chosen: Chosen) -> str:
@@ -92,8 +92,9 @@ def _types_in_words(opened: OpenRun, chosen: Chosen) -> str:
     if column is None or not chosen.n_cells:
         return ""
     table = composition(opened.labels(column), chosen.cells)
-    named = [f"{percent(row.share_of_selected)} {as_html(row.cell_type, longest=40)}"
-             for row in table.head(MOST_NAMED).itertuples()]  # fmt: skip
+    commonest = table.head(MOST_NAMED)
+    named = [f"{percent(share)} {as_html(kind, longest=40)}"
+             for share, kind in zip(commonest.share_of_selected, commonest.cell_type, strict=True)]  # fmt: skip
     more = f" and {count(len(table) - MOST_NAMED, 'other type')}" if len(table) > MOST_NAMED else ""
     return f": {', '.join(named)}{more}."
 
@@ -102,7 +103,7 @@ def _save_form(opened: OpenRun, chosen: Chosen) -> None:
     with st.form("selection_form", border=False, enter_to_submit=True):
         name = st.text_input("Name of the annotation", max_chars=LONGEST_NAME, key="selection_name",
                              placeholder="For example: late erythroid")  # fmt: skip
-        signed = st.text_input("Your name", value=who(), max_chars=LONGEST_WHO, key="selection_who")
+        signed = st.text_input("Your name", value=name_of_person(), max_chars=LONGEST_WHO, key="selection_who")
         if st.form_submit_button("Save", type="primary"):
             try:
                 save_as_annotation(opened, chosen, name, signed)
@@ -117,13 +118,13 @@ def _delete(run_id: str, selection_id: str) -> None:
     store().additions(run_id).delete_selection(selection_id)
 
 
-def _what_sets_apart(opened: OpenRun, factors: Factors, chosen: Chosen, key: str) -> None:
-    later = _difference(f"{chosen.memo} {opened.memo(factors)}", factors, opened, chosen)
+def _compare_with_rest(opened: OpenRun, factors: Factors, chosen: Chosen, key: str) -> None:
+    later = _difference(opened, factors, chosen)
     if (found := later.now()) is None:
-        show_waiting(later, comparing(opened), key=f"{key}_progress")
+        show_waiting(later, progress_words(opened), key=f"{key}_progress")
         return
     words = factors_sentence(found, factors)
-    say(words[:1].upper() + words[1:])
+    sentence(words[:1].upper() + words[1:])
     what = segments("What sets them apart", WHAT, key="selection_what", hide_label=True)
     if what == "genes":
         _show_genes(found, key)
@@ -171,19 +172,30 @@ def _show_types(opened: OpenRun, chosen: Chosen) -> None:
     download_table(table, "selected_types", key="selection_types_csv")
 
 
-@st.cache_resource(max_entries=12, show_spinner=False)
-def _difference(memo: str, _factors: Factors, _opened: OpenRun, _chosen: Chosen) -> Later[Difference]:
+@per_run(max_entries=12)
+def _difference(opened: OpenRun, factors: Factors, chosen: Chosen) -> Later[Difference]:
     def work(report: Callable[[float], None]) -> Difference:
-        given = {"everything": everything(_opened), "names": (THESE, REST), "report": report,
-                 "chosen_on": factors_of_plane(_factors, _chosen.plane.name)}  # fmt: skip
-        if (samples := usual_samples(_opened)) is not None:
-            try:
-                return compare_in_run(_opened, _factors, _chosen.cells, sample_column=samples, **given)
-            except SettingsError:  # too few samples have cells on both sides: cells are then the unit, and it is said
-                pass
-        return compare_in_run(_opened, _factors, _chosen.cells, **given)
+        everything_there = everything(opened)
+        chosen_on = factors_of_plane(factors, chosen.plane.name)
 
-    return Later(work, at_once=at_once(_opened))
+        def compare(samples: str | None) -> Difference:
+            return compare_in_run(
+                opened,
+                factors,
+                chosen.cells,
+                everything=everything_there,
+                sample_column=samples,
+                names=(THESE, REST),
+                chosen_on=chosen_on,
+                report=report,
+            )
+
+        try:
+            return compare(default_samples(opened))
+        except SettingsError:  # too few samples have cells on both sides: cells are then the unit, and it is said
+            return compare(None)
+
+    return Later(work, at_once=is_quick(opened))
 
 
 def _cell_table(opened: OpenRun, chosen: Chosen) -> pd.DataFrame:
