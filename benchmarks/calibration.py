@@ -93,8 +93,8 @@ def of_cells(matrix: CountMatrix, kind: Kind, n: int, rng: np.random.Generator, 
         first, kind.depth, 1.0
     )  # as of cells that do not differ
     drawn = thinned(counts, np.where(lower, 1 / FOLD, 1.0) * np.where(row, kind.depth, 1.0), rng)
-    sums, leading = group_sums(drawn, np.maximum(library, 1.0), np.where(first, 0, 1), 2)
-    return judged(gene_effects(sums, matrix.gene_names, leading), side, sums.total.sum(axis=0))
+    sums, _ = group_sums(drawn, np.maximum(library, 1.0), np.where(first, 0, 1), 2)
+    return judged(gene_effects(sums, matrix.gene_names), side, sums.total.sum(axis=0))
 
 
 def of_samples(
@@ -115,8 +115,8 @@ def of_samples(
     names = [f"s{number}" for number in range(2 * n)]
     design = design_samples(sample, names, first, ~first, ("first", "second"))
     group, _, _ = design.groups(sample, 2 * n, first, ~first)
-    sums, leading = group_sums(drawn, library, group, 4 * n)
-    return judged(sample_gene_effects(sums, design, matrix.gene_names, leading), side, sums.total.sum(axis=0))
+    sums, _ = group_sums(drawn, library, group, 4 * n)
+    return judged(sample_gene_effects(sums, design, matrix.gene_names), side, sums.total.sum(axis=0))
 
 
 def _cells(matrix: CountMatrix, mixed: bool, rng: np.random.Generator) -> sparse.csr_matrix:
@@ -134,9 +134,9 @@ def _cells(matrix: CountMatrix, mixed: bool, rng: np.random.Generator) -> sparse
 def tables(name: str, matrix: CountMatrix, repetitions: tuple[int, int]) -> list[pd.DataFrame]:
     """Of cells and of samples, a row a setting."""
     rows, n_null, n_planted = [], *repetitions
-    most = _cells(matrix, False, np.random.default_rng(0)).shape[0] // 2
     for kind in KINDS:
-        for n in (n for n in GROUP_SIZES if n <= max(most, 10)):
+        most = _cells(matrix, kind.mixed, np.random.default_rng(0)).shape[0] - GROUP_SIZES[0]
+        for n in (n for n in GROUP_SIZES if n <= most):
             rng = np.random.default_rng(n)
             null = _mean([of_cells(matrix, kind, n, rng, plant=False) for _ in range(n_null)])
             planted = _mean([of_cells(matrix, kind, n, rng, plant=True) for _ in range(n_planted)])
