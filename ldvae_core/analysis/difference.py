@@ -207,9 +207,11 @@ def _sorted_factors(
 def _sorted_genes(genes: pd.DataFrame) -> pd.DataFrame:
     """By the fold change that is sure at least, genes that are not found last, then by certainty.
 
-    A gene whose counts come from a single cell can have an interval far from 0; the test knows better.
+    Genes by which the cells were chosen stand where their fold change puts them: it describes the cells. A
+    gene whose counts come from a single cell can have an interval far from 0; the test knows better.
     """
-    sure = np.where(genes["q"] < FOUND, np.abs(sure_effect(genes["low"].to_numpy(), genes["high"].to_numpy())), 0.0)
+    told = (genes["q"] < FOUND) | genes["chosen_by"]
+    sure = np.where(told, np.abs(sure_effect(genes["low"].to_numpy(), genes["high"].to_numpy())), 0.0)
     order = np.lexsort((-genes["statistic"].abs(), -sure))
     return genes.drop(columns=["log10_p", "log10_p_without"]).iloc[order].reset_index(drop=True)
 

@@ -95,9 +95,15 @@ def unit_sentence(difference: Difference) -> str:
 
 
 def _set_aside(difference: Difference) -> str:
-    """What is said of genes by which the cells were chosen."""
-    n = int(difference.genes["chosen_by"].sum())
-    return f" {n:,} genes load on the axes of the choice: p values do not apply to them." if n else ""
+    """What is said of genes by which the cells were chosen: how far apart they are, without a p value."""
+    chosen = difference.genes[difference.genes["chosen_by"]]
+    if chosen.empty:
+        return ""
+    names = join([f"{row.gene} ({_fold(row, '')})" for row in chosen.head(3).itertuples()])
+    return (
+        f" {len(chosen):,} genes load on the axes of the choice: p values do not apply to them. "
+        f"Furthest apart among these: {names}."
+    )
 
 
 def _fold(row: Any, interval: str) -> str:

@@ -240,3 +240,13 @@ def test_small_numbers_end_at_1e_300(log10, said):
 def test_the_ends_of_an_interval_are_told_apart(ends, said):
     """Never "1.8 to 1.8"."""
     assert interval_words(*ends) == said
+
+
+def test_genes_of_the_choice_stand_where_their_fold_change_puts_them(planted, factors):
+    """They describe the cells: with fold change and interval, without q, and named in the sentence."""
+    first = np.asarray(factors.representation[:, 1]) > 0.5
+    counted = Measured(planted.counts, planted.library_size, factors.gene_names)
+    found = compare_groups(factors, counted, first, chosen_on=(1,))
+    top = found.genes.iloc[0]
+    assert top["chosen_by"]
+    assert f"Furthest apart among these: {top['gene']} (" in genes_sentence(found)
