@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 
 from ldvae_core.runs.store import RunStore
-from pages.parts import comparing
-from pages.parts.cell_types import difference, groups
+from pages.parts import comparing, sample_columns
+from pages.parts.cell_types import difference
 
 WHY = {"view_types": "Why do these differ?"}
 
@@ -160,8 +160,8 @@ def test_distributions_of_one_annotation(open_page, finished_run, words):
 
 def test_what_the_annotations_are_for_is_guessed_once(open_page, make_run, annotations, monkeypatch):
     """Guessing reads every column of every cell: not at every visit."""
-    guessed, real = [], groups.guess_roles
-    monkeypatch.setattr(groups, "guess_roles", lambda table: guessed.append(1) or real(table))
+    guessed, real = [], sample_columns.guess_roles
+    monkeypatch.setattr(sample_columns, "guess_roles", lambda table: guessed.append(1) or real(table))
     at = open_page("cell_types.py", run=make_run(annotations=annotations), **WHY)
     at.selectbox(key="group_a").set_value("control").run()
     assert not at.exception

@@ -8,7 +8,6 @@ import pytest
 
 from ldvae_core.data.folder import save_counts
 from ldvae_core.errors import SettingsError
-from ldvae_core.runs.additions import Additions
 from ldvae_core.runs.all_genes import all_genes
 from ldvae_core.runs.groups import (
     Level,
@@ -98,9 +97,9 @@ def test_older_runs_fall_back_to_the_modelled_genes_and_say_so(from_data_set):
     assert "all molecules of a cell" in share_sentence(newer)
 
 
-def test_a_selection_knows_the_axes_it_was_drawn_on(opened, workspace):
+def test_a_selection_knows_the_axes_it_was_drawn_on(opened, store):
     """Those two; on other axes, on the map, or where it was not noted, all of them."""
-    kept = Additions(workspace, workspace.runs / opened.run_id / "kept")
+    kept = store.additions(opened.run_id)
     for name, view in (
         ("pair", "A and B: plane=readable.0.1t&view=All"),
         ("old", "A and B: view=All"),

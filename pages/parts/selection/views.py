@@ -14,7 +14,6 @@ from ldvae_core.plots.volcano import plot_volcano
 from ldvae_core.runs.additions import LONGEST_NAME, LONGEST_WHO
 from ldvae_core.runs.groups import basis_sentence, compare_in_run, factors_of_plane
 from ldvae_core.runs.store import OpenRun
-from pages.parts.cell_types.groups import default_samples
 from pages.parts.comparing import HOW_GENES, everything, is_quick, progress_words
 from pages.parts.figures import Panel, download_table, show_figure
 from pages.parts.later import Later, show_waiting
@@ -23,6 +22,7 @@ from pages.parts.per_run import per_run
 from pages.parts.pickers import segments
 from pages.parts.problems import problem_box, refusals
 from pages.parts.runs import store
+from pages.parts.sample_columns import default_samples
 from pages.parts.selection.region import (
     WHO,
     Chosen,
