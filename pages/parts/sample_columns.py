@@ -1,5 +1,6 @@
 """What the annotations of a run are for: groups, and samples that can be the units of a comparison."""
 
+from ldvae_core.data.annotations import guess_roles
 from ldvae_core.runs.opened import OpenRun
 from pages.parts.per_run import per_run
 
