@@ -4,6 +4,7 @@ Progress goes to stderr, results to stdout. Refused input: exit status 2 and one
 An interrupted run: exit status 130; `train --resume RUN`, or the same `paper` again, goes on with it.
 """
 
+import io
 import json
 import logging
 import sys
@@ -18,6 +19,7 @@ from ldvae_core.errors import LdvaeError
 from ldvae_core.model.config import ModelConfig, TrainingConfig
 from ldvae_core.runs.options import PARTS, no, options_of
 from ldvae_core.setting import Setting, choices_of, defaults_of, types_of
+from ldvae_core.workspace.system import allow_many_files
 
 HELP_ORDER = (ModelConfig, DataChoices, TrainingConfig)
 REFUSED, INTERRUPTED, FAILED = 2, 130, 1
@@ -157,7 +159,7 @@ def paper(data: str, out: Path, factors: int, epochs: int | None, seed: int, as_
 
 @cli.command()
 def selfcheck() -> None:
-    """Check in about 20 seconds that this installation computes what it should."""
+    """Check in about half a minute that this installation computes what it should; the output helps whoever helps."""
     from ldvae_core.commands.selfcheck import check_everything
 
     report = check_everything()
@@ -173,6 +175,8 @@ def _answer(values: dict[str, Any]) -> None:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; returns the exit status."""
+    _speak_utf8()
+    allow_many_files()
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s")
     try:
         status = cli.main(arguments, prog_name="python -m ldvae_core", standalone_mode=False)
@@ -187,6 +191,13 @@ def main(arguments: list[str] | None = None) -> int:
             f"{fault.filename or 'A file'}: {fault.strerror or fault}. Check the path, its permissions and the disk."
         )
     return status if isinstance(status, int) else 0  # click hands back the status of its Exit
+
+
+def _speak_utf8() -> None:
+    """Names may hold any letter, and Windows would write a redirected output in one that knows few of them."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper) and stream.encoding.lower() != "utf-8":
+            stream.reconfigure(encoding="utf-8")
 
 
 def _refuse(message: str) -> int:

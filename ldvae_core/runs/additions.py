@@ -193,7 +193,7 @@ class Additions:
 
     def _clusters(self, n_cells: int) -> dict[str, "pd.Categorical[Any]"]:
         try:
-            codes = np.asarray(durable.read_array(self.folder / MAP / "leiden.npy"))
+            codes = np.array(durable.read_array(self.folder / MAP / "leiden.npy"))
         except RunError:
             return {}
         if codes.shape != (n_cells,) or codes.dtype.kind not in "iu" or not len(codes) or codes.min() < 0:

@@ -4,9 +4,10 @@ Called by the worker process and by the command line, never by the page server. 
 run folder; see FILES for what is written when.
 """
 
+import contextlib
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -45,6 +46,7 @@ from ldvae_core.training.score import (
     scored_cells,
 )
 from ldvae_core.training.threads import choose_threads, usable_cores
+from ldvae_core.workspace.system import kept_awake
 
 log = logging.getLogger(__name__)
 
@@ -79,7 +81,7 @@ def execute(
     has the keys of the command line's last line. Raises LdvaeError in words for people; state.json then holds them.
     """
     try:
-        with device_faults_in_words():
+        with kept_awake(), device_faults_in_words():
             return _Run(folder, open_counts, should_stop, on_progress).go(resume=resume)
     except LdvaeError as fault:
         write_folder_state(folder, "failed", error=str(fault))
@@ -175,7 +177,8 @@ class _Run:
             nonlocal written
             if time.monotonic() - written > 0.5:  # short epochs come faster than anyone can look
                 written = time.monotonic()
-                self._write_history(history)
+                with _not_fatal("history.parquet"):
+                    self._write_history(history)
 
         return point
 
@@ -191,7 +194,8 @@ class _Run:
         forming = top_genes_so_far(model, gene_names)
         more = {**asdict(progress), **self.device_note, "top_genes": forming}
         told = JobProgress("training", progress.step, progress.n_steps, progress.seconds, progress.seconds_left, more)
-        write_progress(self.folder / "progress.json", told)
+        with _not_fatal("progress.json"):
+            write_progress(self.folder / "progress.json", told)
 
     def _save_results(
         self, trainer: Trainer, counts: CountMatrix, split: np.ndarray, covariates: np.ndarray
@@ -267,6 +271,15 @@ class _Run:
         effects = centred_levels(model.dispersion_levels, model.level_counts).detach().double().cpu().numpy()
         names = [f"{item.name}: {level}" for item in model.config.covariates for level in item.levels]
         write_table(self.folder / "dispersion_levels.parquet", pd.DataFrame(effects, gene_names, names))
+
+
+@contextlib.contextmanager
+def _not_fatal(name: str) -> Iterator[None]:
+    """What only shows where training stands may fail to be written: the next time says it anew."""
+    try:
+        yield
+    except OSError:
+        log.warning("%s could not be written", name, exc_info=True)
 
 
 def _covariate_effects(model: LDVAE) -> np.ndarray | None:
