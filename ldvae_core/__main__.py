@@ -138,6 +138,20 @@ def separate(run: str, column: str, one: tuple[str, ...], types: str | None) -> 
 
 
 @cli.command()
+@click.argument("run")
+@click.option("--first", required=True, metavar="GROUP", help="COLUMN=LEVEL, or @FILE with one cell id a line.")
+@click.option("--second", required=True, metavar="GROUP", help="The same, or `rest`: all other kept cells.")
+@click.option("--sample", metavar="COLUMN", help="Annotation whose values are the units, instead of cells.")
+@click.option("--within", multiple=True, metavar="COLUMN=LEVEL", help="Only these cells; may be given repeatedly.")
+@click.option("--to", "target", type=PATH, required=True, help="The .csv file to write: a row for every gene.")
+def differ(run: str, first: str, second: str, sample: str | None, within: tuple[str, ...], target: Path) -> None:
+    """Compare two groups of RUN's cells, gene by gene."""
+    from ldvae_core.commands.differ import differ as compare_cells
+
+    _answer(compare_cells(run, first=first, second=second, sample=sample, within=within, target=target))
+
+
+@cli.command()
 @click.argument("data")
 @click.option("--out", type=PATH, required=True, help="Folder for the five runs and paper.csv.")
 @click.option("--factors", default=10, help="Latent dimension of each model.")

@@ -7,7 +7,7 @@ import pandas as pd
 from scipy import sparse
 
 from ldvae_core.analysis.discriminant import N_FOLDS, folds
-from ldvae_core.analysis.effects import auc
+from ldvae_core.analysis.factor_effects import auc
 
 FEWEST_CELLS = 20  # of a level, and of the others, in a type that counts
 MOST_CELLS = 50_000  # looked at, evenly among all: an AUC of so many is known to a hundredth

@@ -90,10 +90,13 @@ def association_finding(associations: pd.DataFrame, factors: Factors, *, value: 
     return f"By AUC, {name} follows one type most closely: {top['cell_type']} at its {end} end (AUC {auc})."
 
 
-def best_pair_finding(best: BestPair, factors: Factors | None = None, named: Named | None = None, *, n: int = 4) -> str:
+def best_pair_finding(
+    best: BestPair, factors: Factors | None = None, named: Named | None = None, *, n: int = 4, chosen_here: bool = False
+) -> str:
     """How well the best pair tells the chosen types apart; if it does, where each lies; the genes of each type.
 
-    named: from named_genes, whose first n a type are told; None while the counts are not compared.
+    named: from named_genes, whose first n a type are told; None while the counts are not compared. chosen_here: people
+    or a clustering chose the groups on the factors themselves, and then no test of genes applies.
     """
     x, y = (factors.label(factor) if factors else factor_label(factor) for factor in best.pair)
     said = [
@@ -106,7 +109,11 @@ def best_pair_finding(best: BestPair, factors: Factors | None = None, named: Nam
             for cell_type, direction in best.directions.iterrows()
         )
         said.append(f"Where they lie: {'; '.join(places)}.")
-    return " ".join([*said, *([] if named is None else [named_genes_finding(named, n=n)])])
+    if chosen_here:
+        said.append("These groups were chosen on the factors, where p values do not apply: no gene is named for them.")
+    elif named is not None:
+        said.append(named_genes_finding(named, n=n))
+    return " ".join(said)
 
 
 def named_genes_finding(named: Named, *, n: int = 4) -> str:

@@ -12,10 +12,11 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
-from ldvae_core.analysis.effects import ReportShare, Sums, gene_effects, group_sums, ignore_share
+from ldvae_core.analysis.effects import FOUND, gene_effects
+from ldvae_core.analysis.sums import Leading, ReportShare, Sums, group_sums, ignore_share
 
 NAMED = 10  # genes a type that may be named
-FOUND = 0.05  # q up to which two types are said to differ in a gene
+ALL_GENES = 20  # times as many genes as are modelled may be tested in a data set: what holds here holds there too
 
 
 class Named(NamedTuple):
@@ -32,7 +33,7 @@ def sums_by_type(
     n_types: int,
     *,
     report: ReportShare = ignore_share,
-) -> Sums:
+) -> tuple[Sums, Leading]:
     """What any choice of types is compared by: one pass over the counts, (n_types, n_genes).
 
     counts: (n_cells, n_genes) CSR; library_size: (n_cells,) molecules of a cell, above zero; codes: (n_cells,) from 0
@@ -41,19 +42,21 @@ def sums_by_type(
     return group_sums(counts, library_size, codes, n_types, report=report)
 
 
-def type_genes(sums: Sums, gene_names: np.ndarray, kinds: Sequence[int], types: Sequence[str]) -> pd.DataFrame:
+def type_genes(
+    sums: tuple[Sums, Leading], gene_names: np.ndarray, kinds: Sequence[int], types: Sequence[str]
+) -> pd.DataFrame:
     """single_out for the chosen types, each compared with each other one.
 
-    sums: from sums_by_type; kinds: the rows of the chosen types in it; types: their names.
+    sums: from sums_by_type; kinds: the rows of the chosen types in it; types: their names. q counts as if 20 times as
+    many genes were tested, so that a comparison of all genes of the data set finds what is named here.
     """
-    return single_out(
-        {
-            (a, b): gene_effects(Sums(*(part[[kinds[a], kinds[b]]] for part in sums)), gene_names)
-            for a, b in combinations(range(len(kinds)), 2)
-        },
-        gene_names,
-        types,
-    )
+    comparisons = {}
+    for a, b in combinations(range(len(kinds)), 2):
+        two = [kinds[a], kinds[b]]
+        totals, leading = (type(part)(*(values[two] for values in part)) for part in sums)
+        found = gene_effects(Sums(*totals), gene_names, Leading(*leading))
+        comparisons[a, b] = found.assign(q=found["q"] * ALL_GENES)
+    return single_out(comparisons, gene_names, types)
 
 
 def single_out(
@@ -61,11 +64,12 @@ def single_out(
 ) -> pd.DataFrame:
     """One row a gene: the one type, if any, in which the counts put it above, or below, each other one.
 
-    comparisons: for every two types, by their places, a table with gene, mean_first, mean_second, log2_fold_change and
-    q; a gene that it lacks, or whose q is not known, is not told. Columns: gene; high_in, low_in: the type whose mean
-    lies above (below) that of each other type with q < .05 in each comparison, "" when there is none; high_fold,
-    low_fold: how many times at least, the smallest of the comparisons (NaN when there is none); high_next, low_next:
-    the other type of that comparison. Of two types, a gene is high in one exactly when it is low in the other.
+    comparisons: for every two types, by their places, a table with gene, mean_first, mean_second, log2_fold_change, q
+    and carried_by_one_cell; a gene that it lacks, or whose q is not known, is not told. Columns: gene; high_in, low_in:
+    the type whose mean lies above (below) that of each other type with q < .05 in each comparison, none of them carried
+    by a single cell, "" when there is none; high_fold, low_fold: how many times, in the smallest of the comparisons
+    (NaN when there is none); high_next, low_next: the other type of that comparison. Of two types, a gene is high in
+    one exactly when it is low in the other.
     """
     n_types, n_genes = len(types), len(gene_names)
     above = np.zeros((n_types, n_types, n_genes), bool)  # the first is above the second
@@ -73,7 +77,8 @@ def single_out(
     names = np.asarray(gene_names).astype(object)
     for (a, b), table in comparisons.items():
         found = table.set_index("gene").reindex(names)
-        sure, more = (found["q"] < FOUND).to_numpy(), (found["mean_first"] - found["mean_second"]).to_numpy()
+        alone = (found["carried_by_one_cell"] == True).to_numpy()  # noqa: E712  (a missing gene has none)
+        sure, more = (found["q"] < FOUND).to_numpy() & ~alone, (found["mean_first"] - found["mean_second"]).to_numpy()
         above[a, b], above[b, a] = sure & (more > 0), sure & (more < 0)
         fold[a, b] = found["log2_fold_change"]
         fold[b, a] = -fold[a, b]
@@ -152,12 +157,12 @@ def _singled_out(beyond: np.ndarray, size: np.ndarray, types: Sequence[str]) -> 
 
 
 def _told(genes: pd.DataFrame) -> list[str]:
-    """'high in B cells: at least 3.1-fold (against NK cells)'."""
+    """'high in B cells: 3.1-fold against NK cells, the next'."""
     told = []
     for row in genes.fillna({"high_in": "", "low_in": ""}).to_dict("records"):
         sides = [side for side in ("high", "low") if row[f"{side}_in"]]
         told.append("; ".join(
-            f"{side} in {row[f'{side}_in']}: at least {row[f'{side}_fold']:.2g}-fold (against {row[f'{side}_next']})"
+            f"{side} in {row[f'{side}_in']}: {row[f'{side}_fold']:.2g}-fold against {row[f'{side}_next']}, the next"
             for side in sides
         ))  # fmt: skip
     return told

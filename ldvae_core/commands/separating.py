@@ -10,6 +10,7 @@ from ldvae_core.analysis.programs import biplot_table
 from ldvae_core.analysis.separation import best_pair
 from ldvae_core.analysis.type_genes import NAMED, named_genes, sums_by_type, type_genes
 from ldvae_core.commands.sources import opened_run
+from ldvae_core.runs.groups import chosen_factors
 
 
 def separate(run: str, *, column: str, types: Sequence[str], listed: str | None = None) -> dict[str, Any]:
@@ -25,16 +26,18 @@ def separate(run: str, *, column: str, types: Sequence[str], listed: str | None 
     best = best_pair(factors, labels, chosen)
     counts, kinds = opened.counts, [known.index(name) for name in chosen]
     codes = np.where(labels.isin(chosen), labels.cat.codes, -1)  # the others are not looked at
-    sums = sums_by_type(counts.counts, counts.library_size, codes.astype(np.int64), len(known))
-    genes = type_genes(sums, counts.gene_names, kinds, chosen)
-    named = named_genes(biplot_table(factors, best.pair), best.directions, genes, n_each=NAMED)
+    named = None
+    if not chosen_factors(opened, factors, [column]):
+        sums = sums_by_type(counts.counts, counts.molecules, codes.astype(np.int64), len(known))
+        genes = type_genes(sums, counts.gene_names, kinds, chosen)
+        named = named_genes(biplot_table(factors, best.pair), best.directions, genes, n_each=NAMED)
     x, y = best.pair
     return {
         "factors": [x + 1, y + 1],
         "balanced_accuracy": best.balanced_accuracy,
         "accuracy": dict(zip(best.types, best.accuracy["share_right"].tolist(), strict=True)),
-        "genes": named.high,
-        "sentence": best_pair_finding(best, factors, named),
+        "genes": {name: [] for name in best.types} if named is None else named.high,
+        "sentence": best_pair_finding(best, factors, named, chosen_here=named is None),
     }
 
 

@@ -13,6 +13,7 @@ from ldvae_core.analysis.programs import Use
 from ldvae_core.analysis.separation import BestPair
 from ldvae_core.plots.heatmap import plot_association
 from ldvae_core.plots.theme import Mode
+from ldvae_core.runs.groups import chosen_factors
 from ldvae_core.runs.store import OpenRun
 from pages.parts.best_pair import DEMO_TYPES, arrows_and_finding, best_pair_of, genes_of_types, say_genes
 from pages.parts.cell_types.distributions import show_distributions
@@ -80,9 +81,10 @@ def show_separation(
     show_waiting(later, f"Comparing all pairs of {factors.n_factors} factors", key="separation_progress")
     if best is None:
         return
-    genes = genes_of_types(opened, column, types)
-    say_genes(opened, column)
-    arrows, finding = arrows_and_finding(best, factors, genes, use=use, n_arrows=n_arrows)
+    genes = genes_of_types(opened, factors, column, types)
+    say_genes(opened, factors, column)
+    chosen = bool(chosen_factors(opened, factors, [column]))
+    arrows, finding = arrows_and_finding(best, factors, genes, use=use, n_arrows=n_arrows, chosen_here=chosen)
     given = colours_of(opened, column)
     colours = {name: given[name] for name in types}  # in their order: an arrow has the dashes of its type's outline
     on_area = select_cells_on(plane_of_pair(factors, best.pair))
