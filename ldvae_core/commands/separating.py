@@ -1,5 +1,6 @@
 """`separate`: the two factors that tell cell types apart, and the genes of each, as on the Cell types page."""
 
+import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,13 +11,14 @@ from ldvae_core.analysis.programs import biplot_table
 from ldvae_core.analysis.separation import best_pair
 from ldvae_core.analysis.type_genes import NAMED, named_genes, sums_by_type, type_genes
 from ldvae_core.commands.sources import opened_run
-from ldvae_core.runs.groups import chosen_factors
+from ldvae_core.runs.groups import chosen_factors, share_sentence
 
 
 def separate(run: str, *, column: str, types: Sequence[str], listed: str | None = None) -> dict[str, Any]:
     """The command's last line for 2 to 4 types of an annotation of RUN.
 
-    types: one name each; listed: several, with commas between them; a name that holds commas itself is found too.
+    What shares of genes are taken of goes to stderr. types: one name each; listed: several, with commas between them; a
+    name that holds commas itself is found too.
     Raises LdvaeError: no such run or annotation, types that best_pair refuses.
     """
     opened = opened_run(run)
@@ -31,6 +33,7 @@ def separate(run: str, *, column: str, types: Sequence[str], listed: str | None 
         sums = sums_by_type(counts.counts, counts.molecules, codes.astype(np.int64), len(known))
         genes = type_genes(sums, counts.gene_names, kinds, chosen)
         named = named_genes(biplot_table(factors, best.pair), best.directions, genes, n_each=NAMED)
+        sys.stderr.write(f"{share_sentence(opened)}\n")
     x, y = best.pair
     return {
         "factors": [x + 1, y + 1],

@@ -155,32 +155,37 @@ def _about(folder: Path) -> tuple[RunFile | None, str, bool]:
 
 
 def _top_programs(folder: Path, additions: Additions) -> list[tuple[str, list[str]]]:
-    """The strongest factors on the axes people see first; [] when they cannot be read."""
+    """The strongest factors on the axes people see first, none that predicts nothing; [] when they cannot be read."""
     axes = next((name for name in ("readable", "as_trained") if (folder / "factors" / name).exists()), None)
     if axes is None:
         return []
     try:
         changed = (folder / "factors" / axes / "about.json").stat().st_mtime_ns
         notes, programs = additions.factor_notes(axes), _programs_of(folder / "factors" / axes, changed)
-        names = [notes[factor].name if factor in notes else "" for factor in range(len(programs))]
-        return [(factor_label(factor, names[factor]), list(genes)) for factor, genes in enumerate(programs)]
+        names = {factor: notes[factor].name if factor in notes else "" for factor, _ in programs}
+        return [(factor_label(factor, names[factor]), list(genes)) for factor, genes in programs]
     except Exception:  # a card without its programs is better than no list of runs
         log.warning("The factors of %s cannot be shown on its card.", folder.name, exc_info=True)
         return []
 
 
 @functools.lru_cache(maxsize=512)
-def _programs_of(folder: Path, changed: int) -> tuple[tuple[str, ...], ...]:
-    """Top genes of the first factors; `changed` makes a rewritten folder another entry of the cache."""
+def _programs_of(folder: Path, changed: int) -> tuple[tuple[int, tuple[str, ...]], ...]:
+    """The first factors that predict anything, with their top genes.
+
+    changed: makes a rewritten folder another entry of the cache.
+    """
     from ldvae_core.analysis.factors import load_factors
     from ldvae_core.analysis.programs import top_genes
 
     factors = load_factors(folder)
     programs = []
-    for factor in range(min(PROGRAMS, factors.n_factors)):
+    shares = factors.explained_deviance.tolist()  # unknown is not nothing
+    told = [factor for factor, share in enumerate(shares) if factors.active[factor] and not share <= 0]
+    for factor in told[:PROGRAMS]:
         table = top_genes(factors, factor, n=GENES)
         strongest = table.loc[table["loading"].abs().sort_values(ascending=False).index, "gene"].head(GENES)
-        programs.append(tuple(map(str, strongest)))
+        programs.append((factor, tuple(map(str, strongest))))
     return tuple(programs)
 
 

@@ -6,10 +6,11 @@ import shutil
 import subprocess
 import sys
 
+import numpy as np
 import pandas as pd
 import pytest
 
-from ldvae_core.durable import read_json, write_json, write_table
+from ldvae_core.durable import read_json, write_array, write_json, write_table
 from ldvae_core.errors import RunError
 from ldvae_core.jobs.kinds import Outcome
 from ldvae_core.runs import store as store_module
@@ -52,6 +53,14 @@ def test_a_finished_run_has_a_full_card(store, finished_run):
     assert (card.test_reconstruction_error, card.test_elbo, card.epoch, card.error) == (12.5, -14.0, 2, "")
     assert card.top_programs[0] == ("Factor 1", ["Gene0", "Gene5"])
     assert card.has_results
+
+
+def test_a_factor_that_predicts_nothing_is_no_program(store, finished_run):
+    """Explained deviance on held-out cells can come out below zero: such a factor is not listed among the programs."""
+    for axes in ("readable", "as_trained"):
+        file = store.workspace.runs / finished_run / "factors" / axes / "explained_deviance.npy"
+        write_array(file, np.where(np.arange(len(np.load(file))) == 0, 0.2, -0.0012))
+    assert [label for label, _ in store.card(finished_run).top_programs] == ["Factor 1"]
 
 
 def test_the_latest_submission_is_listed_first(store, finished_run):

@@ -13,7 +13,7 @@ from ldvae_core.analysis.programs import Use
 from ldvae_core.analysis.separation import BestPair
 from ldvae_core.plots.heatmap import plot_association
 from ldvae_core.plots.theme import Mode
-from ldvae_core.runs.groups import chosen_factors
+from ldvae_core.runs.groups import chosen_factors, share_sentence
 from ldvae_core.runs.store import OpenRun
 from pages.parts.best_pair import DEMO_TYPES, arrows_and_finding, best_pair_of, genes_of_types, say_genes
 from pages.parts.cell_types.distributions import show_distributions
@@ -94,6 +94,8 @@ def show_separation(
     ]
     show_figure(panels, key="separation", finding=finding, how_to_read=HOW_SEPARATION)
     _facts(best)
+    if genes is not None:
+        show(as_html(share_sentence(opened), longest=300), kind="quiet")
     open_pair(best.pair, key="open_best")
     show_selection(opened, factors, hint=HINT)
 
