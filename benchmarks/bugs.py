@@ -18,6 +18,7 @@ class Bug(NamedTuple):
 
 
 LIKELIHOOD, LDVAE = "ldvae_core/model/likelihood.py", "ldvae_core/model/ldvae.py"
+PRIORS, FAMILIES = "ldvae_core/model/priors.py", "ldvae_core/model/families.py"
 TRAINING, ANALYSIS, RUNS = "ldvae_core/training", "ldvae_core/analysis", "ldvae_core/runs"
 
 EXACT = ("tests/model/test_likelihood.py::test_a_likelihood_is_exact_in_double_precision",)
@@ -51,9 +52,9 @@ MATCHING, METRICS = ("tests/analysis/test_comparison.py",), ("tests/analysis/tes
 OF_THE_MODEL = [
     Bug("kl-sign", LDVAE, "self.reconstruction_error + kl_weight", "self.reconstruction_error - kl_weight",
         "sign of the KL in the loss", LOSS),
-    Bug("kl-variance", LDVAE, "log_variance.exp()) / prior_variance", "(0.5 * log_variance).exp()) / prior_variance",
+    Bug("kl-variance", PRIORS, "log_variance.exp()) / prior_variance", "(0.5 * log_variance).exp()) / prior_variance",
         "standard deviation for variance in the KL", KL),
-    Bug("kl-entropy", LDVAE, "squares - 1.0 - log_variance", "squares - 1.0 + log_variance",
+    Bug("kl-entropy", PRIORS, "squares - 1.0 - log_variance", "squares - 1.0 + log_variance",
         "sign of the posterior's entropy in the KL", KL),
     Bug("kl-library-prior", LDVAE, "normal_kl(mean, log_variance, *self.log_library_prior)",
         "normal_kl(mean, log_variance)", "library size judged by N(0, 1)", KL),
@@ -75,7 +76,7 @@ OF_THE_MODEL = [
         "log_mean = log_fraction + log_library.mean()", "one library size for all cells", OUTSIDER),
     Bug("softmax-axis", LDVAE, "self.decoder(z, batch.covariates).log_softmax(dim=-1)",
         "self.decoder(z, batch.covariates).log_softmax(dim=0)", "softmax over cells", OUTSIDER),
-    Bug("not-on-simplex", LDVAE, "values.softmax(dim=-1) if", "values.sigmoid() if",
+    Bug("not-on-simplex", PRIORS, "values.softmax(dim=-1)", "values.sigmoid()",
         "logistic-normal usages do not sum to 1", OUTSIDER),
     Bug("batch-norm-mode", LDVAE, "self.folded(z if self.training else None)", "self.folded(z)",
         "minibatch moments when scoring", OUTSIDER),
@@ -132,9 +133,10 @@ OF_TRAINING = [
         "slope of the rising factorials' table", FUSED),
     Bug("rising-mean", f"{TRAINING}/fused.py", "error - rising_factorials(log_theta)",
         "error + rising_factorials(log_theta)", "sign of the rising factorials", FUSED),
-    Bug("iwll-without-q", f"{TRAINING}/score.py", "(log_prior - log_q)", "log_prior", "IWLL without log q", BOUNDS),
-    Bug("iwll-prior", f"{TRAINING}/score.py", "(value - prior_mean).square() / prior_variance",
-        "(value - prior_mean).square()", "prior's variance missing in the weights", BOUNDS),
+    Bug("iwll-without-q", f"{TRAINING}/score.py", "(log_prior(value) - log_q)", "log_prior(value)",
+        "IWLL without log q", BOUNDS),
+    Bug("iwll-prior", f"{TRAINING}/score.py", "(values - mean).square() / variance",
+        "(values - mean).square()", "prior's variance missing in the weights", BOUNDS),
     Bug("iwll-normalisation", f"{TRAINING}/score.py", "weights.logsumexp(dim=0) - math.log(draws)",
         "weights.logsumexp(dim=0)", "a sum for the mean of the weights", BOUNDS),
     Bug("usage-of-the-mean", f"{TRAINING}/score.py", "draws.mean(dim=0), draws.var(dim=0)",
@@ -222,7 +224,7 @@ AFTER_TRAINING = [
         "shrunken.sd**2", "intervals as if the axes were given", ROTATION),
     Bug("sign", f"{ANALYSIS}/factors.py", "column_moments(z)[2] < 0", "column_moments(z)[2] > 0",
         "the heavier tail is negative", FACTORS),
-    Bug("usage-flipped", f"{ANALYSIS}/factors.py", "np.zeros(z.shape[1], bool) if usage else", "",
+    Bug("usage-flipped", f"{ANALYSIS}/factors.py", " if may_flip else np.zeros(z.shape[1], bool)", "",
         "logistic-normal factors are flipped", FACTORS),
     Bug("not-centred", f"{ANALYSIS}/factors.py", "weights = weights - weights.mean(axis=0)", "weights = weights + 0.0",
         "loadings not centred over genes", FACTORS),
@@ -232,7 +234,7 @@ AFTER_TRAINING = [
         "half the explained deviance", IMPORTANCE),
     Bug("importance-leak", f"{ANALYSIS}/importance.py", "for share in (2, 1):", "for share in (0, 1):",
         "explained deviance on training cells", IMPORTANCE),
-    Bug("information", f"{ANALYSIS}/uncertainty.py", "weight /= 1 + weight /", "weight *= 1 + weight /",
+    Bug("information", FAMILIES, "mean / (1 + mean /", "mean * (1 + mean /",
         "information grows with overdispersion", UNCERTAINTY),
     Bug("error-squared", f"{ANALYSIS}/uncertainty.py", "np.sqrt(np.maximum(variance, 0.0))",
         "np.maximum(variance, 0.0)", "variances for standard errors", UNCERTAINTY),
@@ -242,10 +244,10 @@ AFTER_TRAINING = [
         "posterior spread of a loading", UNCERTAINTY),
     Bug("signed-matching", f"{ANALYSIS}/comparison.py", "linear_sum_assignment(-np.abs(cosine))",
         "linear_sum_assignment(-cosine)", "a flipped factor finds no partner", MATCHING),
-    Bug("reported-constants", f"{ANALYSIS}/metrics.py", "gammaln(x + theta) - gammaln(theta) - gammaln(x + 1)",
+    Bug("reported-constants", FAMILIES, "gammaln(x + theta) - gammaln(theta) - gammaln(x + 1)",
         "gammaln(x + theta) - gammaln(theta)", "reported error without log x!", METRICS),
-    Bug("reported-theta", f"{ANALYSIS}/metrics.py", "np.log1p(mean / theta) @ theta",
-        "np.log1p(mean / theta).sum(axis=1)", "reported error without theta before the logarithm", METRICS),
+    Bug("reported-theta", FAMILIES, "        terms *= _given(theta)", "        terms *= 1",
+        "reported error without theta before the logarithm", METRICS),
 ]  # fmt: skip
 
 BUGS = [*OF_THE_MODEL, *OF_TRAINING, *OF_COMPARISONS, *AFTER_TRAINING]

@@ -20,6 +20,7 @@ from ldvae_core.data.genesets import load_collection
 from ldvae_core.data.prepare import DataChoices
 from ldvae_core.data.split import split_cells
 from ldvae_core.durable import read_array, write_array, write_folder, write_json, write_table
+from ldvae_core.model.config import ModelConfig
 from ldvae_core.runs.additions import MAP
 from ldvae_core.runs.settings import RunSettings
 from ldvae_core.runs.states import write_folder_state
@@ -59,7 +60,7 @@ def large_run(home: Path, *, n_cells: int = N_CELLS) -> str:
     split = split_cells(n_cells, seed=SEED)
     settings = RunSettings(
         name=f"{n_cells:,} synthetic cells", data_source="demo", label_column="cell_type",
-        choices=DataChoices(n_genes=N_GENES), model={"n_factors": N_FACTORS},
+        choices=DataChoices(n_genes=N_GENES), model=ModelConfig(n_factors=N_FACTORS),
     )  # fmt: skip
     settings.write(folder, data_name="synthetic", fingerprint=f"synthetic-{n_cells}")
     annotations = annotate(rng, n_cells, planted.shares)

@@ -13,17 +13,38 @@ from typing import Any
 
 import click
 
+from ldvae_core.data.choices import DataChoices
 from ldvae_core.errors import LdvaeError
-from ldvae_core.model.config import TrainingConfig
+from ldvae_core.model.config import ModelConfig, TrainingConfig
+from ldvae_core.runs.options import PARTS, no, options_of
+from ldvae_core.setting import Setting, choices_of, defaults_of, types_of
 
+HELP_ORDER = (ModelConfig, DataChoices, TrainingConfig)
 REFUSED, INTERRUPTED, FAILED = 2, 130, 1
 DEMO = "demo"
 PATH = click.Path(path_type=Path)
 
 
-def _choice(flag: str, *values: str, about: str = "") -> Callable[[Any], Any]:
-    """An option with a few values, the first of them by default."""
-    return click.option(flag, type=click.Choice(values), default=values[0], help=about)
+def _option_of(cls: type, field: str, option: Setting) -> Callable[[Any], Any]:
+    """The option of `train` that a field of the settings describes."""
+    kind, default = types_of(cls)[field], defaults_of(cls)[field]
+    shared: dict[str, Any] = {"default": default, "help": option.about, "metavar": option.metavar}
+    if choices := choices_of(cls, field):
+        return click.option(option.flag, **{**shared, "type": click.Choice(choices)})
+    if kind is bool:
+        return click.option(f"{option.flag}/{no(option.flag)}", **shared)
+    if isinstance(default, tuple):
+        return click.option(option.flag, multiple=True, **shared)
+    return click.option(option.flag, **{**shared, "type": kind})
+
+
+def _options_of_settings(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Every option of RunSettings, the model's first."""
+    of_part = [(PARTS[part], field, option) for part, field, option in options_of()]
+    shown = sorted(of_part, key=lambda each: list(HELP_ORDER).index(each[0]))
+    for cls, field, option in reversed(shown):
+        command = _option_of(cls, field, option)(command)
+    return command
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "show_default": True})
@@ -51,43 +72,7 @@ def info(data: str) -> None:
 @cli.command()
 @click.argument("data", required=False)
 @click.option("--out", type=PATH, help="Folder to make for the run.")
-@click.option("--factors", default=10, help="Latent dimension: how many gene programs.")
-@_choice("--method", "ldvae", "pca", "nmf", "gene_mean", about="Baselines use --factors only, of the model's settings.")
-@_choice("--prior", "normal", "logistic_normal")
-@click.option("--batch-norm/--no-batch-norm", default=False, help="Batch norm of the decoded values.")
-@click.option("--intercept/--no-intercept", default=True, help="One constant a gene; none as published.")
-@_choice("--decoder", "linear", "neural")
-@_choice("--likelihood", "nb", "poisson", "zinb")
-@_choice("--library", "observed", "latent")
-@_choice("--dispersion", "gene", "gene_level", about="Inverse dispersion per gene, or also per level of --batch.")
-@click.option("--hidden-units", default=128, help="Width of the encoder's hidden layer.")
-@click.option("--dropout", default=0.1, help="Share of hidden units silenced in each training step.")
-@click.option("--batch", multiple=True, metavar="COLUMN", help="Annotation to correct for; may be given repeatedly.")
-@click.option("--genes", default=1000, help="How many genes to model.")
-@_choice("--gene-selection", "seurat_v3", "variance")
-@click.option("--gene-selection-batch", metavar="COLUMN", help="seurat_v3 ranks within each level of this annotation.")
-@click.option("--keep-gene", multiple=True, metavar="GENE", help="Always modelled; may be given repeatedly.")
-@click.option("--drop-mitochondrial/--no-drop-mitochondrial", default=False)
-@click.option("--drop-ribosomal/--no-drop-ribosomal", default=False)
-@click.option("--min-counts", default=0, help="Molecules a cell must have.")
-@click.option("--min-genes", default=0, help="Genes a cell must show.")
-@click.option("--max-mitochondrial-share", default=1.0, help="Of a cell's molecules.")
-@click.option("--epochs", type=int, help="Passes over the training cells; by default the rule of thumb.")
-@click.option(
-    "--minibatch-size", type=int, default=TrainingConfig.minibatch_size, help="Cells per step; 128, or more on a GPU."
-)
-@click.option("--learning-rate", type=float, help="By default 0.007 x sqrt(minibatch size / 128).")
-@click.option("--kl-warmup", default=1 / 3, help="Share of the run after which the KL weight is 1.")
-@click.option("--validation-share", default=0.1, help="Cells that choose when to stop.")
-@click.option("--test-share", default=0.1, help="Cells that nothing but the final figures touch.")
-@click.option("--weight-decay", default=1e-6)
-@click.option("--weight-prior-sd", default=0.3, help="Of a normal prior on loadings and encoder weights; 0: none.")
-@click.option("--adam-epsilon", default=1e-2)
-@click.option("--patience", default=0.25, help="Share of the run without a better validation ELBO that ends it early.")
-@click.option("--seed", default=0, help="Of the start, the shuffling and the noise.")
-@click.option("--split-seed", default=0, help="Of the split into training, validation and test cells.")
-@click.option("--threads", type=int, help="Processor threads; by default as many as a short probe finds best.")
-@_choice("--device", "auto", "cpu", "cuda", "mps")
+@_options_of_settings
 @click.option("--label", metavar="COLUMN", help="Annotation that figures colour by.")
 @click.option("--resume", type=PATH, metavar="RUN", help="Go on with an interrupted run.")
 def train(data: str | None, out: Path | None, resume: Path | None, **options: Any) -> None:
@@ -153,7 +138,7 @@ def paper(data: str, out: Path, factors: int, epochs: int | None, seed: int, as_
     """Train the paper's five models on DATA: same genes, split and seed. Finished ones are not trained again."""
     from ldvae_core.commands.paper import train_papers_models
 
-    _answer(train_papers_models(data, out, n_factors=factors, n_epochs=epochs, seed=seed, as_published=as_published))
+    _answer(train_papers_models(data, out, n_factors=factors, n_epochs=epochs, seed=seed, published=as_published))
 
 
 @cli.command()

@@ -120,7 +120,7 @@ def as_anndata(opened: OpenRun, factors: Factors) -> anndata.AnnData:
 
 def _about(opened: OpenRun, factors: Factors) -> dict[str, Any]:
     """Settings, history, figures and factors, in types that every reader of .h5ad knows."""
-    method = str(opened.settings.model.get("method", "ldvae"))
+    method = opened.settings.model.method
     return {
         "method": method,
         "expected_counts": EXPECTED_COUNTS[method],

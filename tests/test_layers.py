@@ -9,8 +9,8 @@ import pytest
 ROOT = Path(__file__).parents[1]
 CORE = ROOT / "ldvae_core"
 ORDER = [
-    "errors", "durable", "data", "demo", "model", "training", "analysis", "plots", "workspace", "runs", "export",
-    "commands", "__main__",
+    "errors", "setting", "durable", "data", "demo", "model", "training", "analysis", "plots", "workspace", "runs",
+    "export", "commands", "__main__",
 ]  # fmt: skip
 TORCH_ALLOWED = {"model", "training", "runs/execute.py", "runs/trained.py", "commands/selfcheck.py"}
 SCREEN_ONLY = {"streamlit"}

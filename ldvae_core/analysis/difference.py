@@ -113,7 +113,7 @@ def factors_sentence(difference: Difference, factors: Factors, *, n: int = 4) ->
         if said and not level >= FOLLOWS:
             break
         first_is_high = row["difference"] > 0
-        told = 0 if first_is_high or factors.prior == "normal" else 1  # usages have one end worth telling: the high one
+        told = 0 if first_is_high or not factors.are_usages else 1  # usages have one end worth telling: the high one
         high = first_is_high if told == 0 else not first_is_high
         own = top_genes(factors, factor, n, end="positive" if high else "negative").gene.tolist()
         end = f"{difference.names[told]} at its {'high' if high else 'low'} end"

@@ -13,14 +13,14 @@ from scipy.special import logsumexp
 from ldvae_core import durable
 from ldvae_core.analysis.chunks import column_moments, library_sizes, require_positive
 from ldvae_core.analysis.importance import active_factors, explained_deviance
-from ldvae_core.analysis.metrics import Likelihood
 from ldvae_core.analysis.rotation import axis_variance, varimax
 from ldvae_core.analysis.uncertainty import Shrunken, loading_standard_errors, shrink_loadings
 from ldvae_core.data.chunks import cell_chunks
 from ldvae_core.errors import RunError
+from ldvae_core.model.families import LIKELIHOODS, LikelihoodName
+from ldvae_core.model.priors import PRIORS, PriorName
 
 Axes = Literal["readable", "as_trained"]
-Prior = Literal["normal", "logistic_normal"]
 ARRAYS = ("representation", "loadings", "loadings_se", "loadings_shrunken", "loadings_shrunken_sd", "intercept",
           "inverse_dispersion", "explained_deviance", "active", "flipped", "trained_as", "rotation")  # fmt: skip
 
@@ -34,7 +34,7 @@ class Factors:
     """
 
     axes: Axes  # readable: rotated by varimax; as_trained: the axes training ended with. The same for logistic_normal
-    prior: Prior
+    prior: PriorName
     gene_names: np.ndarray  # (n_genes,) str
     representation: np.ndarray  # (n_cells, n_factors) float32, posterior mean of z
     loadings: np.ndarray  # (n_genes, n_factors) float32, natural log per unit of z, centred over genes
@@ -42,7 +42,7 @@ class Factors:
     loadings_shrunken: np.ndarray  # (n_genes, n_factors) float32, posterior mean after adaptive shrinkage
     loadings_shrunken_sd: np.ndarray  # (n_genes, n_factors) float32, its posterior standard deviation
     intercept: np.ndarray  # (n_genes,) float32, log fraction of a cell at z = 0 (usages: of an even mixture)
-    inverse_dispersion: np.ndarray  # (n_genes,) float32; infinite for a Poisson model
+    inverse_dispersion: np.ndarray  # (n_genes,) float32; infinite where the likelihood has none
     explained_deviance: np.ndarray  # (n_factors,) float64, share of the held-out null deviance; not additive
     active: np.ndarray  # (n_factors,) bool
     flipped: np.ndarray  # (n_factors,) bool, sign reversed so that the heavier tail is positive
@@ -73,6 +73,16 @@ class Factors:
         """Factors, dead ones included."""
         return self.loadings.shape[1]
 
+    @property
+    def are_usages(self) -> bool:
+        """Whether they are shares of a cell: >= 0, summing to 1, without a sign that could be turned."""
+        return PRIORS[self.prior].is_usage
+
+    @property
+    def may_flip(self) -> bool:
+        """Whether a factor means the same with its sign reversed."""
+        return PRIORS[self.prior].may_flip
+
     @cached_property
     def _moments(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         return column_moments(self.representation)
@@ -99,7 +109,7 @@ def as_noted(factors: Factors, *, names: Mapping[int, str], flipped: Collection[
     Turning z and W together changes no expected count. flipped is ignored for usages, which have no sign.
     """
     named = tuple(names.get(factor, "") for factor in range(factors.n_factors))
-    turned = [factor for factor in flipped if 0 <= factor < factors.n_factors and factors.prior == "normal"]
+    turned = [factor for factor in flipped if 0 <= factor < factors.n_factors and factors.may_flip]
     if not turned:
         return replace(factors, names=named)
     sign = np.ones(factors.n_factors, np.float32)
@@ -120,10 +130,10 @@ def build_factors(
     counts: sparse.csr_matrix,
     library_size: np.ndarray | None,
     split: np.ndarray,
-    prior: Prior,
+    prior: PriorName,
     axes: Axes,
     gene_names: np.ndarray,
-    likelihood: Literal["nb", "poisson", "zinb"] = "nb",
+    likelihood: LikelihoodName = "nb",
     covariates: np.ndarray | None = None,
     covariate_loadings: np.ndarray | None = None,
     fractions: Callable[[np.ndarray], np.ndarray] | None = None,
@@ -136,29 +146,30 @@ def build_factors(
     cell's counts; split: (n_cells,), 0 train, 1 validation, 2 test; covariates: (n_cells, n_levels) design with
     covariate_loadings (n_genes, n_levels), kept in the predictions and never rotated.
 
-    Normal prior: axes="readable" rotates Z and W together by varimax; a factor whose heavier tail is negative is
-    flipped. Logistic normal: never rotated nor flipped; loadings are also centred per gene over factors, the removed
-    part moving into the intercept. Zero-inflated models are ordered by their negative binomial part.
+    As far as the prior allows, axes="readable" rotates Z and W together by varimax, and a factor whose heavier tail is
+    negative is flipped. Usages: neither; loadings are also centred per gene over factors, the removed part moving into
+    the intercept. Zero-inflated models are ordered by their negative binomial part.
     fractions: of a baseline, whose positions become fractions in another way than by the softmax; its loadings have no
     standard errors (NaN) and are not shrunken.
     Raises CountsError when a cell has no counts.
     """
-    usage = prior == "logistic_normal"
-    observed: Likelihood = "poisson" if likelihood == "poisson" else "nb"
+    usage, of_prior = PRIORS[prior].is_usage, PRIORS[prior]
     size = library_sizes(counts) if library_size is None else np.asarray(library_size, np.float64)
     require_positive(size)
     weights, bias = _centred(loadings, intercept, usage=usage)
-    rotated = axes == "readable" and not usage and loadings.shape[1] > 1
+    rotated = axes == "readable" and of_prior.may_rotate and loadings.shape[1] > 1
     rotation = varimax(representation, loadings) if rotated else np.eye(loadings.shape[1])
-    z, flips = _oriented(representation, rotation, usage=usage)
+    z, flips = _oriented(representation, rotation, may_flip=of_prior.may_flip)
     rotation = rotation * np.where(flips, -1.0, 1.0)
-    variance = None if posterior_variance is None or usage else _rotate(posterior_variance, rotation**2)
+    known = posterior_variance if of_prior.is_standard else None
+    variance = None if known is None else _rotate(known, rotation**2)
 
     extra = (None, None) if covariates is None else (covariates, covariate_loadings)
-    theta = None if observed == "poisson" else np.asarray(inverse_dispersion, np.float64)
+    has_theta = LIKELIHOODS[likelihood].has_dispersion
+    theta = np.asarray(inverse_dispersion, np.float64) if has_theta else None
     explained = explained_deviance(
         counts=counts, representation=_beside(z, extra[0]), loadings=_beside(weights @ rotation, extra[1]),
-        intercept=bias, inverse_dispersion=theta, library_size=size, split=split, usage=usage, likelihood=observed,
+        intercept=bias, inverse_dispersion=theta, library_size=size, split=split, usage=usage, likelihood=likelihood,
         n_factors=loadings.shape[1],
         fractions=None if fractions is None else lambda positions: fractions(positions @ rotation.T),
     )  # fmt: skip
@@ -170,7 +181,7 @@ def build_factors(
         fitted = np.flatnonzero(np.asarray(split) == 0) if (np.asarray(split) == 0).any() else np.arange(len(z))
         errors = loading_standard_errors(
             _beside(z, extra[0])[fitted], _beside(weights, extra[1]), bias, theta, size[fitted],
-            usage=usage, likelihood=observed, n_factors=loadings.shape[1],
+            usage=usage, likelihood=likelihood, n_factors=loadings.shape[1],
         )  # fmt: skip
         shrunken = shrink_loadings(weights, errors)
         if rotated:  # both intervals also tell how well the axes themselves are known
@@ -223,6 +234,8 @@ def load_factors(folder: Path) -> Factors:
     shapes |= {name: (n_genes, n_factors) for name in ARRAYS if name.startswith("loadings")}
     shapes |= dict.fromkeys(("intercept", "inverse_dispersion"), (n_genes,))
     shapes |= dict.fromkeys(("explained_deviance", "active", "flipped", "trained_as"), (n_factors,))
+    if about["prior"] not in PRIORS:
+        raise RunError(f"The prior {about['prior']!r} of this run is not known here.", "Update the program to open it.")
     if wrong := [name for name, shape in shapes.items() if arrays[name].shape != shape]:
         raise RunError(f"The factors in {folder.name} do not fit together: {', '.join(wrong)}.", "Train the run again.")
     return Factors(
@@ -243,10 +256,10 @@ def _centred(loadings: np.ndarray, intercept: np.ndarray, *, usage: bool) -> tup
     return weights, bias - logsumexp(bias)
 
 
-def _oriented(representation: np.ndarray, rotation: np.ndarray, *, usage: bool) -> tuple[np.ndarray, np.ndarray]:
+def _oriented(representation: np.ndarray, rotation: np.ndarray, *, may_flip: bool) -> tuple[np.ndarray, np.ndarray]:
     """Rotated positions (float32) with their heavier tails positive, by skewness; and which factors were flipped."""
     z = _rotate(representation, rotation)
-    flips = np.zeros(z.shape[1], bool) if usage else column_moments(z)[2] < 0
+    flips = column_moments(z)[2] < 0 if may_flip else np.zeros(z.shape[1], bool)
     z[:, flips] *= -1
     return z, flips
 

@@ -6,8 +6,9 @@ import numpy as np
 from scipy import sparse
 
 from ldvae_core.analysis.chunks import column_moments, gene_totals
-from ldvae_core.analysis.metrics import Likelihood, expected_counts, mean_terms, saturated_terms
+from ldvae_core.analysis.metrics import expected_counts, mean_terms, saturated_terms
 from ldvae_core.data.chunks import cell_chunks, some_cells
+from ldvae_core.model.families import LikelihoodName
 
 HELD_OUT_CELLS = 20_000  # the share is known to three digits from far fewer
 DEAD_VARIANCE, DEAD_KL = 0.01, 0.01  # of the prior's variance; nats
@@ -34,7 +35,7 @@ def explained_deviance(
     library_size: np.ndarray,
     split: np.ndarray,
     usage: bool = False,
-    likelihood: Likelihood = "nb",
+    likelihood: LikelihoodName = "nb",
     n_factors: int | None = None,
     fractions: Callable[[np.ndarray], np.ndarray] | None = None,
 ) -> np.ndarray:

@@ -6,16 +6,14 @@ Everything is written from log_softmax + log library size; no epsilon stands ins
 
 import math
 from collections.abc import Callable
-from typing import Literal
+from typing import Any
 
 import numpy as np
 from scipy import sparse
-from scipy.special import gammaln
 
 from ldvae_core.analysis.chunks import library_sizes, require_positive
 from ldvae_core.data.chunks import cell_chunks
-
-Likelihood = Literal["nb", "poisson"]
+from ldvae_core.model.families import LIKELIHOODS, LikelihoodName
 
 
 def reconstruction_error(
@@ -26,12 +24,12 @@ def reconstruction_error(
     inverse_dispersion: np.ndarray | None,
     library_size: np.ndarray | None = None,
     *,
-    likelihood: Likelihood = "nb",
+    likelihood: LikelihoodName = "nb",
 ) -> np.ndarray:
     """-log p(x | z) of every cell, with mean = library_size * softmax(z W' + b): (n_cells,) float64, nats per cell.
 
     counts: (n_cells, n_genes) CSR, whole numbers; representation: (n_cells, n_factors); loadings: (n_genes, n_factors),
-    natural log; intercept, inverse_dispersion: (n_genes,), the latter > 0 and unused (may be None) for Poisson;
+    natural log; intercept, inverse_dispersion: (n_genes,), the latter > 0 and unused where the likelihood has none;
     library_size: (n_cells,), molecules, by default the cell's counts over these genes. All constants are included, so
     the value equals scipy.stats.nbinom's. Raises CountsError when a cell has no counts.
     Source: Svensson et al. 2020, section 2; docs/model.md, "Metrics".
@@ -89,41 +87,35 @@ def mean_terms(
     mean: np.ndarray,
     inverse_dispersion: np.ndarray | None,
     *,
-    likelihood: Likelihood = "nb",
+    likelihood: LikelihoodName = "nb",
 ) -> np.ndarray:
-    """The part of log p(x) that depends on the mean, summed over genes: (n_cells,) nats.
-
-    Negative binomial: x log(m / (m + theta)) - theta log(1 + m / theta); Poisson: x log m - m.
-    """
-    cell, gene = _cell_of_each_count(counts), counts.indices
-    x, log_mean_at = counts.data.astype(np.float64), log_mean[cell, gene]
-    if likelihood == "poisson":
-        return _sum_by_cell(counts, x * log_mean_at) - mean.sum(axis=1)
-    theta = np.asarray(inverse_dispersion, np.float64)
-    at_counts = x * np.logaddexp(0.0, np.log(theta)[gene] - log_mean_at)
-    return -_sum_by_cell(counts, at_counts) - np.log1p(mean / theta) @ theta
+    """The part of log p(x) that depends on the mean, summed over genes: (n_cells,) nats; see model/families.py."""
+    family, (x, theta, theta_at) = LIKELIHOODS[likelihood], _observed(counts, inverse_dispersion)
+    log_mean_at = log_mean[_cell_of_each_count(counts), counts.indices]
+    at_counts = _sum_by_cell(counts, family.at_counts(x, log_mean_at, theta_at))
+    return at_counts - family.at_zero(mean, theta).sum(axis=1)
 
 
 def saturated_terms(
-    counts: sparse.csr_matrix, inverse_dispersion: np.ndarray | None, *, likelihood: Likelihood = "nb"
+    counts: sparse.csr_matrix, inverse_dispersion: np.ndarray | None, *, likelihood: LikelihoodName = "nb"
 ) -> np.ndarray:
     """mean_terms of the best thinkable model, the one whose mean is each count itself: (n_cells,) nats."""
-    x = counts.data.astype(np.float64)
-    if likelihood == "poisson":
-        return _sum_by_cell(counts, x * np.log(x) - x)
-    theta = np.asarray(inverse_dispersion, np.float64)[counts.indices]
-    return -_sum_by_cell(counts, x * np.log1p(theta / x) + theta * np.log1p(x / theta))
+    family, (x, _, theta) = LIKELIHOODS[likelihood], _observed(counts, inverse_dispersion)
+    return _sum_by_cell(counts, family.at_counts(x, np.log(x), theta) - family.at_zero(x, theta))
 
 
 def _constants(
-    counts: sparse.csr_matrix, inverse_dispersion: np.ndarray | None, *, likelihood: Likelihood
+    counts: sparse.csr_matrix, inverse_dispersion: np.ndarray | None, *, likelihood: LikelihoodName
 ) -> np.ndarray:
     """The part of log p(x) that does not depend on the mean; zero counts contribute nothing to it."""
-    x = counts.data.astype(np.float64)
-    if likelihood == "poisson":
-        return -_sum_by_cell(counts, gammaln(x + 1))
-    theta = np.asarray(inverse_dispersion, np.float64)[counts.indices]
-    return _sum_by_cell(counts, gammaln(x + theta) - gammaln(theta) - gammaln(x + 1))
+    x, _, theta = _observed(counts, inverse_dispersion)
+    return _sum_by_cell(counts, LIKELIHOODS[likelihood].constants(x, theta))
+
+
+def _observed(counts: sparse.csr_matrix, inverse_dispersion: np.ndarray | None) -> tuple[Any, Any, Any]:
+    """Every count above 0 (counts,), the genes' inverse dispersions (n_genes,), and those at the counts (counts,)."""
+    theta = None if inverse_dispersion is None else np.asarray(inverse_dispersion, np.float64)
+    return counts.data.astype(np.float64), theta, None if theta is None else theta[counts.indices]
 
 
 def _cell_of_each_count(counts: sparse.csr_matrix) -> np.ndarray:

@@ -11,8 +11,9 @@ from typing import NamedTuple
 import numpy as np
 from scipy.special import logsumexp
 
-from ldvae_core.analysis.metrics import Likelihood, expected_counts
+from ldvae_core.analysis.metrics import expected_counts
 from ldvae_core.data.chunks import cell_chunks, some_cells
+from ldvae_core.model.families import LIKELIHOODS, LikelihoodName
 
 MAX_CELLS = 200_000  # above, information is summed over a seeded sample and scaled up
 MAX_WORK = 2e11  # cells x genes x pairs of factors, about 20 s on one core
@@ -34,18 +35,19 @@ def loading_standard_errors(
     library_size: np.ndarray,
     *,
     usage: bool = False,
-    likelihood: Likelihood = "nb",
+    likelihood: LikelihoodName = "nb",
     n_factors: int | None = None,
     seed: int = 0,
 ) -> np.ndarray:
     """Standard error of every loading: (n_genes, n_factors) float64, natural log per unit of z.
 
-    I_g = sum over cells of w [1, z][1, z]' with w = m theta / (m + theta) (Poisson: w = m); the errors are the roots of
-    the diagonal of its inverse. Give the cells the loadings were fitted on. usage: z sums to 1, so [1, z] is singular:
-    the intercept is dropped and the errors are those of a loading minus the gene's mean over factors, which is what a
-    centred loading is. A factor that does not vary gets a huge error (a ridge stands in for the missing inverse), never
-    a small one. Further columns than n_factors (covariates) count as known. Source:
-    docs/model.md, "Uncertainty of loadings".
+    I_g = sum over cells of w [1, z][1, z]' with w the Fisher information of log m in a count (for the negative binomial
+    m theta / (m + theta)); the errors are the roots of the diagonal of its inverse. Give the cells the loadings were
+    fitted on. usage: z sums to 1, so [1, z] is singular: the intercept is dropped and the errors are those of a loading
+    minus the gene's mean over factors, which is what a centred loading is. A factor that does not vary gets a huge
+    error (a ridge stands in for the missing inverse), never a small one. Further columns than n_factors (covariates)
+    count as known. Source: docs/model.md,
+    "Uncertainty of loadings".
     """
     n_genes = len(loadings)
     n_factors = loadings.shape[1] if n_factors is None else n_factors
@@ -54,12 +56,12 @@ def loading_standard_errors(
     limit = int(np.clip(MAX_WORK / (n_genes * len(upper[0])), 10_000, MAX_CELLS))
     chosen = some_cells(np.arange(len(representation)), limit, seed=seed)
     packed = np.zeros((n_genes, len(upper[0])))
+    theta = None if inverse_dispersion is None else np.asarray(inverse_dispersion, np.float64)
     for part in cell_chunks(len(chosen), n_genes + len(upper[0])):
         cells = chosen[part]
         z = np.asarray(representation[cells], np.float64)
-        _, weight = expected_counts(z, loadings, intercept, np.asarray(library_size[cells], np.float64))
-        if likelihood == "nb":
-            weight /= 1 + weight / np.asarray(inverse_dispersion, np.float64)
+        _, mean = expected_counts(z, loadings, intercept, np.asarray(library_size[cells], np.float64))
+        weight = LIKELIHOODS[likelihood].information(mean, theta)
         design = z[:, :n_factors] if usage else np.column_stack([np.ones(len(cells)), z[:, :n_factors]])
         packed += weight.T @ (design[:, upper[0]] * design[:, upper[1]])
     information = np.zeros((n_genes, width, width))

@@ -1,7 +1,6 @@
 """What if a cell moved along its factors: the fractions that the model predicts before and after, gene by gene."""
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,19 +10,18 @@ from ldvae_core.analysis.factors import Factors
 from ldvae_core.analysis.findings import join
 from ldvae_core.analysis.programs import Use, require_factors
 from ldvae_core.errors import SettingsError
+from ldvae_core.model.config import ModelConfig
 
 PER = 10_000  # molecules of a cell that fractions are shown for
 FEWEST = 0.1  # molecules per 10,000, before or after: of rarer genes a fold change says nothing anyone could see
-BASELINES = ("pca", "nmf", "gene_mean")
 
 
-def softmax_problem(model: Mapping[str, Any]) -> str:
-    """Why a run's model has no such prediction, in one sentence; "" when it has. model: the run's model settings."""
-    method = str(model.get("method", "ldvae"))
-    if method in BASELINES:
-        name = {"pca": "a PCA", "nmf": "an NMF", "gene_mean": "the gene-mean model"}[method]
+def softmax_problem(model: ModelConfig) -> str:
+    """Why a run's model has no such prediction, in one sentence; "" when it has."""
+    if model.is_baseline:
+        name = {"pca": "a PCA", "nmf": "an NMF", "gene_mean": "the gene-mean model"}[model.method]
         return f"This run is {name}, a baseline: it has no softmax that turns factors into fractions."
-    if model.get("decoder") == "neural":
+    if model.decoder == "neural":
         return "This run has a neural decoder: its loadings are mean slopes and predict no cell."
     return ""
 
@@ -42,7 +40,7 @@ def moved(factors: Factors, start: np.ndarray, changes: Mapping[int, float]) -> 
     if not len(chosen):
         return z
     z[chosen] += [changes[factor] * factors.scale[factor] for factor in chosen]
-    return z if factors.prior == "normal" else _on_simplex(z, chosen, factors.centre)
+    return _on_simplex(z, chosen, factors.centre) if factors.are_usages else z
 
 
 def fractions(factors: Factors, z: np.ndarray, *, use: Use = "raw") -> np.ndarray:

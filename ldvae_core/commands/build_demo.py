@@ -15,6 +15,7 @@ from ldvae_core.data.demo import DEMO_FOLDER, DEMO_RUN, load_demo
 from ldvae_core.data.genes import select_genes
 from ldvae_core.data.prepare import DataChoices
 from ldvae_core.data.read import read_counts
+from ldvae_core.model.config import ModelConfig, TrainingConfig
 from ldvae_core.runs.settings import RunSettings
 
 N_GENES = 2000
@@ -91,8 +92,8 @@ def build_run(folder: Path) -> None:
         data_source="demo",
         label_column="cell_type",
         choices=DataChoices(n_genes=N_GENES, gene_selection="variance"),  # all of the shipped genes
-        model={"n_factors": 12},
-        training={"n_epochs": 300, "seed": 0, "device": "cpu", "threads": 1},
+        model=ModelConfig(n_factors=12),
+        training=TrainingConfig(n_epochs=300, seed=0, device="cpu", threads=1),
     )
 
     def fill(part: Path) -> None:

@@ -14,31 +14,26 @@ import pandas as pd
 from ldvae_core import durable
 from ldvae_core.commands.sources import opened_counts, source_of
 from ldvae_core.commands.training import INTERRUPTED, Asked, nothing_half_done, run_to_end
+from ldvae_core.data.choices import DataChoices
 from ldvae_core.data.counts import CountMatrix
-from ldvae_core.data.prepare import DataChoices
 from ldvae_core.errors import RunError
+from ldvae_core.model.config import ModelConfig, TrainingConfig
+from ldvae_core.model.describe import model_words
+from ldvae_core.model.presets import PAPERS_MODELS, as_published
 from ldvae_core.runs.additions import Additions
 from ldvae_core.runs.cards import read_card
 from ldvae_core.runs.settings import RunSettings
-from ldvae_core.runs.table import METRICS, model_words, runs_table
+from ldvae_core.runs.table import METRICS, runs_table
 
 GENES = 1000  # of highest variance of raw counts, as in the notebooks
 MINIBATCH = 128  # the same
 TABLE = "paper.csv"
-MODELS: dict[str, dict[str, Any]] = {  # folder -> what makes the model, in the order of
-    # docs/model.md, "Published numbers"
-    "vae": {"decoder": "neural"},
-    "normal_batch_norm": {"prior": "normal", "batch_norm": True},
-    "logistic_normal_batch_norm": {"prior": "logistic_normal", "batch_norm": True},
-    "normal": {"prior": "normal"},
-    "logistic_normal": {"prior": "logistic_normal"},
-}
-AS_PUBLISHED = {"kl_warmup": 0.0, "patience": 1.0, "weight_prior_sd": 0.0}  # no warm-up, early stop, prior on weights
+MODELS = {each.key: each for each in PAPERS_MODELS}  # by folder
 SAME_DATA = 0.02  # relative difference in cells up to which a data set is taken for the published one
 
 
 class Published(NamedTuple):
-    """Held-out reconstruction errors of the authors, nats per cell, in the order of MODELS."""
+    """Held-out reconstruction errors of the authors, nats per cell, in the order of PAPERS_MODELS."""
 
     name: str
     n_cells: int
@@ -53,7 +48,7 @@ PUBLISHED = (
 
 
 def train_papers_models(
-    data: str, out: Path, *, n_factors: int, n_epochs: int | None, seed: int, as_published: bool = False
+    data: str, out: Path, *, n_factors: int, n_epochs: int | None, seed: int, published: bool = False
 ) -> dict[str, Any]:
     """Train the five models as run folders inside `out`, write paper.csv there; returns the command's last line.
 
@@ -62,8 +57,13 @@ def train_papers_models(
     """
     source = source_of(data)
     wanted = {}
-    for key, model in MODELS.items():
-        settings = _settings(key, model, source, n_factors, n_epochs, seed, as_published=as_published)
+    model = ModelConfig(n_factors=n_factors)
+    training = TrainingConfig(n_epochs=n_epochs, minibatch_size=MINIBATCH, seed=seed)
+    if published:
+        model, training = as_published(model, training)
+    choices = DataChoices(gene_selection="variance", n_genes=GENES)
+    for key, each in MODELS.items():
+        settings = RunSettings(key, source, choices=choices, model=each.of(model), training=training)
         _require_same(out / key, settings)
         wanted[key] = settings
     asked = Asked().listen()
@@ -72,20 +72,6 @@ def train_papers_models(
             title = f"{position} of {len(wanted)}, {model_words(settings.model)}"
             _train(out / key, settings, _counts_for(out, data, stack), asked, title)
     return _answer(out, seed)
-
-
-def _settings(
-    key: str, model: dict[str, Any], source: str, n_factors: int, n_epochs: int | None, seed: int, *, as_published: bool
-) -> RunSettings:
-    model, training = (
-        {"n_factors": n_factors, **model},
-        {"n_epochs": n_epochs, "minibatch_size": MINIBATCH, "seed": seed},
-    )
-    if as_published:
-        model |= {"library": "latent", "intercept": bool(model.get("batch_norm"))}
-        training |= AS_PUBLISHED
-    choices = DataChoices(gene_selection="variance", n_genes=GENES)
-    return RunSettings(name=key, data_source=source, choices=choices, model=model, training=training)
 
 
 def _require_same(folder: Path, wanted: RunSettings) -> None:

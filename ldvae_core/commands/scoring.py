@@ -9,9 +9,9 @@ from ldvae_core.data.demo import DEMO_RUN
 from ldvae_core.data.names import listing
 from ldvae_core.errors import RunError
 from ldvae_core.export import write_projection
+from ldvae_core.model.describe import model_words
 from ldvae_core.runs.projection import Projection, project
 from ldvae_core.runs.store import open_demo_run, open_run_folder
-from ldvae_core.runs.table import model_words
 from ldvae_core.workspace.folders import DEMO
 
 
@@ -24,7 +24,7 @@ def score_cells(run: Path, data: str, target: Path) -> dict[str, Any]:
 
     is_demo = str(run) == DEMO
     opened = open_demo_run() if is_demo else open_run_folder(run)
-    if opened.settings.model.get("method", "ldvae") != "ldvae":
+    if opened.settings.model.is_baseline:
         raise RunError(
             f"The run {opened.name!r} is a baseline ({model_words(opened.settings.model)}), which keeps no network "
             "that could place new cells.",

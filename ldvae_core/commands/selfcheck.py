@@ -198,8 +198,8 @@ class SelfCheck:
             name="selfcheck",
             data_source="simulation",
             choices=DataChoices(gene_selection="variance", n_genes=SIMULATED["n_genes"]),
-            model={"n_factors": SIMULATED["n_factors"]},
-            training={"n_epochs": EPOCHS, "threads": 1},
+            model=ModelConfig(n_factors=SIMULATED["n_factors"]),
+            training=TrainingConfig(n_epochs=EPOCHS, threads=1),
         ).write(folder)
         execute(folder, open_counts=lambda: self.planted.counts)
         return open_run_folder(folder)

@@ -8,6 +8,7 @@ import numpy as np
 from scipy import sparse
 
 from ldvae_core.data.annotations import guess_roles, label_columns
+from ldvae_core.data.choices import GeneSelection
 from ldvae_core.data.counts import CountMatrix, sum_by_gene
 from ldvae_core.data.names import listing
 from ldvae_core.data.seurat import normalised_variance, rank_genes
@@ -24,7 +25,6 @@ __all__ = [
     "select_genes",
 ]
 
-GeneSelection = Literal["seurat_v3", "variance"]
 
 _MITOCHONDRIAL = re.compile(r"mt-", re.IGNORECASE)
 _RIBOSOMAL = re.compile(r"rp(sa|lp[012]|[sl]\d+(a|l|x|y\d|al|l\d|rt)?)(-ps\d+|p\d+)?(-\d+)?", re.IGNORECASE)

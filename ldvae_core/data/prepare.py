@@ -1,54 +1,11 @@
 """From what was loaded to what is modelled: cells filtered, genes chosen, every cell with molecules left."""
 
-from dataclasses import asdict, dataclass, fields
-from typing import Any, Self
-
 import numpy as np
 
+from ldvae_core.data.choices import DataChoices as DataChoices
 from ldvae_core.data.counts import FEWEST_CELLS, CountMatrix, sum_by_gene
-from ldvae_core.data.genes import GeneSelection, mitochondrial_mask, select_genes
+from ldvae_core.data.genes import mitochondrial_mask, select_genes
 from ldvae_core.errors import SettingsError
-
-
-@dataclass(frozen=True)
-class DataChoices:
-    """Which cells and genes of a data set are modelled. Raises SettingsError with every problem at once."""
-
-    gene_selection: GeneSelection = "seurat_v3"  # "variance" as in the paper
-    n_genes: int = 1000  # as in the paper's notebooks
-    batch_column: str | None = None  # seurat_v3 ranks within each of its levels
-    keep_genes: tuple[str, ...] = ()  # always modelled, by name or id
-    drop_mitochondrial: bool = False
-    drop_ribosomal: bool = False
-    min_counts: int = 0  # molecules a cell must have, over all genes
-    min_genes: int = 0  # genes a cell must show
-    max_mitochondrial_share: float = 1.0  # of a cell's molecules, 0 to 1
-
-    def __post_init__(self) -> None:
-        problems = []
-        if self.gene_selection not in ("seurat_v3", "variance"):
-            problems.append(f"Gene selection is '{self.gene_selection}'; it can be 'seurat_v3' or 'variance'.")
-        if not isinstance(self.n_genes, int) or not 2 <= self.n_genes <= 100_000:
-            problems.append(f"The number of genes is {self.n_genes}; it can be 2 to 100,000.")
-        if self.min_counts < 0 or self.min_genes < 0:
-            problems.append("The least counts and genes of a cell cannot be negative.")
-        if not 0 <= self.max_mitochondrial_share <= 1:
-            problems.append(f"The mitochondrial share is {self.max_mitochondrial_share}; it can be 0 to 1.")
-        if problems:
-            raise SettingsError(problems)
-        object.__setattr__(self, "keep_genes", tuple(self.keep_genes))
-
-    def to_dict(self) -> dict[str, Any]:
-        """The choices as plain JSON values."""
-        return {**asdict(self), "keep_genes": list(self.keep_genes)}
-
-    @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> Self:
-        """What to_dict gave. Raises SettingsError for a choice this version does not know."""
-        unknown = sorted(set(values) - {field.name for field in fields(cls)})
-        if unknown:
-            raise SettingsError(f"Unknown data choices: {', '.join(unknown)}.", "They may come from a newer version.")
-        return cls(**values)
 
 
 def prepare(matrix: CountMatrix, choices: DataChoices) -> CountMatrix:

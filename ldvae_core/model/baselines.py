@@ -73,13 +73,15 @@ class PrincipalComponents:
         """See Baseline."""
         known = self.spread > 0
         axes = self.loadings / np.where(known, self.spread, np.inf) ** 2  # unit vectors over their spread
-        return (_normalised(counts, self.scale) @ axes - self.centre @ axes).astype(np.float32)
+        positions: np.ndarray = (_normalised(counts, self.scale) @ axes - self.centre @ axes).astype(np.float32)
+        return positions
 
     def fractions(self, representation: np.ndarray) -> np.ndarray:
         """See Baseline. The reconstruction, taken back from log1p; never below a tenth of the gene's mean."""
         molecules = np.expm1(self.centre + np.asarray(representation, np.float64) @ self.loadings.T)
         fraction = np.maximum(molecules / self.scale, PCA_FLOOR * np.exp(self.intercept))
-        return fraction / fraction.sum(axis=1, keepdims=True)
+        shares: np.ndarray = fraction / fraction.sum(axis=1, keepdims=True)
+        return shares
 
 
 @dataclass(frozen=True)
@@ -97,12 +99,14 @@ class Programs:
         for piece in cell_chunks(counts.shape[0], NMF_ROUND * len(totals)):  # sparse, so that many cells go at once
             weights[piece] = self.model.transform(counts[piece].astype(np.float64)) * totals
         weights = np.maximum(weights, 1e-12)
-        return (weights / weights.sum(axis=1, keepdims=True)).astype(np.float32)
+        usages: np.ndarray = (weights / weights.sum(axis=1, keepdims=True)).astype(np.float32)
+        return usages
 
     def fractions(self, representation: np.ndarray) -> np.ndarray:
         """See Baseline."""
         fraction = np.asarray(representation, np.float64) @ np.exp(self.loadings).T
-        return fraction / fraction.sum(axis=1, keepdims=True)
+        shares: np.ndarray = fraction / fraction.sum(axis=1, keepdims=True)
+        return shares
 
 
 def fit_baseline(
@@ -181,7 +185,8 @@ def fit_gene_mean(counts: sparse.csr_matrix) -> GeneMean:
 def mean_fraction(counts: sparse.csr_matrix) -> np.ndarray:
     """Share of all molecules that each gene has, (n_genes,), sums to 1; an unseen gene counts as half a molecule."""
     totals = np.maximum(np.bincount(counts.indices, counts.data, counts.shape[1]), 0.5)
-    return totals / totals.sum()
+    shares: np.ndarray = totals / totals.sum()
+    return shares
 
 
 def _normalised(counts: sparse.csr_matrix, scale: float) -> sparse.csr_matrix:

@@ -1,30 +1,23 @@
 """Settings of a model and of its training: frozen, valid from birth, each number with what it is for."""
 
 import math
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from typing import Any, Literal, Self
 
 from ldvae_core.errors import SettingsError
+from ldvae_core.model.families import LIKELIHOODS, LikelihoodName
+from ldvae_core.model.priors import PRIORS, PriorName
+from ldvae_core.setting import is_within, known, problems_of, setting
 
-Prior = Literal["normal", "logistic_normal"]
 Decoder = Literal["linear", "neural"]
-Likelihood = Literal["nb", "poisson", "zinb"]
 Library = Literal["observed", "latent"]
 Method = Literal["ldvae", "pca", "nmf", "gene_mean"]
 Dispersion = Literal["gene", "gene_level"]
 Device = Literal["auto", "cpu", "cuda", "mps"]
 
 MIN_THETA, MAX_THETA = 1e-3, 1e4  # inverse dispersion; beyond: a gene with all counts in one cell, or a Poisson gene
-
-CHOICES: dict[str, tuple[str, ...]] = {
-    "prior": ("normal", "logistic_normal"),
-    "decoder": ("linear", "neural"),
-    "likelihood": ("nb", "poisson", "zinb"),
-    "library": ("observed", "latent"),
-    "method": ("ldvae", "pca", "nmf", "gene_mean"),
-    "dispersion": ("gene", "gene_level"),
-    "device": ("auto", "cpu", "cuda", "mps"),
-}
+MOST_FACTORS = 100
+MOST_LEVELS = 500  # of one covariate: more is an identifier
 
 FIRST_PASS_UPDATES = 6250  # the paper's "1 million / cells" epochs at minibatch 128 and 80% training cells, as updates
 THOROUGH = 8  # times as many for a run to publish
@@ -39,58 +32,74 @@ class Covariate:
     """A categorical annotation the model corrects for, such as sequencing batch or donor: its name and its levels."""
 
     name: str
-    levels: tuple[str, ...]
+    levels: tuple[str, ...] = ()  # () before the data is open
 
 
 @dataclass(frozen=True)
 class ModelConfig:
     """What the model is. Section 2 of the paper; the five models of its Fig. 1b are settings of this class.
 
+    The same object goes from the form or the command line through run.json to the worker; what only the data knows,
+    the number of genes and the covariates' levels, is filled in there (runs/prepare.py, completed_for).
     Raises SettingsError with every problem at once.
     """
 
-    n_genes: int
-    n_factors: int = 10  # D in the paper: 20 in Fig. 1c, 10 for the 2-million-cell atlas
-    prior: Prior = "normal"  # logistic_normal: factors are >= 0 and sum to 1 in every cell
-    batch_norm: bool = False  # of the decoded values; always folded into the loadings that are shown
-    intercept: bool = True  # one number a gene; False as published. Batch norm brings its own
-    decoder: Decoder = "linear"  # neural: the plain VAE, for comparison
-    likelihood: Likelihood = "nb"
-    library: Library = "observed"  # latent: log-normal with its own encoder, as published
-    n_hidden: int = 128  # width of the encoder's hidden layer, and of the neural decoder's
-    dropout: float = 0.1  # share of hidden units silenced in each training step
-    covariates: tuple[Covariate, ...] = ()
-    method: Method = "ldvae"  # the others are baselines (model/baselines.py); of this class they use n_factors only
-    dispersion: Dispersion = "gene"  # gene_level: an inverse dispersion for every level of the covariates too
+    n_genes: int = 0  # 0 before the data is open
+    method: Method = setting("ldvae", "--method", "Baselines use --factors only, of the model's settings.")
+    n_factors: int = setting(  # D in the paper: 20 in Fig. 1c, 10 for the 2-million-cell atlas
+        10, "--factors", "Latent dimension: how many gene programs."
+    )
+    prior: PriorName = setting("normal", "--prior", table=PRIORS)
+    batch_norm: bool = setting(False, "--batch-norm", "Batch norm of the decoded values.")  # folded into the loadings
+    intercept: bool = setting(True, "--intercept", "One constant a gene; none as published.")  # batch norm brings one
+    decoder: Decoder = setting("linear", "--decoder")  # neural: the plain VAE, for comparison
+    likelihood: LikelihoodName = setting("nb", "--likelihood", table=LIKELIHOODS)
+    library: Library = setting("observed", "--library")  # latent: log-normal with its own encoder, as published
+    dispersion: Dispersion = setting(
+        "gene", "--dispersion", "Inverse dispersion per gene, or also per level of --batch."
+    )
+    n_hidden: int = setting(  # also of the neural decoder
+        128, "--hidden-units", "Width of the encoder's hidden layer.", title="number of hidden units", low=8, high=4096
+    )
+    dropout: float = setting(
+        0.1, "--dropout", "Share of hidden units silenced in each training step.", low=0.0, high=0.9
+    )
+    covariates: tuple[Covariate, ...] = setting(
+        (), "--batch", "Annotation to correct for; may be given repeatedly.", metavar="COLUMN"
+    )
 
     def __post_init__(self) -> None:
-        _refuse(
-            [
-                *_unknown_choices(self, ("prior", "decoder", "likelihood", "library", "method", "dispersion")),
-                *_outside("genes", self.n_genes, low=2, high=100_000),
-                *_outside("factors", self.n_factors, low=1, high=min(100, max(self.n_genes - 1, 1))),
-                *_outside("hidden units", self.n_hidden, low=8, high=4096),
-                *_outside("dropout", self.dropout, low=0.0, high=0.9),
-            ]
-        )
+        _refuse([*self._wrong_genes(), *self.factor_problems(self.n_genes), *problems_of(self)])
         _refuse([*self._too_few_factors(), *self._impossible_dispersion(), *self._uncorrected()])
 
-    def _too_few_factors(self) -> list[str]:
-        if self.n_factors > 1 or self.method in ("pca", "gene_mean"):
+    def _wrong_genes(self) -> list[str]:
+        fits = self.n_genes == 0 or is_within(self.n_genes, 2, 100_000)
+        return [] if fits else [f"The number of genes must lie between 2 and 100000; it is {self.n_genes}."]
+
+    def factor_problems(self, n_genes: int) -> list[str]:
+        """What is wrong with the number of factors among so many genes (0: not known yet); the gene mean uses none."""
+        most = most_factors(n_genes)
+        if self.method == "gene_mean" or is_within(self.n_factors, 1, most):
             return []
-        if self.method == "nmf":
+        return [f"The number of factors must lie between 1 and {most}; it is {self.n_factors}."]
+
+    def _too_few_factors(self) -> list[str]:
+        if self.method == "nmf" and self.n_factors < 2:
             return ["NMF needs at least 2 factors: with one, every cell has the usage 1."]
-        if self.prior == "logistic_normal":
-            return ["A logistic-normal prior needs at least 2 factors: with one, every cell has the value 1."]
-        return []
+        prior = PRIORS[self.prior]
+        return [prior.too_few] if self.method == "ldvae" and self.n_factors < prior.least_factors else []
 
     def _impossible_dispersion(self) -> list[str]:
         if self.dispersion == "gene" or self.method != "ldvae":
             return []
-        words = "An inverse dispersion per gene and covariate level"
+        words, likelihood = "An inverse dispersion per gene and covariate level", LIKELIHOODS[self.likelihood]
         return [
             *([] if self.covariates else [f"{words} needs an annotation to correct for; none is chosen."]),
-            *([f"{words} does not go with the Poisson likelihood, which has none."] * (self.likelihood == "poisson")),
+            *(
+                []
+                if likelihood.has_dispersion
+                else [f"{words} does not go with the {likelihood.words} likelihood, which has none."]
+            ),
         ]
 
     def _uncorrected(self) -> list[str]:
@@ -99,64 +108,86 @@ class ModelConfig:
         names = ", ".join(covariate.name for covariate in self.covariates)
         return [f"The baselines (PCA, NMF, gene mean) cannot correct for annotations; chosen are: {names}."]
 
+    @property
+    def is_baseline(self) -> bool:
+        """Whether it is fitted in one go, without a network."""
+        return self.method != "ldvae"
+
+    @property
+    def is_fusable(self) -> bool:
+        """Whether the hand-written gradients know this model (training/fused.py, cpu_engine.py)."""
+        plain = self.decoder == "linear" and self.library == "observed" and self.dispersion == "gene"
+        choices = PRIORS[self.prior].is_fusable and LIKELIHOODS[self.likelihood].is_fusable
+        return self.method == "ldvae" and plain and choices
+
+    @property
+    def is_recomputable(self) -> bool:
+        """Whether library_size * softmax(z W' + b) from the exported arrays is the whole model."""
+        plain = self.decoder == "linear" and self.library == "observed" and self.dispersion == "gene"
+        return plain and not self.covariates and LIKELIHOODS[self.likelihood].is_recomputable
+
     def to_dict(self) -> dict[str, Any]:
-        """Plain values for run.json; from_dict reads them back."""
-        return asdict(self)
+        """Plain values; from_dict reads them back. What only the data knows is left out where it is not known."""
+        covariates = [asdict(item) if item.levels else item.name for item in self.covariates]
+        values = {**asdict(self), "covariates": covariates}
+        return values if self.n_genes else {name: value for name, value in values.items() if name != "n_genes"}
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Self:
-        """Read what to_dict wrote. Raises SettingsError on unknown names."""
-        known = _known(cls, values)
-        covariates = (Covariate(item["name"], tuple(item["levels"])) for item in known.pop("covariates", ()))
-        return cls(**known, covariates=tuple(covariates))
+        """Read what to_dict wrote, of any version; what is not there is the default. Raises SettingsError."""
+        chosen = known(cls, values)
+        return cls(**{**chosen, "covariates": covariates_of(chosen.get("covariates", ()))})
 
 
 @dataclass(frozen=True)
 class TrainingConfig:
     """How the model is trained. Raises SettingsError with every problem at once."""
 
-    n_epochs: int | None = None  # None: the rule of thumb, default_epochs
-    minibatch_size: int | None = None  # None: 128; on a GPU more where that leaves enough updates, minibatch_for
-    learning_rate: float | None = None  # None: 7e-3 for a first pass at minibatch 128, see rate_for
-    kl_warmup: float = 1 / 3  # share of the run after which the KL weight has risen to 1
-    validation_share: float = 0.1  # cells that choose when to stop
-    test_share: float = 0.1  # cells that nothing but the final figures touch
-    weight_decay: float = 1e-6
-    weight_prior_sd: float = 0.3  # of a normal prior on loadings and encoder weights; 0: none, as published
-    adam_epsilon: float = 1e-2  # the notebooks' value: large, it damps the steps of rarely seen genes
-    patience: float = 0.25  # stop when the validation ELBO has not improved for this share of the run; 1 never stops
-    seed: int = 0  # of the start, the shuffling and the noise
-    split_seed: int = 0  # of the shares: the same for every seed, so that runs of several seeds can be compared
-    device: Device = "auto"
-    threads: int | None = None  # None: chosen by a probe of a few steps
+    n_epochs: int | None = setting(  # None: the rule of thumb, default_epochs
+        None, "--epochs", "Passes over the training cells; by default the rule of thumb.", title="number of epochs",
+        low=1, high=100_000,
+    )  # fmt: skip
+    minibatch_size: int | None = setting(  # None: 128; on a GPU more where that leaves enough updates, minibatch_for
+        None, "--minibatch-size", "Cells per step; 128, or more on a GPU.", title="number of cells in a minibatch",
+        low=2, high=1_000_000,
+    )  # fmt: skip
+    learning_rate: float | None = setting(  # None: 7e-3 for a first pass at minibatch 128, see rate_for
+        None, "--learning-rate", "By default 0.007 x sqrt(minibatch size / 128).", low=1e-7, high=1.0
+    )
+    kl_warmup: float = setting(
+        1 / 3, "--kl-warmup", "Share of the run after which the KL weight is 1.", title="KL warm-up share", low=0.0,
+        high=1.0,
+    )  # fmt: skip
+    validation_share: float = setting(0.1, "--validation-share", "Cells that choose when to stop.", low=0.01, high=0.5)
+    test_share: float = setting(
+        0.1, "--test-share", "Cells that nothing but the final figures touch.", low=0.01, high=0.5
+    )
+    weight_decay: float = setting(1e-6, "--weight-decay", low=0.0, high=1.0)
+    weight_prior_sd: float = setting(  # 0 as published
+        0.3, "--weight-prior-sd", "Of a normal prior on loadings and encoder weights; 0: none.",
+        title="standard deviation of the weights' prior", low=0.0, high=100.0,
+    )  # fmt: skip
+    adam_epsilon: float = setting(  # the notebooks' value: large, it damps the steps of rarely seen genes
+        1e-2, "--adam-epsilon", title="Adam epsilon", low=1e-12, high=1.0
+    )
+    patience: float = setting(
+        0.25, "--patience", "Share of the run without a better validation ELBO that ends it early.", low=0.0, high=1.0
+    )
+    seed: int = setting(
+        0, "--seed", "Of the start, the shuffling and the noise.", title="number of seed", low=0, high=2**32 - 1
+    )
+    split_seed: int = setting(  # the same for every seed, so that runs of several seeds can be compared
+        0, "--split-seed", "Of the split into training, validation and test cells.", title="number of split seed",
+        low=0, high=2**32 - 1,
+    )  # fmt: skip
+    device: Device = setting("auto", "--device")
+    threads: int | None = setting(  # None: chosen by a probe of a few steps
+        None, "--threads", "Processor threads; by default as many as a short probe finds best.",
+        title="number of threads", low=1, high=1024,
+    )  # fmt: skip
 
     def __post_init__(self) -> None:
-        _refuse(
-            [
-                *_unknown_choices(self, ("device",)),
-                *([] if self.n_epochs is None else _outside("epochs", self.n_epochs, low=1, high=100_000)),
-                *(
-                    []
-                    if self.minibatch_size is None
-                    else _outside("cells in a minibatch", self.minibatch_size, low=2, high=1_000_000)
-                ),
-                *(
-                    []
-                    if self.learning_rate is None
-                    else _outside("learning rate", self.learning_rate, low=1e-7, high=1.0)
-                ),
-                *_outside("KL warm-up share", self.kl_warmup, low=0.0, high=1.0),
-                *_outside("validation share", self.validation_share, low=0.01, high=0.5),
-                *_outside("test share", self.test_share, low=0.01, high=0.5),
-                *_outside("weight decay", self.weight_decay, low=0.0, high=1.0),
-                *_outside("standard deviation of the weights' prior", self.weight_prior_sd, low=0.0, high=100.0),
-                *_outside("Adam epsilon", self.adam_epsilon, low=1e-12, high=1.0),
-                *_outside("patience", self.patience, low=0.0, high=1.0),
-                *_outside("seed", self.seed, low=0, high=2**32 - 1),
-                *_outside("split seed", self.split_seed, low=0, high=2**32 - 1),
-                *([] if self.threads is None else _outside("threads", self.threads, low=1, high=1024)),
-            ]
-        )
+        _refuse(problems_of(self))
 
     def rate_for(self, minibatch_size: int, n_updates: int = FIRST_PASS_UPDATES) -> float:
         """The learning rate at the top of the schedule: as asked for, else by a rule.
@@ -194,7 +225,7 @@ class TrainingConfig:
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Self:
         """Read what to_dict wrote. Raises SettingsError on unknown names."""
-        return cls(**_known(cls, values))
+        return cls(**known(cls, values))
 
 
 def default_epochs(n_train: int, minibatch_size: int = REFERENCE_MINIBATCH, *, thorough: bool = False) -> int:
@@ -211,23 +242,22 @@ def _refuse(problems: list[str]) -> None:
         raise SettingsError(problems)
 
 
-def _outside(name: str, value: float, *, low: float, high: float) -> list[str]:
-    if isinstance(value, int | float) and not isinstance(value, bool) and low <= value <= high:
-        return []
-    counted = "number of " if isinstance(low, int) else ""
-    return [f"The {counted}{name} must lie between {low:g} and {high:g}; it is {value}."]
+def most_factors(n_genes: int) -> int:
+    """How many factors a model of so many genes can have; 0 genes: not known yet."""
+    return min(MOST_FACTORS, max(n_genes - 1, 1)) if n_genes else MOST_FACTORS
 
 
-def _unknown_choices(config: object, names: tuple[str, ...]) -> list[str]:
-    return [
-        f"The {name.replace('_', ' ')} must be one of {', '.join(CHOICES[name])}; it is {getattr(config, name)!r}."
-        for name in names
-        if getattr(config, name) not in CHOICES[name]
-    ]
+def covariates_of(values: Any) -> tuple[Covariate, ...]:
+    """Covariates from a list of annotation names, or of names with levels. Raises SettingsError for anything else."""
+    try:
+        if isinstance(values, str):
+            raise TypeError  # its letters are no names
+        return tuple(_covariate(item) for item in values)
+    except (TypeError, KeyError):
+        raise SettingsError(f"Covariates are a list of annotation names; this is {values!r}.") from None
 
 
-def _known(cls: type, values: dict[str, Any]) -> dict[str, Any]:
-    names = {field.name for field in fields(cls)}
-    if unknown := sorted(set(values) - names):
-        raise SettingsError(f"Unknown settings: {', '.join(unknown)}.", f"Known are: {', '.join(sorted(names))}.")
-    return dict(values)
+def _covariate(item: Any) -> Covariate:
+    if isinstance(item, str | Covariate):
+        return Covariate(item) if isinstance(item, str) else item
+    return Covariate(item["name"], tuple(item["levels"]))

@@ -41,14 +41,15 @@ def fit_inverse_dispersion(
         log_theta = log_theta + step
         if np.abs(step).max() < CLOSE_ENOUGH:
             break
-    return np.exp(log_theta)
+    theta: np.ndarray = np.exp(log_theta)
+    return theta
 
 
 class _Histogram(NamedTuple):
     """How often each count occurs in each gene: three arrays side by side."""
 
     gene: np.ndarray
-    value: np.ndarray
+    value: np.ndarray  # the count
     times: np.ndarray
 
 

@@ -4,8 +4,8 @@
 
 Source: Svensson, Gayoso, Yosef, Pachter 2020, section 2; the family of models follows its Fig. 1b. Where we differ from
 the published code: the intercept b is present unless it is switched off, batch norm of the decoded values is computed
-in closed form, and every parameter starts at the data. The likelihoods are in likelihood.py; together the two files
-are all there is to one ELBO value. Rows are cells, columns are genes.
+in closed form, and every parameter starts at the data. The priors are in priors.py, the likelihoods in families.py and
+likelihood.py; together these files are all there is to one ELBO value. Rows are cells, columns are genes.
 """
 
 import math
@@ -14,14 +14,9 @@ from typing import NamedTuple
 import torch
 from torch import Generator, Tensor, nn
 
-from ldvae_core.model.config import ModelConfig
-from ldvae_core.model.likelihood import (
-    MAX_THETA,
-    MIN_THETA,
-    log_negative_binomial,
-    log_poisson,
-    log_zero_inflated_negative_binomial,
-)
+from ldvae_core.model.config import MAX_THETA, MIN_THETA, ModelConfig
+from ldvae_core.model.families import LIKELIHOODS
+from ldvae_core.model.priors import PRIORS, normal_kl
 
 NORM_EPSILON = 1e-3  # added to a variance before its root is taken, as in the reference implementation
 NORM_MOMENTUM = 0.05  # weight of the newest minibatch in running statistics, which a full pass replaces at the end
@@ -145,7 +140,8 @@ class NeuralDecoder(nn.Module):
 
     def forward(self, z: Tensor, covariates: Tensor) -> Tensor:
         """z (cells, factors), covariates (cells, levels) -> logits (cells, genes)."""
-        return self.outputs(self.norm(self.hidden(torch.cat([z, covariates], dim=1))).relu())
+        logits: Tensor = self.outputs(self.norm(self.hidden(torch.cat([z, covariates], dim=1))).relu())
+        return logits
 
 
 class LDVAE(nn.Module):
@@ -156,15 +152,16 @@ class LDVAE(nn.Module):
     def __init__(self, config: ModelConfig, start: StartValues, generator: Generator) -> None:
         super().__init__()
         self.config = config
+        self.prior, self.likelihood = PRIORS[config.prior], LIKELIHOODS[config.likelihood]
         n_levels = sum(len(covariate.levels) for covariate in config.covariates)
         self.encoder = Encoder(config.n_genes + n_levels, config.n_factors, config, generator)
         decoder = LinearDecoder if config.decoder == "linear" else NeuralDecoder
         self.decoder = decoder(config, start, n_levels, generator)
-        self.log_theta = nn.Parameter(start.log_theta.clone(), requires_grad=config.likelihood != "poisson")  # (genes,)
+        self.log_theta = nn.Parameter(start.log_theta.clone(), requires_grad=self.likelihood.has_dispersion)  # (genes,)
         self.level_counts = [len(covariate.levels) for covariate in config.covariates]
         if config.dispersion == "gene_level":  # (genes, levels) added to log theta, centred as covariate effects are
             self.dispersion_levels = nn.Parameter(torch.zeros(config.n_genes, n_levels))
-        if config.likelihood == "zinb":
+        if self.likelihood.is_zero_inflated:
             self.zero_logits = linear(config.n_factors, config.n_genes, generator)
         if config.library == "latent":
             self.library_encoder = Encoder(config.n_genes + n_levels, 1, config, generator)
@@ -198,7 +195,8 @@ class LDVAE(nn.Module):
 
     def encode(self, batch: Minibatch, generator: Generator | None = None) -> tuple[Tensor, Tensor]:
         """Mean and log-variance of q(z | x), each (cells, factors); before the softmax for a logistic-normal prior."""
-        return self.encoder(self.encoder_inputs(batch), generator)
+        posterior: tuple[Tensor, Tensor] = self.encoder(self.encoder_inputs(batch), generator)
+        return posterior
 
     def encoder_inputs(self, batch: Minibatch) -> Tensor:
         """log1p(counts) and covariates side by side, (cells, genes + levels)."""
@@ -206,8 +204,8 @@ class LDVAE(nn.Module):
         return torch.cat([inputs, batch.covariates], dim=1) if batch.covariates.shape[1] else inputs
 
     def factors_of(self, values: Tensor) -> Tensor:
-        """Values drawn from q -> z (..., factors): as they are, or on the simplex for a logistic-normal prior."""
-        return values.softmax(dim=-1) if self.config.prior == "logistic_normal" else values
+        """Values drawn from q -> z (..., factors), as the prior has them."""
+        return self.prior.factors(values)
 
     def log_library(self, batch: Minibatch, generator: Generator | None) -> tuple[Tensor, Tensor]:
         """Log library size (cells,) and its KL (cells,): the observed one, or a draw of the latent one."""
@@ -217,19 +215,15 @@ class LDVAE(nn.Module):
         return draw(mean, log_variance, generator), normal_kl(mean, log_variance, *self.log_library_prior)
 
     def log_likelihood(self, z: Tensor, batch: Minibatch, log_library: Tensor, rising: Tensor | None = None) -> Tensor:
-        """log p(x | z, library size), (cells,) nats, by the plain formulas of likelihood.py.
+        """log p(x | z, library size), (cells,) nats, by the plain formulas.
 
         rising: the rising factorials of these counts, where many z are tried; None works them out.
         """
         log_fraction = self.decoder(z, batch.covariates).log_softmax(dim=-1)  # (cells, genes)
         log_mean = log_fraction + log_library[:, None]
-        if self.config.likelihood == "poisson":
-            return log_poisson(batch.counts, log_mean).sum(dim=1)
+        zeros = self.zero_logits(z) if self.likelihood.is_zero_inflated else None
         log_theta = self.bounded_log_theta(batch.covariates)
-        if self.config.likelihood == "nb":
-            return log_negative_binomial(batch.counts, log_mean, log_theta, rising).sum(dim=1)
-        zeros = self.zero_logits(z)
-        return log_zero_inflated_negative_binomial(batch.counts, log_mean, log_theta, zeros, rising).sum(dim=1)
+        return self.likelihood.log_probability(batch.counts, log_mean, log_theta, zeros, rising).sum(dim=1)
 
     def elbo(self, batch: Minibatch, generator: Generator | None = None) -> ElboTerms:
         """One-sample estimate of the parts of the ELBO of every cell; the generator draws dropout and z."""
@@ -238,14 +232,14 @@ class LDVAE(nn.Module):
         log_library, kl_library = self.log_library(batch, generator)
         return ElboTerms(
             reconstruction_error=-self.log_likelihood(z, batch, log_library),
-            kl_factors=normal_kl(mean, log_variance).sum(dim=1),  # unchanged by the softmax, which is one-to-one
+            kl_factors=self.prior.kl(mean, log_variance).sum(dim=1),
             kl_library=kl_library,
         )
 
 
 def centred_levels(effects: Tensor, level_counts: list[int]) -> Tensor:
     """Effects (genes, levels) of all covariates side by side, centred over the levels of each."""
-    parts = effects.split(level_counts, dim=1) if level_counts else []
+    parts = torch.split(effects, level_counts, dim=1) if level_counts else ()
     return torch.cat([part - part.mean(dim=1, keepdim=True) for part in parts], dim=1) if level_counts else effects
 
 
@@ -286,12 +280,6 @@ def draw(mean: Tensor, log_variance: Tensor, generator: Generator | None) -> Ten
     """A draw from a diagonal normal, differentiable in its parameters (Kingma and Welling 2013)."""
     noise = torch.randn(mean.shape, generator=generator, device=mean.device, dtype=mean.dtype)
     return mean + noise * (0.5 * log_variance).exp()
-
-
-def normal_kl(mean: Tensor, log_variance: Tensor, prior_mean: float = 0.0, prior_variance: float = 1.0) -> Tensor:
-    """KL(N(mean, variance) || N(prior_mean, prior_variance)) in nats, elementwise."""
-    squares = ((mean - prior_mean).square() + log_variance.exp()) / prior_variance
-    return 0.5 * (squares - 1.0 - log_variance + math.log(prior_variance))
 
 
 def moments(z: Tensor) -> tuple[Tensor, Tensor]:

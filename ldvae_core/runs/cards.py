@@ -143,7 +143,7 @@ def _n_factors(metrics: dict[str, Any], settings: RunSettings | None) -> int | N
     if settings is None:
         return None
     found = _whole(metrics.get("n_factors"))
-    return 0 if settings.model.get("method") == "gene_mean" else settings.n_factors if found is None else found
+    return 0 if settings.model.method == "gene_mean" else settings.n_factors if found is None else found
 
 
 def _about(folder: Path) -> tuple[RunFile | None, str, bool]:

@@ -89,8 +89,8 @@ def _read(folder: Path, changed: int) -> Basis:
         genes=_digest(genes),
         counts=counts,
         split=_digest(durable.read_array(folder / "split.npy")),
-        seed=int(training.get("split_seed", 0)),
-        shares=(float(training.get("validation_share", 0.1)), float(training.get("test_share", 0.1))),
+        seed=training.split_seed,
+        shares=(training.validation_share, training.test_share),
     )
 
 

@@ -23,9 +23,10 @@ from ldvae_core.data.split import TEST, TRAIN
 from ldvae_core.durable import write_json, write_table
 from ldvae_core.errors import LdvaeError
 from ldvae_core.model.config import ModelConfig
+from ldvae_core.model.families import LikelihoodName
 from ldvae_core.model.ldvae import LDVAE, LinearDecoder, centred_levels
 from ldvae_core.runs.baseline import run_baseline
-from ldvae_core.runs.prepare import Steps, model_config_for, one_hot
+from ldvae_core.runs.prepare import Steps, completed_for, one_hot
 from ldvae_core.runs.states import write_folder_state
 from ldvae_core.runs.trained import save_model
 from ldvae_core.training.checkpoint import read_checkpoint, write_checkpoint
@@ -103,9 +104,9 @@ class _Run:
         write_folder_state(self.folder, "preparing")
         device = choose_device(self.training.device)
         counts = self.steps.counts()
-        model_config = model_config_for(self.steps.settings, counts)
+        model_config = completed_for(self.steps.settings.model, counts)
         split = self.steps.split(counts.n_cells)
-        if model_config.method != "ldvae":
+        if model_config.is_baseline:
             return self._baseline(model_config, counts, split, time.monotonic() - began)
         covariates = one_hot(counts.annotations, model_config.covariates)
         seconds_reading = time.monotonic() - began
@@ -199,10 +200,10 @@ class _Run:
         loadings, intercept = folded_decoder(model, posterior.mean, covariates)
         config = model.config
         theta = None
-        if config.likelihood != "poisson":
+        if model.likelihood.has_dispersion:
             theta = model.bounded_log_theta().detach().double().exp().cpu().numpy()
         effects = _covariate_effects(model)
-        for axes in ("as_trained",) if config.prior == "logistic_normal" else ("as_trained", "readable"):
+        for axes in ("as_trained", "readable") if model.prior.may_rotate else ("as_trained",):
             factors = build_factors(
                 representation=posterior.mean,
                 posterior_variance=posterior.variance,
@@ -236,7 +237,7 @@ class _Run:
     ) -> dict[str, Any]:
         """Figures on the test cells: error of all of them, bounds and gain of at most 5,000, each with its error."""
         model, test = trainer.model, np.flatnonzero(split == TEST)
-        if is_recomputable(model.config):  # from the very numbers exported, so that a stranger finds the same figure
+        if model.config.is_recomputable:  # from the very numbers exported, so that a stranger finds the same figure
             error = _recomputed_error(factors, counts, test, model.config.likelihood)
         else:
             error = reconstruction_errors(model, trainer.source, test, representation)
@@ -264,12 +265,6 @@ class _Run:
         write_table(self.folder / "dispersion_levels.parquet", pd.DataFrame(effects, gene_names, names))
 
 
-def is_recomputable(config: ModelConfig) -> bool:
-    """Whether library_size * softmax(z W' + b) from the exported arrays is the whole model."""
-    plain = config.decoder == "linear" and config.likelihood in ("nb", "poisson")
-    return plain and config.library == "observed" and not config.covariates and config.dispersion == "gene"
-
-
 def _covariate_effects(model: LDVAE) -> np.ndarray | None:
     """Loadings of the covariates' levels, (n_genes, n_levels); None without covariates or with a neural decoder."""
     if not isinstance(model.decoder, LinearDecoder) or not model.config.covariates:
@@ -277,7 +272,9 @@ def _covariate_effects(model: LDVAE) -> np.ndarray | None:
     return model.decoder.centred_covariates().detach().double().cpu().numpy()
 
 
-def _recomputed_error(factors: Factors, counts: CountMatrix, cells: np.ndarray, likelihood: str) -> np.ndarray:
+def _recomputed_error(
+    factors: Factors, counts: CountMatrix, cells: np.ndarray, likelihood: LikelihoodName
+) -> np.ndarray:
     return reconstruction_error(
         counts.counts[cells],
         factors.representation[cells],

@@ -73,7 +73,7 @@ class Jobs:
             if not folder.exists():
                 settings.write(folder, data_name=source.name, fingerprint=source.fingerprint)
             if read_folder_state(folder).stage is None:  # else an index that was lost: nothing is trained twice
-                device = str(settings.training.get("device", "auto"))
+                device = settings.training.device
                 _enqueue(db, run_id, token=token, device=device, resume=False)
         return run_id
 
@@ -194,7 +194,7 @@ class Jobs:
         if state not in RESUMABLE:
             raise RunError(f"The run {folder.name} cannot be resumed: it is {state}.", _way_out("resume", state))
         settings = RunSettings.read(folder)
-        device = str(settings.training.get("device", "auto"))
+        device = settings.training.device
         _enqueue(db, folder.name, token=None, device=device, resume=True, known=job is not None)
 
     def _settle_dead(self, db: sqlite3.Connection, job: Job) -> None:

@@ -1,6 +1,7 @@
 """What every run does, whatever it fits: prepared counts, the split, and the words of its state."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,12 +14,11 @@ from ldvae_core.data.prepare import prepare
 from ldvae_core.data.split import split_cells
 from ldvae_core.durable import read_array, write_array, write_json
 from ldvae_core.errors import SettingsError
-from ldvae_core.model.config import Covariate, ModelConfig, TrainingConfig
+from ldvae_core.model.config import MOST_LEVELS, Covariate, ModelConfig
 from ldvae_core.runs.settings import RunSettings
 from ldvae_core.runs.states import write_folder_state
 
 Answer = Literal["go", "stop", "cancel", "pause"]
-MOST_LEVELS = 500  # of one covariate: more is an identifier
 
 
 class Steps:
@@ -27,7 +27,7 @@ class Steps:
     def __init__(self, folder: Path, open_counts: Callable[[], CountMatrix], should_stop: Callable[[], Answer]) -> None:
         self.folder, self.should_stop, self._open_counts = folder, should_stop, open_counts
         self.settings = RunSettings.read(folder)
-        self.training = TrainingConfig.from_dict(self.settings.training)
+        self.training = self.settings.training
 
     @property
     def checkpoint(self) -> Path:
@@ -63,26 +63,24 @@ class Steps:
         return {"run": str(self.folder), **summary, **main}
 
 
-def model_config_for(settings: RunSettings, counts: CountMatrix) -> ModelConfig:
-    """The model's settings completed by what only the data knows: number of genes, levels of the covariates.
+def completed_for(model: ModelConfig, counts: CountMatrix) -> ModelConfig:
+    """The model with what only the data knows: the number of genes, and the levels of the covariates.
 
     Raises SettingsError when a covariate is no annotation of the data, has one level, or too many.
     """
-    chosen = dict(settings.model)
-    names = chosen.pop("covariates", ())
     problems, covariates = [], []
-    for name in names:
+    for name in (covariate.name for covariate in model.covariates):
         if name not in counts.annotations.columns:
-            known = ", ".join(map(str, counts.annotations.columns)) or "none"
-            problems.append(f"The data has no annotation {name!r} to correct for; it has: {known}.")
+            there = ", ".join(map(str, counts.annotations.columns)) or "none"
+            problems.append(f"The data has no annotation {name!r} to correct for; it has: {there}.")
             continue
         levels = tuple(sorted(counts.annotations[name].astype(str).unique()))
         if not 2 <= len(levels) <= MOST_LEVELS:
             problems.append(f"The annotation {name!r} has {len(levels):,} levels; a covariate has 2 to {MOST_LEVELS}.")
-        covariates.append({"name": name, "levels": levels})
+        covariates.append(Covariate(name, levels))
     if problems:
         raise SettingsError(problems)
-    return ModelConfig.from_dict({**chosen, "n_genes": counts.n_genes, "covariates": covariates})
+    return replace(model, n_genes=counts.n_genes, covariates=tuple(covariates))
 
 
 def one_hot(annotations: pd.DataFrame, covariates: tuple[Covariate, ...]) -> np.ndarray:

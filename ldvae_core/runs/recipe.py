@@ -1,62 +1,15 @@
-"""A run's settings as options of the command line, and back: so any run can be trained again with one line."""
+"""A run's settings as options of the command line, and back: so any run can be trained again with one line.
+
+The options are those that the fields of the settings describe (options.py); nothing is listed here again.
+"""
 
 from collections.abc import Mapping
-from dataclasses import MISSING, fields
 from typing import Any
 
-from ldvae_core.data.prepare import DataChoices
-from ldvae_core.model.config import ModelConfig, TrainingConfig
+from ldvae_core.model.config import Covariate
+from ldvae_core.runs.options import PARTS, no, options_of, parameter_of
 from ldvae_core.runs.settings import RunSettings
-
-FLAGS: dict[str, dict[str, str]] = {  # part of RunSettings -> field -> option of `train`
-    "choices": {
-        "n_genes": "--genes",
-        "gene_selection": "--gene-selection",
-        "batch_column": "--gene-selection-batch",
-        "keep_genes": "--keep-gene",
-        "drop_mitochondrial": "--drop-mitochondrial",
-        "drop_ribosomal": "--drop-ribosomal",
-        "min_counts": "--min-counts",
-        "min_genes": "--min-genes",
-        "max_mitochondrial_share": "--max-mitochondrial-share",
-    },
-    "model": {
-        "method": "--method",
-        "n_factors": "--factors",
-        "prior": "--prior",
-        "batch_norm": "--batch-norm",
-        "intercept": "--intercept",
-        "decoder": "--decoder",
-        "likelihood": "--likelihood",
-        "library": "--library",
-        "dispersion": "--dispersion",
-        "n_hidden": "--hidden-units",
-        "dropout": "--dropout",
-        "covariates": "--batch",
-    },
-    "training": {
-        "n_epochs": "--epochs",
-        "minibatch_size": "--minibatch-size",
-        "learning_rate": "--learning-rate",
-        "kl_warmup": "--kl-warmup",
-        "validation_share": "--validation-share",
-        "test_share": "--test-share",
-        "weight_decay": "--weight-decay",
-        "weight_prior_sd": "--weight-prior-sd",
-        "adam_epsilon": "--adam-epsilon",
-        "patience": "--patience",
-        "seed": "--seed",
-        "split_seed": "--split-seed",
-        "device": "--device",
-        "threads": "--threads",
-    },
-}
-CLASSES = {"choices": DataChoices, "model": ModelConfig, "training": TrainingConfig}
-
-
-def defaults_of(part: str) -> dict[str, Any]:
-    """What every field of a part is unless it is chosen. n_genes of the model is known once the data is open."""
-    return {field.name: field.default for field in fields(CLASSES[part]) if field.default is not MISSING}
+from ldvae_core.setting import defaults_of
 
 
 def settings_of(options: Mapping[str, Any], *, name: str, data_source: str) -> RunSettings:
@@ -64,37 +17,27 @@ def settings_of(options: Mapping[str, Any], *, name: str, data_source: str) -> R
 
     Raises SettingsError with every problem at once.
     """
-    chosen: dict[str, dict[str, Any]] = {}
-    for part, flags in FLAGS.items():
-        given = {field: options[_parameter(flag)] for field, flag in flags.items() if _parameter(flag) in options}
-        chosen[part] = {field: list(value) if isinstance(value, tuple) else value for field, value in given.items()}
-    return RunSettings(
-        name=name,
-        data_source=data_source,
-        label_column=options.get("label"),
-        choices=DataChoices.from_dict(chosen["choices"]),
-        model=chosen["model"],
-        training=chosen["training"],
-    )
+    chosen: dict[str, dict[str, Any]] = {part: {} for part in PARTS}
+    for part, field, option in options_of():
+        if parameter_of(option.flag) in options:
+            chosen[part][field] = options[parameter_of(option.flag)]
+    named = {"name": name, "data_source": data_source, "label_column": options.get("label")}
+    return RunSettings.from_dict({**named, **chosen})
 
 
 def train_command(settings: RunSettings, out: str) -> list[str]:
     """The words of `python -m ldvae_core train ...` that train this run again, with all that is not the default."""
     words = ["python", "-m", "ldvae_core", "train", settings.data_source, "--out", out]
-    chosen = {"choices": settings.choices.to_dict(), "model": settings.model, "training": settings.training}
-    for part, flags in FLAGS.items():
-        defaults = defaults_of(part)
-        for field, flag in flags.items():
-            value = chosen[part].get(field, defaults[field])
-            if isinstance(value, list | tuple):
-                words += [word for item in value for word in (flag, str(item))]
-            elif isinstance(defaults[field], bool):
-                words += [] if value == defaults[field] else [flag if value else f"--no-{flag.removeprefix('--')}"]
-            elif value != defaults[field]:
-                words += [flag, str(value)]
+    for part, field, option in options_of():
+        value, default = getattr(getattr(settings, part), field), defaults_of(PARTS[part])[field]
+        if isinstance(value, tuple):
+            words += [word for item in value for word in (option.flag, _word(item))]
+        elif isinstance(default, bool):
+            words += [] if value == default else [option.flag if value else no(option.flag)]
+        elif value != default:
+            words += [option.flag, str(value)]
     return [*words, "--label", settings.label_column] if settings.label_column else words
 
 
-def _parameter(flag: str) -> str:
-    """--hidden-units -> hidden_units."""
-    return flag.removeprefix("--").replace("-", "_")
+def _word(item: object) -> str:
+    return item.name if isinstance(item, Covariate) else str(item)

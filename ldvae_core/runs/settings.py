@@ -4,16 +4,17 @@ import datetime
 import functools
 import json
 import platform
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from importlib import metadata
 from pathlib import Path
 from typing import Any, Self
 
 import ldvae_core
 from ldvae_core import durable
-from ldvae_core.data.prepare import DataChoices
+from ldvae_core.data.choices import DataChoices
 from ldvae_core.errors import LdvaeError, RunError, SettingsError
 from ldvae_core.model.config import ModelConfig, TrainingConfig
+from ldvae_core.runs.options import PARTS
 
 FORMAT_VERSION = 1
 RUN_FILE = "run.json"
@@ -29,55 +30,52 @@ class RunSettings:
     data_source: str  # "demo", the id of a data set, or (command line only) a path
     label_column: str | None = None  # annotation that the pages colour by
     choices: DataChoices = field(default_factory=DataChoices)
-    model: dict[str, Any] = field(default_factory=dict)  # ModelConfig, but n_genes; covariates: names of annotations
-    training: dict[str, Any] = field(default_factory=dict)  # TrainingConfig
+    model: ModelConfig = field(default_factory=ModelConfig)  # not yet completed for the data, see runs/prepare.py
+    training: TrainingConfig = field(default_factory=TrainingConfig)
 
     def __post_init__(self) -> None:
-        problems = []
-        if not isinstance(self.name, str) or not self.name.strip() or len(self.name) > LONGEST_NAME:
-            problems.append(
-                f"The name of a run has 1 to {LONGEST_NAME} characters; this one is {str(self.name)[:40]!r}."
-            )
-        elif not self.name.isprintable():
-            problems.append("The name of a run holds characters that cannot be shown, such as line breaks.")
-        if not isinstance(self.data_source, str) or not self.data_source:
-            problems.append("The run names no data set.")
-        for check in (self._check_model, self._check_training):
-            try:
-                check()
-            except LdvaeError as fault:
-                problems.extend(fault.problems)
+        problems = _naming_problems(self.name, self.data_source)
+        problems += self.model.factor_problems(self.choices.n_genes + len(self.choices.keep_genes))
         if problems:
             raise SettingsError(problems)
-
-    def _check_model(self) -> None:
-        covariates = self.model.get("covariates", ())
-        if isinstance(covariates, str) or not all(isinstance(name, str) for name in covariates):
-            raise SettingsError(f"Covariates are a list of annotation names; this is {covariates!r}.")
-        named = [{"name": name, "levels": ()} for name in covariates]  # levels are known once the data is open
-        n_genes = self.choices.n_genes + len(self.choices.keep_genes)
-        ModelConfig.from_dict({**self.model, "covariates": named, "n_genes": n_genes})
-
-    def _check_training(self) -> None:
-        TrainingConfig.from_dict(self.training)
 
     @property
     def n_factors(self) -> int:
         """Latent dimension; none for the gene means."""
-        if self.model.get("method") == "gene_mean":
-            return 0
-        return self.model.get("n_factors", ModelConfig.n_factors)
+        return 0 if self.model.method == "gene_mean" else self.model.n_factors
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values; from_dict reads them back."""
-        values = {**asdict(self), "choices": self.choices.to_dict()}
-        return json.loads(json.dumps(values))  # tuples become lists now, so that it equals what is read later
+        """Plain values, every default among them, as run.json holds them; from_dict reads them back."""
+        values = {
+            "name": self.name,
+            "data_source": self.data_source,
+            "label_column": self.label_column,
+            "choices": self.choices.to_dict(),
+            "model": self.model.to_dict(),
+            "training": self.training.to_dict(),
+        }
+        plain: dict[str, Any] = json.loads(json.dumps(values))  # tuples become lists now: equal to what is read later
+        return plain
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Self:
-        """Read what to_dict wrote. Raises SettingsError on bad or unknown values."""
+        """Read what to_dict wrote, of any version; what is not there is the default.
+
+        Raises SettingsError on bad or unknown values, with every problem at once.
+        """
+        problems: list[str] = []
+        given: dict[str, Any] = dict(values)
+        for name, part in PARTS.items():
+            try:
+                given[name] = part.from_dict(values.get(name, {}))
+            except LdvaeError as fault:
+                problems.extend(fault.problems)
+            except (TypeError, AttributeError, ValueError) as fault:
+                problems.append(f"The settings cannot be understood ({fault}).")
+        if problems:
+            raise SettingsError([*_naming_problems(values.get("name"), values.get("data_source")), *problems])
         try:
-            return cls(**{**values, "choices": DataChoices.from_dict(values.get("choices", {}))})
+            return cls(**given)
         except (TypeError, AttributeError) as fault:
             raise SettingsError(f"The settings cannot be understood ({fault}).") from None
 
@@ -152,6 +150,17 @@ def rename_in(folder: Path, name: str) -> None:
     content = durable.read_json(folder / RUN_FILE)
     content["settings"]["name"] = renamed.name
     durable.write_json(folder / RUN_FILE, content)
+
+
+def _naming_problems(name: object, data_source: object) -> list[str]:
+    problems = []
+    if not isinstance(name, str) or not name.strip() or len(name) > LONGEST_NAME:
+        problems.append(f"The name of a run has 1 to {LONGEST_NAME} characters; this one is {str(name)[:40]!r}.")
+    elif not name.isprintable():
+        problems.append("The name of a run holds characters that cannot be shown, such as line breaks.")
+    if not isinstance(data_source, str) or not data_source:
+        problems.append("The run names no data set.")
+    return problems
 
 
 @functools.cache

@@ -6,10 +6,11 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
+from ldvae_core.model.config import Method
+from ldvae_core.model.describe import model_words
+from ldvae_core.model.families import LIKELIHOODS
 from ldvae_core.runs.cards import RunCard
 
-LIKELIHOODS = {"nb": "negative binomial", "poisson": "Poisson", "zinb": "zero-inflated NB"}
-BASELINES = {"pca": "PCA", "nmf": "NMF", "gene_mean": "gene mean"}
 WITHOUT_BOUND = ("pca", "nmf")  # no distribution over factors, so no ELBO, no IWLL and no gain
 
 
@@ -35,26 +36,9 @@ METRICS = (
 )  # fmt: skip
 
 
-def method_of(card: RunCard) -> str:
+def method_of(card: RunCard) -> Method:
     """'ldvae', 'pca', 'nmf' or 'gene_mean'."""
-    return str(card.settings.model.get("method", "ldvae")) if card.settings else "ldvae"
-
-
-def model_words(model: Mapping[str, Any]) -> str:
-    """A model in plain words: 'LDVAE, logistic-normal + batch norm', 'VAE', 'PCA', 'gene mean'."""
-    method = str(model.get("method", "ldvae"))
-    if method in BASELINES:
-        return BASELINES[method]
-    parts = [] if model.get("decoder") == "neural" and model.get("prior", "normal") == "normal" else [
-        "logistic-normal" if model.get("prior") == "logistic_normal" else "normal"]  # fmt: skip
-    parts += ["batch norm"] if model.get("batch_norm") else []
-    parts += [] if model.get("intercept", True) or model.get("batch_norm") else ["no intercept"]
-    parts += ["latent library"] if model.get("library") == "latent" else []
-    parts += ["inverse dispersion by level"] if model.get("dispersion") == "gene_level" else []
-    name = "VAE" if model.get("decoder") == "neural" else "LDVAE"
-    words = f"{name}, {' + '.join(parts)}" if parts else name
-    corrected = ", ".join(map(str, model.get("covariates") or ()))
-    return f"{words}, corrected for {corrected}" if corrected else words
+    return card.settings.model.method if card.settings else "ldvae"
 
 
 def runs_table(cards: Sequence[RunCard], groups: Mapping[str, int]) -> pd.DataFrame:
@@ -97,7 +81,7 @@ def _columns() -> list[str]:
 
 
 def _row(card: RunCard, group: int) -> dict[str, Any]:
-    model, metrics = (card.settings.model if card.settings else {}), card.metrics
+    model, metrics = (card.settings.model if card.settings else None), card.metrics
     covered = {}
     for metric in METRICS:
         for name, key in ((metric.column, metric.key), (f"{metric.column}_se", f"{metric.key}_se")):
@@ -108,16 +92,16 @@ def _row(card: RunCard, group: int) -> dict[str, Any]:
         "run_id": card.run_id,
         "name": card.name,
         "data": card.data_name,
-        "model": model_words(model) if card.settings else "unknown",
+        "model": model_words(model) if model else "unknown",
         "factors": card.n_factors,
         "cells": card.n_cells,
         "genes": card.n_genes,
-        "likelihood": LIKELIHOODS.get(str(model.get("likelihood", "nb")), "unknown"),
+        "likelihood": LIKELIHOODS[model.likelihood].words if model else "unknown",
         **covered,
         "seconds": math.nan if seconds is None else seconds,
         "device": {"cpu": "CPU", "cuda": "NVIDIA GPU"}.get(str(metrics.get("device", "")), ""),
         "state": card.state,
-        "seed": int(card.settings.training.get("seed", 0)) if card.settings else None,
+        "seed": card.settings.training.seed if card.settings else None,
         "group": group,
         "missing": "; ".join(f"{title}: {words}" for title, words in gaps.items()),
     }

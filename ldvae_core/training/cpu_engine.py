@@ -29,7 +29,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ldvae_core.model.config import ModelConfig, TrainingConfig
+from ldvae_core.model.config import MAX_THETA, MIN_THETA, ModelConfig, TrainingConfig
 from ldvae_core.model.ldvae import (
     LDVAE,
     NORM_EPSILON,
@@ -39,7 +39,6 @@ from ldvae_core.model.ldvae import (
     dropout_bound,
     moments,
 )
-from ldvae_core.model.likelihood import MAX_THETA, MIN_THETA
 from ldvae_core.training import kernels
 from ldvae_core.training.fused import RisingFactorials
 from ldvae_core.training.minibatches import MinibatchSource
@@ -117,7 +116,7 @@ class CpuEngine:
         self._norm = model.encoder.norm
         mean, variance, self._norm_steps = _running_statistics(self._norm)
         self._running = (mean.numpy(), variance.numpy())
-        self._dropout, self._simplex = model.config.dropout, model.config.prior == "logistic_normal"
+        self._dropout, self._simplex = model.config.dropout, model.prior.is_usage
         self._tables, self._validation_tables = _tables(rising), _tables(rising_validation)
         largest = int(source.values.max()) if len(source.values) else 0
         self.log1p = np.log1p(np.arange(largest + 1)).astype(np.float32)

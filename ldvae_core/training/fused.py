@@ -13,7 +13,7 @@ is a smooth function of log theta_g alone, so it is tabulated once from the gene
 and read by cubic Hermite interpolation (RisingFactorials). No lgamma or digamma remains in a step.
 
 Equal to LDVAE.elbo in value and gradient, which tests/training/test_fused.py holds. Covariates enter as further columns
-of z and W. Poisson, zero-inflated, neural and latent-library models take the plain path.
+of z and W. Which models take this path: ModelConfig.is_fusable.
 """
 
 import math
@@ -25,9 +25,8 @@ from scipy import sparse
 from scipy.special import digamma, gammaln
 from torch import Tensor, nn
 
-from ldvae_core.model.config import ModelConfig
-from ldvae_core.model.ldvae import LDVAE, ElboTerms, Minibatch, draw, normal_kl
-from ldvae_core.model.likelihood import MAX_THETA, MIN_THETA
+from ldvae_core.model.config import MAX_THETA, MIN_THETA
+from ldvae_core.model.ldvae import LDVAE, ElboTerms, Minibatch, draw
 from ldvae_core.training.initial_values import row_chunks
 
 SMALL = 64  # counts below are tallied in one table, the few others one by one
@@ -134,12 +133,6 @@ class _Reconstruction(torch.autograd.Function):
         return d_logits @ loadings, d_logits.T @ z, d_logits.sum(dim=0), d_log_theta, None, None
 
 
-def is_fusable(config: ModelConfig) -> bool:
-    """Whether the fast path knows this model."""
-    plain = config.decoder == "linear" and config.likelihood == "nb" and config.library == "observed"
-    return plain and config.dispersion == "gene"
-
-
 def fused_elbo(
     model: LDVAE, batch: Minibatch, rising_factorials: RisingFactorials, generator: torch.Generator | None = None
 ) -> ElboTerms:
@@ -162,6 +155,6 @@ def fused_elbo(
     )
     return ElboTerms(
         reconstruction_error=error - rising_factorials(log_theta),
-        kl_factors=normal_kl(mean, log_variance).sum(dim=1),
+        kl_factors=model.prior.kl(mean, log_variance).sum(dim=1),
         kl_library=torch.zeros_like(error),
     )

@@ -21,7 +21,7 @@ from ldvae_core.model.config import ModelConfig, TrainingConfig
 from ldvae_core.model.ldvae import LDVAE
 from ldvae_core.training.devices import out_of_memory
 from ldvae_core.training.engine import make_engine
-from ldvae_core.training.fused import RisingFactorials, is_fusable
+from ldvae_core.training.fused import RisingFactorials
 from ldvae_core.training.initial_values import start_values
 from ldvae_core.training.minibatches import MinibatchSource
 from ldvae_core.training.reports import Answer, HistoryPoint, Progress, Reports, TrainingState
@@ -76,7 +76,7 @@ class Trainer:
         self.noise = self._torch_generator(NOISE_SEED, device)
         self.shuffle = self._numpy_generator(SHUFFLE_SEED)
         tables: dict[str, RisingFactorials | None] = {"rising": None, "rising_validation": None}
-        if fast and is_fusable(model_config):
+        if fast and model_config.is_fusable:
             tables["rising"] = RisingFactorials(counts, self.train_cells).to(device)
             if device.type == "cpu":
                 tables["rising_validation"] = RisingFactorials(counts, self.validation_cells)

@@ -2,7 +2,7 @@
 
 import copy
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -10,7 +10,6 @@ import torch
 from torch import Tensor
 
 from ldvae_core.model.ldvae import LDVAE, LinearDecoder, Minibatch
-from ldvae_core.model.likelihood import rising_factorials
 from ldvae_core.training.minibatches import MinibatchSource
 
 SCORING_SIZE = 512  # cells at a time
@@ -41,7 +40,7 @@ class LikelihoodBounds(NamedTuple):
 def represent(model: LDVAE, source: MinibatchSource) -> Representation:
     """Posterior mean and variance of z for every cell.
 
-    Logistic-normal: E[softmax(v)] is not softmax(E v), so both are Monte-Carlo moments, seeded; rows sum to 1.
+    A prior that transforms: E[softmax(v)] is not softmax(E v), so both are Monte-Carlo moments, seeded.
     """
     model.eval()
     generator = torch.Generator(source.device).manual_seed(SCORE_SEED)
@@ -53,9 +52,9 @@ def represent(model: LDVAE, source: MinibatchSource) -> Representation:
         first = cells.stop
         centre, log_variance = model.encode(batch)
         spread = log_variance.exp()
-        if model.config.prior == "logistic_normal":
+        if model.prior.is_transformed:
             noise = torch.randn(SIMPLEX_DRAWS, *centre.shape, generator=generator, device=source.device)
-            draws = (centre + noise * spread.sqrt()).softmax(dim=-1)  # (draws, cells, factors)
+            draws = model.factors_of(centre + noise * spread.sqrt())  # (draws, cells, factors)
             centre, spread = draws.mean(dim=0), draws.var(dim=0)
         mean[cells], variance[cells] = centre.cpu().numpy(), spread.cpu().numpy()
     return Representation(mean, variance)
@@ -137,28 +136,30 @@ def log_importance_weights(model: LDVAE, batch: Minibatch, draws: int, generator
 
     One draw at a time is dense, cells x genes.
     """
-    q = [(*model.encode(batch), 0.0, 1.0)]  # mean, log-variance, and the prior's mean and variance
+    q = [(*model.encode(batch), model.prior.log_density)]  # mean, log-variance, and the log density of the prior
     if model.config.library == "latent":
-        q.append((*model.library_encoder(model.encoder_inputs(batch)), *model.log_library_prior))
+        q.append((*model.library_encoder(model.encoder_inputs(batch)), _normal_log_density(*model.log_library_prior)))
     log_library = batch.library_size.log()
-    rising = None
-    if model.config.likelihood != "poisson":
-        rising = rising_factorials(batch.counts, model.bounded_log_theta(batch.covariates))
+    rising = model.likelihood.rising(batch.counts, model.bounded_log_theta(batch.covariates))
     log_weights = []
     for _ in range(draws):
         log_weight, drawn = torch.zeros_like(log_library), []
-        for mean, log_variance, prior_mean, prior_variance in q:
+        for mean, log_variance, log_prior in q:
             noise = torch.randn(mean.shape, generator=generator, dtype=mean.dtype).to(mean.device)
             value = mean + noise * (0.5 * log_variance).exp()
-            log_prior = -0.5 * ((value - prior_mean).square() / prior_variance + math.log(prior_variance))
-            log_q = -0.5 * (noise.square() + log_variance)  # the constants of both densities cancel
-            log_weight = log_weight + (log_prior - log_q).sum(dim=1)
+            log_q = -0.5 * (noise.square() + log_variance)  # without its constant, as the prior's
+            log_weight = log_weight + (log_prior(value) - log_q).sum(dim=1)
             drawn.append(value)
         if model.config.library == "latent":
             log_library = drawn[1].squeeze(1)
         z = model.factors_of(drawn[0])
         log_weights.append(log_weight + model.log_likelihood(z, batch, log_library, rising))
     return torch.stack(log_weights)
+
+
+def _normal_log_density(mean: float, variance: float) -> Callable[[Tensor], Tensor]:
+    """log N(. | mean, variance) + log(2 pi) / 2."""
+    return lambda values: -0.5 * ((values - mean).square() / variance + math.log(variance))
 
 
 def _exact(model: LDVAE, source: MinibatchSource) -> LDVAE:

@@ -16,7 +16,8 @@ from collections.abc import Iterable
 import torch
 from torch import Generator, Tensor
 
-from ldvae_core.model.ldvae import LDVAE, NORM_MOMENTUM, LinearDecoder, Minibatch, draw, moments, normal_kl
+from ldvae_core.model.ldvae import LDVAE, NORM_MOMENTUM, LinearDecoder, Minibatch, draw, moments
+from ldvae_core.model.priors import normal_kl
 
 log = logging.getLogger(__name__)
 
@@ -60,7 +61,7 @@ def standardise(model: LDVAE, minibatches: Iterable[Minibatch]) -> bool:
     Only for a normal prior. The posterior stays diagonal, so that the KL falls short of its minimum by the (small)
     correlations it cannot hold; nothing is changed where the KL would rise, or a factor has collapsed onto a point.
     """
-    if model.config.prior != "normal":
+    if not model.prior.is_standard:
         return False
     model.eval()
     posterior = [model.encode(batch) for batch in minibatches]
@@ -101,7 +102,7 @@ def _apply(model: LDVAE, centre: Tensor, root: Tensor, inverse: Tensor, widening
         _set(decoder.z_covariance, inverse @ decoder.z_covariance.double() @ inverse)
     else:
         _take_up(decoder.hidden, centre, root)
-    if model.config.likelihood == "zinb":
+    if model.likelihood.is_zero_inflated:
         _take_up(model.zero_logits, centre, root)
 
 

@@ -39,7 +39,7 @@ def say_no_structure(found: Mapping[str, Mapping[str, Any]]) -> None:
 
 def warn_about_run(opened: OpenRun) -> None:
     """At the top of an exploring page: that it found nothing, that it is a baseline; ends the page without factors."""
-    method = str(opened.settings.model.get("method", "ldvae"))
+    method = opened.settings.model.method
     if method != "gene_mean":  # which is the yardstick itself
         say_no_structure({"": opened.metrics})
     if method in BASELINE_WORDS:

@@ -15,6 +15,7 @@ from ldvae_core.analysis.whatif import (
     whatif_finding,
 )
 from ldvae_core.errors import SettingsError
+from ldvae_core.model.config import ModelConfig
 
 
 @pytest.fixture(name="by_hand")
@@ -109,6 +110,6 @@ def test_the_sentence_names_what_was_moved_and_what_follows(by_hand):
 ])  # fmt: skip
 def test_models_without_a_softmax_map_say_so(model, word):
     """Baselines and neural decoders predict in another way."""
-    said = softmax_problem(model)
+    said = softmax_problem(ModelConfig.from_dict(model))
     assert word in said
     assert bool(said) == bool(word)

@@ -10,7 +10,8 @@ from torch.autograd import gradcheck
 from torch.func import functional_call
 
 from ldvae_core.model.config import Covariate, ModelConfig
-from ldvae_core.model.ldvae import LDVAE, ElboTerms, Minibatch, StartValues, draw, normal_kl
+from ldvae_core.model.ldvae import LDVAE, ElboTerms, Minibatch, StartValues, draw
+from ldvae_core.model.priors import normal_kl
 from tests.model.conftest import seeded
 from tests.model.outsider import Outsider
 

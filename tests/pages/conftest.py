@@ -13,6 +13,7 @@ from ldvae_core.data.prepare import DataChoices
 from ldvae_core.data.split import split_cells
 from ldvae_core.data.synthetic import plant_programs
 from ldvae_core.durable import write_array, write_json, write_table
+from ldvae_core.model.config import ModelConfig
 from ldvae_core.runs.settings import RunSettings
 from ldvae_core.runs.states import write_folder_state
 from ldvae_core.runs.store import HISTORY_COLUMNS
@@ -54,7 +55,7 @@ def make_run(workspace, planted):
             object.__setattr__(counts, "annotations", annotations.set_axis(counts.annotations.index))
         label = "cell_type" if "cell_type" in counts.annotations else None
         named = {"name": "Planted programs", "label_column": label, **settings}
-        model = {"n_factors": truth.loadings.shape[1], "prior": prior}
+        model = ModelConfig(n_factors=truth.loadings.shape[1], prior=prior)
         RunSettings(data_source="demo", choices=DataChoices(n_genes=60), model=model, **named).write(folder)
         split = split_cells(counts.n_cells, seed=0)
         save_counts(counts, folder / "counts")

@@ -8,6 +8,7 @@ import pytest
 
 from ldvae_core.data.split import split_cells
 from ldvae_core.durable import read_array, read_json, write_array, write_json, write_table
+from ldvae_core.model.config import TrainingConfig
 from ldvae_core.runs.settings import RunSettings
 from ldvae_core.runs.store import HISTORY_COLUMNS
 
@@ -19,7 +20,9 @@ def add(make_run, workspace):
     """Put a run into the workspace; seed: of its split; figures: more metrics; gone: metrics it does not have."""
 
     def make(run_id, *, seed=0, figures=None, model=None, **settings):
-        folder = workspace.runs / make_run(run_id, name=run_id.split("-")[0], training={"split_seed": seed}, **settings)
+        folder = workspace.runs / make_run(
+            run_id, name=run_id.split("-")[0], training=TrainingConfig(split_seed=seed), **settings
+        )
         write_array(folder / "split.npy", split_cells(300, seed=seed))
         write_json(folder / "metrics.json", read_json(folder / "metrics.json") | (figures or {}))
         if model:
@@ -79,6 +82,7 @@ def test_one_run_is_shown_with_what_would_stand_beside_it(open_page, add, words)
     """It has its figures; the doors to models that compare are there."""
     at = open_page("compare.py", run=add(FIRST))
     assert "One run is drawn: first" in words(at).replace("\\", "")
+    assert "same split of the cells (with any seed)" in words(at)  # since the split has a seed of its own
     assert at.button(key="compare_baselines")
     assert names_drawn(at, 0) == ["first"]
 

@@ -1,6 +1,7 @@
 """The Train page: what the form asks for becomes runs, and the panel says where each of them stands."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -8,10 +9,13 @@ import pytest
 
 from ldvae_core.data.prepare import DataChoices
 from ldvae_core.durable import read_json, write_json, write_table
+from ldvae_core.errors import LdvaeError
+from ldvae_core.model.config import Covariate, ModelConfig, TrainingConfig
+from ldvae_core.model.presets import PAPERS_MODELS
+from ldvae_core.runs.jobs import Jobs
 from ldvae_core.runs.settings import RunSettings
 from ldvae_core.runs.store import RunStore
 from ldvae_core.workspace import processes
-from pages.parts.train.plan import PAPERS_MODELS
 
 ONE_CPU = {"devices": [{"name": "cpu", "label": "CPU, 2 cores"}], "best": "cpu", "reason": "No GPU was found."}
 PROGRESS = {"epoch": 12, "n_epochs": 60, "step": 600, "n_steps": 3000, "seconds": 10.0, "seconds_left": 41.0,
@@ -46,7 +50,7 @@ def page(train_page):
 @pytest.fixture
 def queued(runs):
     """A run that waits."""
-    return runs.jobs.submit(RunSettings(name="Mine <b>", data_source="demo", training={"n_epochs": 60}))
+    return runs.jobs.submit(RunSettings(name="Mine <b>", data_source="demo", training=TrainingConfig(n_epochs=60)))
 
 
 @pytest.fixture
@@ -103,8 +107,8 @@ def test_train_queues_one_run_with_the_settings_chosen(page, runs, words):
     page.run()
     find(page, "train").click().run()
     (card,) = own_cards(runs)
-    assert (card.state, card.settings.n_factors, card.settings.training["n_epochs"]) == ("queued", 7, 3)
-    assert card.settings.model["batch_norm"]
+    assert (card.state, card.settings.n_factors, card.settings.training.n_epochs) == ("queued", 7, 3)
+    assert card.settings.model.batch_norm
     assert card.settings.choices.gene_selection == "variance"
     assert page.session_state["run"] == card.run_id
     assert page.query_params["run"] in (card.run_id, [card.run_id])
@@ -135,8 +139,8 @@ def test_the_papers_five_models_are_five_runs_with_clear_names(page, runs):
     page.run()
     find(page, "train").click().run()
     cards = own_cards(runs)[::-1]
-    assert [card.name.split(" · ")[0] for card in cards] == list(PAPERS_MODELS)
-    made = {(c.settings.model.get("decoder"), c.settings.model["prior"], c.settings.model["batch_norm"]) for c in cards}
+    assert [card.name.split(" · ")[0] for card in cards] == [each.title for each in PAPERS_MODELS]
+    made = {(c.settings.model.decoder, c.settings.model.prior, c.settings.model.batch_norm) for c in cards}
     assert len(made) == 5
     assert page.session_state["run"] == cards[0].run_id
 
@@ -170,6 +174,56 @@ def test_what_the_data_page_chose_is_what_is_trained_on(page, runs, words):
     assert "300 genes of 2,000" in words(page)
     find(page, "train").click().run()
     assert own_cards(runs)[0].settings.choices.n_genes == 300
+
+
+@pytest.mark.parametrize("n_genes", [2, 8, 10])
+@pytest.mark.parametrize("method", ["ldvae", "gene_mean"])
+def test_few_modelled_genes_lower_the_number_of_factors(page, runs, n_genes, method):
+    """Fewer factors than genes; ten by default where that many can be. The gene mean has none, and minds no number."""
+    choices = DataChoices(n_genes=n_genes, gene_selection="variance").to_dict()
+    page.session_state["data_choice"] = {"data_source": "demo", "choices": choices, "label_column": None}
+    find(page, "train_method").set_value(method)
+    page.run()
+    assert not page.exception
+    find(page, "train").click().run()
+    (card,) = own_cards(runs)
+    assert card.settings.n_factors == (0 if method == "gene_mean" else n_genes - 1)
+
+
+def test_one_settings_object_goes_from_the_form_to_the_trainer(page, runs, monkeypatch):
+    """RunSettings with ModelConfig and TrainingConfig inside, at both ends; the data adds genes and levels, no more."""
+    from ldvae_core.data.demo import load_demo
+    from ldvae_core.runs import execute as worker
+
+    submitted, trained = [], []
+    submit = Jobs.submit
+    monkeypatch.setattr(Jobs, "submit", lambda jobs, settings, **more: (
+        submitted.append(settings), submit(jobs, settings, **more))[1])  # fmt: skip
+    find(page, "train_covariates").set_value(["cell_type"])
+    find(page, "train_n_factors").set_value(7).run()
+    find(page, "train").click().run()
+
+    def trainer(*parts, model_config, training_config, **more):
+        trained.extend([model_config, training_config])
+        raise LdvaeError("seen enough")
+
+    monkeypatch.setattr(worker, "Trainer", trainer)
+    with pytest.raises(LdvaeError, match="seen enough"):
+        worker.execute(runs.workspace.runs / own_cards(runs)[0].run_id, open_counts=load_demo)
+    (settings,), (model, training) = submitted, trained
+    assert isinstance(settings, RunSettings)
+    assert (type(settings.model), type(settings.training)) == (type(model), type(training))
+    assert (type(model), type(training)) == (ModelConfig, TrainingConfig)
+    assert training == settings.training
+    assert replace(model, n_genes=0, covariates=(Covariate("cell_type"),)) == settings.model
+    assert (model.n_genes, len(model.covariates[0].levels) > 1) == (settings.choices.n_genes, True)
+
+
+def test_the_seed_is_said_to_leave_the_split_alone(page):
+    """Runs of several seeds compare, because the cells held out are the same."""
+    said = find(page, "train_seed").help
+    assert "not which cells are held out" in said
+    assert "same split" not in said
 
 
 @pytest.mark.parametrize(
@@ -275,9 +329,9 @@ def test_the_baselines_are_three_runs_on_one_split(page, runs):
     find(page, "train_seed").set_value(3).run()
     find(page, "train").click().run()
     cards = own_cards(runs)[::-1]
-    assert [card.settings.model.get("method") for card in cards] == ["pca", "nmf", "gene_mean"]
-    assert [card.settings.model.get("n_factors") for card in cards] == [6, 6, None]
-    assert {card.settings.training["seed"] for card in cards} == {3}
+    assert [card.settings.model.method for card in cards] == ["pca", "nmf", "gene_mean"]
+    assert [card.settings.n_factors for card in cards] == [6, 6, 0]
+    assert {card.settings.training.seed for card in cards} == {3}
     assert not page.exception
 
 
@@ -298,14 +352,14 @@ def test_a_method_hides_what_does_not_apply(page, runs, method, hidden):
     assert shown.isdisjoint(hidden)
     find(page, "train").click().run()
     (card,) = own_cards(runs)
-    assert card.settings.model.get("method", "ldvae") == ("ldvae" if method == "vae" else method)
+    assert card.settings.model.method == ("ldvae" if method == "vae" else method)
 
 
 def test_the_vae_is_a_neural_decoder(page, runs):
     """The paper's comparison is reachable alone too."""
     find(page, "train_method").set_value("vae").run()
     find(page, "train").click().run()
-    assert own_cards(runs)[0].settings.model["decoder"] == "neural"
+    assert own_cards(runs)[0].settings.model.decoder == "neural"
 
 
 def test_every_advanced_choice_says_what_it_means(page, words):
@@ -324,4 +378,4 @@ def test_dispersion_by_level_needs_an_annotation(page, runs):
     find(page, "train_dispersion").set_value("gene_level").run()
     find(page, "train").click().run()
     assert not page.error
-    assert own_cards(runs)[0].settings.model["dispersion"] == "gene_level"
+    assert own_cards(runs)[0].settings.model.dispersion == "gene_level"

@@ -16,6 +16,7 @@ from ldvae_core.data.split import TEST, split_cells
 from ldvae_core.data.synthetic import plant_programs
 from ldvae_core.durable import read_json, read_table
 from ldvae_core.errors import LdvaeError, SettingsError
+from ldvae_core.model.config import ModelConfig, TrainingConfig
 from ldvae_core.runs.execute import execute
 from ldvae_core.runs.opened import HISTORY_COLUMNS, open_run_folder
 from ldvae_core.runs.settings import RunSettings
@@ -73,7 +74,9 @@ def train(tmp_path):
         folder = tmp_path / f"run{len(list(tmp_path.iterdir()))}"
         model, training = {"n_factors": 3, "n_hidden": 16, **model}, {"n_epochs": 2, "threads": 1, **training}
         choices = DataChoices(gene_selection="variance", n_genes=counts.n_genes)
-        RunSettings("tiny", "demo", choices=choices, model=model, training=training).write(folder)
+        RunSettings(
+            "tiny", "demo", choices=choices, model=ModelConfig.from_dict(model), training=TrainingConfig(**training)
+        ).write(folder)
         execute(folder, open_counts=lambda: counts, should_stop=answers)
         return folder
 

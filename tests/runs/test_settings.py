@@ -2,9 +2,10 @@
 
 import pytest
 
-from ldvae_core.data.prepare import DataChoices
+from ldvae_core.data.choices import DataChoices
 from ldvae_core.durable import read_json, write_json
 from ldvae_core.errors import RunError, SettingsError
+from ldvae_core.model.config import Covariate, ModelConfig, TrainingConfig
 from ldvae_core.runs.settings import NewerFormatError, RunFile, RunSettings, rename_in
 from tests.runs.conftest import settings_named
 
@@ -12,8 +13,8 @@ from tests.runs.conftest import settings_named
 def test_settings_come_back_as_they_were_written(tmp_path):
     """What was chosen is what is trained, also after a restart."""
     choices = DataChoices(n_genes=500, keep_genes=("Hbb-y", "T"))
-    model = {"n_factors": 7, "covariates": ["donor"]}
-    settings = RunSettings("Größe: 7", "demo", "cell_type", choices, model, {"seed": 3, "n_epochs": 2})
+    model = ModelConfig(n_factors=7, covariates=(Covariate("donor"),))
+    settings = RunSettings("Größe: 7", "demo", "cell_type", choices, model, TrainingConfig(seed=3, n_epochs=2))
     settings.write(tmp_path / "run", data_name="Embryo", fingerprint="ab")
     found = RunFile.read(tmp_path / "run")
     assert found.settings == settings
@@ -23,13 +24,15 @@ def test_settings_come_back_as_they_were_written(tmp_path):
 def test_every_bad_setting_is_named_at_once():
     """A form is corrected in one go."""
     with pytest.raises(SettingsError, match=r"name of a run.*no data set.*number of factors.*in a minibatch"):
-        RunSettings(" ", "", model={"n_factors": 0}, training={"minibatch_size": 1})
+        RunSettings.from_dict(
+            {"name": " ", "data_source": "", "model": {"n_factors": 0}, "training": {"minibatch_size": 1}}
+        )
 
 
 def test_settings_that_do_not_exist_are_refused():
     """A misspelt setting never passes silently."""
     with pytest.raises(SettingsError, match="Unknown settings: n_factor"):
-        settings_named(model={"n_factor": 3})
+        RunSettings.from_dict({"name": "a", "data_source": "demo", "model": {"n_factor": 3}})
 
 
 def test_a_newer_format_is_refused_in_words(tmp_path):

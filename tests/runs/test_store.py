@@ -203,7 +203,7 @@ def test_a_run_from_before_the_iwll_has_no_such_figure(store):
     shutil.copytree(PROJECT / "tests" / "runs" / "golden" / "format-1", store.workspace.runs / "old")
     run = store.open("old")
     assert {"test_iwll", "gain", "structure_found", "null_error"}.isdisjoint(run.metrics)
-    assert (run.settings.model.get("method", "ldvae"), store.card("old").state) == ("ldvae", "finished")
+    assert (run.settings.model.method, store.card("old").state) == ("ldvae", "finished")
 
 
 def test_renaming_shows_everywhere(store, finished_run):

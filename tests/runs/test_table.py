@@ -5,8 +5,10 @@ import shutil
 import pytest
 
 from ldvae_core.durable import read_json, write_json
+from ldvae_core.model.config import ModelConfig
+from ldvae_core.model.describe import model_words
 from ldvae_core.runs.settings import RunSettings
-from ldvae_core.runs.table import METRICS, best_rows, missing_words, model_words, runs_table
+from ldvae_core.runs.table import METRICS, best_rows, missing_words, runs_table
 
 ERROR, ELBO, IWLL, GAIN = METRICS
 
@@ -18,7 +20,7 @@ def _make(workspace, store, finished_folder):
     def make(run_id, model=None, **metrics):
         folder = workspace.runs / run_id
         shutil.copytree(finished_folder, folder)
-        RunSettings(name=run_id, data_source="demo", model=model or {}).write(folder)
+        RunSettings(name=run_id, data_source="demo", model=ModelConfig.from_dict(model or {})).write(folder)
         write_json(folder / "metrics.json", read_json(folder / "metrics.json") | metrics)
         return store.card(run_id)
 
@@ -41,7 +43,7 @@ def _make(workspace, store, finished_folder):
 )
 def test_a_model_is_said_in_plain_words(model, words):
     """What a biologist calls it, without the names of settings."""
-    assert model_words(model) == words
+    assert model_words(ModelConfig.from_dict(model)) == words
 
 
 def test_a_row_holds_figures_with_their_errors(make):

@@ -7,7 +7,7 @@ from scipy import sparse
 from scipy.special import gammaln
 
 from ldvae_core.model.config import ModelConfig
-from ldvae_core.training.fused import RisingFactorials, fused_elbo, is_fusable
+from ldvae_core.training.fused import RisingFactorials, fused_elbo
 from tests.model.conftest import build, cells, seeded, without_covariates  # noqa: F401  (fixtures)
 
 FUSABLE = {
@@ -57,6 +57,6 @@ def test_the_table_of_rising_factorials_is_exact():
 
 def test_only_models_the_fast_path_knows_take_it():
     """Linear, negative binomial, observed library size; everything else is plain."""
-    assert is_fusable(ModelConfig(20, batch_norm=True, prior="logistic_normal"))
+    assert ModelConfig(20, batch_norm=True, prior="logistic_normal").is_fusable
     others = [{"decoder": "neural"}, {"likelihood": "poisson"}, {"likelihood": "zinb"}, {"library": "latent"}]
-    assert not any(is_fusable(ModelConfig(20, **settings)) for settings in others)
+    assert not any(ModelConfig(20, **settings).is_fusable for settings in others)

@@ -5,7 +5,6 @@ import pytest
 import torch
 
 from ldvae_core.model.config import Covariate, ModelConfig
-from ldvae_core.training.fused import is_fusable
 from ldvae_core.training.score import (
     likelihood_bounds,
     log_importance_weights,
@@ -90,5 +89,5 @@ def test_bounds_of_many_cells_come_from_a_seeded_sample():
 def test_a_dispersion_per_level_takes_the_plain_path():
     """The fast path knows one inverse dispersion per gene only."""
     donor = (Covariate("donor", ("a", "b")),)
-    assert is_fusable(ModelConfig(20, covariates=donor))
-    assert not is_fusable(ModelConfig(20, covariates=donor, dispersion="gene_level"))
+    assert ModelConfig(20, covariates=donor).is_fusable
+    assert not ModelConfig(20, covariates=donor, dispersion="gene_level").is_fusable

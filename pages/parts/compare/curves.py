@@ -7,10 +7,11 @@ import pandas as pd
 import streamlit as st
 
 from ldvae_core.errors import LdvaeError
+from ldvae_core.model.describe import BASELINES
 from ldvae_core.plots.dots import plot_test_metric
 from ldvae_core.plots.held_out import plot_held_out
 from ldvae_core.runs.cards import RunCard
-from ldvae_core.runs.table import BASELINES, METRICS, Metric, best_rows, method_of, missing_words, runs_table
+from ldvae_core.runs.table import METRICS, Metric, best_rows, method_of, missing_words, runs_table
 from pages.parts.compare.runs import names_of
 from pages.parts.figures import Panel, show_figure
 from pages.parts.pickers import segments

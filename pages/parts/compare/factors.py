@@ -114,7 +114,7 @@ def show_covariance(chosen: list[RunCard]) -> None:
         Panel(plot_spectrum(view.eigenvalue_share, mode=mode()), "eigenvalue_spectrum",
               "Eigenvalue shares of components, which mix the factors.", spectrum, "Spectrum"),
     ]  # fmt: skip
-    finding = spectrum_finding(view, usage=factors.prior == "logistic_normal")
+    finding = spectrum_finding(view, usage=factors.are_usages)
     show_figure(panels, key="covariance", finding=finding, how_to_read=HOW_COVARIANCE)
 
 

@@ -110,9 +110,9 @@ def offer_training(cards: list[RunCard], *, alone: RunCard | None = None) -> Non
     with st.container(border=True, key="compare_empty"):
         if alone:
             st.markdown(
-                f"**One run is drawn: {literal(alone.name)}.** Train others on the same data, genes and seed, and they "
-                "are drawn beside it: the paper's five models, the baselines, or the same model with other numbers of "
-                "factors."
+                f"**One run is drawn: {literal(alone.name)}.** Train others on the same data and genes, with the same "
+                "split of the cells (with any seed), and they are drawn beside it: the paper's five models, the "
+                "baselines, or the same model with other numbers of factors."
             )
         else:
             st.markdown(

@@ -52,7 +52,7 @@ def show_card(opened: OpenRun, factors: Factors, factor: int) -> None:
         with st.container(horizontal=True, gap="small", vertical_alignment="center"):
             with st.popover("Name and notes", icon=":material/edit:", key="card_edit"):
                 _form(opened, factors, factor, note)
-            if factors.prior == "normal":
+            if factors.may_flip:
                 st.button("Turn round", icon=":material/swap_horiz:", key="card_turn", type="tertiary", help=HELP_TURN,
                           on_click=_turn, args=(opened.run_id, factors.axes, factor, not note.flipped))  # fmt: skip
             st.button("Gene sets", icon=":material/genetics:", key="card_sets", type="tertiary", on_click=go,

@@ -61,7 +61,7 @@ def show_pair(opened: OpenRun, factors: Factors, second: int, *, use: Use, n_arr
             cells_panel(opened, factors, pair, colour=colour, on_area=select_cells_on(plane_of_pair(factors, pair))),
             genes_panel(opened, factors, pair, use=use, n_arrows=n_arrows),
         ]
-        how = HOW_PAIR + (HOW_USAGE if factors.prior == "logistic_normal" else "")
+        how = HOW_PAIR + (HOW_USAGE if factors.are_usages else "")
         show_figure(panels, key="pair", finding=pair_finding(factors, pair, followed), how_to_read=how)
         say_associations(opened, factors)
         derived_badge(opened.counts, opened.label_column)
@@ -135,7 +135,7 @@ def _draw_thumbnails(
         for pair, (x_title, y_title) in titled:
             if pair not in rasters:
                 x, y = (factors.representation[:, factor] for factor in pair)
-                rasters[pair] = density_raster(x, y, from_zero=factors.prior == "logistic_normal")
+                rasters[pair] = density_raster(x, y, from_zero=factors.are_usages)
             table = biplot_table(factors, pair, use=use, n_arrows=n_arrows)
             figures[pair] = plot_thumbnail(
                 rasters[pair], table, x_title=x_title, y_title=y_title, mode=look, height=THUMBNAIL_HEIGHT

@@ -66,11 +66,11 @@ def _whatif(opened: OpenRun, factors: Factors, use: Use) -> None:
         shown = largest_changes(table, N_GENES, by=by)
         figure = plot_changes(shown, by=by, mode=mode(), rows=2 * N_GENES)
         finding = whatif_finding(factors, changes, table, start=name, by=by)
-        how = HOW_WHATIF + (HOW_USAGE if factors.prior == "logistic_normal" else "")
+        how = HOW_WHATIF + (HOW_USAGE if factors.are_usages else "")
         alt = "The genes whose predicted molecules change most."
         panel = Panel(figure, "what_if", alt, table, "What-if", on_click=open_clicked_gene)
         show_figure(panel, key="whatif_figure", finding=finding, how_to_read=how)
-        if factors.prior == "logistic_normal" and any(changes.values()):
+        if factors.are_usages and any(changes.values()):
             _say_usages(factors, start, end, changes)
         _open_genes(shown)
 
@@ -164,7 +164,7 @@ def _sliders(opened: OpenRun, factors: Factors, start: np.ndarray) -> dict[int, 
 
 
 def _where_it_stands(factors: Factors, start: np.ndarray, factor: int) -> str:
-    if factors.prior == "logistic_normal":
+    if factors.are_usages:
         return f"The cell uses {percent(float(start[factor]))} of this factor."
     scale = float(factors.scale[factor])
     place = (float(start[factor]) - float(factors.centre[factor])) / scale if scale > 0 else 0.0

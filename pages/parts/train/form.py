@@ -1,23 +1,35 @@
 """The form of the Train page: which data, how many programs, what decoder, how long. Its values outlive other pages."""
 
-from typing import Any, NamedTuple
+from collections.abc import Mapping
+from typing import Any, NamedTuple, TypeVar
 
 import streamlit as st
 
 from ldvae_core.errors import LdvaeError
-from ldvae_core.model.config import FIRST_PASS_UPDATES, REFERENCE_MINIBATCH, THOROUGH, default_epochs
+from ldvae_core.model.config import (
+    REFERENCE_MINIBATCH,
+    Decoder,
+    Device,
+    Method,
+    ModelConfig,
+    TrainingConfig,
+    default_epochs,
+    most_factors,
+)
+from ldvae_core.model.describe import PRIOR_TITLES, SENTENCES
+from ldvae_core.model.presets import OF_SEVERAL, PLANS, Plan, updates_of
+from ldvae_core.model.priors import PRIORS, PriorName
+from ldvae_core.runs.settings import RunSettings
 from ldvae_core.workspace.datasets import Datasets
 from ldvae_core.workspace.folders import DEMO
 from pages.parts.problems import problem_box
 from pages.parts.runs import go, store
 from pages.parts.text import as_html, count, plain, show
-from pages.parts.train.advanced import PERSISTED, SENTENCES, method_in_use, show_advanced
+from pages.parts.train.advanced import PERSISTED, method_in_use, show_advanced
 from pages.parts.train.devices import await_devices, found_devices, kind_of
-from pages.parts.train.plan import BASELINES, DATA_CHOICE, Data, data_of
+from pages.parts.train.plan import DATA_CHOICE, Data, data_of, runs_of
 
-PLANS = {"first": "First pass", "thorough": "Thorough", "five": "The paper's five models", "baselines": "Baselines"}
-PRESETS = ("five", "baselines")  # that train several models
-PRIORS = {"normal": "Normal", "logistic_normal": "Logistic-normal"}
+Key = TypeVar("Key", bound=str)
 SELECTIONS = {"variance": "highest variance", "seurat_v3": "seurat_v3"}
 
 
@@ -25,44 +37,69 @@ class Form(NamedTuple):
     """What the form says now."""
 
     data: Data
-    plan: str
-    name: str
-    model: dict[str, Any]
-    training: dict[str, Any]
+    plan: Plan
+    wanted: tuple[RunSettings, ...]  # the runs it asks for; none when there is a problem
+    problem: LdvaeError | None  # why these settings cannot be
+    device: str  # the one that will be used
+
+
+class _Training(NamedTuple):
+    """What the part about the training says."""
+
+    plan: Plan
+    n_epochs: int | None  # None where there are none
+    seed: int
+    asked: Device
     device: str  # the one that will be used
 
 
 def show_form() -> Form:
     """Draw it. A data set that cannot be read is said in a box, and the demo stands in for it."""
     data = _pick_data()
-    plan = st.session_state.get("train_plan") or PLANS["first"]
-    plan = next((key for key, word in PLANS.items() if word == plan), "first")
-    method = method_in_use(preset=plan in PRESETS)
-    fitted = method in BASELINES or plan == "baselines"  # in one go: no decoder, no epochs
+    plan = key_of(PLANS, st.session_state.get("train_plan"), "first")
+    shown = method_in_use(preset=plan in OF_SEVERAL)
+    method: Method = "ldvae" if shown == "vae" else shown
+    fitted = method != "ldvae" or plan == "baselines"  # in one go: no decoder, no epochs
     _head("Programs", "How many to look for, and of what kind.")
-    model: dict[str, Any] = {} if method in ("ldvae", "vae") else {"method": method}
+    prior: PriorName = "normal"
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
-        if method != "gene_mean":
-            model["n_factors"] = st.number_input(
-                "Factors", 1, min(100, max(data.n_genes - 1, 1)), 10, key="train_n_factors", width=120, **PERSISTED,
-                help="More factors give finer programs; unused ones switch themselves off. The paper uses 10 and 20.",
-            )  # fmt: skip
+        n_factors = ModelConfig.n_factors if method == "gene_mean" else _n_factors(data)
         if not fitted:
-            model["prior"] = _choice(
-                "Prior", PRIORS, key="train_prior", disabled=plan == "five",
-                help="**Normal**: factors go both ways from 0. **Logistic-normal**: a cell is a mixture; its factors "
-                "are shares that sum to 1.",
+            prior = _choice(
+                "Prior", PRIOR_TITLES, key="train_prior", disabled=plan == "five",
+                help=" ".join(f"**{each.title}**: {each.about}." for each in PRIORS.values()),
             )  # fmt: skip
+    batch_norm, intercept = False, True
     if fitted:
         words = "PCA, NMF and the gene mean, with the same cells, genes and split." if plan == "baselines" else ""
         show(words or f"{SENTENCES[method]} Choose another method below, under Advanced.", kind="quiet")
     else:
-        model["batch_norm"], model["intercept"] = _decoder(fixed=plan == "five")
-        model |= {"decoder": "neural"} if method == "vae" else {}
-    plan, n_epochs, seed, asked, device = _training(data, fitted=fitted)
-    name, advanced, more = show_advanced(data, method=method, preset=plan in PRESETS)
-    training = {"n_epochs": n_epochs, "seed": seed, "device": asked, **more}
-    return Form(data, plan, name, {**model, **advanced}, training, device)
+        batch_norm, intercept = _decoder(fixed=plan == "five")
+    decoder: Decoder = "neural" if shown == "vae" else "linear"
+    training = _training(data, fitted=fitted)
+    more = show_advanced(data, method=shown, preset=plan in OF_SEVERAL)
+    try:
+        model = ModelConfig(
+            method=method, n_factors=n_factors, prior=prior, batch_norm=batch_norm, intercept=intercept,
+            decoder=decoder, **more.model._asdict(),
+        )  # fmt: skip
+        trained = TrainingConfig(
+            n_epochs=training.n_epochs, seed=training.seed, device=training.asked, **more.numbers._asdict()
+        )
+        wanted = runs_of(training.plan, data, more.name, model, trained)
+    except LdvaeError as fault:
+        return Form(data, training.plan, (), fault, training.device)
+    return Form(data, training.plan, tuple(wanted), None, training.device)
+
+
+def _n_factors(data: Data) -> int:
+    most = most_factors(data.n_genes)
+    if st.session_state.get("train_n_factors", 0) > most:  # chosen for data of more genes
+        st.session_state["train_n_factors"] = most
+    return st.number_input(
+        "Factors", 1, most, min(ModelConfig.n_factors, most), key="train_n_factors", width=120, **PERSISTED,
+        help="More factors give finer programs; unused ones switch themselves off. The paper uses 10 and 20.",
+    )  # fmt: skip
 
 
 def _pick_data() -> Data:
@@ -111,14 +148,13 @@ def _decoder(*, fixed: bool) -> tuple[bool, bool]:
     return batch_norm, intercept
 
 
-def _training(data: Data, *, fitted: bool) -> tuple[str, int | None, int, str, str]:
-    """Plan, epochs (None where there are none), seed, the device asked for, and the one that will be used."""
+def _training(data: Data, *, fitted: bool) -> _Training:
     _head("Training", "How long, from which start, and where.")
     plan = _choice("Plan", PLANS, key="train_plan")
     if fitted:
         seed = _seed()
         show("A baseline is fitted in one go, on the CPU, without epochs.", kind="quiet")
-        return plan, None, seed, "cpu", "cpu"
+        return _Training(plan, None, seed, "cpu", "cpu")
     rule = default_epochs(
         data.n_train, st.session_state.get("train_minibatch") or REFERENCE_MINIBATCH, thorough=plan == "thorough"
     )
@@ -136,27 +172,32 @@ def _training(data: Data, *, fitted: bool) -> tuple[str, int | None, int, str, s
         seed = _seed()
         words = {name: f"Best ({kind_of(best)})" if name == "auto" else kind_of(name) for name in names}
         asked = st.selectbox("Device", names, key="train_device", width=135, format_func=words.get, **PERSISTED)
-    updates = FIRST_PASS_UPDATES * (THOROUGH if plan == "thorough" else 1)
-    words = f"{updates:,} updates of the model, after the paper's “1 million / cells”"
+    words = f"{updates_of(plan):,} updates of the model, after the paper's “1 million / cells”"
     reason = as_html(found["reason"], longest=200) if found else ""
     show(f"Rule of thumb: <b>{count(rule, 'epoch')}</b>, {words}. {reason}", kind="quiet")
     if found is None:
         await_devices()
-    return plan, n_epochs, seed, asked, best if asked == "auto" else asked
+    return _Training(plan, n_epochs, seed, asked, best if asked == "auto" else asked)
 
 
 def _seed() -> int:
     return st.number_input("Seed", 0, 2**32 - 1, 0, key="train_seed", width=95, **PERSISTED,
-                           help="The same seed gives the same run and the same split of the cells.")  # fmt: skip
+                           help="The same seed gives the same run. Another one changes the start and the noise, not "
+                           "which cells are held out: runs of several seeds can be compared.")  # fmt: skip
 
 
 def _head(title: str, words: str) -> None:
     show(f"<b>{title}</b> <span class='gpe-quiet'>{words}</span>", kind="line")
 
 
-def _choice(label: str, options: dict[str, str], *, key: str, **more: Any) -> str:
+def _choice(label: str, options: Mapping[Key, str], *, key: str, **more: Any) -> Key:
     """A row of options, one always chosen, kept while other pages are looked at."""
     words = list(options.values())
     unset = {} if key in st.session_state else {"default": words[0]}
     chosen = st.segmented_control(label, words, key=key, required=True, **unset, **PERSISTED, **more)
-    return next((option for option, word in options.items() if word == chosen), next(iter(options)))
+    return key_of(options, chosen, next(iter(options)))
+
+
+def key_of(options: Mapping[Key, str], word: str | None, otherwise: Key) -> Key:
+    """The option that is called so."""
+    return next((option for option, called in options.items() if called == word), otherwise)

@@ -5,9 +5,10 @@ import math
 import streamlit as st
 
 from ldvae_core.errors import LdvaeError, RunError
+from ldvae_core.model.describe import BASELINES, model_words
 from ldvae_core.runs.cards import Progress, RunCard
 from ldvae_core.runs.jobs import Request
-from ldvae_core.runs.table import BASELINES, method_of, model_words
+from ldvae_core.runs.table import method_of
 from pages.parts.problems import problem_box, refusals
 from pages.parts.runs import go_next, store
 from pages.parts.sidebar import run_state_html
@@ -65,7 +66,7 @@ def _panel(run_id: str, drawn: tuple[tuple[str, str, str, int], ...]) -> None:
 
 def _planned(card: RunCard) -> int:
     """Epochs that were asked for, 0 when that was left to the rule of thumb: the axis of the curves."""
-    return (card.settings.training.get("n_epochs") or 0) if card.settings else 0
+    return (card.settings.training.n_epochs or 0) if card.settings else 0
 
 
 def _head(card: RunCard) -> None:

@@ -2,37 +2,28 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
 import streamlit as st
 
 from ldvae_core.data.annotations import guess_roles, label_columns
-from ldvae_core.data.prepare import DataChoices
+from ldvae_core.data.choices import DataChoices
 from ldvae_core.errors import LdvaeError
+from ldvae_core.model.config import MOST_LEVELS, ModelConfig, TrainingConfig
+from ldvae_core.model.describe import BASELINE_TITLES, run_name
+from ldvae_core.model.presets import OF_SEVERAL, PAPERS_MODELS, Plan, baselines
 from ldvae_core.runs.cards import RunCard
-from ldvae_core.runs.settings import RunSettings
+from ldvae_core.runs.settings import LONGEST_NAME, RunSettings
 from ldvae_core.runs.store import RunStore
 from ldvae_core.workspace.datasets import DatasetCard, Datasets
 from ldvae_core.workspace.folders import DEMO, Workspace
-from pages.parts.text import count, plain
+from pages.parts.text import plain
 
 DATA_CHOICE = "data_choice"  # what the Data page leaves in the session
 ACTIVE = ("queued", "running", "paused", "interrupted")
 TRAIN_SHARE = 0.8  # of the cells; a tenth each for validation and test
-MOST_LEVELS = 500  # of a covariate, as in runs/prepare.py
 # Gene values (cells x genes) a second, until a run of this machine and kind says better; without the fast path a fifth.
 SPEED = {"cpu": 30e6, "cuda": 400e6}
-PAPERS_MODELS: dict[str, dict[str, Any]] = {
-    "VAE": {"decoder": "neural", "prior": "normal", "batch_norm": False},
-    "LDVAE, normal": {"prior": "normal", "batch_norm": False},
-    "LDVAE, normal, batch norm": {"prior": "normal", "batch_norm": True, "intercept": True},
-    "LDVAE, logistic-normal": {"prior": "logistic_normal", "batch_norm": False},
-    "LDVAE, logistic-normal, batch norm": {"prior": "logistic_normal", "batch_norm": True, "intercept": True},
-}
-
-BASELINES = {"pca": "PCA", "nmf": "NMF", "gene_mean": "Gene mean"}
 BASELINE_PASSES = 5  # over the counts, about, that fitting a baseline takes
 
 
@@ -74,10 +65,10 @@ def _annotations(root: str, dataset_id: str, identity: str) -> tuple[dict[str, i
     return {name: n for name, n in levels.items() if 2 <= n <= MOST_LEVELS}, guess_roles(table)["cell_type"]
 
 
-def settings_of(data: Data, name: str, model: dict[str, Any], training: dict[str, Any]) -> RunSettings:
+def settings_of(data: Data, name: str, model: ModelConfig, training: TrainingConfig) -> RunSettings:
     """One run. name: "" for one made of its settings. Raises SettingsError with every problem at once."""
     return RunSettings(
-        name=name.strip() or made_name(data, model, training),
+        name=name.strip() or run_name(model, training, plain(data.card.name, longest=50)),
         data_source=data.card.dataset_id,
         label_column=data.label_column,
         choices=data.choices,
@@ -86,37 +77,22 @@ def settings_of(data: Data, name: str, model: dict[str, Any], training: dict[str
     )
 
 
-def papers_models(data: Data, name: str, model: dict[str, Any], training: dict[str, Any]) -> list[RunSettings]:
-    """The five models of Fig. 1b with the form's other settings. Raises SettingsError."""
+def runs_of(plan: Plan, data: Data, name: str, model: ModelConfig, training: TrainingConfig) -> list[RunSettings]:
+    """What the plan trains: one run, the five models of Fig. 1b, or the baselines. Raises SettingsError."""
+    if plan not in OF_SEVERAL:
+        return [settings_of(data, name, model, training)]
     end = name.strip() or plain(data.card.name, longest=60)
-    return [
-        settings_of(data, f"{title} · {end}"[:120], {**model, **changes}, training)
-        for title, changes in PAPERS_MODELS.items()
-    ]
+    if plan == "five":
+        named = {each.title: each.of(model) for each in PAPERS_MODELS}
+    else:
+        named = {_title(each): each for each in baselines(model.n_factors)}
+    return [settings_of(data, f"{title} · {end}"[:LONGEST_NAME], each, training) for title, each in named.items()]
 
 
-def baseline_models(data: Data, name: str, model: dict[str, Any], training: dict[str, Any]) -> list[RunSettings]:
-    """PCA, NMF and the gene mean on the same genes and split. Raises SettingsError."""
-    end, n_factors = name.strip() or plain(data.card.name, longest=60), model.get("n_factors", 10)
-    words = {"pca": f", {n_factors} factors", "nmf": f", {n_factors} factors", "gene_mean": ""}
-    return [
-        settings_of(data, f"{title}{words[method]} · {end}"[:120],
-                    {"method": method} | ({} if method == "gene_mean" else {"n_factors": n_factors}), training)
-        for method, title in BASELINES.items()
-    ]  # fmt: skip
-
-
-def made_name(data: Data, model: dict[str, Any], training: dict[str, Any]) -> str:
-    """'10 factors, batch norm, 60 epochs · Mouse embryo, day 7.5': what tells runs apart comes first."""
-    epochs, method = training.get("n_epochs"), model.get("method", "ldvae")
-    parts = [BASELINES[method]] if method in BASELINES else ["VAE"] if model.get("decoder") == "neural" else []
-    parts += [count(model["n_factors"], "factor")] if "n_factors" in model else []
-    parts += ["logistic-normal"] if model.get("prior") == "logistic_normal" else []
-    parts += ["batch norm"] if model.get("batch_norm") else [] if model.get("intercept", True) else ["no intercept"]
-    parts += [model["likelihood"]] if model.get("likelihood", "nb") != "nb" else []
-    parts += [count(epochs, "epoch")] if epochs else []
-    parts += [f"seed {training['seed']}"] if training["seed"] else []
-    return f"{', '.join(parts)} · {plain(data.card.name, longest=50).removesuffix(' (demo)')}"
+def _title(baseline: ModelConfig) -> str:
+    """'PCA, 10 factors', 'Gene mean'."""
+    factors = "" if baseline.method == "gene_mean" else f", {baseline.n_factors} factors"
+    return BASELINE_TITLES[baseline.method] + factors
 
 
 def submit_once(store: RunStore, settings: RunSettings) -> tuple[str, bool]:
@@ -140,21 +116,15 @@ def _same(card: RunCard, settings: RunSettings) -> bool:
 
 
 def seconds_expected(
-    data: Data, n_epochs: int, device: str, cards: list[RunCard], store: RunStore, model: Mapping[str, Any]
+    data: Data, n_epochs: int, device: str, cards: list[RunCard], store: RunStore, model: ModelConfig
 ) -> float:
     """Seconds of training, roughly: by the latest run of this kind on this kind of device, else by experience."""
-    return data.n_train * data.n_genes * n_epochs / _speed(device, cards, store, fast=is_fast(model))
-
-
-def is_fast(model: Mapping[str, Any]) -> bool:
-    """Whether the fast path trains this model, as training/fused.py says; in words of the settings."""
-    usual = {"decoder": "linear", "likelihood": "nb", "library": "observed", "dispersion": "gene", "method": "ldvae"}
-    return all(model.get(name, value) == value for name, value in usual.items())
+    return data.n_train * data.n_genes * n_epochs / _speed(device, cards, store, fast=model.is_fusable)
 
 
 def _speed(device: str, cards: list[RunCard], store: RunStore, *, fast: bool) -> float:
     for card in cards[:10]:
-        if card.run_id == DEMO or not card.n_genes or card.settings is None or is_fast(card.settings.model) != fast:
+        if card.run_id == DEMO or not card.n_genes or card.settings is None or card.settings.model.is_fusable != fast:
             continue
         try:
             progress = store.progress(card.run_id)
