@@ -32,15 +32,19 @@ from ldvae_core.runs.trained import save_model
 from ldvae_core.training.checkpoint import read_checkpoint, write_checkpoint
 from ldvae_core.training.devices import choose_device, device_faults_in_words, found_devices
 from ldvae_core.training.live_programs import top_genes_so_far
-from ldvae_core.training.loop import Trainer
+from ldvae_core.training.loop import SECONDS_BETWEEN_TICKS, Trainer
+from ldvae_core.training.minibatches import MinibatchSource
+from ldvae_core.training.refining import Outcome, refined_model
 from ldvae_core.training.reports import Answer, HistoryPoint, Progress, Reports
 from ldvae_core.training.score import (
     IWLL_DRAWS,
     folded_decoder,
     likelihood_bounds,
     reconstruction_errors,
+    refined_representation,
     represent,
     scored_cells,
+    tighter_proposal,
 )
 from ldvae_core.training.threads import choose_threads, usable_cores
 
@@ -129,8 +133,16 @@ class _Run:
             write_checkpoint(self.steps.checkpoint, trainer.snapshot())
         if answer in ("pause", "cancel"):
             return self.steps.end_without_results(answer)
+        write_folder_state(self.folder, "refining")
+        began = time.monotonic()
+        outcome, asked = self._refine(trainer, counts, split, told=answer)
+        if asked == "pause":
+            write_checkpoint(self.steps.checkpoint, trainer.snapshot())
+        if asked in ("pause", "cancel"):
+            return self.steps.end_without_results(asked)
+        seconds_refining = time.monotonic() - began
         write_folder_state(self.folder, "analysing")
-        metrics = self._save_results(trainer, counts, split, covariates)
+        metrics = self._save_results(trainer, outcome, counts, split, covariates)
         summary = {
             "n_cells": counts.n_cells,
             "n_genes": counts.n_genes,
@@ -140,8 +152,32 @@ class _Run:
             "threads": threads,
             "seconds_reading": round(seconds_reading, 3),
             "seconds_training": round(trainer.state.seconds, 3),
+            "seconds_refining": round(seconds_refining, 3),
         }
         return self.steps.finish(metrics, summary, answer)
+
+    def _refine(
+        self, trainer: Trainer, counts: CountMatrix, split: np.ndarray, *, told: Answer
+    ) -> tuple[Outcome, Answer]:
+        """Refine, and what was asked meanwhile; told: how training ended, "stop" is not heard a second time."""
+        asked, looked = told, time.monotonic()
+
+        def go_on(done: float) -> bool:
+            nonlocal asked, looked
+            if time.monotonic() - looked > SECONDS_BETWEEN_TICKS:
+                asked, looked = self.should_stop(), time.monotonic()
+            return asked in ("go", told)
+
+        outcome = refined_model(
+            trainer.model,
+            trainer.source,
+            counts.counts,
+            train=np.flatnonzero(split == TRAIN),
+            validation=trainer.validation_cells,
+            cells_trained=trainer.state.epochs_done * len(trainer.train_cells),
+            go_on=go_on,
+        )
+        return outcome, asked
 
     def _baseline(
         self, config: ModelConfig, counts: CountMatrix, split: np.ndarray, seconds_reading: float
@@ -190,13 +226,13 @@ class _Run:
         write_json(self.folder / "progress.json", {**asdict(progress), **self.device_note, "top_genes": forming})
 
     def _save_results(
-        self, trainer: Trainer, counts: CountMatrix, split: np.ndarray, covariates: np.ndarray
+        self, trainer: Trainer, outcome: Outcome, counts: CountMatrix, split: np.ndarray, covariates: np.ndarray
     ) -> dict[str, Any]:
         """Representation, factors on both axes, and figures on the test cells."""
         self._write_history(trainer.state.history)
-        model = trainer.model
+        model, refined = outcome.model, outcome.refined
         save_model(model, self.folder)
-        posterior = represent(model, trainer.source)
+        posterior = represent(model, trainer.source) if refined is None else refined_representation(model, refined)
         loadings, intercept = folded_decoder(model, posterior.mean, covariates)
         config = model.config
         theta = None
@@ -225,7 +261,8 @@ class _Run:
             names = [f"{item.name}: {level}" for item in config.covariates for level in item.levels]
             write_table(self.folder / "covariates.parquet", pd.DataFrame(effects, counts.gene_names, names))
         self._write_dispersion_levels(model, counts.gene_names)
-        return self._figures(trainer, factors, counts, split, posterior.mean) | {
+        return self._figures(trainer.source, outcome, factors, counts, split, posterior.mean) | {
+            **outcome.figures(),
             "best_epoch": trainer.state.best_epoch,
             "cells_per_second": trainer.state.epochs_done * len(trainer.train_cells) / max(trainer.state.seconds, 1e-9),
             "rollbacks": trainer.state.rollbacks,
@@ -233,16 +270,23 @@ class _Run:
         }
 
     def _figures(
-        self, trainer: Trainer, factors: Factors, counts: CountMatrix, split: np.ndarray, representation: np.ndarray
+        self,
+        source: MinibatchSource,
+        outcome: Outcome,
+        factors: Factors,
+        counts: CountMatrix,
+        split: np.ndarray,
+        representation: np.ndarray,
     ) -> dict[str, Any]:
         """Figures on the test cells: error of all of them, bounds and gain of at most 5,000, each with its error."""
-        model, test = trainer.model, np.flatnonzero(split == TEST)
+        model, refined, test = outcome.model, outcome.refined, np.flatnonzero(split == TEST)
         if model.config.is_recomputable:  # from the very numbers exported, so that a stranger finds the same figure
             error = _recomputed_error(factors, counts, test, model.config.likelihood)
         else:
-            error = reconstruction_errors(model, trainer.source, test, representation)
+            error = reconstruction_errors(model, source, test, representation)
         scored = scored_cells(test)
-        bounds = likelihood_bounds(model, trainer.source, scored)
+        around = None if refined is None else tighter_proposal(model, source, scored, refined.of(scored))
+        bounds = likelihood_bounds(model, source, scored, around=around)
         null = fit_null_model(counts.counts[np.flatnonzero(split == TRAIN)])
         values = {"test_reconstruction_error": error, "test_elbo": bounds.elbo, "test_iwll": bounds.iwll}
         means = {name: mean_and_error(per_cell) for name, per_cell in values.items()}
@@ -250,6 +294,7 @@ class _Run:
             **{name: mean for name, (mean, _) in means.items()},
             **{f"{name}_se": spread for name, (_, spread) in means.items()},
             "iwll_draws": IWLL_DRAWS,
+            "drawn_from": "encoder" if around is None else "refined",
             "test_cells": len(test),
             "iwll_cells": len(scored),
             "null_error": -float(null.log_likelihood(counts.counts[test]).mean()),

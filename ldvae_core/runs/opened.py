@@ -54,6 +54,11 @@ class OpenRun:
         """The axes to show unless asked otherwise."""
         return "readable" if "readable" in self.factors else "as_trained"
 
+    @property
+    def has_refined_positions(self) -> bool:
+        """Whether its cells were refined after the encoder had placed them; new cells then are, too."""
+        return self.metrics.get("positions") == "refined"
+
     @cached_property
     def label_columns(self) -> tuple[str, ...]:
         """The annotations that group the cells; looked for once, since it reads every column."""

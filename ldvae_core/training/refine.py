@@ -1,6 +1,6 @@
 """Refined positions: every cell moved from where the encoder puts it to the top of its own posterior density.
 
-With v = W's position of a cell before the prior's map, z = factors(v), logits eta = W z + b + covariate effects,
+With v the position of a cell before the prior's map, z = factors(v), logits eta = W z + b + covariate effects,
 f = softmax(eta), m = library_size f, the density of one cell is, up to a constant,
 
     o(v) = sum_g log p(x_g | m_g) - |v|^2 / 2
@@ -39,7 +39,10 @@ from ldvae_core.training.minibatches import MinibatchSource
 
 TOLERANCE = 1e-3  # nats that a full step would gain by the quadratic model, below which it is the last one
 MOST_STEPS, MOST_HALVINGS = 12, 10
-BLOCK_ENTRIES, GPU_ENTRIES = 2**19, 2**24  # cells x genes at a time: 4 MB, 128 MB in double precision
+BLOCK_ENTRIES, GPU_ENTRIES = (
+    2**17,
+    2**24,
+)  # cells x genes at a time; 1 MB was measured fastest
 
 
 class Refined(NamedTuple):
@@ -49,6 +52,10 @@ class Refined(NamedTuple):
     covariance: np.ndarray  # (n_cells, pairs) float32: of v, the upper triangle row by row (see unpacked)
     gained: float  # nats a cell, mean over cells: what the objective rose by
     steps: float  # a cell, mean over cells
+
+    def of(self, cells: np.ndarray) -> Self:
+        """Some of them."""
+        return self._replace(values=self.values[cells], covariance=self.covariance[cells])
 
 
 class Decoder(NamedTuple):
@@ -90,6 +97,22 @@ class Block(NamedTuple):
     theta: Tensor | None  # (1 or cells, genes)
 
 
+class Means(NamedTuple):
+    """Expected counts of some cells."""
+
+    log: Tensor  # (cells, genes)
+    plain: Tensor  # (cells, genes)
+
+
+class Climbed(NamedTuple):
+    """Where climb ended."""
+
+    v: Tensor  # (cells, factors)
+    means: Means
+    rise: Tensor  # (cells,) nats, >= 0
+    steps: int  # of all cells
+
+
 class Slopes(NamedTuple):
     """Derivatives of the log-likelihood in the logits."""
 
@@ -119,6 +142,7 @@ def refine(
     cells: np.ndarray,
     *,
     start: np.ndarray | None = None,
+    most_steps: int = MOST_STEPS,
     go_on: Callable[[float], bool] = lambda done: True,
 ) -> Refined | None:
     """Refine the positions of `cells` (indices into the source); None when go_on, told the share done, answers False.
@@ -136,10 +160,11 @@ def refine(
             first = piece.stop
             begin = model.encode(batch)[0] if start is None else torch.from_numpy(start[piece]).to(device)
             block = block_of(decoder, batch, log_library_of(model, batch))
-            found, rise, taken = climb(decoder, block, begin.double())
-            values[piece] = found.cpu().numpy()
-            covariance[piece] = laplace(decoder, block, found)[:, upper[0], upper[1]].cpu().numpy()
-            gained, steps = gained + float(rise.sum()), steps + taken
+            found = climb(decoder, block, begin.double(), most_steps=most_steps)
+            values[piece] = found.v.cpu().numpy()
+            around = laplace(decoder, slopes(block, found.means), found.v)
+            covariance[piece] = around[:, upper[0], upper[1]].cpu().numpy()
+            gained, steps = gained + float(found.rise.sum()), steps + found.steps
             if not go_on(first / len(cells)):
                 return None
     return Refined(values, covariance, gained / max(len(cells), 1), steps / max(len(cells), 1))
@@ -182,62 +207,63 @@ def block_of(decoder: Decoder, batch: Minibatch, log_library: Tensor) -> Block:
     return Block(batch.counts.double(), log_library.double()[:, None], offset, theta)
 
 
-def climb(decoder: Decoder, block: Block, start: Tensor) -> tuple[Tensor, Tensor, int]:
-    """Damped Newton steps from v = start (cells, factors): v at the top, what o rose by (cells,), steps of all cells."""
+def climb(decoder: Decoder, block: Block, start: Tensor, *, most_steps: int = MOST_STEPS) -> Climbed:
+    """Damped Newton steps from v = start (cells, factors) until a step promises nothing."""
     v = start.clone()
-    log_mean = log_means(decoder, block, v)
-    height = objective(block, log_mean, v)
+    means = means_at(decoder, block, v)
+    height = objective(block, means, v)
     begun, active, taken = height.clone(), torch.arange(len(v), device=v.device), 0
-    for _ in range(MOST_STEPS):
+    for _ in range(most_steps):
         here = _rows(block, active)
-        direction, promised = _direction(decoder, here, log_mean[active], v[active])
+        direction, promised = _direction(decoder, here, _means(means, active), v[active])
         taken += len(active)
-        open_, length = torch.arange(len(active), device=v.device), 1.0
+        left, length = torch.arange(len(active), device=v.device), 1.0
         for _ in range(MOST_HALVINGS):
-            target = v[active[open_]] + length * direction[open_]
-            tried = _rows(here, open_)
-            reached = log_means(decoder, tried, target)
+            tried, target = _rows(here, left), v[active[left]] + length * direction[left]
+            reached = means_at(decoder, tried, target)
             higher = objective(tried, reached, target)
-            good = higher >= height[active[open_]]
-            moved = active[open_[good]]
-            v[moved], log_mean[moved], height[moved] = target[good], reached[good], higher[good]
-            open_, length = open_[~good], length / 2
-            if not len(open_):
+            good = higher >= height[active[left]]
+            moved, all_good = active[left[good]], bool(good.all())
+            v[moved], height[moved] = target[good], higher[good]
+            for kept, new in zip(means, reached, strict=True):
+                kept[moved] = new if all_good else new[good]
+            left, length = left[~good], length / 2
+            if all_good:
                 break
         active = active[promised > 2 * TOLERANCE]
         if not len(active):
             break
-    return v, height - begun, taken
+    return Climbed(v, means, height - begun, taken)
 
 
-def log_means(decoder: Decoder, block: Block, v: Tensor) -> Tensor:
-    """log m (cells, genes) at v (cells, factors)."""
+def means_at(decoder: Decoder, block: Block, v: Tensor) -> Means:
+    """Expected counts at v (cells, factors)."""
     z = v.softmax(dim=1) if decoder.is_usage else v
-    logits = z @ decoder.loadings.T + block.offset
+    logits = z @ decoder.loadings.T
+    logits += block.offset
     logits += block.log_library - logits.logsumexp(dim=1, keepdim=True)
-    return logits
+    return Means(logits, logits.exp())
 
 
-def objective(block: Block, log_mean: Tensor, v: Tensor) -> Tensor:
+def objective(block: Block, means: Means, v: Tensor) -> Tensor:
     """o(v), (cells,) nats, without what depends on neither v nor the mean."""
-    prior = 0.5 * v.square().sum(dim=1)
+    at_counts = (block.counts * means.log).sum(dim=1) - 0.5 * v.square().sum(dim=1)
     if block.theta is None:
-        return (block.counts * log_mean - log_mean.exp()).sum(dim=1) - prior
-    at_counts = block.counts * log_mean
-    ratio = torch.log1p(log_mean.exp() / block.theta)  # theta is bounded, and so is the mean: nothing overflows
-    return (at_counts - (block.counts + block.theta) * ratio).sum(dim=1) - prior
+        return at_counts - means.plain.sum(dim=1)
+    return at_counts - ((block.counts + block.theta) * torch.log1p(means.plain / block.theta)).sum(dim=1)
 
 
-def slopes(block: Block, log_mean: Tensor) -> Slopes:
+def slopes(block: Block, means: Means) -> Slopes:
     """Derivatives at the means given."""
-    mean = log_mean.exp()
-    fraction = (log_mean - block.log_library).exp()
+    mean = means.plain
+    fraction = mean * (-block.log_library).exp()
     if block.theta is None:
         residual, curvature, information = block.counts - mean, mean, mean
     else:
-        ratio = block.theta / (mean + block.theta)
+        beyond = mean + block.theta
+        ratio = block.theta / beyond
         residual, information = (block.counts - mean) * ratio, mean * ratio
-        curvature = information * (block.counts + block.theta) / (mean + block.theta)
+        curvature = information * (block.counts + block.theta) / beyond
     return Slopes(fraction, residual, curvature + residual.sum(dim=1, keepdim=True) * fraction, information)
 
 
@@ -270,9 +296,8 @@ def precision(decoder: Decoder, fraction: Tensor, weight: Tensor, v: Tensor) -> 
     return of_z + torch.eye(n_factors, dtype=v.dtype, device=v.device)
 
 
-def laplace(decoder: Decoder, block: Block, v: Tensor) -> Tensor:
+def laplace(decoder: Decoder, found: Slopes, v: Tensor) -> Tensor:
     """Covariance of the posterior around v: (cells, factors, factors)."""
-    found = slopes(block, log_means(decoder, block, v))
     return torch.cholesky_inverse(torch.linalg.cholesky(precision(decoder, found.fraction, found.information, v)))
 
 
@@ -284,9 +309,9 @@ def unpacked(covariance: np.ndarray, n_factors: int) -> np.ndarray:
     return whole
 
 
-def _direction(decoder: Decoder, block: Block, log_mean: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
+def _direction(decoder: Decoder, block: Block, means: Means, v: Tensor) -> tuple[Tensor, Tensor]:
     """Newton's step, of Fisher scoring where that is no ascent, and twice what the quadratic model says it gains."""
-    found = slopes(block, log_mean)
+    found = slopes(block, means)
     slope = gradient(decoder, found, v)
     factor, failed = torch.linalg.cholesky_ex(precision(decoder, found.fraction, found.curvature, v))
     bad = failed.nonzero()[:, 0]
@@ -303,6 +328,10 @@ def _rows(block: Block, rows: Tensor) -> Block:
         return block
     of_cells = [part if part is None or len(part) == 1 else part[rows] for part in (block.offset, block.theta)]
     return Block(block.counts[rows], block.log_library[rows], of_cells[0], of_cells[1])
+
+
+def _means(means: Means, rows: Tensor) -> Means:
+    return means if len(rows) == len(means.log) else Means(means.log[rows], means.plain[rows])
 
 
 def _folded_in_double(decoder: LinearDecoder) -> tuple[Tensor, Tensor]:

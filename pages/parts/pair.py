@@ -27,7 +27,7 @@ Pair = tuple[int, int]  # two factors, counted from 0
 def raster_of(opened: OpenRun, factors: Factors, pair: Pair) -> Raster:
     """Cells per bin in the plane of two factors."""
     x, y = (factors.representation[:, factor] for factor in pair)
-    return density_raster(x, y, from_zero=factors.prior == "logistic_normal")
+    return density_raster(x, y, from_zero=factors.are_usages)
 
 
 @per_run(max_entries=5)  # 10 MB each for 37 types; the figures are kept too
@@ -35,7 +35,7 @@ def _rasters_of_types(opened: OpenRun, factors: Factors, pair: Pair, column: str
     labels = opened.labels(column)
     x, y = (factors.representation[:, factor] for factor in pair)
     types = [str(name) for name in labels.cat.categories]
-    return type_rasters(x, y, labels, types, from_zero=factors.prior == "logistic_normal")
+    return type_rasters(x, y, labels, types, from_zero=factors.are_usages)
 
 
 @per_run(max_entries=64)
