@@ -20,7 +20,7 @@ SENTENCES = {  # what a choice means; the keys of all of the above
     "pca": "Baseline: principal components of log-normalised counts.",
     "nmf": "Baseline: factors and loadings that are never negative.",
     "gene_mean": "Baseline without factors: every cell gets each gene's mean.",
-    **{name: likelihood.about for name, likelihood in LIKELIHOODS.items()},
+    **{str(name): likelihood.about for name, likelihood in LIKELIHOODS.items()},
     "observed": "A cell's own molecules say how deeply it was read.",
     "latent": "The depth of a cell is learned too, as in the paper.",
     "gene": "One number a gene says how much it varies beyond chance.",

@@ -181,7 +181,7 @@ class Poisson(Likelihood):
         return mean
 
 
-LIKELIHOODS: dict[str, Likelihood] = {"nb": NegativeBinomial(), "poisson": Poisson(), "zinb": ZeroInflated()}
+LIKELIHOODS: dict[LikelihoodName, Likelihood] = {"nb": NegativeBinomial(), "poisson": Poisson(), "zinb": ZeroInflated()}
 
 
 def _given(theta: Theta) -> Array:

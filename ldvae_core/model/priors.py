@@ -61,7 +61,7 @@ class LogisticNormal(Prior):
         return values.softmax(dim=-1)
 
 
-PRIORS: dict[str, Prior] = {"normal": Prior(), "logistic_normal": LogisticNormal()}
+PRIORS: dict[PriorName, Prior] = {"normal": Prior(), "logistic_normal": LogisticNormal()}
 
 
 def normal_kl(mean: "Tensor", log_variance: "Tensor", prior_mean: float = 0.0, prior_variance: float = 1.0) -> "Tensor":

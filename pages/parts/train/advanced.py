@@ -118,7 +118,7 @@ def _bounds(cls: type, field: str) -> tuple[Any, Any, Any]:
     return about.low, about.high, defaults_of(cls)[field]
 
 
-def _select(options: Mapping[str, str], label: str, *, key: str, **more: Any) -> Any:
+def _select(options: Mapping[Any, str], label: str, *, key: str, **more: Any) -> Any:
     """A drop-down with one sentence about what is chosen below it; one of the keys."""
     with st.container(gap="xxsmall"):
         chosen = st.selectbox(label, list(options), format_func=lambda option: options.get(option, option), key=key,

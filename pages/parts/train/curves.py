@@ -1,5 +1,7 @@
 """Learning curves of the run in use, alone or over those of other runs on the same cells and genes."""
 
+from typing import Any
+
 import pandas as pd
 import streamlit as st
 
@@ -34,10 +36,10 @@ def show_curves(card: RunCard, cards: list[RunCard], *, n_epochs: int) -> None:
         return
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key="train_curve_options"):
         words = list(MEASURES.values())
-        unset = {} if "train_measure" in st.session_state else {"default": words[0]}
+        unset: dict[str, Any] = {} if "train_measure" in st.session_state else {"default": words[0]}
         word = st.segmented_control("Curve", words, key="train_measure", required=True, persist_state="session",
                                     label_visibility="collapsed", **unset)  # fmt: skip
-        measure = next((key for key, name in MEASURES.items() if name == word), "reconstruction_error")
+        measure: Measure = next((key for key, name in MEASURES.items() if name == word), "reconstruction_error")
         with st.popover("Display", icon=":material/tune:", key="train_display"):
             smoothing = st.slider("Smoothing of the training curve", 0.0, 0.95, 0.0, 0.05, key="train_smoothing",
                                   persist_state="session")  # fmt: skip

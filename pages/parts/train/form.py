@@ -165,13 +165,15 @@ def _training(data: Data, *, fitted: bool) -> _Training:
     names = ["auto", *(device["name"] for device in (found["devices"] if found else []))]
     if st.session_state.get("train_device") not in (*names, None):
         del st.session_state["train_device"]
-    best = found["best"] if found else "cpu"
+    best: str = found["best"] if found else "cpu"
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         n_epochs = st.number_input("Epochs", 1, 100_000, key="train_epochs", width=105, **PERSISTED,
                                    help="One epoch shows every training cell once.")  # fmt: skip
         seed = _seed()
-        words = {name: f"Best ({kind_of(best)})" if name == "auto" else kind_of(name) for name in names}
-        asked = st.selectbox("Device", names, key="train_device", width=135, format_func=words.get, **PERSISTED)
+        titles = {name: f"Best ({kind_of(best)})" if name == "auto" else kind_of(name) for name in names}
+        asked: Any = st.selectbox(
+            "Device", names, key="train_device", width=135, format_func=lambda name: titles[name], **PERSISTED
+        )
     words = f"{updates_of(plan):,} updates of the model, after the paper's “1 million / cells”"
     reason = as_html(found["reason"], longest=200) if found else ""
     show(f"Rule of thumb: <b>{count(rule, 'epoch')}</b>, {words}. {reason}", kind="quiet")
@@ -193,7 +195,7 @@ def _head(title: str, words: str) -> None:
 def _choice(label: str, options: Mapping[Key, str], *, key: str, **more: Any) -> Key:
     """A row of options, one always chosen, kept while other pages are looked at."""
     words = list(options.values())
-    unset = {} if key in st.session_state else {"default": words[0]}
+    unset: dict[str, Any] = {} if key in st.session_state else {"default": words[0]}
     chosen = st.segmented_control(label, words, key=key, required=True, **unset, **PERSISTED, **more)
     return key_of(options, chosen, next(iter(options)))
 
