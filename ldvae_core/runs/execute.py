@@ -255,6 +255,7 @@ class _Run:
                 likelihood=config.likelihood,
                 covariates=None if effects is None else covariates,
                 covariate_loadings=effects,
+                posterior_covariance=None if refined is None else refined.covariance,
             )
             save_factors(factors, self.folder / "factors" / axes)
         if effects is not None:

@@ -49,7 +49,7 @@ class Refined(NamedTuple):
     """Refined cells, in the order asked for."""
 
     values: np.ndarray  # (n_cells, n_factors) float64: v, which is z but for a prior that transforms
-    covariance: np.ndarray  # (n_cells, pairs) float32: of v, the upper triangle row by row (see unpacked)
+    covariance: np.ndarray  # (n_cells, pairs) float32: of v, as model/packed.py has it
     gained: float  # nats a cell, mean over cells: what the objective rose by
     steps: float  # a cell, mean over cells
 
@@ -301,14 +301,6 @@ def laplace(decoder: Decoder, found: Slopes, v: Tensor) -> Tensor:
     return torch.cholesky_inverse(torch.linalg.cholesky(precision(decoder, found.fraction, found.information, v)))
 
 
-def unpacked(covariance: np.ndarray, n_factors: int) -> np.ndarray:
-    """Packed covariances (n_cells, pairs) -> (n_cells, n_factors, n_factors) float64: for a piece of the cells."""
-    first, second = np.triu_indices(n_factors)
-    whole = np.empty((len(covariance), n_factors, n_factors))
-    whole[:, first, second] = whole[:, second, first] = covariance
-    return whole
-
-
 def _direction(decoder: Decoder, block: Block, means: Means, v: Tensor) -> tuple[Tensor, Tensor]:
     """Newton's step, of Fisher scoring where that is no ascent, and twice what the quadratic model says it gains."""
     found = slopes(block, means)
@@ -326,8 +318,9 @@ def _rows(block: Block, rows: Tensor) -> Block:
     """The cells `rows` of a block; the whole block is not copied."""
     if len(rows) == len(block.counts):
         return block
-    of_cells = [part if part is None or len(part) == 1 else part[rows] for part in (block.offset, block.theta)]
-    return Block(block.counts[rows], block.log_library[rows], of_cells[0], of_cells[1])
+    offset = block.offset if len(block.offset) == 1 else block.offset[rows]
+    theta = block.theta if block.theta is None or len(block.theta) == 1 else block.theta[rows]
+    return Block(block.counts[rows], block.log_library[rows], offset, theta)
 
 
 def _means(means: Means, rows: Tensor) -> Means:

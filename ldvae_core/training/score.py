@@ -11,8 +11,9 @@ from torch import Tensor
 
 from ldvae_core.data.chunks import IN_CACHE, cell_chunks
 from ldvae_core.model.ldvae import LDVAE, LinearDecoder, Minibatch
+from ldvae_core.model.packed import unpacked
 from ldvae_core.training.minibatches import MinibatchSource
-from ldvae_core.training.refine import Refined, log_library_of, unpacked
+from ldvae_core.training.refine import Refined, log_library_of
 
 SCORING_SIZE = 512  # cells at a time
 SIMPLEX_DRAWS = 64  # per cell, for the mean of a logistic-normal posterior, which has no closed form
@@ -205,7 +206,8 @@ def log_importance_weights(
         log_q = -0.5 * noise.square().sum(dim=1) - log_root  # the constants of all the densities cancel
         log_weight = model.prior.log_density(value).sum(dim=1) - log_q
         if of_library is not None:
-            log_library, of_draw = _library_draw(model, *(part.squeeze(1) for part in of_library), generator)
+            mean_size, spread = (part.squeeze(1) for part in of_library)
+            log_library, of_draw = _library_draw(model, mean_size, spread, generator)
             log_weight = log_weight + of_draw
         log_weights.append(log_weight + model.log_likelihood(model.factors_of(value), batch, log_library, rising))
     return torch.stack(log_weights)

@@ -7,6 +7,7 @@ from scipy.optimize import minimize
 from scipy.sparse import csr_matrix
 
 from ldvae_core.model.ldvae import LDVAE
+from ldvae_core.model.packed import packed, unpacked
 from ldvae_core.training import refine as refining
 from ldvae_core.training.minibatches import MinibatchSource
 from ldvae_core.training.refine import (
@@ -21,7 +22,6 @@ from ldvae_core.training.refine import (
     precision,
     refine,
     slopes,
-    unpacked,
     unrefinable,
 )
 from tests.model.conftest import build, cells, seeded  # noqa: F401  (fixtures)
@@ -151,8 +151,7 @@ def test_covariances_are_inverse_hessians_and_survive_packing(problem):
     values = torch.linalg.eigvalsh(covariance)
     assert (values > 0).all()
     assert (values <= 1 + 1e-9).all()
-    upper = np.triu_indices(3)
-    assert np.allclose(unpacked(covariance.numpy()[:, upper[0], upper[1]], 3), covariance.numpy())
+    assert np.allclose(unpacked(packed(covariance.numpy()), 3), covariance.numpy())
 
 
 @pytest.fixture

@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from ldvae_core.data.split import TRAIN, VALIDATION, split_cells
-from ldvae_core.training.refine import refine, unpacked
+from ldvae_core.model.packed import unpacked
+from ldvae_core.training.refine import refine
 from ldvae_core.training.refining import refined_model
 from ldvae_core.training.refit import refit, refittable, replace_decoder
 from ldvae_core.training.score import (
