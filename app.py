@@ -3,7 +3,7 @@
 import logging
 import threading
 import uuid
-from collections.abc import AsyncIterator, MutableMapping
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -16,8 +16,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ldvae_core import __version__
-from ldvae_core.runs.compiler import compile_in_background
-from ldvae_core.runs.dispatcher import Dispatcher
+from ldvae_core.work import start_work
 from ldvae_core.workspace.folders import Workspace
 from pages.parts.warm import warm_up
 
@@ -67,12 +66,10 @@ class SecurityHeaders:
 
 
 @asynccontextmanager
-async def lifespan(app: st.App) -> AsyncIterator[MutableMapping[str, Any]]:
-    """Start the dispatcher with the server and stop it with the server; a training process outlives both."""
-    dispatcher = Dispatcher(Workspace.default())
-    dispatcher.start()
+async def lifespan(app: st.App) -> AsyncIterator[dict[str, Any]]:
+    """Look after the queue as long as the server runs; the processes that work outlive it."""
+    dispatcher = start_work(Workspace.default())
     threading.Thread(target=warm_up, name="warm-up", daemon=True).start()
-    compile_in_background()
     try:
         yield {"dispatcher": dispatcher}
     finally:

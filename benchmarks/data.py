@@ -45,3 +45,16 @@ def open_study(folder: Path, study: Study, *, n_genes: int | None = None, select
         counts = sparse.csr_matrix(chosen.counts, copy=True)
     labels = chosen.annotations[study.label].astype(str).to_numpy()
     return Prepared(counts, chosen.library_size, split_cells(chosen.n_cells, seed=0), labels)
+
+
+def simulated_counts(n_cells: int, n_genes: int, *, seed: int) -> sparse.csr_matrix:
+    """Poisson counts of gamma-distributed genes and cells: only their number and sparsity matter here."""
+    random = np.random.default_rng(seed)
+    shares = random.gamma(0.5, 1.0, n_genes)
+    blocks = []
+    for first in range(0, n_cells, 10_000):
+        depth = 300 * random.gamma(2.0, 0.5, (min(10_000, n_cells - first), 1))
+        block = random.poisson(depth * shares / shares.sum()).astype(np.uint16)
+        block[:, 0] += 1  # no cell without counts
+        blocks.append(sparse.csr_matrix(block))
+    return sparse.vstack(blocks, format="csr")

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from scipy import sparse
 
+from benchmarks.data import simulated_counts
 from benchmarks.report import conditions, table, write_section
 from ldvae_core.data.split import split_cells
 from ldvae_core.model.config import ModelConfig, TrainingConfig
@@ -21,8 +22,6 @@ def measure(command: str, *, beside: bool = True) -> None:
     if not torch.cuda.is_available():
         write_section(TITLE, "No GPU measured: there was none on this machine.\n\n" + conditions(command))
         return
-    from benchmarks.speed import simulated_counts
-
     block = simulated_counts(195_000, N_GENES, seed=0)
     whole = sparse.vstack([block] * 10, format="csr")
     rows = [[f"{N_CELLS:,} cells, {N_EPOCHS} epochs", f"{_ours(whole, N_EPOCHS):.1f}", "", ""]]

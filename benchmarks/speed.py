@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
-from benchmarks.data import STUDIES, open_study
+from benchmarks.data import STUDIES, open_study, simulated_counts
 from benchmarks.report import conditions, table, write_section
 from ldvae_core.data.split import split_cells
 
@@ -147,19 +147,6 @@ def growth(folder: Path, command: str) -> None:
         f"({memory['counts']:.0f} MB), compiled code included.\n\n" + conditions(command)
     )
     write_section("Growth with the number of cells, and memory", text)
-
-
-def simulated_counts(n_cells: int, n_genes: int, *, seed: int) -> sparse.csr_matrix:
-    """Poisson counts of gamma-distributed genes and cells: only their number and sparsity matter here."""
-    random = np.random.default_rng(seed)
-    shares = random.gamma(0.5, 1.0, n_genes)
-    blocks = []
-    for first in range(0, n_cells, 10_000):
-        depth = 300 * random.gamma(2.0, 0.5, (min(10_000, n_cells - first), 1))
-        block = random.poisson(depth * shares / shares.sum()).astype(np.uint16)
-        block[:, 0] += 1  # no cell without counts
-        blocks.append(sparse.csr_matrix(block))
-    return sparse.vstack(blocks, format="csr")
 
 
 def main() -> None:

@@ -1,4 +1,7 @@
-"""What holds for every test: one thread, and nothing written into the home of whoever runs them."""
+"""What holds for every test: one thread, and nothing written into the home of whoever runs them.
+
+The environment variable TEST_THREADS asks for another number of threads.
+"""
 
 import os
 import sys
@@ -18,12 +21,18 @@ def _home_of_its_own(tmp_path_factory):
         os.environ["XDG_CACHE_HOME"] = before
 
 
+@pytest.fixture(scope="session")
+def threads() -> int:
+    """For products of matrices."""
+    return int(os.environ.get("TEST_THREADS", "1"))
+
+
 @pytest.fixture(scope="session", autouse=True)
-def _one_thread():
+def _limit_threads(threads):
     """Products this small are slower on several threads, and much slower where other work runs beside the tests."""
     from threadpoolctl import threadpool_limits
 
-    with threadpool_limits(1):
+    with threadpool_limits(threads):
         yield
 
 

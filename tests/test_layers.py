@@ -2,6 +2,7 @@
 
 import ast
 import sys
+from collections.abc import Collection
 from pathlib import Path
 
 import pytest
@@ -9,8 +10,8 @@ import pytest
 ROOT = Path(__file__).parents[1]
 CORE = ROOT / "ldvae_core"
 ORDER = [
-    "errors", "setting", "durable", "data", "demo", "model", "training", "analysis", "plots", "workspace", "runs",
-    "export", "commands", "__main__",
+    "errors", "setting", "durable", "data", "demo", "model", "training", "analysis", "plots", "workspace", "jobs",
+    "runs", "export", "commands", "work", "__main__",
 ]  # fmt: skip
 TORCH_ALLOWED = {"model", "training", "runs/execute.py", "runs/trained.py", "commands/selfcheck.py"}
 SCREEN_ONLY = {"streamlit"}
@@ -45,7 +46,7 @@ def ids(path: Path) -> str:
 
 @pytest.mark.parametrize("module", modules(), ids=ids)
 def test_a_module_imports_only_lower_layers(module):
-    """Data, model, training, analysis, plots, runs, export, commands: each sees only what stands before it."""
+    """Data, model, training, analysis, plots, workspace, jobs, runs: each sees only what stands before it in ORDER."""
     layer = layer_of(module)
     if layer == "__init__":
         return
@@ -74,6 +75,53 @@ def test_torch_stays_in_model_training_and_the_worker(module):
     assert not {name for name in found if name in heavy or name.startswith("torch.")}
 
 
+def sources(*places: str) -> dict[str, Path]:
+    """The modules below these places of the project, by their dotted names."""
+    paths = [path for place in places for path in sorted((ROOT / place).rglob("*.py"))]
+    return {".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path for path in paths}
+
+
+def imported_by(name: str, path: Path, known: Collection[str]) -> set[str]:
+    """The known modules that a module imports, in functions and for types too."""
+    here = name if path.name == "__init__.py" else name.rpartition(".")[0]
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            above = here.rsplit(".", node.level - 1)[0] if node.level else ""
+            module = ".".join(part for part in (above, node.module or "") if part)
+            found |= {f"{module}.{alias.name}" for alias in node.names} | {module}
+    return {module for module in found if module in known and module != name}
+
+
+@pytest.mark.parametrize("place", [("ldvae_core",), ("pages", "ldvae_core"), ("benchmarks",)], ids="+".join)
+def test_no_circle(place):
+    """Also none hidden in a function or behind TYPE_CHECKING: what cannot be read alone cannot be changed alone."""
+    known = sources(*place)
+    rest = {name: imported_by(name, path, known) for name, path in known.items()}
+    while free := [name for name, wanted in rest.items() if not wanted & rest.keys()]:
+        for name in free:
+            del rest[name]
+    assert rest == {}
+
+
+@pytest.mark.parametrize("name", [name for name in sources("pages/parts") if name.count(".") == 3])
+def test_pages_share_only_what_stands_beside_their_folders(name):
+    """A page's folder imports from no other page's, but for what is selected in a figure, which many pages show."""
+    known = sources("pages")
+    folders = {other.split(".")[2] for other in imported_by(name, known[name], known) if other.count(".") == 3}
+    assert folders <= {name.split(".")[2], "selection"}
+
+
+@pytest.mark.parametrize("name", [name for name in sources("pages/parts") if name.count(".") == 2])
+def test_shared_parts_know_no_page(name):
+    """One direction: pages import shared parts."""
+    known = sources("pages")
+    if known[name].name != "__init__.py":
+        assert {other for other in imported_by(name, known[name], known) if other.count(".") == 3} == set()
+
+
 def test_every_import_is_in_the_requirements():
     """A fresh machine gets from requirements.txt all that the program imports."""
     lines = (ROOT / "requirements.txt").read_text().splitlines()
@@ -81,6 +129,6 @@ def test_every_import_is_in_the_requirements():
     spelled = {"sklearn": "scikit-learn", "umap": "umap-learn", "skmisc": "scikit-misc"}
     spelled |= {"multipart": "python-multipart"}
     ours = {"ldvae_core", "pages", "app"} | set(sys.stdlib_module_names)
-    sources = [*modules(), *(ROOT / "pages").rglob("*.py"), ROOT / "app.py"]
-    used = {name.split(".")[0] for path in sources if path.exists() for name in imports_of(path)} - ours - {"."}
+    files = [*modules(), *(ROOT / "pages").rglob("*.py"), ROOT / "app.py"]
+    used = {name.split(".")[0] for path in files if path.exists() for name in imports_of(path)} - ours - {"."}
     assert {spelled.get(name, name) for name in used} <= listed

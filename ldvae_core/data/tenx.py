@@ -149,7 +149,7 @@ def _read_mtx(path: Path) -> sparse.coo_matrix:
     if n_entries * SHORTEST_ENTRY > size:
         raise CountsError(f"{path.name} declares {n_entries:,} entries, more than it can hold.", DAMAGED_REMEDY)
     try:
-        matrix = sparse.coo_matrix(mmread(path))
+        matrix = sparse.coo_matrix(mmread(path, spmatrix=False))
     except (ValueError, OverflowError, OSError, EOFError) as fault:
         raise CountsError(f"{path.name} cannot be read ({str(fault).splitlines()[0][:100]}).", DAMAGED_REMEDY) from None
     outside = matrix.nnz and (min(matrix.row.min(), matrix.col.min()) < 0 or _reaches_out(matrix))

@@ -9,6 +9,7 @@ likelihood.py; together these files are all there is to one ELBO value. Rows are
 """
 
 import math
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import torch
@@ -144,6 +145,16 @@ class NeuralDecoder(nn.Module):
         return logits
 
 
+Work = Callable[..., Tensor]
+InPieces = Callable[[Work, Sequence[Tensor], Sequence[Tensor]], Tensor]  # training/pieces.py has another than whole()
+MODULES_BEFORE = ("encoder", "library_encoder", "decoder")  # what has done its part before a likelihood is worked out
+
+
+def whole(function: Work, of_cells: Sequence[Tensor], shared: Sequence[Tensor]) -> Tensor:
+    """function(*of_cells), all cells at once; shared: what else it reads that has a gradient."""
+    return function(*of_cells)
+
+
 class LDVAE(nn.Module):
     """Linearly decoded variational autoencoder and its relatives: see ModelConfig for the family."""
 
@@ -214,24 +225,50 @@ class LDVAE(nn.Module):
         mean, log_variance = (part.squeeze(1) for part in self.library_encoder(self.encoder_inputs(batch), generator))
         return draw(mean, log_variance, generator), normal_kl(mean, log_variance, *self.log_library_prior)
 
-    def log_likelihood(self, z: Tensor, batch: Minibatch, log_library: Tensor, rising: Tensor | None = None) -> Tensor:
+    def log_likelihood(
+        self,
+        z: Tensor,
+        batch: Minibatch,
+        log_library: Tensor,
+        rising: Tensor | None = None,
+        *,
+        in_pieces: InPieces = whole,
+    ) -> Tensor:
         """log p(x | z, library size), (cells,) nats, by the plain formulas.
 
-        rising: the rising factorials of these counts, where many z are tried; None works them out.
+        rising: the rising factorials of these counts, where many z are tried; None works them out. in_pieces: how the
+        cells are gone through once their logits are known.
         """
-        log_fraction = self.decoder(z, batch.covariates).log_softmax(dim=-1)  # (cells, genes)
-        log_mean = log_fraction + log_library[:, None]
-        zeros = self.zero_logits(z) if self.likelihood.is_zero_inflated else None
-        log_theta = self.bounded_log_theta(batch.covariates)
-        return self.likelihood.log_probability(batch.counts, log_mean, log_theta, zeros, rising).sum(dim=1)
 
-    def elbo(self, batch: Minibatch, generator: Generator | None = None) -> ElboTerms:
+        def of(logits: Tensor, z: Tensor, counts: Tensor, covariates: Tensor, log_library: Tensor) -> Tensor:
+            return self._log_likelihood_of(logits, z, counts, covariates, log_library, rising)
+
+        parts = (self.decoder(z, batch.covariates), z, batch.counts, batch.covariates, log_library)
+        shared = [value for name, value in self.named_parameters() if not name.startswith(MODULES_BEFORE)]
+        return in_pieces(of, parts, shared)
+
+    def _log_likelihood_of(
+        self,
+        logits: Tensor,
+        z: Tensor,
+        counts: Tensor,
+        covariates: Tensor,
+        log_library: Tensor,
+        rising: Tensor | None,
+    ) -> Tensor:
+        """The same from the decoder's logits (cells, genes), every cell by itself."""
+        log_mean = logits.log_softmax(dim=-1) + log_library[:, None]  # (cells, genes)
+        zeros = self.zero_logits(z) if self.likelihood.is_zero_inflated else None
+        log_theta = self.bounded_log_theta(covariates)
+        return self.likelihood.log_probability(counts, log_mean, log_theta, zeros, rising).sum(dim=1)
+
+    def elbo(self, batch: Minibatch, generator: Generator | None = None, *, in_pieces: InPieces = whole) -> ElboTerms:
         """One-sample estimate of the parts of the ELBO of every cell; the generator draws dropout and z."""
         mean, log_variance = self.encode(batch, generator)
         z = self.factors_of(draw(mean, log_variance, generator))  # (cells, factors)
         log_library, kl_library = self.log_library(batch, generator)
         return ElboTerms(
-            reconstruction_error=-self.log_likelihood(z, batch, log_library),
+            reconstruction_error=-self.log_likelihood(z, batch, log_library, in_pieces=in_pieces),
             kl_factors=self.prior.kl(mean, log_variance).sum(dim=1),
             kl_library=kl_library,
         )

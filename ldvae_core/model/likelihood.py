@@ -12,9 +12,6 @@ import torch
 from torch import Tensor
 from torch.nn.functional import softplus
 
-from ldvae_core.model.config import MAX_THETA as MAX_THETA
-from ldvae_core.model.config import MIN_THETA as MIN_THETA
-
 
 def rising_factorials(counts: Tensor, log_theta: Tensor) -> Tensor:
     """lgamma(x + theta) - lgamma(theta) - lgamma(x + 1): all that is costly in log NB, and depends on no mean."""

@@ -114,7 +114,7 @@ def _codes_of(labels: Sequence[str] | pd.Series, groups: Sequence[str]) -> np.nd
     if isinstance(labels, pd.Series) and isinstance(labels.dtype, pd.CategoricalDtype):
         places = names.get_indexer(labels.cat.categories.astype(str))
         return np.append(places, -1)[labels.cat.codes.to_numpy()].astype(np.int64)
-    return pd.Categorical(pd.Series(labels).astype(str), categories=names).codes.astype(np.int64)
+    return names.get_indexer(pd.Index(labels).astype(str)).astype(np.int64)
 
 
 def _medians(values: np.ndarray, codes: np.ndarray, n_curves: int) -> np.ndarray:

@@ -1,25 +1,31 @@
 """What people add to a finished run: names and notes of its factors, turned axes, and cells they have selected.
 
 They lie beside the results, which are never changed: in the run's own folder, for the run that comes with the program
-in the workspace. Writers take turns, also those of several servers; every file is replaced in one step.
+in the workspace. Everything that is added goes through Additions.writing, maps and gene set results too: writers take
+turns, also those of several servers, and nothing is added to a run that was deleted. Every file is replaced in one
+step; what this version does not know in it stays, and a damaged one is put aside before it is replaced.
 """
 
 import datetime
+import logging
 import re
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 import pandas as pd
 
 from ldvae_core import durable
 from ldvae_core.errors import RunError
+from ldvae_core.jobs.progress import read_object
 from ldvae_core.workspace import database
 from ldvae_core.workspace.folders import Workspace, make_id
+
+log = logging.getLogger(__name__)
 
 LONGEST_NAME, LONGEST_NOTES, LONGEST_WHO, LONGEST_VIEW = 60, 2_000, 80, 500  # characters
 MOST_SELECTIONS = 200  # of one run
@@ -52,19 +58,25 @@ class Selection:
     view: str  # the address of the figure they were chosen in
 
 
+SELECTION_FIELDS = tuple(Selection.__dataclass_fields__)
+
+
 class Additions:
     """The additions to one run. Got from RunStore.additions, which has checked the run; cheap to make."""
 
-    def __init__(self, workspace: Workspace, folder: Path) -> None:
-        self._workspace, self.folder = workspace, folder
+    def __init__(self, workspace: Workspace, folder: Path, *, of: Path) -> None:
+        """of: the folder of the run itself."""
+        self._workspace, self.folder, self._run = workspace, folder, of
 
     @classmethod
     def beside(cls, run_folder: Path) -> "Additions":
         """The additions in a run's own folder, to be read."""
-        return cls(Workspace.default(), run_folder / "kept")
+        return cls(Workspace.default(), run_folder / "kept", of=run_folder)
 
     def make(self) -> Path:
-        """The folder, created when it is missing. Raises RunError when it cannot be."""
+        """The folder, created when it is missing. Raises RunError when it cannot be, or the run is gone."""
+        if not self._run.is_dir():
+            raise RunError(f"The run {self._run.name} was deleted meanwhile.", "Nothing was added to it.")
         try:
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as fault:
@@ -78,15 +90,11 @@ class Additions:
 
     def factor_notes(self, axes: str) -> dict[int, FactorNote]:
         """By factor (from 0), those that have any; {} where nothing was written or it cannot be read."""
-        found = _read(self.folder / NOTES_FILE).get(axes)
         notes = {}
-        for factor, values in found.items() if isinstance(found, dict) else ():
+        for factor, values in _dict(read_object(self.folder / NOTES_FILE).get(axes)).items():
             if str(factor).isdigit() and isinstance(values, dict):
-                notes[int(factor)] = FactorNote(
-                    *(str(values.get(name) or "") for name in ("name", "notes")),
-                    values.get("flipped") is True,
-                    *(str(values.get(name) or "") for name in ("who", "when")),
-                )
+                texts = {name: str(values.get(name) or "") for name in ("name", "notes", "who", "when")}
+                notes[int(factor)] = FactorNote(**texts, flipped=values.get("flipped") is True)
         return notes
 
     def write_factor_note(
@@ -102,20 +110,21 @@ class Additions:
         """Change what is given and keep the rest; returns the note. Raises RunError: too long, not writable."""
         given = {"name": name, "notes": notes, "flipped": flipped}
         _refuse_long({"name": (name, LONGEST_NAME), "notes": (notes, LONGEST_NOTES), "your name": (who, LONGEST_WHO)})
-        with self._writing():
-            content = _read(self.folder / NOTES_FILE)
+        with self.writing():
+            content = _to_change(self.folder / NOTES_FILE)
+            of_axes = _dict(content.get(axes))
+            row = _dict(of_axes.get(str(factor)))
             before = self.factor_notes(axes).get(factor, FactorNote())
             changed = {key: value for key, value in given.items() if value is not None}
             note = FactorNote(**{**asdict(before), **changed, "who": who.strip(), "when": _now()})
             note = FactorNote(**{**asdict(note), "name": " ".join(note.name.split())})
-            of_axes = content.get(axes) if isinstance(content.get(axes), dict) else {}
-            durable.write_json(self.folder / NOTES_FILE, {**content, axes: {**of_axes, str(factor): asdict(note)}})
+            rows = {**of_axes, str(factor): {**row, **asdict(note)}}
+            durable.write_json(self.folder / NOTES_FILE, {**content, axes: rows})
         return note
 
     def selections(self) -> list[Selection]:
         """In the order they were made."""
-        rows = _read(self.folder / SELECTIONS_FILE).get("selections")
-        return [Selection(**row) for row in rows if _is_selection(row)] if isinstance(rows, list) else []
+        return _understood(_rows(read_object(self.folder / SELECTIONS_FILE)))
 
     def cells_of(self, selection: Selection, n_cells: int) -> np.ndarray:
         """(n_cells,) bool. Raises RunError when its file is missing, damaged or of other data."""
@@ -137,35 +146,38 @@ class Additions:
             raise RunError(
                 f"{'No cell is' if n_chosen == 0 else 'All cells are'} selected.", "Draw around some of the cells."
             )
-        with self._writing():
-            known = self.selections()
+        with self.writing():
+            content = _to_change(self.folder / SELECTIONS_FILE)
+            known = _understood(_rows(content))
             if name.casefold() in {other.casefold() for other in (*taken, LEIDEN, *(s.name for s in known))}:
                 raise RunError(f"There is an annotation {name!r} already.", "Choose another name.")
             if len(known) >= MOST_SELECTIONS:
                 raise RunError(f"This run has {MOST_SELECTIONS} selections, the most it can keep.", "Delete some.")
             made = Selection(make_id(name, uuid.uuid4().hex), name, n_chosen, who.strip(), _now(), view[:LONGEST_VIEW])
             durable.write_array(self.folder / f"{made.selection_id}.npy", np.packbits(np.asarray(cells, bool)))
-            self._write_selections([*known, made])
+            self._write_selections(content, [*_rows(content), asdict(made)])
         return made
 
     def delete_selection(self, selection_id: str) -> None:
         """Remove it; one that is gone already is no error."""
-        with self._writing():
-            rest = [selection for selection in self.selections() if selection.selection_id != selection_id]
-            gone = len(rest) < len(self.selections())
-            self._write_selections(rest)
-            if gone:  # only ids that stand in the list ever name a file
+        with self.writing():
+            content = _to_change(self.folder / SELECTIONS_FILE)
+            known = {selection.selection_id for selection in _understood(_rows(content))}
+            if selection_id in known:  # only ids that stand in the list ever name a file
+                self._write_selections(content, [row for row in _rows(content) if not _is_named(row, selection_id)])
                 (self.folder / f"{selection_id}.npy").unlink(missing_ok=True)
 
-    def annotations(self, n_cells: int) -> dict[str, pd.Categorical]:
+    def annotations(self, n_cells: int) -> dict[str, "pd.Categorical[Any]"]:
         """Every selection as an annotation, and the clusters on the map's neighbours; unreadable ones are left out."""
-        columns = {}
+        columns: dict[str, pd.Categorical[Any]] = {}
         for selection in self.selections():
             try:
                 chosen = self.cells_of(selection, n_cells)
             except RunError:
                 continue
-            columns[selection.name] = pd.Categorical.from_codes((~chosen).astype(np.int8), [selection.name, OTHERS])
+            columns[selection.name] = pd.Categorical.from_codes(
+                (~chosen).astype(np.int8), pd.Index([selection.name, OTHERS])
+            )
         return columns | self._clusters(n_cells)
 
     def versions(self) -> dict[str, str]:
@@ -173,7 +185,7 @@ class Additions:
         selections = {selection.name: selection.selection_id for selection in self.selections()}
         return {**selections, LEIDEN: _stamp(self.folder / MAP / "about.json")}
 
-    def _clusters(self, n_cells: int) -> dict[str, pd.Categorical]:
+    def _clusters(self, n_cells: int) -> dict[str, "pd.Categorical[Any]"]:
         try:
             codes = np.asarray(durable.read_array(self.folder / MAP / "leiden.npy"))
         except RunError:
@@ -181,37 +193,65 @@ class Additions:
         if codes.shape != (n_cells,) or codes.dtype.kind not in "iu" or not len(codes) or codes.min() < 0:
             return {}
         names = [f"Cluster {number + 1}" for number in range(int(codes.max()) + 1)]
-        return {LEIDEN: pd.Categorical.from_codes(codes, names)}
+        return {LEIDEN: _as_categories(codes, names)}
 
-    def _write_selections(self, selections: list[Selection]) -> None:
-        durable.write_json(self.folder / SELECTIONS_FILE, {"selections": [asdict(row) for row in selections]})
+    def _write_selections(self, content: dict[str, Any], rows: list[object]) -> None:
+        durable.write_json(self.folder / SELECTIONS_FILE, {**content, "selections": rows})
 
     @contextmanager
-    def _writing(self) -> Iterator[None]:
-        """One writer at a time; the queue's own lock serves. Raises RunError when the disk refuses."""
+    def writing(self) -> Iterator[None]:
+        """One writer at a time; the queue's own lock serves. Raises RunError: the disk refuses, or the run is gone."""
         self._workspace.make()
-        self.make()
         with database.writing(self._workspace.index):
+            self.make()  # asked with the lock: whoever deletes the run has it then, or will find this in its folder
             try:
                 yield
             except OSError as fault:
                 raise RunError(f"Nothing was saved ({fault.strerror}).", "Make room on the disk, then again.") from None
 
 
-def _read(path: Path) -> dict[str, Any]:
+def _as_categories(codes: np.ndarray, names: list[str]) -> "pd.Categorical[Any]":
+    return pd.Categorical.from_codes(codes, dtype=pd.CategoricalDtype(names))
+
+
+def _to_change(path: Path) -> dict[str, Any]:
+    """What the file holds, {} without one. A damaged file is put aside, so that nothing in it is lost for good."""
     try:
-        content = durable.read_json(path)
-    except (RunError, OSError):
+        text = path.read_bytes()
+    except FileNotFoundError:
         return {}
-    return content if isinstance(content, dict) else {}
+    content = read_object(path)
+    if content or text.split() == [b"{}"]:
+        return content
+    aside = path.with_name(f"{path.name}.damaged-{uuid.uuid4().hex[:8]}")
+    durable.write_bytes(aside, text)
+    log.warning("%s of %s was damaged; it is kept as %s", path.name, path.parent.parent.name, aside.name)
+    return {}
 
 
-def _is_selection(row: object) -> bool:
-    fields = {"n_cells": int} | dict.fromkeys(("selection_id", "name", "who", "when", "view"), str)
+def _dict(value: object) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _rows(content: dict[str, Any]) -> list[object]:
+    """The rows of selections.json as they stand there, also those that this version does not understand."""
+    rows = content.get("selections")
+    return rows if isinstance(rows, list) else []
+
+
+def _understood(rows: list[object]) -> list[Selection]:
+    return [Selection(**{name: row[name] for name in SELECTION_FIELDS}) for row in rows if _is_selection(row)]
+
+
+def _is_named(row: object, selection_id: str) -> bool:
+    return isinstance(row, dict) and row.get("selection_id") == selection_id
+
+
+def _is_selection(row: object) -> TypeGuard[dict[str, Any]]:
+    """Whether it has what this version needs; a later one may have added to it."""
     return (
         isinstance(row, dict)
-        and row.keys() == fields.keys()
-        and all(isinstance(row[name], kind) for name, kind in fields.items())
+        and all(isinstance(row.get(name), int if name == "n_cells" else str) for name in SELECTION_FIELDS)
         and re.fullmatch(r"[a-z0-9-]{1,80}", row["selection_id"]) is not None
     )
 

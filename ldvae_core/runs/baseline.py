@@ -12,7 +12,8 @@ from ldvae_core.analysis.gain import fit_null_model, gain_figures
 from ldvae_core.analysis.metrics import log_likelihood_at, mean_and_error
 from ldvae_core.data.counts import CountMatrix
 from ldvae_core.data.split import TEST, TRAIN
-from ldvae_core.durable import write_json, write_table
+from ldvae_core.durable import write_table
+from ldvae_core.jobs.progress import Progress, write_progress
 from ldvae_core.model.baselines import NMF_ROUNDS, Baseline, fit_baseline
 from ldvae_core.model.config import ModelConfig
 from ldvae_core.model.dispersion import fit_inverse_dispersion
@@ -118,7 +119,9 @@ class _Fitting:
             "kl_weight": 1.0,
         }
         shown = {name: self._note[name] for name in ("device", "device_reason", "threads")}
-        write_json(self._steps.folder / "progress.json", {**progress, **shown, "top_genes": []})
+        more = {**progress, **shown, "top_genes": []}
+        told = Progress("training", done, n_steps, progress["seconds"], progress["seconds_left"], more)
+        write_progress(self._steps.folder / "progress.json", told)
         self._on_progress(progress)
         asked = self._steps.should_stop()
         self.answer = asked if asked != "go" else self.answer

@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ldvae_core import durable
 from ldvae_core.analysis.factors import factor_label
-from ldvae_core.errors import LdvaeError, RunError
+from ldvae_core.errors import LdvaeError
+from ldvae_core.jobs.progress import Progress, number, read_object, read_progress
+from ldvae_core.jobs.queue import Asked, Job
 from ldvae_core.runs.additions import Additions
-from ldvae_core.runs.jobs import Asked, Job
 from ldvae_core.runs.settings import NewerFormatError, RunFile, RunSettings
 from ldvae_core.runs.states import FolderState, RunState, Stage, merged_state, read_folder_state
 from ldvae_core.workspace import processes
@@ -45,6 +45,7 @@ class RunCard:
     sequence: int  # order of submission, higher is later; 0 when not submitted here
     read_only: bool  # the demo, or made by a newer version
     metrics: dict[str, Any] = field(default_factory=dict)  # metrics.json; {} before the end, older runs have fewer keys
+    silent_seconds: float = 0.0  # for how long the process that trains it has not answered
 
     @property
     def has_results(self) -> bool:
@@ -53,27 +54,20 @@ class RunCard:
 
 
 @dataclass(frozen=True)
-class Progress:
-    """Where a run stands, from progress.json; zeros before the first report."""
+class TrainingProgress(Progress):
+    """Where a run stands, from progress.json: done and total are steps of the training; zeros before the first report.
 
-    stage: Stage | None
-    epoch: int  # being worked on, from 1
-    n_epochs: int
-    step: int
-    n_steps: int
-    seconds: float  # of training, pauses left out
-    seconds_left: float  # NaN while unknown
-    cells_per_second: float
-    device: str
-    device_reason: str
-    threads: int
-    kl_weight: float
-    top_genes: list[list[str]]  # of every factor, as they form
+    stage: of the run folder.
+    """
 
-    @property
-    def share(self) -> float:
-        """Of the steps done, 0 to 1."""
-        return min(self.step / self.n_steps, 1.0) if self.n_steps else 0.0
+    epoch: int = 0  # being worked on, from 1
+    n_epochs: int = 0
+    cells_per_second: float = 0.0
+    device: str = ""
+    device_reason: str = ""
+    threads: int = 0
+    kl_weight: float = 0.0
+    top_genes: tuple[tuple[str, ...], ...] = ()  # of every factor, as they form
 
 
 def read_card(
@@ -88,8 +82,8 @@ def read_card(
     """The card of a run folder, its row in the queue and what people added. Never raises for what the files hold."""
     found = FolderState("finished") if demo else read_folder_state(folder)
     about, fault, newer = _about(folder)
-    metrics, progress = _json(folder / "metrics.json"), _json(folder / "progress.json")
-    sizes = metrics or _json(folder / "counts" / "about.json")
+    metrics, progress = read_object(folder / "metrics.json"), read_object(folder / "progress.json")
+    sizes = metrics or read_object(folder / "counts" / "about.json")
     alive = job.held if job else processes.is_alive(found.owner)
     state = merged_state(job.state if job else None, found.stage, alive=alive)
     settings = about.settings if about else None
@@ -106,8 +100,8 @@ def read_card(
         n_factors=_n_factors(metrics, settings),
         settings=settings,
         error=fault or (error if state == "failed" or found.stage is None else ""),
-        test_reconstruction_error=_number(metrics.get("test_reconstruction_error")),
-        test_elbo=_number(metrics.get("test_elbo")),
+        test_reconstruction_error=number(metrics.get("test_reconstruction_error")),
+        test_elbo=number(metrics.get("test_elbo")),
         top_programs=_top_programs(folder, additions) if state in ("finished", "stopped") and settings else [],
         epoch=_whole(metrics.get("epochs")) or _whole(progress.get("epoch")),
         request=job.request if job and state == "running" else "",
@@ -115,26 +109,30 @@ def read_card(
         sequence=job.seq if job else 0,
         read_only=demo or newer,
         metrics=metrics,
+        silent_seconds=job.silent_seconds if job else 0.0,
     )
 
 
-def read_progress(folder: Path) -> Progress:
+def read_training_progress(folder: Path) -> TrainingProgress:
     """What progress.json says, with a stand-in for everything missing or strange. Never raises."""
-    values = _json(folder / "progress.json")
-    whole = {name: _whole(values.get(name)) or 0 for name in ("epoch", "n_epochs", "step", "n_steps", "threads")}
-    left, programs = _number(values.get("seconds_left")), values.get("top_genes")
-    return Progress(
-        stage=read_folder_state(folder).stage,
-        **whole,
-        seconds=_number(values.get("seconds")) or 0.0,
-        seconds_left=math.nan if left is None else left,
-        cells_per_second=_number(values.get("cells_per_second")) or 0.0,
-        device=str(values.get("device") or ""),
-        device_reason=str(values.get("device_reason") or ""),
-        kl_weight=_number(values.get("kl_weight")) or 0.0,
-        top_genes=[[str(gene) for gene in genes] for genes in programs if isinstance(genes, list)]
+    found = read_progress(folder / "progress.json")
+    more, programs = found.more, found.more.get("top_genes")
+    return TrainingProgress(
+        stage=read_folder_state(folder).stage or "",
+        done=found.done,
+        total=found.total,
+        seconds=found.seconds,
+        seconds_left=found.seconds_left,
+        epoch=_whole(more.get("epoch")) or 0,
+        n_epochs=_whole(more.get("n_epochs")) or 0,
+        cells_per_second=number(more.get("cells_per_second")) or 0.0,
+        device=str(more.get("device") or ""),
+        device_reason=str(more.get("device_reason") or ""),
+        threads=_whole(more.get("threads")) or 0,
+        kl_weight=number(more.get("kl_weight")) or 0.0,
+        top_genes=tuple(tuple(map(str, genes)) for genes in programs if isinstance(genes, list))
         if isinstance(programs, list)
-        else [],
+        else (),
     )
 
 
@@ -186,19 +184,6 @@ def _programs_of(folder: Path, changed: int) -> tuple[tuple[str, ...], ...]:
     return tuple(programs)
 
 
-def _json(path: Path) -> dict[str, Any]:
-    """A JSON object, or {} when there is none to be had."""
-    try:
-        values = durable.read_json(path)
-    except (RunError, OSError, RecursionError):
-        return {}
-    return values if isinstance(values, dict) else {}
-
-
-def _number(value: object) -> float | None:
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
-
-
 def _whole(value: object) -> int | None:
-    number = _number(value)
-    return int(number) if number is not None and math.isfinite(number) else None
+    found = number(value)
+    return int(found) if found is not None and math.isfinite(found) else None

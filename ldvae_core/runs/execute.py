@@ -20,8 +20,10 @@ from ldvae_core.analysis.gain import fit_null_model, gain_figures
 from ldvae_core.analysis.metrics import mean_and_error, reconstruction_error
 from ldvae_core.data.counts import CountMatrix
 from ldvae_core.data.split import TEST, TRAIN
-from ldvae_core.durable import write_json, write_table
+from ldvae_core.durable import write_table
 from ldvae_core.errors import LdvaeError
+from ldvae_core.jobs.progress import Progress as JobProgress
+from ldvae_core.jobs.progress import write_progress
 from ldvae_core.model.config import ModelConfig
 from ldvae_core.model.families import LikelihoodName
 from ldvae_core.model.ldvae import LDVAE, LinearDecoder, centred_levels
@@ -223,7 +225,9 @@ class _Run:
 
     def _write_progress(self, progress: Progress, model: LDVAE, gene_names: np.ndarray) -> None:
         forming = top_genes_so_far(model, gene_names)
-        write_json(self.folder / "progress.json", {**asdict(progress), **self.device_note, "top_genes": forming})
+        more = {**asdict(progress), **self.device_note, "top_genes": forming}
+        told = JobProgress("training", progress.step, progress.n_steps, progress.seconds, progress.seconds_left, more)
+        write_progress(self.folder / "progress.json", told)
 
     def _save_results(
         self, trainer: Trainer, outcome: Outcome, counts: CountMatrix, split: np.ndarray, covariates: np.ndarray

@@ -9,19 +9,21 @@ from typing import Literal, get_args
 
 from ldvae_core import durable
 from ldvae_core.errors import RunError
+from ldvae_core.jobs.queue import JobState
 from ldvae_core.runs.settings import RUN_FILE
 from ldvae_core.workspace import processes
 
 log = logging.getLogger(__name__)
 
-RunState = Literal["queued", "running", "paused", "finished", "stopped", "cancelled", "failed", "interrupted"]
+RunState = JobState
 Stage = Literal[
     "preparing", "training", "refining", "analysing", "finished", "stopped", "cancelled", "failed", "paused"
 ]
 STATES, STAGES = get_args(RunState), get_args(Stage)
 STATE_FILE = "state.json"
 WITH_RESULTS = ("finished", "stopped")  # the results are in the folder
-SETTLED = (*WITH_RESULTS, "cancelled", "failed", "paused")  # stages at which execute has ended by itself
+SETTLED: tuple[RunState, ...] = ("finished", "stopped", "cancelled", "failed", "paused")  # execute ended by itself
+_SETTLED = {str(state): state for state in SETTLED}
 RESUMABLE = ("paused", "interrupted", "failed")
 
 
@@ -42,11 +44,12 @@ def merged_state(job: RunState | None, stage: Stage | None, *, alive: bool) -> R
     """
     if job == "queued" or (job == "running" and alive):
         return job
-    if stage in WITH_RESULTS:
-        return stage
+    settled = _SETTLED.get(stage or "")
+    if settled in WITH_RESULTS:
+        return settled
     if job in (None, "running", "interrupted"):
-        if stage in SETTLED:
-            return stage
+        if settled is not None:
+            return settled
         return "running" if job is None and alive else "interrupted"
     return job
 

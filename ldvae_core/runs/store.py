@@ -7,15 +7,15 @@ import pandas as pd
 from ldvae_core.data.demo import DEMO_RUN
 from ldvae_core.errors import RunError
 from ldvae_core.runs.additions import Additions
-from ldvae_core.runs.cards import Progress, RunCard, read_card, read_progress
+from ldvae_core.runs.cards import RunCard, TrainingProgress, read_card, read_training_progress
 from ldvae_core.runs.comparable import Basis, read_basis
-from ldvae_core.runs.jobs import Jobs
 from ldvae_core.runs.opened import HISTORY_COLUMNS, OpenRun, open_demo_run, open_run_folder, read_history
 from ldvae_core.runs.settings import rename_in
+from ldvae_core.runs.training_jobs import TrainingJobs
 from ldvae_core.workspace.folders import DEMO, Workspace, is_id, listed_ids
 
 __all__ = [
-    "HISTORY_COLUMNS", "OpenRun", "Progress", "RunCard", "RunStore", "open_demo_run", "open_run_folder",
+    "HISTORY_COLUMNS", "OpenRun", "RunCard", "RunStore", "TrainingProgress", "open_demo_run", "open_run_folder",
 ]  # fmt: skip
 
 
@@ -24,13 +24,13 @@ class RunStore:
 
     def __init__(self, workspace: Workspace) -> None:
         self.workspace = workspace
-        self.jobs = Jobs(workspace)
+        self.jobs = TrainingJobs(workspace)
 
     def cards(self) -> list[RunCard]:
         """Every run, the latest submission first, the demo last; a damaged one is listed with what is wrong."""
         jobs = self.jobs.all()
         waiting = sorted((job for job in jobs.values() if job.state == "queued"), key=lambda job: job.place)
-        places = {job.run_id: position for position, job in enumerate(waiting, start=1)}
+        places = {job.subject: position for position, job in enumerate(waiting, start=1)}
         cards = [
             read_card(
                 self.workspace.runs / run_id,
@@ -46,19 +46,20 @@ class RunStore:
 
     def card(self, run_id: str) -> RunCard:
         """One run's card. Raises RunError when it is unknown, naming the known ones."""
-        self._folder(run_id)
-        found = next((card for card in self.cards() if card.run_id == run_id), None)
-        if found is None:
-            raise self._unknown(run_id)
-        return found
+        folder = self._folder(run_id)
+        if run_id == DEMO:
+            return self._demo_card()[0]
+        job = self.jobs.find(run_id)
+        place = self.jobs.queue.place(job) if job and job.state == "queued" else None
+        return read_card(folder, job, additions=self._additions(run_id), place=place)
 
     def history(self, run_id: str) -> pd.DataFrame:
         """Its curves so far, columns HISTORY_COLUMNS; empty before the first point. Raises RunError when unknown."""
         return read_history(self._folder(run_id))
 
-    def progress(self, run_id: str) -> Progress:
+    def progress(self, run_id: str) -> TrainingProgress:
         """Where it stands. Raises RunError when unknown."""
-        return read_progress(self._folder(run_id))
+        return read_training_progress(self._folder(run_id))
 
     def basis(self, run_id: str) -> Basis | None:
         """What its figures are measured on; None before its data is prepared. Raises RunError when unknown."""
@@ -98,9 +99,10 @@ class RunStore:
 
     def _additions(self, run_id: str) -> Additions:
         """The program's own run is never written to: what is added to it lies in the workspace."""
-        runs = self.workspace.runs
-        folder = self.workspace.root / "kept" / DEMO if run_id == DEMO else runs / run_id / "kept"
-        return Additions(self.workspace, folder)
+        run = self.workspace.runs / run_id
+        if run_id == DEMO:
+            return Additions(self.workspace, self.workspace.root / "kept" / DEMO, of=DEMO_RUN)
+        return Additions(self.workspace, run / "kept", of=run)
 
     def _folder(self, run_id: str) -> Path:
         """The folder of a known id: the gate that every other method goes through."""
@@ -111,7 +113,7 @@ class RunStore:
         return self.workspace.runs / run_id
 
     def _unknown(self, run_id: object) -> RunError:
-        known = [card.run_id for card in self.cards()]
+        known = [*listed_ids(self.workspace.runs), *([DEMO] if (DEMO_RUN / "run.json").exists() else [])]
         shown = ", ".join(known[:20]) + (", ..." if len(known) > 20 else "")
         return RunError(f"There is no run {str(run_id)[:80]!r}.", f"Known runs: {shown or 'none'}.")
 

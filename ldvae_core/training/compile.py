@@ -6,6 +6,7 @@ later run starts at once.
 
 import logging
 from itertools import product
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -14,6 +15,13 @@ from ldvae_core.data.split import split_cells
 from ldvae_core.data.synthetic import plant_programs
 from ldvae_core.model.config import ModelConfig, TrainingConfig
 from ldvae_core.training.loop import Trainer
+
+COMPILED_FOLDER = Path(__file__).parent / "__pycache__"
+
+
+def is_compiled() -> bool:
+    """Whether an earlier run has left what it compiled where numba looks first."""
+    return any(COMPILED_FOLDER.glob("kernels.*.nbi"))
 
 
 def compile_training_step() -> None:

@@ -9,9 +9,10 @@ import torch
 from torch import Tensor
 
 from ldvae_core.model.config import REFERENCE_MINIBATCH, TrainingConfig
-from ldvae_core.model.ldvae import LDVAE, ElboTerms, LinearDecoder, Minibatch
+from ldvae_core.model.ldvae import LDVAE, ElboTerms, InPieces, LinearDecoder, Minibatch, whole
 from ldvae_core.training.fused import RisingFactorials, fused_elbo
 from ldvae_core.training.minibatches import Cells, MinibatchSource
+from ldvae_core.training.pieces import Pieces
 
 log = logging.getLogger(__name__)
 
@@ -65,6 +66,8 @@ class TorchEngine:
             eps=config.adam_epsilon,
             fused=True,
         )
+        self.pieces = Pieces()
+        self.in_pieces: InPieces = self.pieces if source.device.type == "cpu" else whole
         self.steps = 0
 
     def slices(self, order: np.ndarray, size: int) -> Iterable[Cells]:
@@ -87,8 +90,8 @@ class TorchEngine:
     def terms(self, batch: Minibatch) -> ElboTerms:
         """The ELBO of a minibatch by this engine's path."""
         if self.rising is None:
-            return self.model.elbo(batch, self.generator)
-        return fused_elbo(self.model, batch, self.rising, self.generator)
+            return self.model.elbo(batch, self.generator, in_pieces=self.in_pieces)
+        return fused_elbo(self.model, batch, self.rising, self.generator, in_pieces=self.in_pieces)
 
     @torch.no_grad()
     def evaluate(self, cells: np.ndarray, size: int, generator: torch.Generator) -> tuple[float, float]:
@@ -96,7 +99,7 @@ class TorchEngine:
         self.model.eval()
         sums = torch.zeros(2, dtype=torch.float64)
         for batch in self.source.in_order(cells, size):
-            terms = self.model.elbo(batch, generator)
+            terms = self.model.elbo(batch, generator, in_pieces=self.in_pieces)
             sums += torch.stack([terms.reconstruction_error.sum(), _kl(terms).sum()]).cpu()
         error, kl = (sums / len(cells)).tolist()
         return error, kl

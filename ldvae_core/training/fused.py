@@ -26,7 +26,7 @@ from scipy.special import digamma, gammaln
 from torch import Tensor, nn
 
 from ldvae_core.model.config import MAX_THETA, MIN_THETA
-from ldvae_core.model.ldvae import LDVAE, ElboTerms, Minibatch, draw
+from ldvae_core.model.ldvae import LDVAE, ElboTerms, InPieces, Minibatch, draw, whole
 from ldvae_core.training.initial_values import row_chunks
 
 SMALL = 64  # counts below are tallied in one table, the few others one by one
@@ -52,7 +52,7 @@ class RisingFactorials(nn.Module):
     def forward(self, log_theta: Tensor) -> Tensor:
         """The sum over genes of the mean over cells, a scalar in nats per cell."""
         position = (log_theta.double() - self.low) / self.step
-        left = position.detach().floor().clamp(0, GRID_POINTS - 2).long()  # (genes,)
+        left = position.detach().floor().nan_to_num(0.0).clamp(0, GRID_POINTS - 2).long()  # (genes,), NaN in u
         u = position - left
         gene = torch.arange(left.shape[0], device=left.device)
         v0, v1 = self.values[left, gene], self.values[left + 1, gene]
@@ -134,9 +134,14 @@ class _Reconstruction(torch.autograd.Function):
 
 
 def fused_elbo(
-    model: LDVAE, batch: Minibatch, rising_factorials: RisingFactorials, generator: torch.Generator | None = None
+    model: LDVAE,
+    batch: Minibatch,
+    rising_factorials: RisingFactorials,
+    generator: torch.Generator | None = None,
+    *,
+    in_pieces: InPieces = whole,
 ) -> ElboTerms:
-    """The same as model.elbo(batch, generator) for a fusable model.
+    """The same as model.elbo(batch, generator, in_pieces=in_pieces) for a fusable model.
 
     R enters as the mean of the cells it was tabulated from: equal to the plain path in the sum over those cells.
     """
@@ -150,9 +155,13 @@ def fused_elbo(
         z = torch.cat([z, batch.covariates], dim=1)
         loadings = torch.cat([loadings, decoder.centred_covariates()], dim=1)
     log_theta = model.bounded_log_theta()
-    error = _Reconstruction.apply(  # type: ignore[no-untyped-call]  # torch's own, for every function
-        z, loadings, intercept, log_theta, batch.counts, batch.library_size
-    )
+
+    def errors(z: Tensor, counts: Tensor, library_size: Tensor) -> Tensor:
+        arguments = z, loadings, intercept, log_theta, counts, library_size
+        found: Tensor = _Reconstruction.apply(*arguments)  # type: ignore[no-untyped-call]  # torch's own, for every one
+        return found
+
+    error = in_pieces(errors, (z, batch.counts, batch.library_size), (loadings, intercept, log_theta))
     return ElboTerms(
         reconstruction_error=error - rising_factorials(log_theta),
         kl_factors=model.prior.kl(mean, log_variance).sum(dim=1),

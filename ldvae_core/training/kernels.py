@@ -8,6 +8,10 @@ exp() and log() are polynomials, and where many counts are not zero they are rea
 
 All loops stand in this one file because numba keeps compiled code by the file a function stands in: a helper changed in
 another file would go unnoticed.
+
+Code compiled in this process and code loaded from numba's cache give the same bits, because helpers are always inlined
+(inline, _helper). A helper with a name of its own is kept twice, alone and once more optimised inside its caller;
+the process that compiles runs the first, and every later process the second, whose sums have another order.
 """
 
 import math
@@ -25,8 +29,23 @@ LOWEST_EXPONENT = -87.0  # exp() of less is no normal number
 
 
 def _compiled(**options: Any) -> Callable[[Callable], Callable]:
-    """Division by zero gives infinity, as in numpy: the check for it would keep a loop from being vectorised."""
-    return njit(error_model="numpy", cache=True, nogil=True, **options)
+    """Division by zero gives infinity, as in numpy: the check for it would keep a loop from being vectorised.
+
+    Where neither this folder nor the user's cache can be written to, every process compiles anew, to the same bits.
+    """
+
+    def compiled(function: Callable) -> Callable:
+        try:
+            return njit(error_model="numpy", cache=True, nogil=True, **options)(function)
+        except RuntimeError:  # numba's word for a cache without a place
+            return njit(error_model="numpy", nogil=True, **options)(function)
+
+    return compiled
+
+
+def _helper(**options: Any) -> Callable[[Callable], Callable]:
+    """A loop that others call: see the head of this file."""
+    return _compiled(forceinline=True, **options)
 
 
 @_compiled(fastmath={"contract", "nsz"}, inline="always")
@@ -69,7 +88,7 @@ def _log1p(x: float) -> float:
     return r + y + n * FLOAT(0.693359375)
 
 
-@_compiled(fastmath={"nnan", "nsz"})
+@_helper(fastmath={"nnan", "nsz"})
 def _top(row: np.ndarray) -> float:
     """The largest number of a row, kept in four places: no comparison waits for the one before it."""
     a = b = c = d = row[0]
@@ -82,7 +101,7 @@ def _top(row: np.ndarray) -> float:
     return max(max(a, b), max(c, d))
 
 
-@_compiled(fastmath=REORDER)
+@_helper(fastmath=REORDER)
 def _exponentiate(row: np.ndarray, top: float) -> float:
     """row <- exp(row - top); returns the sum."""
     total = FLOAT(0)
@@ -93,7 +112,7 @@ def _exponentiate(row: np.ndarray, top: float) -> float:
     return total
 
 
-@_compiled(fastmath=REORDER)
+@_helper(fastmath=REORDER)
 def _residuals_without_counts(
     row: np.ndarray, scale: float, inverse_theta: np.ndarray, residual: np.ndarray, product: np.ndarray
 ) -> float:
@@ -110,7 +129,7 @@ def _residuals_without_counts(
     return total
 
 
-@_compiled(fastmath=REORDER)
+@_helper(fastmath=REORDER)
 def _product_with_counts(row: np.ndarray, top: float, log_theta: np.ndarray, counts: np.ndarray) -> tuple[float, float]:
     """Sums over genes of x (logit - top - log theta), and of x."""
     total, molecules = FLOAT(0), FLOAT(0)
@@ -121,7 +140,7 @@ def _product_with_counts(row: np.ndarray, top: float, log_theta: np.ndarray, cou
     return total, molecules
 
 
-@_compiled(fastmath=REORDER)
+@_helper(fastmath=REORDER)
 def _residuals_of_counts(
     row: np.ndarray,
     scale: float,
@@ -148,7 +167,7 @@ def _residuals_of_counts(
     return total, logs
 
 
-@_compiled(fastmath=REORDER)
+@_helper(fastmath=REORDER)
 def _add_counts(
     row: np.ndarray,
     inverse_theta: np.ndarray,
@@ -180,7 +199,7 @@ def _add_counts(
     return total, logs + math.log(product)
 
 
-@_compiled(fastmath=REORDER)
+@_helper(fastmath=REORDER)
 def _logit_gradient(
     row: np.ndarray, residual: np.ndarray, share: float, weight: float, sums: np.ndarray, gradient_sums: np.ndarray
 ) -> None:
@@ -193,21 +212,21 @@ def _logit_gradient(
         gradient_sums[g] += d
 
 
-@_compiled(fastmath=REORDER)
+@_helper(fastmath=REORDER)
 def _fold_logarithms(product: np.ndarray, log_sums: np.ndarray) -> None:
     for g in range(product.shape[0]):
         log_sums[g] += math.log(product[g])
         product[g] = 1.0
 
 
-@_compiled(fastmath=REORDER)
+@_helper(fastmath=REORDER)
 def _fold_sums(short: np.ndarray, long: np.ndarray) -> None:
     for g in range(short.shape[0]):
         long[g] += short[g]
         short[g] = FLOAT(0)
 
 
-@_compiled(fastmath=REORDER)
+@_helper(fastmath=REORDER)
 def _theta_gradient(theta: np.ndarray, log_sums: np.ndarray, sums: np.ndarray, weight: float, out: np.ndarray) -> float:
     """out <- weight * (sums of residuals + theta * sums of log(1 + t)); returns the sum of the latter over genes."""
     value = 0.0

@@ -1,7 +1,8 @@
 """The SQLite file behind the queue: opened for each piece of work, safe for many threads and several processes.
 
 Write-ahead logging with full synchronisation lost nothing in 60 kills; BEGIN IMMEDIATE makes every read-then-write one
-step. The runs themselves live in their folders: without this file only the queue is lost.
+step. The runs themselves live in their folders: without this file only the queue is lost. A file of an earlier version
+is brought to this one in place, in one transaction, at the first opening.
 """
 
 import sqlite3
@@ -13,25 +14,41 @@ from pathlib import Path
 
 from ldvae_core.errors import RunError
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 PATIENCE_SECONDS = 30.0  # to wait for another writer
 _ONE_AT_A_TIME = threading.Lock()  # threads of one process take turns: SQLite's own waiting is slow and unfair
-SCHEMA = (
+TABLES = (
     """CREATE TABLE jobs (
         seq INTEGER PRIMARY KEY AUTOINCREMENT,  -- order of submission
-        run_id TEXT NOT NULL UNIQUE,
-        token TEXT UNIQUE,                      -- of the submission: the same one makes one run
-        place INTEGER NOT NULL,                 -- in the queue; a resumed run goes to its end
+        lane TEXT NOT NULL,                     -- the kind of work; one job at a time in each
+        subject TEXT NOT NULL,                  -- what it is about, such as the id of a run
+        name TEXT NOT NULL DEFAULT '',          -- which of the subject's, where there can be several
+        arguments TEXT NOT NULL DEFAULT '{}',   -- JSON
+        token TEXT UNIQUE,                      -- of the submission: the same one makes one job
+        place INTEGER NOT NULL,                 -- in the queue; what is taken up again goes to its end
         state TEXT NOT NULL,
-        resume INTEGER NOT NULL DEFAULT 0,      -- go on from the checkpoint
         request TEXT NOT NULL DEFAULT '',       -- stop, cancel or pause, asked of a running one
-        owner TEXT NOT NULL DEFAULT '',
-        heartbeat INTEGER NOT NULL DEFAULT 0,   -- a counter, not a clock
-        device TEXT NOT NULL DEFAULT 'auto',
-        error TEXT NOT NULL DEFAULT ''
+        owner TEXT NOT NULL DEFAULT '',         -- the process that works on it
+        error TEXT NOT NULL DEFAULT '',
+        UNIQUE (lane, subject, name)
     )""",
-    "CREATE TABLE worker (only INTEGER PRIMARY KEY CHECK (only = 1), owner TEXT NOT NULL, heartbeat INTEGER NOT NULL)",
-    f"PRAGMA user_version = {SCHEMA_VERSION}",
+    """CREATE TABLE lanes (
+        lane TEXT PRIMARY KEY,
+        owner TEXT NOT NULL DEFAULT '',         -- the worker; '' when there is none
+        heartbeat INTEGER NOT NULL DEFAULT 0,   -- a counter, not a clock
+        trouble TEXT NOT NULL DEFAULT ''        -- why its jobs do not start
+    )""",
+)
+# Version 1 knew only trainings, one row a run, and one worker. What is copied keeps its order and its token.
+FROM_VERSION_1 = (
+    "ALTER TABLE jobs RENAME TO jobs_1",
+    *TABLES,
+    """INSERT INTO jobs (seq, lane, subject, arguments, token, place, state, request, owner, error)
+        SELECT seq, 'training', run_id, CASE resume WHEN 0 THEN '{}' ELSE '{"resume": true}' END, token, place, state,
+            request, owner, error FROM jobs_1""",
+    "INSERT INTO lanes (lane, owner, heartbeat) SELECT 'training', owner, heartbeat FROM worker",
+    "DROP TABLE jobs_1",
+    "DROP TABLE worker",
 )
 
 
@@ -61,7 +78,10 @@ def reading(path: Path) -> Iterator[sqlite3.Connection | None]:
         yield None
         return
     with _explained(path), closing(_connect(path)) as connection:
-        yield connection if _version(connection, path) else None
+        version = _version(connection, path)
+        if 0 < version < SCHEMA_VERSION:
+            _prepare(connection, path)
+        yield connection if version else None
 
 
 def _connect(path: Path) -> sqlite3.Connection:
@@ -71,7 +91,7 @@ def _connect(path: Path) -> sqlite3.Connection:
 
 
 def _version(connection: sqlite3.Connection, path: Path) -> int:
-    version = connection.execute("PRAGMA user_version").fetchone()[0]
+    version = int(connection.execute("PRAGMA user_version").fetchone()[0])
     if version > SCHEMA_VERSION:
         raise RunError(
             f"The queue {path.name} was made by a newer version of this program ({version}; this one reads "
@@ -82,8 +102,8 @@ def _version(connection: sqlite3.Connection, path: Path) -> int:
 
 
 def _prepare(connection: sqlite3.Connection, path: Path) -> None:
-    """Make the tables, once; many may try at the same time."""
-    if _version(connection, path):
+    """Make the tables, or bring an earlier version's to this one, once; many may try at the same time."""
+    if _version(connection, path) == SCHEMA_VERSION:
         return
     until = time.monotonic() + PATIENCE_SECONDS
     while True:  # the change to write-ahead logging does not wait for others by itself
@@ -96,9 +116,11 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
             time.sleep(0.01)
     connection.execute("BEGIN IMMEDIATE")
     try:
-        if not _version(connection, path):
-            for statement in SCHEMA:
+        version = _version(connection, path)  # asked again, now that nobody else can change it
+        if version < SCHEMA_VERSION:
+            for statement in FROM_VERSION_1 if version else TABLES:
                 connection.execute(statement)
+            connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
         connection.execute("COMMIT")
     except BaseException:
         if connection.in_transaction:

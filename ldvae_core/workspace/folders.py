@@ -52,6 +52,11 @@ class Workspace:
         return self.root / "logs"
 
     @property
+    def progress(self) -> Path:
+        """How far jobs are that are not runs; a file a job."""
+        return self.root / "progress"
+
+    @property
     def index(self) -> Path:
         """The SQLite file with the queue."""
         return self.root / "index.sqlite3"
@@ -59,7 +64,8 @@ class Workspace:
     def make(self) -> "Workspace":
         """Create what is missing, readable by its owner alone. Raises RunError when the place cannot be written to."""
         try:
-            for folder in (self.root, self.data_folder, self.datasets, self.uploads, self.runs, self.logs):
+            places = (self.data_folder, self.datasets, self.uploads, self.runs, self.logs, self.progress)
+            for folder in (self.root, *places):
                 folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as fault:
             raise RunError(

@@ -4,6 +4,7 @@ A process id alone is reused. An owner is "home/pid/start": home is this boot of
 processes, start the moment the process began, counted by the kernel and not by a clock that people can set.
 """
 
+import contextlib
 import functools
 import os
 import platform
@@ -56,22 +57,41 @@ def is_surely_dead(owner: str) -> bool:
     return another_boot or (is_here(owner) and not is_alive(owner))
 
 
+def end(owner: str, *, patience: float = 3.0) -> bool:
+    """End the owner's process at once, also one that is frozen; whether it is gone after `patience` seconds.
+
+    Only what was surely the owner is ever ended: False for a process that cannot be looked up from here.
+    """
+    if not is_alive(owner):
+        return is_surely_dead(owner)
+    with contextlib.suppress(psutil.Error):
+        psutil.Process(int(owner.rpartition("/")[0].rpartition("/")[2])).kill()
+    until = time.monotonic() + patience
+    while is_alive(owner) and time.monotonic() < until:
+        time.sleep(0.02)
+    return not is_alive(owner)
+
+
 class Watch:
-    """Remembers heartbeats of owners that cannot be looked up (in another container), by our own steady clock."""
+    """Remembers when owners' heartbeats were last seen to change, by our own steady clock."""
 
     def __init__(self) -> None:
         self._seen: dict[str, tuple[int, float]] = {}
 
-    def is_dead(self, owner: str, heartbeat: int) -> bool:
-        """Whether the owner has ended: looked up where that is possible, else silent for SILENT_SECONDS."""
-        if is_here(owner) or is_surely_dead(owner):
-            return is_surely_dead(owner)
+    def silent_seconds(self, owner: str, heartbeat: int) -> float:
+        """For how long, as far as this watch has looked, the owner's heartbeat has stood still."""
         now = time.monotonic()
         last, since = self._seen.get(owner, (None, now))
         if last != heartbeat:
-            self._seen[owner] = (heartbeat, now)
-            return False
-        return now - since > SILENT_SECONDS
+            since = now
+        self._seen[owner] = (heartbeat, since)
+        return now - since
+
+    def is_dead(self, owner: str, heartbeat: int, *, patience: float = SILENT_SECONDS) -> bool:
+        """Whether the owner has ended: looked up where that is possible, else silent for more than `patience`."""
+        if is_here(owner) or is_surely_dead(owner):
+            return is_surely_dead(owner)
+        return self.silent_seconds(owner, heartbeat) > patience
 
 
 def _start_of(pid: int) -> str | None:

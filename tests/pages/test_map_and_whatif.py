@@ -8,8 +8,13 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from ldvae_core.durable import write_array, write_json
-from ldvae_core.runs.maps import NEWS, map_status, news_of
+from ldvae_core.jobs.kinds import Outcome
+from ldvae_core.jobs.lanes import Lanes
+from ldvae_core.jobs.progress import Progress, write_progress
+from ldvae_core.jobs.worker import progress_file
+from ldvae_core.runs.map_jobs import CELL_MAP, MAP_KIND, map_status, start_map
 from ldvae_core.runs.store import RunStore
+from ldvae_core.workspace import processes
 
 
 def view(run_id, which):
@@ -50,6 +55,14 @@ def _mapped(workspace, finished_run, planted):
     write_array(folder / "leiden.npy", (np.arange(n) % 3 == 0).astype(np.int32))
     write_json(folder / "about.json", {"resolution": 1.0, "n_clusters": 2, "n_cells": n})
     return finished_run
+
+
+def claimed(workspace, run_id, owner=None):
+    """The run's map in the hands of a worker."""
+    owner = owner or processes.this_process()
+    start_map(workspace, run_id)
+    Lanes(workspace).take(MAP_KIND, owner, processes.Watch())
+    return Lanes(workspace).claim(CELL_MAP, owner)
 
 
 def titles(at):
@@ -100,9 +113,7 @@ def test_every_colouring_can_be_chosen(show, mapped, colour):
 
 def test_a_dead_process_is_said_and_offered_again(show, workspace, finished_run, words):
     """Interrupted: a box with the reason, and the button."""
-    write_json(
-        RunStore(workspace).additions(finished_run).make() / NEWS, news_of("gone:1/1/1", "clustering", started=0.0)
-    )
+    claimed(workspace, finished_run, owner="gone:1/1/1")
     at = show(finished_run, "map")
     assert "has ended before it was done" in said(at, words)
     assert at.button(key="map_start").label == "Compute the map again"
@@ -110,8 +121,8 @@ def test_a_dead_process_is_said_and_offered_again(show, workspace, finished_run,
 
 def test_a_failure_says_its_reason(show, workspace, finished_run, words):
     """And the view stays usable."""
-    news = {**news_of("gone:1/1/1", "clustering", started=0.0), "error": "The disk is full."}
-    write_json(RunStore(workspace).additions(finished_run).make() / NEWS, news)
+    job = claimed(workspace, finished_run)
+    Lanes(workspace).settle(job.owner, job, Outcome("failed", "The disk is full."))
     assert "The disk is full" in said(show(finished_run, "map"), words).replace("\\", "")
 
 
@@ -124,14 +135,34 @@ def test_a_map_can_be_drawn_without_annotations(show, mapped, make_run, planted,
 
 def test_progress_is_shown_while_it_runs(show, workspace, finished_run, words):
     """The step in words, and a way out."""
-    from ldvae_core.workspace import processes
-
-    news = news_of(processes.this_process(), "placing cells", share=0.5, started=0.0)
-    write_json(RunStore(workspace).additions(finished_run).make() / NEWS, news)
+    job = claimed(workspace, finished_run)
+    write_progress(progress_file(workspace, job), Progress("placing cells", 0.5, 1.0, 3.0))
     assert map_status(workspace, finished_run).state == "running"
     at = show(finished_run, "map")
     assert "Step 2 of 3: placing the cells" in said(at, words)
-    assert at.button(key="map_cancel")
+    at.button(key="map_stop").click().run()
+    assert map_status(workspace, finished_run).job.request == "cancel"
+
+
+def test_a_map_that_waits_says_so_and_can_be_stopped(show, workspace, finished_run, words):
+    """Before its process has begun."""
+    start_map(workspace, finished_run)
+    at = show(finished_run, "map")
+    assert "starting" in said(at, words)
+    at.button(key="map_stop").click().run()
+    assert "No map yet" in said(at, words)
+
+
+def test_a_frozen_process_can_be_ended(show, workspace, finished_run, words, monkeypatch):
+    """Said in seconds, with a button that frees the queue."""
+    ended = []
+    monkeypatch.setattr("pages.parts.factors.map_progress.end_map", lambda *given: ended.append(given[1]))
+    monkeypatch.setattr("ldvae_core.jobs.queue.LIVES.silent_seconds", lambda owner, heartbeat: 400.0)
+    claimed(workspace, finished_run)
+    at = show(finished_run, "map")
+    assert "not answering for 400 s" in said(at, words)
+    at.button(key="map_end").click().run()
+    assert ended == [finished_run]
 
 
 def sliders(at):

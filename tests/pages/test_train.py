@@ -10,12 +10,15 @@ import pytest
 from ldvae_core.data.prepare import DataChoices
 from ldvae_core.durable import read_json, write_json, write_table
 from ldvae_core.errors import LdvaeError
+from ldvae_core.jobs.kinds import Outcome
+from ldvae_core.jobs.lanes import Lanes
 from ldvae_core.model.config import Covariate, ModelConfig, TrainingConfig
 from ldvae_core.model.presets import PAPERS_MODELS
-from ldvae_core.runs.jobs import Jobs
 from ldvae_core.runs.settings import RunSettings
 from ldvae_core.runs.store import RunStore
+from ldvae_core.runs.training_jobs import TrainingJobs
 from ldvae_core.workspace import processes
+from tests.runs.conftest import claim
 
 ONE_CPU = {"devices": [{"name": "cpu", "label": "CPU, 2 cores"}], "best": "cpu", "reason": "No GPU was found."}
 PROGRESS = {"epoch": 12, "n_epochs": 60, "step": 600, "n_steps": 3000, "seconds": 10.0, "seconds_left": 41.0,
@@ -59,13 +62,12 @@ def in_state(runs, queued):
 
     def make(state, stage, *, error=""):
         folder, owner = runs.workspace.runs / queued, processes.this_process()
-        runs.jobs.take_lock(owner, watch=processes.Watch())
-        runs.jobs.claim(owner)
+        job = claim(runs.workspace, owner)
         write_json(folder / "progress.json", PROGRESS)
         write_json(folder / "state.json", {"stage": stage, "error": error, "owner": owner})
         write_table(folder / "history.parquet", history(12))
         if state != "running":
-            runs.jobs.settle(owner, queued, state, error=error)
+            Lanes(runs.workspace).settle(owner, job, Outcome(state, error))
         return queued
 
     return make
@@ -196,8 +198,8 @@ def test_one_settings_object_goes_from_the_form_to_the_trainer(page, runs, monke
     from ldvae_core.runs import execute as worker
 
     submitted, trained = [], []
-    submit = Jobs.submit
-    monkeypatch.setattr(Jobs, "submit", lambda jobs, settings, **more: (
+    submit = TrainingJobs.submit
+    monkeypatch.setattr(TrainingJobs, "submit", lambda jobs, settings, **more: (
         submitted.append(settings), submit(jobs, settings, **more))[1])  # fmt: skip
     find(page, "train_covariates").set_value(["cell_type"])
     find(page, "train_n_factors").set_value(7).run()
@@ -270,6 +272,25 @@ def test_stop_is_asked_once_and_said(in_state, runs, train_page, words):
     assert runs.card(run_id).request == "stop"
     assert "will stop and keep" in words(page)
     assert find(page, "train_stop").disabled
+
+
+def test_a_frozen_worker_is_said_and_can_be_ended(in_state, runs, train_page, words, monkeypatch):
+    """Not answering for so many seconds, in the panel and in the list, with a way out."""
+    run_id, ended = in_state("running", "training"), []
+    monkeypatch.setattr("ldvae_core.jobs.queue.LIVES", processes.Watch())
+    assert find(train_page(run_id), "train_end") is None
+    monkeypatch.setattr("ldvae_core.jobs.queue.LIVES.silent_seconds", lambda owner, heartbeat: 12.0)
+    monkeypatch.setattr("ldvae_core.runs.training_jobs.TrainingJobs.end", lambda self, asked: ended.append(asked))
+    page = train_page(run_id)
+    assert words(page).count("not answering for 12 s") == 2
+    find(page, "train_end").click().run()
+    assert ended == [run_id]
+
+
+def test_why_waiting_runs_do_not_start_is_said(queued, runs, train_page, words):
+    """In the panel of the run and above the list."""
+    Lanes(runs.workspace).say_trouble("training", "Its process ended 2 times in a row.")
+    assert words(train_page(queued)).count("Its process ended 2 times in a row") == 2
 
 
 def test_programs_as_they_form_are_shown_as_the_letters_they_are(in_state, train_page, words):

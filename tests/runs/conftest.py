@@ -2,6 +2,7 @@
 
 import shutil
 import time
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -13,11 +14,15 @@ from ldvae_core.analysis.factors import Factors, save_factors
 from ldvae_core.data.counts import CountMatrix, make_count_matrix
 from ldvae_core.data.folder import save_counts
 from ldvae_core.durable import write_array, write_json, write_table
-from ldvae_core.runs.jobs import Jobs
+from ldvae_core.jobs.dispatcher import Dispatcher, start_worker
+from ldvae_core.jobs.lanes import Lanes
+from ldvae_core.jobs.queue import Job
 from ldvae_core.runs.opened import HISTORY_COLUMNS
 from ldvae_core.runs.settings import RunSettings
 from ldvae_core.runs.states import write_folder_state
 from ldvae_core.runs.store import RunStore
+from ldvae_core.runs.training_jobs import TRAINING_KIND, TrainingJobs
+from ldvae_core.workspace import processes
 from ldvae_core.workspace.folders import Workspace
 
 N_CELLS, N_GENES, N_FACTORS = 60, 30, 3
@@ -29,8 +34,13 @@ def _workspace(tmp_path) -> Workspace:
 
 
 @pytest.fixture(name="jobs")
-def _jobs(workspace) -> Jobs:
-    return Jobs(workspace)
+def _jobs(workspace) -> TrainingJobs:
+    return TrainingJobs(workspace)
+
+
+@pytest.fixture(name="lanes")
+def _lanes(workspace) -> Lanes:
+    return Lanes(workspace)
 
 
 @pytest.fixture(name="store")
@@ -99,6 +109,31 @@ def _finished_folder(tmp_path_factory) -> Path:
     write_json(folder / "metrics.json", {**sizes, "test_reconstruction_error": 12.5, "test_elbo": -14.0})
     write_folder_state(folder, "finished")
     return folder
+
+
+@pytest.fixture(name="work_on")
+def _work_on(workspace):
+    """The dispatcher of a page server with the real kinds; what still runs at the end is ended."""
+    from ldvae_core.work import KINDS
+
+    dispatcher = Dispatcher(workspace, KINDS, start_worker("ldvae_core.work"), interval_seconds=0.2)
+    dispatcher.start()
+    yield dispatcher
+    dispatcher.stop()
+    end_workers(workspace, KINDS)
+
+
+def end_workers(workspace: Workspace, lanes: Iterable[str]) -> None:
+    """End every worker of these lanes."""
+    for lane in lanes:
+        processes.end(Lanes(workspace).worker(lane) or "")
+
+
+def claim(workspace: Workspace, owner: str | None = None) -> Job | None:
+    """Take the next waiting run, as the worker of the lane."""
+    owner = owner or processes.this_process()
+    Lanes(workspace).take(TRAINING_KIND, owner, processes.Watch())
+    return Lanes(workspace).claim("training", owner)
 
 
 def wait_until(true, seconds: float = 10.0) -> None:

@@ -2,13 +2,17 @@
 
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 from ldvae_core.durable import read_json, write_json
 from ldvae_core.errors import DeviceLostError, LdvaeError
-from ldvae_core.runs import worker
+from ldvae_core.jobs import worker
+from ldvae_core.jobs.kinds import Kind
+from ldvae_core.jobs.progress import Progress
 from ldvae_core.runs.settings import RunSettings
-from ldvae_core.runs.states import write_folder_state
+from ldvae_core.runs.states import read_folder_state, write_folder_state
+from ldvae_core.runs.training_jobs import TRAINING_KIND
 
 
 def execute(folder, *, open_counts, should_stop, resume):
@@ -42,5 +46,26 @@ def _go_on(folder: Path, step: int, should_stop):
     return answer
 
 
+def train(workspace, job, control):
+    """What training_jobs.train does, with the stand-in."""
+    folder = workspace.runs / job.subject
+    execute(folder, open_counts=None, should_stop=control.answer, resume=job.arguments.get("resume") is True)
+    if (stage := read_folder_state(folder).stage) in ("finished", "stopped", "paused", "cancelled", "failed"):
+        return stage
+    raise RuntimeError(f"execute returned at stage {stage}")
+
+
+def sleep(workspace, job, control):
+    """Work that never asks: it reports once, and goes on for a minute."""
+    control.report(Progress("sleeping", 1, 4))
+    time.sleep(60)
+    return "finished"
+
+
+TRAINING = replace(TRAINING_KIND, perform=train)
+SLEEP = Kind("sleep", sleep)
+KINDS = {kind.lane: kind for kind in (TRAINING, SLEEP)}
+
+
 if __name__ == "__main__":
-    sys.exit(worker.main(execute=execute))
+    sys.exit(worker.main(KINDS, sys.argv[1:]))

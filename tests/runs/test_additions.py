@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from ldvae_core.analysis.factors import as_noted
-from ldvae_core.durable import write_array, write_bytes, write_json
+from ldvae_core.durable import read_json, write_array, write_bytes, write_json
 from ldvae_core.errors import RunError
 from ldvae_core.runs.additions import LEIDEN, OTHERS
 from ldvae_core.runs.opened import open_demo_run, with_additions
@@ -219,3 +219,57 @@ def test_other_cells_under_the_same_name_are_not_mistaken_for_the_old_ones(kept,
         versions.append(opened.added["mine"])
         kept.delete_selection(made.selection_id)
     assert versions[0] != versions[1]
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[1]", b"\xff\xfe", b'"a"'])
+def test_a_damaged_file_is_put_aside_before_it_is_written(kept, content):
+    """What somebody wrote, and a person might still read, is never overwritten by the next save."""
+    kept.make()
+    for name in ("factors.json", "selections.json"):
+        write_bytes(kept.folder / name, content)
+    kept.write_factor_note("readable", 0, name="blood")
+    kept.save_selection("mine", some(9, 1), who="", view="", taken=[])
+    assert {path.read_bytes() for path in kept.folder.glob("*.damaged-*")} == {content}
+    assert len(list(kept.folder.glob("*.damaged-*"))) == 2
+    assert kept.factor_notes("readable")[0].name == "blood"
+
+
+def test_a_file_that_cannot_be_read_now_is_not_written(kept, monkeypatch):
+    """A disk that fails for a moment must not cost what is on it."""
+    kept.write_factor_note("readable", 0, name="blood")
+
+    def refuse(path):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("pathlib.Path.read_bytes", refuse)
+    with pytest.raises(RunError, match="Nothing was saved"):
+        kept.write_factor_note("readable", 1, name="gut")
+    monkeypatch.undo()
+    assert [note.name for note in kept.factor_notes("readable").values()] == ["blood"]
+
+
+def test_what_a_later_version_added_stays(kept):
+    """Rows with further keys are shown, and keep them through every change; so do rows that are not understood."""
+    made = kept.save_selection("mine", some(9, 1), who="", view="", taken=[])
+    row = {**read_json(kept.folder / "selections.json")["selections"][0], "colour": "red"}
+    write_json(kept.folder / "selections.json", {"version": 2, "selections": [row, {"kind": "new"}]})
+    assert kept.selections() == [made]
+    other = kept.save_selection("other", some(9, 2), who="", view="", taken=[])
+    kept.delete_selection(other.selection_id)
+    assert read_json(kept.folder / "selections.json") == {"version": 2, "selections": [row, {"kind": "new"}]}
+    kept.write_factor_note("readable", 0, name="a")
+    notes = read_json(kept.folder / "factors.json")
+    notes["readable"]["0"]["colour"] = "red"
+    write_json(kept.folder / "factors.json", notes)
+    kept.write_factor_note("readable", 0, name="b")
+    assert read_json(kept.folder / "factors.json")["readable"]["0"]["colour"] == "red"
+
+
+def test_nothing_is_added_to_a_run_that_was_deleted(workspace):
+    """Its folder does not come back."""
+    (workspace.runs / "mine-1a2b3c4d").mkdir()
+    kept = RunStore(workspace).additions("mine-1a2b3c4d")
+    (workspace.runs / "mine-1a2b3c4d").rmdir()
+    with pytest.raises(RunError, match="was deleted meanwhile"):
+        kept.write_factor_note("readable", 0, name="a")
+    assert list(workspace.runs.iterdir()) == []

@@ -12,11 +12,12 @@ import pytest
 
 from ldvae_core.durable import read_json, write_json, write_table
 from ldvae_core.errors import RunError
+from ldvae_core.jobs.kinds import Outcome
+from ldvae_core.runs import store as store_module
 from ldvae_core.runs.opened import HISTORY_COLUMNS, NOT_LABELLED
 from ldvae_core.runs.states import write_folder_state
-from ldvae_core.workspace import processes
 from ldvae_core.workspace.folders import PROJECT
-from tests.runs.conftest import N_CELLS, N_GENES, settings_named
+from tests.runs.conftest import N_CELLS, N_GENES, claim, settings_named
 
 PAYLOADS = [
     "", ".", "..", "../runs/done", "done/", "/done", "done/../done", "./done", "Done", "done ", "done\0", "..%2fdone",
@@ -30,8 +31,8 @@ DAMAGE = ["", "{", "null", "[]", "3", '"finished"', '{"stage": "exploded"}', '{"
 def test_the_page_server_never_loads_torch():
     """Torch costs a server 3.4 seconds and 690 MB: everything that a page imports does without."""
     code = (
-        "import sys; from ldvae_core.runs import store, jobs, dispatcher, worker; "
-        "from ldvae_core.workspace import datasets; sys.exit('torch' in sys.modules)"
+        "import sys; from ldvae_core import work; from ldvae_core.workspace import datasets; "
+        "sys.exit('torch' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
@@ -73,6 +74,19 @@ def test_a_damaged_file_never_breaks_the_list(store, finished_run, file):
         assert len(store.history(finished_run)) == 2
 
 
+def test_one_card_reads_one_run(store, finished_run, monkeypatch):
+    """Every page asks for the run in use: what that costs must not grow with the number of runs."""
+    for _ in range(3):
+        store.jobs.submit(settings_named())
+    expected, read = {card.run_id: card for card in store.cards()}, []
+    real = store_module.read_card
+    monkeypatch.setattr(store_module, "read_card", lambda folder, *a, **k: read.append(folder) or real(folder, *a, **k))
+    for run_id, card in expected.items():
+        read.clear()
+        assert store.card(run_id) == card
+        assert len(read) == 1
+
+
 def test_a_damaged_state_is_said_on_the_card(store, finished_run):
     """The list shows what is wrong instead of hiding the run."""
     (store.workspace.runs / finished_run / "state.json").write_text('{"stage": "exploded"}')
@@ -109,7 +123,7 @@ def test_progress_is_read_as_it_was_written(store, finished_run):
     write_json(folder / "progress.json", {**values, "seconds_left": 4.5, "seconds": None})
     progress = store.progress(finished_run)
     assert (progress.epoch, progress.share, progress.seconds_left, progress.seconds) == (3, 1 / 3, 4.5, 0.0)
-    assert (progress.stage, progress.top_genes) == ("finished", [["Hbb-y", "T"]])
+    assert (progress.stage, progress.top_genes) == ("finished", (("Hbb-y", "T"),))
 
 
 def test_a_finished_run_opens_with_all_its_parts(store, finished_run):
@@ -221,14 +235,13 @@ def test_deleting_leaves_nothing(store, finished_run):
     assert store.jobs.all() == {}
 
 
-def test_a_running_run_cannot_be_deleted(store):
+def test_a_running_run_cannot_be_deleted(store, lanes):
     """Files are never taken from under a training process; when it is dead they may go."""
     run_id = store.jobs.submit(settings_named())
-    store.jobs.take_lock(processes.this_process(), processes.Watch())
-    store.jobs.claim(processes.this_process())
+    job = claim(store.workspace)
     with pytest.raises(RunError, match=r"is running\. Cancel it first, then delete it\."):
         store.delete(run_id)
-    store.jobs.settle(processes.this_process(), run_id, "interrupted")
+    lanes.settle(job.owner, job, Outcome("interrupted"))
     store.delete(run_id)
 
 

@@ -23,9 +23,9 @@ def few_cells() -> Planted:
 
 
 @pytest.fixture
-def trainer_for():
+def trainer_for(threads):
     """trainer_for(planted, model={...}, **training settings) gives a Trainer on one thread."""
-    torch.set_num_threads(1)
+    torch.set_num_threads(threads)
 
     def build(planted: Planted, *, model: dict | None = None, fast: bool = True, **training) -> Trainer:
         counts = planted.counts

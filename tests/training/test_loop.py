@@ -7,6 +7,7 @@ import torch
 from ldvae_core.data.split import TEST
 from ldvae_core.errors import LdvaeError, SettingsError
 from ldvae_core.training.checkpoint import read_checkpoint, write_checkpoint
+from ldvae_core.training.loop import SECONDS_BETWEEN_TICKS
 from ldvae_core.training.reports import Reports
 from ldvae_core.training.schedule import has_dropout, kl_weight, learning_rate
 from ldvae_core.training.score import reconstruction_errors, represent
@@ -57,10 +58,18 @@ def test_training_ends_when_it_is_told_to(few_cells, trainer_for, monkeypatch, a
 
 def test_ticks_come_though_epochs_are_short(few_cells, trainer_for, monkeypatch):
     """The time between ticks is counted over epochs, so that a run of short ones can be stopped too."""
-    monkeypatch.setattr("ldvae_core.training.loop.SECONDS_BETWEEN_TICKS", 0.2)
-    ticks = []
-    trainer_for(few_cells, n_epochs=400, patience=1.0).train(Reports(lambda progress, model: ticks.append(1) or "go"))
-    assert len(ticks) > 2
+    trainer, ticks = trainer_for(few_cells, n_epochs=12, patience=1.0), []
+    step, now = trainer.engine.step, [trainer._ticked]
+
+    def a_fifth_of_that_time(*args, **more):
+        now[0] += SECONDS_BETWEEN_TICKS / 5
+        return step(*args, **more)
+
+    monkeypatch.setattr("ldvae_core.training.loop.time.monotonic", lambda: now[0])
+    monkeypatch.setattr(trainer.engine, "step", a_fifth_of_that_time)
+    trainer.train(Reports(lambda progress, model: ticks.append(progress.step) or "go"))
+    assert trainer.steps_per_epoch < 5  # no tick would come if every epoch counted anew
+    assert len(ticks) >= 12 * trainer.steps_per_epoch // 6
 
 
 def test_a_loss_that_is_not_a_number_is_rolled_back_then_explained(few_cells, trainer_for, monkeypatch):

@@ -1,5 +1,8 @@
 """What programs mean: gene sets at both ends of the factors, as bars, table and file."""
 
+from functools import partial
+from typing import NamedTuple
+
 import numpy as np
 import pandas as pd
 import streamlit as st
@@ -16,31 +19,23 @@ from ldvae_core.analysis.factors import Factors
 from ldvae_core.analysis.genes import strongest_factors
 from ldvae_core.data.genes import guess_species
 from ldvae_core.data.genesets import LARGEST_FILE, GeneSets, collections, collections_for, load_collection
-from ldvae_core.errors import RunError, SettingsError
+from ldvae_core.errors import SettingsError
 from ldvae_core.plots.enrichment import MOST_BARS, plot_enrichment
+from ldvae_core.runs.enrichment_jobs import OWN, end_enrichment, enrichment_status, start_enrichment, stop_enrichment
 from ldvae_core.runs.store import OpenRun
 from pages.parts.figures import Panel, clicked, download_table, show_figure
 from pages.parts.gene_links import open_gene_rows
-from pages.parts.genes.enrichment_jobs import (
-    background_of,
-    compute_now,
-    job_of,
-    keep_own,
-    kept_result,
-    own_sets,
-    read_own,
-    start,
-)
+from pages.parts.genes.enrichment_results import background_of, compute_now, kept_result, results_of
+from pages.parts.job_bar import Actions, do_or_tell, show_end, show_job
 from pages.parts.pickers import factor_select, segments
-from pages.parts.problems import problem_box, refusals
-from pages.parts.runs import go
+from pages.parts.problems import refusals
+from pages.parts.runs import go, store
 from pages.parts.style import mode
 from pages.parts.text import as_html, literal, plain, show
 
 METHODS = {"over_representation": "Over-representation", "pre_ranked": "Pre-ranked"}
 ENDS = {"both": "Both ends", "positive": "High end", "negative": "Low end"}
 SPECIES = {"mouse": "Mouse", "human": "Human"}
-OWN = "own:"
 SECONDS_A_TEST = 0.005  # measured for one thread and a set of ordinary size
 MOST_ROWS = 100  # on screen; the file has all tests
 HOW = (
@@ -74,7 +69,7 @@ def show_enrichment(opened: OpenRun, factors: Factors, genes: np.ndarray) -> Non
     if table is None and method == "over_representation":
         table = _computed(opened.stamp, name, opened, factors, found, known)
     if table is None:
-        _offer(opened, factors, found, known, name)
+        _offer(opened, _Asked(factors, known, name, key, species))
         return
     _show_result(table, factors, factor, end, known)
 
@@ -151,7 +146,7 @@ def _guessed(guess: str | None) -> str:
 def _collection_picker(opened: OpenRun, species: str | None) -> str:
     there = collections_for(species)  # type: ignore[arg-type]
     titles = {found.key: found.title.removesuffix(f" ({species})") for found in there}  # it is said beside
-    titles |= {f"{OWN}{digest}": title for digest, title in own_sets(opened).items()}
+    titles |= {f"{OWN}{digest}": title for digest, title in results_of(opened).own_sets().items()}
     if st.session_state.get("sets") not in (*titles, None):
         del st.session_state["sets"]
     return st.selectbox("Gene sets", list(titles), format_func=lambda key: plain(titles[key], longest=60), key="sets",
@@ -177,7 +172,7 @@ def _own_sets(opened: OpenRun) -> None:
                                  max_upload_size=LARGEST_FILE >> 20)  # fmt: skip
         if given is not None:
             with refusals(end_page=False):
-                found = keep_own(opened, given.getvalue(), plain(given.name))
+                found = results_of(opened).keep_own(given.getvalue(), plain(given.name))
                 show(f"{as_html(found.title)}: {len(found.sets):,} sets, now among the gene sets.")
                 for notice in found.notices:
                     show(as_html(notice, longest=300), kind="quiet")
@@ -196,7 +191,7 @@ def _shipped(key: str, species: str | None) -> GeneSets:
 
 @st.cache_resource(max_entries=8, show_spinner="Reading gene sets")
 def _own(key: str, run_id: str, _opened: OpenRun) -> GeneSets:
-    return read_own(_opened, key.removeprefix(OWN))
+    return results_of(_opened).read_own(key.removeprefix(OWN))
 
 
 @st.cache_resource(max_entries=8, show_spinner="Testing all sets at both ends of all factors")
@@ -220,33 +215,45 @@ def _say_what_is_tested(found: GeneSets, known: Background, method: str) -> None
     show(as_html(said + source, longest=700), kind="quiet")
 
 
-def _offer(opened: OpenRun, factors: Factors, found: GeneSets, known: Background, name: str) -> None:
+class _Asked(NamedTuple):
+    """A pre-ranked enrichment that is not there yet."""
+
+    factors: Factors
+    known: Background
+    name: str
+    sets: str
+    species: str | None
+
+
+def _offer(opened: OpenRun, asked: _Asked) -> None:
     """A button, or how far it is; looks again every second while it runs."""
-    job = job_of(opened, name)
-    busy = job is not None and not job.finished
-    st.fragment(_waiting, run_every=1.0 if busy else None, key="enrichment_job")(opened, factors, found, known, name)
+    busy = enrichment_status(store().workspace, opened.run_id, asked.name).under_way
+    st.fragment(_waiting, run_every=1.0 if busy else None, key="enrichment_job")(opened, asked, busy)
 
 
-def _waiting(opened: OpenRun, factors: Factors, found: GeneSets, known: Background, name: str) -> None:
-    job = job_of(opened, name)
-    if job is not None and not job.finished:
-        share = job.done / max(job.of, 1)
-        st.progress(share, text=f"Pre-ranked enrichment: {job.done} of {job.of} factors done. This page can be left.")
-        if st.button("Stop", key="enrich_stop", icon=":material/stop:", type="tertiary"):
-            job.stop = True
-        return
-    if job is not None and kept_result(opened, name) is not None:
+def _waiting(opened: OpenRun, asked: _Asked, was_busy: bool) -> None:
+    workspace, known = store().workspace, asked.known
+    status = enrichment_status(workspace, opened.run_id, asked.name)
+    if status.under_way != was_busy or (not status.under_way and kept_result(opened, asked.name) is not None):
         st.rerun(scope="app")
-    if job is not None and job.fault:
-        problem_box(RunError(job.fault))
-    n = int(factors.active.sum())
+    if status.under_way:
+        progress = status.progress
+        words = "Pre-ranked enrichment" + (f", {progress.done:.0f} of {progress.total:.0f} factors done"
+                                           if progress.total else "")  # fmt: skip
+        stop, end = (partial(act, workspace, opened.run_id, asked.name) for act in (stop_enrichment, end_enrichment))
+        show_job(status, words, Actions(stop, end), key="enrich")
+        return
+    show_end(status, "The enrichment was")
+    n = int(asked.factors.active.sum())
     minutes = max(1, round(n * known.n_sets * SECONDS_A_TEST / 60))
     show(
         f"Ranks {known.n_genes:,} genes on {n} factors and tests {known.n_sets:,} sets on each: about {minutes} min. "
         "Done once, then kept with the run."
     )
-    if st.button("Compute", key="enrich_start", type="primary", icon=":material/play_arrow:"):
-        start(opened, factors, found, known, name)
+    start = partial(start_enrichment, workspace, opened.run_id, asked.name, axes=asked.factors.axes, sets=asked.sets,
+                    species=asked.species)  # fmt: skip
+    if st.button("Compute", key="enrich_start", type="primary", icon=":material/play_arrow:", on_click=do_or_tell,
+                 args=(start,)):  # fmt: skip
         st.rerun(scope="app")
 
 

@@ -1,14 +1,16 @@
 """The run in use while it learns: state, progress, curves, programs as they form, and what can be asked of it."""
 
+import functools
 import math
 
 import streamlit as st
 
-from ldvae_core.errors import LdvaeError, RunError
+from ldvae_core.errors import RunError
 from ldvae_core.model.describe import BASELINES, model_words
-from ldvae_core.runs.cards import Progress, RunCard
-from ldvae_core.runs.jobs import Request
+from ldvae_core.runs.cards import RunCard, TrainingProgress
 from ldvae_core.runs.table import method_of
+from ldvae_core.runs.training_jobs import Request
+from pages.parts.job_bar import do_or_tell, show_not_answering, show_refusal, show_trouble
 from pages.parts.problems import problem_box, refusals
 from pages.parts.runs import go_next, store
 from pages.parts.sidebar import run_state_html
@@ -17,7 +19,6 @@ from pages.parts.train.curves import show_curves
 from pages.parts.train.devices import kind_of
 
 LIVE = ("queued", "running")
-FAULT = "train_fault"  # what a button's request was refused for
 GENES_HEIGHT = 150  # px
 ASKED = {
     "stop": "It will stop and keep what it has learned.",
@@ -81,19 +82,21 @@ def _head(card: RunCard) -> None:
     show(f"<h3>{name}</h3><p class='gpe-quiet'>{as_html(card.data_name)}{': ' if facts else ''}{said}</p>", kind="card")
 
 
-def _show_progress(card: RunCard, progress: Progress) -> None:
+def _show_progress(card: RunCard, progress: TrainingProgress) -> None:
     """State in words, with the bar while there is something to wait for."""
     show(run_state_html(card), kind="state")
-    if fault := st.session_state.pop(FAULT, None):
-        problem_box(fault)
+    show_refusal()
     if card.request:
         show(ASKED.get(card.request, ""), kind="quiet")
-    if card.state in ("running", "paused", "interrupted") and progress.n_steps:
+    if card.state in ("running", "paused", "interrupted") and progress.total:
         st.progress(progress.share)
     if card.state == "running":
+        end = functools.partial(store().jobs.end, card.run_id)
+        show_not_answering(card.silent_seconds, end, key="train")
         show(as_html(STAGES.get(card.stage or "") or progress_line(progress), longest=200))
     elif card.state == "queued":
         show("Training starts as soon as the device is free. This page can be closed meanwhile.")
+        show_trouble(store().jobs.trouble())
     elif card.state in ("paused", "interrupted"):
         reached = f"It stands in epoch {progress.epoch} of {progress.n_epochs}. " if progress.n_epochs else ""
         why = "" if card.state == "paused" else "Its process has ended before it was done. "
@@ -106,7 +109,7 @@ def _show_progress(card: RunCard, progress: Progress) -> None:
         problem_box(RunError(card.error))
 
 
-def progress_line(progress: Progress) -> str:
+def progress_line(progress: TrainingProgress) -> str:
     """'epoch 12 of 60, 0:41 left, 9,800 cells/s, CPU (1 thread)'."""
     if not progress.n_epochs:
         return "The first minibatches are on their way."
@@ -117,7 +120,7 @@ def progress_line(progress: Progress) -> str:
     return f"Epoch {progress.epoch:,} of {progress.n_epochs:,}{left}, {speed}, {device}"
 
 
-def _test_figures(card: RunCard, progress: Progress) -> None:
+def _test_figures(card: RunCard, progress: TrainingProgress) -> None:
     facts = [
         ("test error, nats per cell", card.test_reconstruction_error),
         ("test ELBO, nats per cell", card.test_elbo),
@@ -170,25 +173,19 @@ def _doors(card: RunCard) -> None:
 
 
 def _ask(label: str, what: Request, card: RunCard, *, icon: str, help: str | None = None, first: bool = False) -> None:
-    st.button(label, key=f"train_{what}", icon=f":material/{icon}:", help=help, on_click=_request,
-              args=(card.run_id, what), type="primary" if first else "secondary",
+    asking = functools.partial(store().jobs.request, card.run_id, what)
+    st.button(label, key=f"train_{what}", icon=f":material/{icon}:", help=help, on_click=do_or_tell,
+              args=(asking,), type="primary" if first else "secondary",
               disabled=bool(card.request) and what != "cancel")  # fmt: skip
 
 
-def _request(run_id: str, what: Request) -> None:
-    try:
-        store().jobs.request(run_id, what)
-    except LdvaeError as fault:  # somebody else was faster, or it has ended meanwhile
-        st.session_state[FAULT] = fault
-
-
-def _programs(card: RunCard, progress: Progress) -> None:
+def _programs(card: RunCard, progress: TrainingProgress) -> None:
     """Top genes of every factor: as they form, and of a finished run the strongest ones under their final names."""
     if card.has_results:
         rows = [(as_html(label), genes(names)) for label, names in card.top_programs]
         title = "Its strongest programs"
     elif card.state in ("running", "paused", "interrupted") and progress.top_genes:
-        rows = [(f"forming {i}", genes(names)) for i, names in enumerate(progress.top_genes, start=1)]
+        rows = [(f"forming {i}", genes(list(names))) for i, names in enumerate(progress.top_genes, start=1)]
         title = "Programs as they form; order and names settle at the end"
     else:
         return

@@ -3,6 +3,7 @@
 import streamlit as st
 
 from ldvae_core.runs.cards import RunCard
+from pages.parts.job_bar import NOT_ANSWERING
 from pages.parts.runs import RUN, store, use_run
 from pages.parts.sidebar import run_state_html
 from pages.parts.text import as_html, genes, literal, show
@@ -18,6 +19,8 @@ def show_runs() -> None:
         return
     waiting = sum(card.state == "queued" for card in cards)
     show(f"<b>Queue and recent runs</b>{f' <span class=gpe-quiet>{waiting} waiting</span>' if waiting else ''}")
+    if waiting and (trouble := store().jobs.trouble()):
+        show(f"What waits does not start. {as_html(trouble, longest=300)}", kind="quiet")
     shown = len(cards) if st.session_state.get("train_all_runs") else ROWS
     live = any(card.state == "running" for card in cards)
     st.fragment(_rows, run_every=2.0 if live else None, key="train_rows")([card.run_id for card in cards[:shown]])
@@ -53,7 +56,9 @@ def _row(card: RunCard, *, ending: str) -> None:
 
 
 def _last_word(card: RunCard) -> str:
-    """Why it failed, or its strongest program."""
+    """That its process is silent, why it failed, or its strongest program."""
+    if card.silent_seconds >= NOT_ANSWERING:
+        return f"not answering for {card.silent_seconds:.0f} s"
     if card.error:
         return as_html(card.error, longest=70)
     return genes(card.top_programs[0][1][:4]) if card.top_programs else ""

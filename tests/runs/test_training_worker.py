@@ -2,20 +2,22 @@
 
 import re
 import threading
+from dataclasses import replace
 
 import pytest
 
 from ldvae_core.durable import read_json
-from ldvae_core.runs import worker
+from ldvae_core.jobs import worker
+from ldvae_core.jobs.lanes import Lanes
 from ldvae_core.runs.states import read_folder_state
 from ldvae_core.workspace import processes
 from tests.runs.conftest import settings_named, state_is, wait_until
-from tests.runs.stand_in import execute
+from tests.runs.stand_in import TRAINING, train
 
 
 def work(jobs, **options) -> int:
     """Be the worker until nothing waits."""
-    return worker.run(jobs.workspace, execute=execute, idle_seconds=0, **options)
+    return worker.run(jobs.workspace, options.pop("kind", TRAINING), idle_seconds=0, **options)
 
 
 @pytest.fixture(name="at_work")
@@ -31,18 +33,18 @@ def _at_work(jobs, monkeypatch):
     thread.join()
 
 
-def test_waiting_runs_are_executed_in_order_and_the_worker_leaves(jobs, store):
+def test_waiting_runs_are_executed_in_order_and_the_worker_leaves(jobs, store, lanes):
     """It works until nothing waits, and gives the lock back."""
     done, ids = [], [jobs.submit(settings_named()) for _ in range(3)]
 
-    def noted(folder, **options):
-        done.append(folder.name)
-        return execute(folder, **options)
+    def noted(workspace, job, control):
+        done.append(job.subject)
+        return train(workspace, job, control)
 
-    assert worker.run(jobs.workspace, execute=noted, idle_seconds=0) == 0
+    assert work(jobs, kind=replace(TRAINING, perform=noted)) == 0
     assert done == ids
     assert {store.card(run_id).state for run_id in ids} == {"finished"}
-    assert jobs.worker() is None
+    assert lanes.worker("training") is None
 
 
 @pytest.mark.parametrize(("name", "state", "error"), [
@@ -64,7 +66,7 @@ def test_every_end_is_written_down_in_words(jobs, store, name, state, error):
     assert store.card(after).state == "finished"
 
 
-def test_a_process_that_lost_its_gpu_ends_and_leaves_the_next_run_to_another(jobs, store):
+def test_a_process_that_lost_its_gpu_ends_and_leaves_the_next_run_to_another(jobs, store, lanes):
     """CUDA refuses everything in a process after a fault: the run fails in words, the next one still waits."""
     run_id, after = jobs.submit(settings_named("lost")), jobs.submit(settings_named())
     work(jobs)
@@ -73,7 +75,7 @@ def test_a_process_that_lost_its_gpu_ends_and_leaves_the_next_run_to_another(job
         "The GPU failed during this run. Resume the run.",
     )
     assert store.card(after).state == "queued"
-    assert jobs.worker() is None
+    assert lanes.worker("training") is None
     work(jobs)
     assert store.card(after).state == "finished"
 
@@ -105,12 +107,12 @@ def test_a_paused_run_goes_on_where_it_was(jobs, store, at_work):
     """The checkpoint is kept, and the resumed run starts from it."""
     jobs.request(at_work, "pause")
     wait_until(lambda: state_is(store, at_work, "paused"))
-    reached = store.progress(at_work).step
+    reached = store.progress(at_work).done
     assert read_json(jobs.workspace.runs / at_work / "began.json") == {"step": 0}
     jobs.request(at_work, "resume")
     work_on = threading.Thread(target=work, args=(jobs,))
     work_on.start()
-    wait_until(lambda: store.progress(at_work).step > reached)
+    wait_until(lambda: store.progress(at_work).done > reached)
     jobs.request(at_work, "stop")
     work_on.join()
     assert read_json(jobs.workspace.runs / at_work / "began.json")["step"] >= reached
@@ -134,9 +136,9 @@ def test_a_second_worker_leaves_at_once(jobs, at_work, monkeypatch):
 
 def test_a_missed_heartbeat_does_not_end_a_training(jobs, store, at_work, monkeypatch):
     """A queue that is locked for a moment costs nothing."""
-    before = store.progress(at_work).step
-    monkeypatch.setattr(type(jobs), "beat", lambda *_: (_ for _ in ()).throw(OSError("locked")))
-    wait_until(lambda: store.progress(at_work).step > before + 5)
+    before = store.progress(at_work).done
+    monkeypatch.setattr(Lanes, "beat", lambda *_: (_ for _ in ()).throw(OSError("locked")))
+    wait_until(lambda: store.progress(at_work).done > before + 5)
     monkeypatch.undo()
     assert store.card(at_work).state == "running"
 

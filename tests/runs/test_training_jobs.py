@@ -6,13 +6,15 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from ldvae_core.errors import RunError
-from ldvae_core.runs.jobs import Jobs
+from ldvae_core.jobs.kinds import Outcome
 from ldvae_core.runs.states import read_folder_state, write_folder_state
+from ldvae_core.runs.training_jobs import TRAINING_KIND, TrainingJobs
 from ldvae_core.workspace import processes
 from ldvae_core.workspace.folders import Workspace
-from tests.runs.conftest import settings_named
+from tests.runs.conftest import claim, settings_named
 
 ME = processes.this_process()
+KINDS = {"training": TRAINING_KIND}
 DEAD = f"{processes.home()}/1/1"
 
 
@@ -20,8 +22,7 @@ DEAD = f"{processes.home()}/1/1"
 def _claimed(jobs) -> str:
     """A run that this process works on."""
     run_id = jobs.submit(settings_named("endless"))
-    jobs.take_lock(ME, processes.Watch())
-    jobs.claim(ME)
+    claim(jobs.workspace)
     write_folder_state(jobs.workspace.runs / run_id, "training")
     return run_id
 
@@ -32,11 +33,11 @@ def test_sixty_four_submissions_with_one_token_make_one_run(tmp_path):
 
     def submit(_):
         start.wait()
-        return Jobs(workspace).submit(settings_named(), token="form-1")
+        return TrainingJobs(workspace).submit(settings_named(), token="form-1")
 
     with ThreadPoolExecutor(64) as pool:
         assert len(set(pool.map(submit, range(64)))) == 1
-    assert len(list(workspace.runs.iterdir())) == len(Jobs(workspace).all()) == 1
+    assert len(list(workspace.runs.iterdir())) == len(TrainingJobs(workspace).all()) == 1
 
 
 def test_many_submissions_without_a_token_make_many_runs(jobs):
@@ -49,7 +50,9 @@ def test_many_submissions_without_a_token_make_many_runs(jobs):
 
 def test_a_submission_cut_off_before_the_queue_is_taken_up_again(jobs, monkeypatch):
     """The folder is written first; a second try with the same token finds it and adds the row."""
-    monkeypatch.setattr("ldvae_core.runs.jobs._enqueue", lambda *_, **__: (_ for _ in ()).throw(KeyboardInterrupt))
+    monkeypatch.setattr(
+        "ldvae_core.jobs.queue.Change.enqueue", lambda *_, **__: (_ for _ in ()).throw(KeyboardInterrupt)
+    )
     with pytest.raises(KeyboardInterrupt):
         jobs.submit(settings_named(), token="t")
     monkeypatch.undo()
@@ -65,65 +68,65 @@ def test_an_unknown_data_set_is_refused_before_anything_is_made(jobs):
     assert not list(jobs.workspace.runs.iterdir())
 
 
-def test_runs_are_taken_in_the_order_they_came(jobs):
+def test_runs_are_taken_in_the_order_they_came(jobs, lanes):
     """First come, first served; a resumed run goes to the end."""
     first, second, third = (jobs.submit(settings_named()) for _ in range(3))
     jobs.request(first, "pause")
     jobs.request(first, "resume")
-    jobs.take_lock(ME, processes.Watch())
-    taken = [jobs.claim(ME) for _ in range(3)]
-    assert [job.run_id for job in taken] == [second, third, first]
-    assert [job.resume for job in taken] == [False, False, True]
-    assert jobs.claim(ME) is None
+    lanes.take(TRAINING_KIND, ME, processes.Watch())
+    taken = [lanes.claim("training", ME) for _ in range(3)]
+    assert [job.subject for job in taken] == [second, third, first]
+    assert [job.arguments for job in taken] == [{}, {}, {"resume": True}]
+    assert lanes.claim("training", ME) is None
 
 
-def test_two_claims_never_give_the_same_run(jobs):
+def test_two_claims_never_give_the_same_run(jobs, lanes):
     """Claiming is one step, even for many threads."""
     ids = {jobs.submit(settings_named()) for _ in range(8)}
-    jobs.take_lock(ME, processes.Watch())
+    lanes.take(TRAINING_KIND, ME, processes.Watch())
     with ThreadPoolExecutor(16) as pool:
-        claimed = [job.run_id for job in pool.map(lambda _: jobs.claim(ME), range(16)) if job]
+        claimed = [job.subject for job in pool.map(lambda _: lanes.claim("training", ME), range(16)) if job]
     assert sorted(claimed) == sorted(ids)
 
 
-def test_only_the_worker_with_the_lock_can_claim(jobs):
+def test_only_the_worker_with_the_lock_can_claim(jobs, lanes):
     """One worker at a time works in a workspace; a live one is never pushed aside, a dead one is."""
     jobs.submit(settings_named())
-    assert jobs.take_lock(DEAD, processes.Watch())
-    assert jobs.take_lock(ME, processes.Watch())
-    assert not jobs.take_lock("another", processes.Watch())
-    assert jobs.claim("another") is None
-    assert jobs.claim(ME) is not None
+    assert lanes.take(TRAINING_KIND, DEAD, processes.Watch())
+    assert lanes.take(TRAINING_KIND, ME, processes.Watch())
+    assert not lanes.take(TRAINING_KIND, "another", processes.Watch())
+    assert lanes.claim("training", "another") is None
+    assert lanes.claim("training", ME) is not None
 
 
-def test_the_lock_is_not_released_while_a_run_waits(jobs):
+def test_the_lock_is_not_released_while_a_run_waits(jobs, lanes):
     """A run submitted at the moment a worker leaves is not left behind."""
-    jobs.take_lock(ME, processes.Watch())
+    lanes.take(TRAINING_KIND, ME, processes.Watch())
     jobs.submit(settings_named())
-    assert not jobs.release_lock(ME, only_if_idle=True)
-    assert jobs.worker() == ME
+    assert not lanes.release("training", ME, only_if_idle=True)
+    assert lanes.worker("training") == ME
 
 
 @pytest.mark.parametrize("what", ["stop", "cancel", "pause"])
-def test_a_request_reaches_the_worker(jobs, claimed, what):
+def test_a_request_reaches_the_worker(jobs, claimed, what, lanes):
     """What is asked on a page arrives with the next heartbeat."""
-    assert jobs.beat(ME, claimed) == ""
+    assert lanes.beat("training", ME, jobs.find(claimed)) == ""
     jobs.request(claimed, what)
-    assert jobs.beat(ME, claimed) == what
+    assert lanes.beat("training", ME, jobs.find(claimed)) == what
     assert jobs.all()[claimed].heartbeat == 2
 
 
-def test_a_cancelled_run_cannot_be_kept_after_all(jobs, claimed):
+def test_a_cancelled_run_cannot_be_kept_after_all(jobs, claimed, lanes):
     """Cancel is final: a later request does not replace it."""
     jobs.request(claimed, "cancel")
     jobs.request(claimed, "stop")
-    assert jobs.beat(ME, claimed) == "cancel"
+    assert lanes.beat("training", ME, jobs.find(claimed)) == "cancel"
 
 
-def test_a_worker_that_lost_its_run_is_told_to_pause(jobs, claimed):
+def test_a_worker_that_lost_its_run_is_told_to_pause(jobs, claimed, lanes):
     """Two processes never write one run: the one that lost it lets go."""
-    assert jobs.beat("another", claimed) == "pause"
-    assert not jobs.settle("another", claimed, "finished")
+    assert lanes.beat("training", "another", jobs.find(claimed)) == "pause"
+    assert not lanes.settle("another", jobs.find(claimed), Outcome("finished"))
 
 
 @pytest.mark.parametrize(("what", "message"), [
@@ -165,38 +168,38 @@ def test_resuming_twice_is_resuming_once(jobs):
     assert jobs.all()[run_id].state == "queued"
 
 
-def test_the_run_of_a_dead_owner_is_interrupted_and_can_go_on(jobs, claimed):
+def test_the_run_of_a_dead_owner_is_interrupted_and_can_go_on(jobs, claimed, lanes):
     """Killed, out of memory, power cut: found, said, and resumed by one click."""
     _owned_by(jobs, claimed, DEAD)
-    assert jobs.mark_interrupted(processes.Watch()) == [claimed]
+    assert [job.subject for job in lanes.settle_dead(KINDS, processes.Watch())] == [claimed]
     assert jobs.all()[claimed].state == "interrupted"
-    assert jobs.worker() is None
+    assert lanes.worker("training") is None
     jobs.request(claimed, "resume")
-    jobs.take_lock(ME, processes.Watch())
-    assert jobs.claim(ME).resume
+    lanes.take(TRAINING_KIND, ME, processes.Watch())
+    assert lanes.claim("training", ME).arguments == {"resume": True}
 
 
-def test_the_run_of_a_live_owner_is_left_alone(jobs, claimed):
+def test_the_run_of_a_live_owner_is_left_alone(jobs, claimed, lanes):
     """A server that starts anew finds a running run and does not touch it."""
-    assert jobs.mark_interrupted(processes.Watch()) == []
+    assert lanes.settle_dead(KINDS, processes.Watch()) == []
     assert jobs.all()[claimed].state == "running"
-    assert jobs.worker() == ME
+    assert lanes.worker("training") == ME
 
 
-def test_a_run_that_finished_just_before_its_worker_died_is_finished(jobs, claimed):
+def test_a_run_that_finished_just_before_its_worker_died_is_finished(jobs, claimed, lanes):
     """The folder is written first, so its word counts."""
     write_folder_state(jobs.workspace.runs / claimed, "finished")
     _owned_by(jobs, claimed, DEAD)
-    jobs.mark_interrupted(processes.Watch())
+    lanes.settle_dead(KINDS, processes.Watch())
     assert jobs.all()[claimed].state == "finished"
 
 
-def test_a_run_whose_worker_died_while_it_was_cancelled_is_cancelled(jobs, claimed):
+def test_a_run_whose_worker_died_while_it_was_cancelled_is_cancelled(jobs, claimed, lanes):
     """The wish survives the worker."""
     (jobs.workspace.runs / claimed / "checkpoint.npz").write_bytes(b"x")
     jobs.request(claimed, "cancel")
     _owned_by(jobs, claimed, DEAD)
-    jobs.mark_interrupted(processes.Watch())
+    lanes.settle_dead(KINDS, processes.Watch())
     assert jobs.all()[claimed].state == "cancelled"
     assert not (jobs.workspace.runs / claimed / "checkpoint.npz").exists()
 
@@ -219,9 +222,9 @@ def test_a_damaged_index_is_explained(jobs):
         jobs.submit(settings_named())
 
 
-def _owned_by(jobs: Jobs, run_id: str, owner: str) -> None:
+def _owned_by(jobs: TrainingJobs, run_id: str, owner: str) -> None:
     from ldvae_core.workspace import database
 
     with database.writing(jobs.workspace.index) as db:
-        db.execute("UPDATE jobs SET owner = ? WHERE run_id = ?", (owner, run_id))
-        db.execute("UPDATE worker SET owner = ?", (owner,))
+        db.execute("UPDATE jobs SET owner = ? WHERE subject = ?", (owner, run_id))
+        db.execute("UPDATE lanes SET owner = ?", (owner,))

@@ -5,28 +5,29 @@ import signal
 import subprocess
 import sys
 import time
-from functools import partial
 
 import pytest
 
-from ldvae_core.runs.dispatcher import Dispatcher, start_worker
+from ldvae_core.jobs.dispatcher import Dispatcher, start_worker
 from ldvae_core.runs.states import write_folder_state
 from ldvae_core.workspace import processes
 from ldvae_core.workspace.folders import PROJECT
-from tests.runs.conftest import settings_named, state_is, wait_until
+from tests.runs.conftest import claim, settings_named, state_is, wait_until
+from tests.runs.stand_in import KINDS
 
-start_stand_in = partial(start_worker, module="tests.runs.stand_in")
+start_stand_in = start_worker("tests.runs.stand_in")
+NOBODY = "a worker was started though nothing waits"
 
 
 @pytest.fixture(name="dispatcher")
-def _dispatcher(workspace, jobs):
+def _dispatcher(workspace, jobs, lanes):
     """A page server's dispatcher that starts stand-in workers; what still runs at the end is ended."""
-    dispatcher = Dispatcher(workspace, interval_seconds=0.2, start_worker=start_stand_in)
+    dispatcher = Dispatcher(workspace, KINDS, start_stand_in, interval_seconds=0.2)
     dispatcher.start()
     yield dispatcher
     dispatcher.stop()
-    if jobs.worker():
-        kill(jobs.worker())
+    if lanes.worker("training"):
+        kill(lanes.worker("training"))
 
 
 def kill(owner: str, with_signal: int = signal.SIGKILL) -> None:
@@ -36,69 +37,69 @@ def kill(owner: str, with_signal: int = signal.SIGKILL) -> None:
 
 
 def begun(store, run_id) -> bool:
-    return store.progress(run_id).step > 0
+    return store.progress(run_id).done > 0
 
 
 @pytest.mark.kills
-def test_a_killed_worker_leaves_an_interrupted_run_that_goes_on(dispatcher, jobs, store):
+def test_a_killed_worker_leaves_an_interrupted_run_that_goes_on(dispatcher, jobs, store, lanes):
     """kill -9 in the middle: said within 5 seconds, resumed by one click from where it was."""
     run_id = jobs.submit(settings_named("endless"))
     wait_until(lambda: begun(store, run_id))
-    kill(jobs.worker())
+    kill(lanes.worker("training"))
     killed = time.monotonic()
     wait_until(lambda: state_is(store, run_id, "interrupted"), seconds=5)
     wait_until(lambda: jobs.all()[run_id].state == "interrupted", seconds=5 - (time.monotonic() - killed))
-    reached = store.progress(run_id).step
+    reached = store.progress(run_id).done
     jobs.request(run_id, "resume")
-    wait_until(lambda: store.progress(run_id).step > reached)
+    wait_until(lambda: store.progress(run_id).done > reached)
     jobs.request(run_id, "stop")
     wait_until(lambda: state_is(store, run_id, "stopped"))
 
 
 @pytest.mark.kills
-def test_a_killed_server_does_not_end_the_training(workspace, jobs, store):
+def test_a_killed_server_does_not_end_the_training(workspace, jobs, store, lanes):
     """kill -9 of the page server: the worker goes on, and a new server finds it within 5 seconds."""
     run_id = jobs.submit(settings_named("endless"))
     code = """
 import pathlib, sys, time
-from ldvae_core.runs.dispatcher import Dispatcher
+from ldvae_core.jobs.dispatcher import Dispatcher
 from ldvae_core.workspace.folders import Workspace
-from tests.runs.test_dispatcher import start_stand_in
-Dispatcher(Workspace(pathlib.Path(sys.argv[1])), interval_seconds=0.1, start_worker=start_stand_in).start()
+from tests.jobs.test_dispatcher import KINDS, start_stand_in
+Dispatcher(Workspace(pathlib.Path(sys.argv[1])), KINDS, start_stand_in, interval_seconds=0.1).start()
 time.sleep(60)
 """
     server = subprocess.Popen([sys.executable, "-c", code, str(workspace.root)], cwd=PROJECT, start_new_session=True)
     wait_until(lambda: begun(store, run_id))
-    worker = jobs.worker()
+    worker = lanes.worker("training")
     os.killpg(server.pid, signal.SIGKILL)
     server.wait()
-    reached, waiting = store.progress(run_id).step, jobs.submit(settings_named())
-    anew = Dispatcher(workspace, start_worker=lambda _: pytest.fail("a second worker was started"))
+    reached, waiting = store.progress(run_id).done, jobs.submit(settings_named())
+    anew = Dispatcher(workspace, KINDS, lambda *_: pytest.fail(NOBODY))
     anew.tick()
-    wait_until(lambda: store.progress(run_id).step > reached)
-    assert (jobs.worker(), store.card(run_id).state) == (worker, "running")
+    wait_until(lambda: store.progress(run_id).done > reached)
+    assert (lanes.worker("training"), store.card(run_id).state) == (worker, "running")
     jobs.request(run_id, "cancel")
     wait_until(lambda: state_is(store, run_id, "cancelled") and state_is(store, waiting, "finished"))
     kill(worker)
 
 
 @pytest.mark.kills
-def test_a_worker_asked_to_end_pauses_its_run(dispatcher, jobs, store):
+def test_a_worker_asked_to_end_pauses_its_run(dispatcher, jobs, store, lanes):
     """A machine that shuts down sends SIGTERM: the run is kept, to be resumed."""
     run_id = jobs.submit(settings_named("endless"))
     wait_until(lambda: begun(store, run_id))
-    kill(jobs.worker(), signal.SIGTERM)
+    kill(lanes.worker("training"), signal.SIGTERM)
     wait_until(lambda: state_is(store, run_id, "paused"))
 
 
-def test_a_worker_is_detached_gentle_and_keeps_a_log(dispatcher, jobs, store):
+def test_a_worker_is_detached_gentle_and_keeps_a_log(dispatcher, jobs, store, lanes):
     """It has a session of its own, leaves the cores to the pages, and says what it does in a file."""
     run_id = jobs.submit(settings_named("endless"))
     wait_until(lambda: begun(store, run_id))
-    pid = int(jobs.worker().rpartition("/")[0].rpartition("/")[2])
+    pid = int(lanes.worker("training").rpartition("/")[0].rpartition("/")[2])
     assert os.getsid(pid) == pid
     assert os.getpriority(os.PRIO_PROCESS, pid) >= 10
-    assert f"run {run_id} begins" in (jobs.workspace.logs / f"worker-{pid}.log").read_text()
+    assert f"training {run_id}  begins" in next(jobs.workspace.logs.glob("training-*.log")).read_text()
 
 
 def test_two_servers_over_one_workspace_start_one_worker(workspace, jobs, store):
@@ -106,16 +107,16 @@ def test_two_servers_over_one_workspace_start_one_worker(workspace, jobs, store)
     ids = [jobs.submit(settings_named()) for _ in range(3)]
     started = []
 
-    def start(workspace):
-        started.append(start_stand_in(workspace))
+    def start(*given):
+        started.append(start_stand_in(*given))
         return started[-1]
 
-    servers = [Dispatcher(workspace, start_worker=start) for _ in range(2)]
+    servers = [Dispatcher(workspace, KINDS, start) for _ in range(2)]
     for server in servers:
         server.tick()
     wait_until(lambda: all(state_is(store, run_id, "finished") for run_id in ids))
-    logs = "".join(path.read_text() for path in workspace.logs.glob("worker-[0-9]*.log"))
-    assert [logs.count(f"run {run_id} begins") for run_id in ids] == [1, 1, 1]
+    logs = "".join(path.read_text() for path in workspace.logs.glob("training-*.log"))
+    assert [logs.count(f"training {run_id}  begins") for run_id in ids] == [1, 1, 1]
     for process in started:
         process.kill()
         process.wait()
@@ -123,7 +124,7 @@ def test_two_servers_over_one_workspace_start_one_worker(workspace, jobs, store)
 
 def test_no_worker_is_started_while_none_is_needed(workspace, jobs):
     """An empty queue costs nothing."""
-    dispatcher = Dispatcher(workspace, start_worker=lambda _: pytest.fail("nothing waits"))
+    dispatcher = Dispatcher(workspace, KINDS, lambda *_: pytest.fail(NOBODY))
     dispatcher.tick()
     run_id = jobs.submit(settings_named())
     jobs.request(run_id, "pause")
@@ -134,30 +135,32 @@ def test_a_worker_that_cannot_start_is_not_started_over_and_over(workspace, jobs
     """The wait doubles, and after two failures the page can say so."""
     jobs.submit(settings_named())
     started, now = [], [0.0]
-    monkeypatch.setattr("ldvae_core.runs.dispatcher.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("ldvae_core.jobs.dispatcher.time.monotonic", lambda: now[0])
 
-    def start(_):
+    def start(*_):
         started.append(subprocess.Popen([sys.executable, "-S", "-c", "raise SystemExit(7)"]))
         started[-1].wait()
         return started[-1]
 
-    dispatcher = Dispatcher(workspace, start_worker=start)
+    dispatcher = Dispatcher(workspace, KINDS, start)
     for now[0] in (0.0, 0.1, 1.5, 1.6, 2.0, 3.8):
         dispatcher.tick()
     assert len(started) == 3
-    assert "ended 2 times in a row" in dispatcher.trouble
+    assert "ended 2 times in a row" in jobs.trouble()
+    claim(workspace)
+    assert jobs.trouble() == ""
 
 
-def test_a_stumble_does_not_end_the_dispatcher(workspace, monkeypatch):
+def test_a_stumble_does_not_end_the_dispatcher(workspace, monkeypatch, lanes):
     """A full disk for a moment must not be the end of all training."""
     looks = []
 
-    def stumble(self, watch):
+    def stumble(self, kinds, watch):
         looks.append(watch)
         raise OSError("disk full")
 
-    monkeypatch.setattr("ldvae_core.runs.jobs.Jobs.mark_interrupted", stumble)
-    dispatcher = Dispatcher(workspace, interval_seconds=0.01)
+    monkeypatch.setattr("ldvae_core.jobs.lanes.Lanes.settle_dead", stumble)
+    dispatcher = Dispatcher(workspace, KINDS, start_stand_in, interval_seconds=0.01)
     dispatcher.start()
     wait_until(lambda: len(looks) > 3)
     dispatcher.stop()
@@ -166,8 +169,7 @@ def test_a_stumble_does_not_end_the_dispatcher(workspace, monkeypatch):
 def test_a_restarted_machine_finds_its_runs_interrupted(workspace, jobs, store):
     """Every owner from before the boot is dead, whatever its number."""
     run_id, before = jobs.submit(settings_named()), f"boot-before:1/{os.getpid()}/1"
-    jobs.take_lock(before, processes.Watch())
-    jobs.claim(before)
+    claim(workspace, before)
     write_folder_state(workspace.runs / run_id, "training")
-    Dispatcher(workspace, start_worker=lambda _: pytest.fail("nothing waits")).tick()
+    Dispatcher(workspace, KINDS, lambda *_: pytest.fail(NOBODY)).tick()
     assert store.card(run_id).state == jobs.all()[run_id].state == "interrupted"
