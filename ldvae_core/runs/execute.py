@@ -18,6 +18,7 @@ from threadpoolctl import threadpool_limits
 from ldvae_core.analysis.factors import Factors, build_factors, save_factors
 from ldvae_core.analysis.gain import fit_null_model, gain_figures
 from ldvae_core.analysis.metrics import mean_and_error, reconstruction_error
+from ldvae_core.analysis.overlap import program_overlap
 from ldvae_core.data.counts import CountMatrix
 from ldvae_core.data.split import TEST, TRAIN
 from ldvae_core.durable import write_table
@@ -268,6 +269,7 @@ class _Run:
         self._write_dispersion_levels(model, counts.gene_names)
         return self._figures(trainer.source, outcome, factors, counts, split, posterior.mean) | {
             **outcome.figures(),
+            **_overlap(factors),
             "best_epoch": trainer.state.best_epoch,
             "cells_per_second": trainer.state.epochs_done * len(trainer.train_cells) / max(trainer.state.seconds, 1e-9),
             "rollbacks": trainer.state.rollbacks,
@@ -313,6 +315,14 @@ class _Run:
         effects = centred_levels(model.dispersion_levels, model.level_counts).detach().double().cpu().numpy()
         names = [f"{item.name}: {level}" for item in model.config.covariates for level in item.levels]
         write_table(self.folder / "dispersion_levels.parquet", pd.DataFrame(effects, gene_names, names))
+
+
+def _overlap(factors: Factors) -> dict[str, Any]:
+    """Whether orthogonal axes can be the programs; {} for usages, which may be correlated."""
+    if factors.are_usages:
+        return {}
+    overlap = program_overlap(factors.loadings)
+    return {"programs_overlap": overlap.is_strong, "program_correlation": overlap.correlation}
 
 
 def _covariate_effects(model: LDVAE) -> np.ndarray | None:
