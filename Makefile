@@ -3,6 +3,10 @@ PYTHON ?= python3
 PORT ?= 8501
 BIN := .venv/bin
 
+ifeq ($(OS),Windows_NT)
+$(error On Windows start the dashboard with a double click on start.bat, or: py -3.12 start.py)
+endif
+
 .PHONY: app test check clean
 
 app: .venv/installed
@@ -17,7 +21,7 @@ check: .venv/installed-dev
 	$(BIN)/mypy
 
 .venv/bin/python:
-	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed; this is " + sys.version.split()[0] + ". Name another with: make app PYTHON=python3.12" if sys.version_info < (3, 11) else 0)'
+	@$(PYTHON) start.py --check || { echo "Name another Python with: make app PYTHON=python3.12"; exit 2; }
 	$(PYTHON) -m venv .venv
 
 .venv/installed: requirements.txt | .venv/bin/python

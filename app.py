@@ -17,7 +17,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ldvae_core import __version__
 from ldvae_core.work import start_work
-from ldvae_core.workspace.folders import Workspace
+from ldvae_core.workspace.folders import Workspace, sync_warning, synced_by
+from ldvae_core.workspace.system import allow_many_files
 from pages.parts.warm import warm_up
 
 log = logging.getLogger("gene_program_explorer")
@@ -68,7 +69,11 @@ class SecurityHeaders:
 @asynccontextmanager
 async def lifespan(app: st.App) -> AsyncIterator[dict[str, Any]]:
     """Look after the queue as long as the server runs; the processes that work outlive it."""
-    dispatcher = start_work(Workspace.default())
+    allow_many_files()
+    workspace = Workspace.default()
+    if service := synced_by(workspace.root):
+        log.warning("%s", sync_warning(service))
+    dispatcher = start_work(workspace)
     threading.Thread(target=warm_up, name="warm-up", daemon=True).start()
     try:
         yield {"dispatcher": dispatcher}

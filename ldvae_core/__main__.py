@@ -4,6 +4,7 @@ Progress goes to stderr, results to stdout. Refused input: exit status 2 and one
 An interrupted run: exit status 130; `train --resume RUN`, or the same `paper` again, goes on with it.
 """
 
+import io
 import json
 import logging
 import sys
@@ -18,6 +19,7 @@ from ldvae_core.errors import LdvaeError
 from ldvae_core.model.config import ModelConfig, TrainingConfig
 from ldvae_core.runs.options import PARTS, no, options_of
 from ldvae_core.setting import Setting, choices_of, defaults_of, types_of
+from ldvae_core.workspace.system import allow_many_files
 
 HELP_ORDER = (ModelConfig, DataChoices, TrainingConfig)
 REFUSED, INTERRUPTED, FAILED = 2, 130, 1
@@ -124,6 +126,20 @@ def compare(runs: tuple[str, ...]) -> None:
 
 
 @cli.command()
+@click.argument("run")
+@click.option("--first", required=True, metavar="GROUP", help="COLUMN=LEVEL, or @FILE with one cell id a line.")
+@click.option("--second", required=True, metavar="GROUP", help="The same, or `rest`: all other kept cells.")
+@click.option("--sample", metavar="COLUMN", help="Annotation whose values are the units, instead of cells.")
+@click.option("--within", multiple=True, metavar="COLUMN=LEVEL", help="Only these cells; may be given repeatedly.")
+@click.option("--to", "target", type=PATH, required=True, help="The .csv file to write: a row for every gene.")
+def differ(run: str, first: str, second: str, sample: str | None, within: tuple[str, ...], target: Path) -> None:
+    """Compare two groups of RUN's cells, gene by gene."""
+    from ldvae_core.commands.differ import differ as compare_cells
+
+    _answer(compare_cells(run, first=first, second=second, sample=sample, within=within, target=target))
+
+
+@cli.command()
 @click.argument("data")
 @click.option("--out", type=PATH, required=True, help="Folder for the five runs and paper.csv.")
 @click.option("--factors", default=10, help="Latent dimension of each model.")
@@ -143,7 +159,7 @@ def paper(data: str, out: Path, factors: int, epochs: int | None, seed: int, as_
 
 @cli.command()
 def selfcheck() -> None:
-    """Check in about 20 seconds that this installation computes what it should."""
+    """Check in about half a minute that this installation computes what it should; the output helps whoever helps."""
     from ldvae_core.commands.selfcheck import check_everything
 
     report = check_everything()
@@ -159,6 +175,8 @@ def _answer(values: dict[str, Any]) -> None:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; returns the exit status."""
+    _speak_utf8()
+    allow_many_files()
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s")
     try:
         status = cli.main(arguments, prog_name="python -m ldvae_core", standalone_mode=False)
@@ -173,6 +191,13 @@ def main(arguments: list[str] | None = None) -> int:
             f"{fault.filename or 'A file'}: {fault.strerror or fault}. Check the path, its permissions and the disk."
         )
     return status if isinstance(status, int) else 0  # click hands back the status of its Exit
+
+
+def _speak_utf8() -> None:
+    """Names may hold any letter, and Windows would write a redirected output in one that knows few of them."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper) and stream.encoding.lower() != "utf-8":
+            stream.reconfigure(encoding="utf-8")
 
 
 def _refuse(message: str) -> int:

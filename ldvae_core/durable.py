@@ -2,13 +2,19 @@
 
 Every write goes to a temporary neighbour, is flushed to the disk, and is renamed over the target, so that a reader
 (or a restart after a power cut) sees the old content or the new one, never a mixture. Nothing is pickled.
+
+Windows refuses to rename or remove a file while any process has it open or mapped: what is refused is tried again for
+PATIENCE_SECONDS, small arrays are never left mapped, and a folder that stays refused is deleted later.
 """
 
+import contextlib
 import json
 import mmap
 import os
+import platform
 import shutil
 import threading
+import time
 import uuid
 import weakref
 from collections.abc import Callable, Mapping
@@ -21,6 +27,9 @@ import pandas as pd
 from ldvae_core.errors import RunError
 
 LARGE = 20_000_000  # bytes of an array whose pages are worth giving back
+MAPPED_FROM = 4_000_000  # bytes; smaller arrays are read whole: a run has some thirty, and each map holds a descriptor
+PATIENCE_SECONDS = 2.0  # for whoever has a file open that is to be replaced
+DELETED = "deleted"  # a file in a folder that is to be removed as soon as nobody has its files open
 _MAPPED: "weakref.WeakSet[mmap.mmap]" = weakref.WeakSet()  # of read_array; only reading, so no page is ever dirty
 _LOCK = threading.Lock()
 
@@ -56,13 +65,17 @@ def write_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
 
 
 def read_array(path: Path) -> np.ndarray:
-    """Memory-map one .npy array, read-only. Raises RunError when it is missing or damaged."""
+    """One .npy array, read-only, memory-mapped from MAPPED_FROM bytes on. RunError when it is missing or damaged."""
     try:
         array: np.ndarray = np.load(path, mmap_mode="r", allow_pickle=False)
     except FileNotFoundError:
         raise RunError(f"{path.name} is missing from {path.parent.name}.", "The folder is incomplete.") from None
     except (ValueError, EOFError) as fault:
         raise RunError(f"{path.name} in {path.parent.name} cannot be read ({fault}).", "The file is damaged.") from None
+    if array.nbytes < MAPPED_FROM:
+        whole = np.array(array)
+        whole.flags.writeable = False
+        return whole
     if array.nbytes >= LARGE and isinstance(array.base, mmap.mmap):
         with _LOCK:
             _MAPPED.add(array.base)
@@ -104,18 +117,17 @@ def write_folder(folder: Path, fill: Callable[[Path], None]) -> None:
     An existing folder is replaced only after the new one is whole; on failure it is untouched and nothing is left.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
-    temporary = folder.with_name(f".{folder.name}.{uuid.uuid4().hex}.part")
-    replaced = folder.with_name(f".{folder.name}.{uuid.uuid4().hex}.old")
+    temporary, replaced = _beside(folder, "part"), _beside(folder, "old")
     temporary.mkdir()
     try:
         fill(temporary)
         _sync_folder(temporary)
         if folder.exists():
-            os.replace(folder, replaced)
-        os.replace(temporary, folder)
+            rename(folder, replaced)
+        rename(temporary, folder)
     except BaseException:
         if replaced.exists() and not folder.exists():
-            os.replace(replaced, folder)
+            rename(replaced, folder)
         raise
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
@@ -123,15 +135,68 @@ def write_folder(folder: Path, fill: Callable[[Path], None]) -> None:
     _sync_folder(folder.parent)
 
 
+def rename(source: Path, target: Path) -> None:
+    """Rename over `target`, tried again for PATIENCE_SECONDS while it is refused. Raises OSError when it stays so."""
+    _patiently(lambda: os.replace(source, target))
+
+
+def remove_file(path: Path) -> None:
+    """Remove a file, where there is one, with the same patience. Raises OSError when it stays refused."""
+    _patiently(lambda: path.unlink(missing_ok=True))
+
+
+def _patiently(work: Callable[[], None]) -> None:
+    until = time.monotonic() + PATIENCE_SECONDS
+    while True:
+        try:
+            work()
+            return
+        except PermissionError:
+            if time.monotonic() > until:
+                raise
+            time.sleep(0.02)
+
+
+def delete_folder(folder: Path) -> None:
+    """Remove a folder in one step; where its files are open (Windows), mark it, for is_deleted and sweep_deleted."""
+    hidden = _beside(folder, "old")
+    try:
+        os.replace(folder, hidden)
+    except PermissionError:
+        (folder / DELETED).touch()
+        return
+    shutil.rmtree(hidden, ignore_errors=True)
+
+
+def is_deleted(folder: Path | os.DirEntry[str]) -> bool:
+    """Whether the folder only waits to be removed."""
+    return os.path.exists(os.path.join(folder, DELETED))
+
+
+def sweep_deleted(parent: Path) -> None:
+    """Remove the marked folders in `parent` whose files nobody has open any more."""
+    for folder in parent.iterdir() if parent.exists() else ():
+        if is_deleted(folder):
+            hidden = _beside(folder, "old")
+            with contextlib.suppress(PermissionError):
+                os.replace(folder, hidden)
+            shutil.rmtree(hidden, ignore_errors=True)
+
+
+def _beside(path: Path, ending: str) -> Path:
+    """A hidden neighbour's name; short, for Windows allows 260 characters to a whole path."""
+    return path.with_name(f".{uuid.uuid4().hex[:12]}.{ending}")
+
+
 def _replace(path: Path, write: Callable[[BinaryIO], object]) -> None:
     """Let `write` fill a temporary neighbour, flush it to the disk, and rename it over `path`."""
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.part")
+    temporary = _beside(path, "part")
     try:
         with open(temporary, "wb") as file:
             write(file)
             file.flush()
             os.fsync(file.fileno())
-        os.replace(temporary, path)
+        rename(temporary, path)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
@@ -140,7 +205,7 @@ def _replace(path: Path, write: Callable[[BinaryIO], object]) -> None:
 
 def _sync_folder(folder: Path) -> None:
     """Make a rename itself durable; a no-op where a folder cannot be opened (Windows)."""
-    if os.name == "nt":
+    if platform.system() == "Windows":
         return
     descriptor = os.open(folder, os.O_RDONLY)
     try:

@@ -20,6 +20,7 @@ import ldvae_core
 from ldvae_core.analysis.factors import Factors
 from ldvae_core.data.counts import CountMatrix
 from ldvae_core.data.split import SPLIT_NAMES
+from ldvae_core.durable import rename
 from ldvae_core.errors import RunError
 from ldvae_core.plots.theme import type_colours
 from ldvae_core.runs.projection import Projection
@@ -91,7 +92,7 @@ def _write_whole(table: anndata.AnnData, path: Path) -> None:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", category=UserWarning)  # anndata's, about names that read_counts has settled
             table.write_h5ad(temporary, compression="gzip")
-        os.replace(temporary, path)
+        rename(Path(temporary), path)
     finally:
         Path(temporary).unlink(missing_ok=True)
 

@@ -6,6 +6,7 @@ A further kind of work is a Kind in its own module, and an entry here.
 import logging
 import sys
 
+from ldvae_core import durable
 from ldvae_core.errors import LdvaeError
 from ldvae_core.jobs import worker
 from ldvae_core.jobs.dispatcher import Dispatcher, start_worker
@@ -30,6 +31,7 @@ def start_work(workspace: Workspace) -> Dispatcher:
     workspace.make()
     try:
         Datasets(workspace).sweep()
+        durable.sweep_deleted(workspace.runs)
         sweep_runs(workspace)
         ask_machine(workspace)
     except (LdvaeError, OSError):  # pages say what is wrong with the disk or the queue; a server must be there for that

@@ -38,7 +38,7 @@ def name_of(path: Path) -> str:
 
 
 def sources() -> set[str]:
-    return {name_of(path) for folder in FOLDERS for path in (ROOT / folder).rglob("*.py")} | {"app.py"}
+    return {name_of(path) for folder in FOLDERS for path in (ROOT / folder).rglob("*.py")} | {"app.py", "start.py"}
 
 
 def missing_documents(text: str) -> list[str]:
@@ -94,7 +94,7 @@ def test_every_source_file_that_code_names_exists(folder):
 
 @pytest.mark.parametrize("planted", [
     "Source: SOMETHING.md, 3.1.", "see docs/modle.md", 'docs/model.md, "Section 5"', 'docs/model.md, "Two\n    lines"',
-    "`ldvae_core/runs/nothing`", "`pages/parts/difference_views.py`", "python -m ldvae_core.build_demo", "in start.py",
+    "`ldvae_core/runs/nothing`", "`pages/parts/difference_views.py`", "python -m ldvae_core.build_demo", "in begin.py",
     "/work" + "/main", "MODEL" + ".md, section 5",
 ])  # fmt: skip
 def test_a_citation_of_what_is_not_there_is_found(planted):

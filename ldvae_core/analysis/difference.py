@@ -1,38 +1,54 @@
-"""Why do these differ? Two groups of cells compared: every factor, every gene, and the pair of factors that tells most.
+"""How two groups of cells are compared: every factor, every gene, and the pair of factors that tells most apart.
 
-All cells count, never a sample of them. With a column of samples the sample is the unit of every interval and p value;
-without, the cell is, and cells of one sample being alike, p values are then too optimistic.
+Pages and commands call compare_groups and nothing else. What it takes for granted:
+- All cells of a group count, never a sample of them. A gene's level is its share of the molecules of *all* genes of a
+  cell (its whole library), as far as that is known; shares sum to one, so one gene's rise is the others' fall.
+- The unit is the cell, or the sample where a column of samples is given. Cells of one sample are alike: with the cell
+  as unit, p values across samples are too small, and the sentence on the unit says so.
+- Cells as unit: independent cells within a group, no distribution of counts, and no variance below the negative
+  binomial one at the share of both groups together (effects.py). Samples as unit: normal log shares with one variance
+  in both groups, moderated over genes of the same abundance; the same samples on both sides are paired (pseudobulk.py).
+- The groups were not chosen by what is tested. Cells drawn around on two factors, or clustered on all of them, differ
+  there by choice: neither these factors nor the genes that load on them get a p or q.
+- A gene is found at a false discovery rate of 5% (Benjamini-Hochberg over the tested genes). Genes with too few
+  molecules to tell are not tested. A finding that vanishes without a single one of its cells is marked.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 from scipy import sparse, stats
 
 from ldvae_core.analysis.discriminant import N_FOLDS, Moments, by_group, folds, moments_of_parts
-from ldvae_core.analysis.effects import (
-    ReportShare,
-    auc,
-    factor_effects,
-    gene_effects,
-    group_sums,
-    ignore_share,
-    sure_effect,
-)
+from ldvae_core.analysis.effects import FOUND, SMALLEST, gene_effects, sure_effect, with_q_values
+from ldvae_core.analysis.factor_effects import auc, factor_effects
 from ldvae_core.analysis.factors import Factors
-from ldvae_core.analysis.findings import FOLLOWS, join
-from ldvae_core.analysis.programs import top_genes
+from ldvae_core.analysis.programs import effects
 from ldvae_core.analysis.pseudobulk import Design, design_samples, sample_factor_effects, sample_gene_effects
 from ldvae_core.analysis.separation import BestPair, best_pair
+from ldvae_core.analysis.sums import ReportShare, group_sums, ignore_share
 from ldvae_core.analysis.uncertainty import INTERVAL_90
 from ldvae_core.errors import SettingsError
 
 FEWEST_CELLS = N_FOLDS  # of a group
-FOUND = 0.05  # false discovery rate up to which a gene is said to differ
 REST = "all other cells"
+GENE_COLUMNS = (
+    "gene", "modelled", "log2_fold_change", "low", "high", "p", "q", "mean_first", "mean_second", "share_first",
+    "share_second", "carried_by_one_cell", "chosen_by",
+)  # fmt: skip
+YES_OR_NO = ("modelled", "carried_by_one_cell", "chosen_by")
+
+
+class Measured(NamedTuple):
+    """What was counted in the cells of a run, maybe beside others, and maybe of more genes than are modelled."""
+
+    counts: sparse.csr_matrix  # (n, n_genes)
+    library_size: np.ndarray  # (n,) molecules of every cell, over all genes where that is known
+    gene_names: np.ndarray  # (n_genes,)
+    cells: np.ndarray | None = None  # (n_cells,) row of every cell of the run; None: they are the rows
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,8 +58,8 @@ class Difference:
     names: tuple[str, str]
     n_cells: tuple[int, int]
     design: Design | None  # the samples, where they are the unit
-    genes: pd.DataFrame  # as from effects.gene_effects; the gene whose fold change is surely largest first
-    factors: pd.DataFrame  # factor (from 0), difference, low, high (sd), p, auc (of the units), auc_cells; best first
+    genes: pd.DataFrame  # as from effects.gene_effects, with modelled and chosen_by; the surely largest change first
+    factors: pd.DataFrame  # factor (from 0), difference, low, high (sd), p, auc (of the units), auc_cells, chosen_by
     best: BestPair | None  # the pair of factors that tells the groups apart best; None with one factor
     pair_auc: float  # of a line in that pair's plane, over cells left out when it was drawn; NaN without a pair
 
@@ -52,119 +68,86 @@ class Difference:
         """Genes that differ at a false discovery rate of 5%."""
         return int((self.genes["q"] < FOUND).sum())
 
+    @property
+    def n_tested(self) -> int:
+        """Genes with a p value."""
+        return int(self.genes["q"].notna().sum())
+
+    def gene_table(self) -> pd.DataFrame:
+        """The genes as files hold them: columns GENE_COLUMNS; p and q are NaN where nothing was tested."""
+        table = self.genes[list(GENE_COLUMNS)]
+        return table.assign(**{name: np.where(table[name], "true", "false") for name in YES_OR_NO})
+
 
 def compare_groups(
     factors: Factors,
-    counts: sparse.csr_matrix,
-    library_size: np.ndarray,
+    measured: Measured,
     first: np.ndarray,
     second: np.ndarray | None = None,
     *,
     samples: Sequence[str] | pd.Series | None = None,
     names: tuple[str, str] = ("these cells", REST),
+    chosen_on: Sequence[int] = (),
     report: ReportShare = ignore_share,
 ) -> Difference:
     """Compare two groups of cells; second None: all cells that are not in the first.
 
-    counts: (n_cells, n_genes) CSR of the modelled genes; library_size: (n_cells,); first, second: (n_cells,) bool;
-    samples: (n_cells,) the donor or sample of each cell, missing where not known: such cells then count for nothing.
+    first, second: (n_cells,) bool over the cells of the factors; samples: (n_cells,) the donor or sample of each cell,
+    missing where not known: such cells then count for nothing. chosen_on: the factors by which the groups were chosen.
     report: called with the share of the work done, 0 to 1, now and then.
     Raises SettingsError: groups that share cells, have fewer than 5 cells or one name, fewer than two samples a group.
     """
     first = np.asarray(first, bool)
     second = ~first if second is None else np.asarray(second, bool)
     _refuse(first, second, names, factors.n_cells)
-    size = np.asarray(library_size, np.float64)
     if samples is None:
-        design, fold = None, None
-        sums = group_sums(counts, size, np.where(first, 0, np.where(second, 1, -1)), 2, report=_part(report, 0.0, 0.4))
-        genes = gene_effects(sums, factors.gene_names)
-        table = _factor_table(factors, first, second, _part(report, 0.4, 0.8))
+        design, fold, n_groups = None, None, 2
+        group = np.where(first, 0, np.where(second, 1, -1))
     else:
         codes, known = _coded(samples)
-        design = design_samples(codes, known, first, second, names)
+        design, n_groups = design_samples(codes, known, first, second, names), 2 * len(known)
         group, first, second = design.groups(codes, len(known), first, second)
-        sums = group_sums(counts, size, group, 2 * len(known), report=_part(report, 0.0, 0.4))
-        genes = sample_gene_effects(sums, design, factors.gene_names)
-        z, scale = factors.representation, factors.scale
-        of_cells = factor_effects(z, scale, first, second, report=_part(report, 0.4, 0.8))[2]
-        effect, half_width, p, chance = sample_factor_effects(z, scale, group, len(known), design)
-        table = _sorted_factors(effect, half_width, p, chance, of_cells)
         fold = design.folds(codes, len(known), second, most=N_FOLDS)
+    of_rows, report_genes = _of_rows(group, measured), _part(report, 0.0, 0.4)
+    sums, leading = group_sums(measured.counts, measured.library_size, of_rows, n_groups, report=report_genes)
+    if design is None:
+        genes = gene_effects(sums, measured.gene_names, leading)
+    else:
+        genes = sample_gene_effects(sums, design, measured.gene_names, leading)
+    table = _factor_table(factors, first, second, group, design, _part(report, 0.4, 0.8))
     best, pair_auc = _apart(factors, first, second, names, fold)
     n_cells = (int(first.sum()), int(second.sum()))
-    return Difference(names, n_cells, design, _sorted_genes(genes), table, best, pair_auc)
+    chosen = np.isin(np.arange(factors.n_factors), list(chosen_on))
+    genes = _sorted_genes(_withheld(genes, factors, chosen))
+    return Difference(names, n_cells, design, genes, _factors_withheld(table, chosen), best, pair_auc)
 
 
-def sentence(difference: Difference, factors: Factors, *, n: int = 4) -> str:
-    """What sets the groups apart, in words: the factor with its own genes, and the genes that differ most surely."""
-    return f"{factors_sentence(difference, factors, n=n)} {genes_sentence(difference, n=n)}"
+def loading_genes(factors: Factors, chosen: np.ndarray) -> np.ndarray:
+    """Whether a gene loads on any chosen factor, its 90% interval without 0: (n_genes,) bool. chosen: (n_factors,)."""
+    loading, error = effects(factors)
+    sure = np.abs(loading) > INTERVAL_90 * np.nan_to_num(error)
+    return (sure & chosen).any(axis=1)
 
 
-def factors_sentence(difference: Difference, factors: Factors, *, n: int = 4) -> str:
-    """The factors on which the groups differ most, and the strongest genes of the end that one of them lies at.
-
-    A second factor is told where it alone tells the groups apart too (AUC at least 0.75).
-    """
-    unit = "AUC" if difference.design is None else "AUC of sample means"
-    said: list[str] = []
-    for row in difference.factors.head(2).to_dict("records"):
-        level, factor = max(row["auc"], 1 - row["auc"]), int(row["factor"])
-        if said and not level >= FOLLOWS:
-            break
-        first_is_high = row["difference"] > 0
-        told = 0 if first_is_high or not factors.are_usages else 1  # usages have one end worth telling: the high one
-        high = first_is_high if told == 0 else not first_is_high
-        own = top_genes(factors, factor, n, end="positive" if high else "negative").gene.tolist()
-        end = f"{difference.names[told]} at its {'high' if high else 'low'} end"
-        genes = f", whose strongest genes are {join(own)}" if own else ""
-        said.append(f"{factors.label(factor)} ({unit} {_share(level)}): {end}{genes}")
-    return f"{join(difference.names)} differ most on {', and next on '.join(said)}."
+def _withheld(genes: pd.DataFrame, factors: Factors, chosen: np.ndarray) -> pd.DataFrame:
+    """With modelled and chosen_by; genes by which the cells were chosen lose p and q, the others' q is made anew."""
+    modelled = genes["gene"].isin(factors.gene_names.tolist())
+    by = genes["gene"].isin(factors.gene_names[loading_genes(factors, chosen)].tolist())
+    return with_q_values(genes.assign(modelled=modelled, chosen_by=by, log10_p=genes["log10_p"].mask(by)))
 
 
-def genes_sentence(difference: Difference, *, n: int = 4) -> str:
-    """How many genes differ, and the surest of each group with their fold changes and 90% intervals."""
-    genes, total = difference.genes[difference.genes["q"] < FOUND], len(difference.genes)
-    if genes.empty:
-        return f"None of the {total:,} genes differs at a false discovery rate of 5%."
-    surest = genes.loc[genes["statistic"].abs().sort_values(ascending=False, kind="stable").index]
-    parts, interval = [], "90% interval "
-    for name, group in zip(difference.names, (surest[surest.statistic > 0], surest[surest.statistic < 0]), strict=True):
-        said = []
-        for row in group.head(n).itertuples():
-            said.append(f"{row.gene} ({_fold(row, interval)})")
-            interval = ""  # said once
-        parts += [f"{join(said)} up in {name}"] if said else []
-    return f"{len(genes):,} of {total:,} genes differ (false discovery rate 5%), most surely {'; '.join(parts)}."
+def _factors_withheld(table: pd.DataFrame, chosen: np.ndarray) -> pd.DataFrame:
+    by = chosen[table["factor"].to_numpy(int)]
+    return table.assign(p=table["p"].mask(by), chosen_by=by)
 
 
-def pair_sentence(difference: Difference, factors: Factors) -> str:
-    """How well the best pair of factors tells the groups apart; "" with a single factor."""
-    if difference.best is None:
-        return ""
-    x, y = (factors.label(factor) for factor in difference.best.pair)
-    left_out = "cells" if difference.design is None else "samples"
-    return (
-        f"The pair that tells them apart best is {x} and {y}: AUC {_share(difference.pair_auc)} on {left_out} left out."
-    )
-
-
-def unit_sentence(difference: Difference) -> str:
-    """What counts as one observation, and what that means for the p values."""
-    if difference.design is None:
-        return (
-            f"Unit: the cell ({difference.n_cells[0]:,} against {difference.n_cells[1]:,}). Cells of one sample are "
-            "alike, so across samples these intervals are too narrow and p values too small."
-        )
-    n, design = difference.design.n, difference.design
-    how = (
-        f"{n[0]} samples with cells in both groups, each compared with itself (paired t test)"
-        if design.paired
-        else f"{n[0]} samples against {n[1]} (Welch's t test)"
-    )
-    left = design.n_left_out
-    rest = f" {left} sample{'s' * (left > 1)} with too few cells, or in one group only, left out." if left else ""
-    return f"Unit: the sample. {how}.{rest}"
+def _of_rows(group: np.ndarray, measured: Measured) -> np.ndarray:
+    """The groups of the run's cells as groups of what was counted, (n,); -1 for cells that the run does not have."""
+    if measured.cells is None:
+        return group
+    found = np.full(measured.counts.shape[0], -1, group.dtype)
+    found[measured.cells] = group
+    return found
 
 
 def _refuse(first: np.ndarray, second: np.ndarray, names: tuple[str, str], n_cells: int) -> None:
@@ -193,10 +176,21 @@ def _part(report: ReportShare, low: float, high: float) -> ReportShare:
     return lambda share: report(low + (high - low) * share)
 
 
-def _factor_table(factors: Factors, first: np.ndarray, second: np.ndarray, report: ReportShare) -> pd.DataFrame:
+def _factor_table(
+    factors: Factors,
+    first: np.ndarray,
+    second: np.ndarray,
+    group: np.ndarray,
+    design: Design | None,
+    report: ReportShare,
+) -> pd.DataFrame:
     effect, error, chance = factor_effects(factors.representation, factors.scale, first, second, report=report)
+    if design is not None:
+        z, scale = factors.representation, factors.scale
+        effect, half_width, p, of_means = sample_factor_effects(z, scale, group, design.n_samples, design)
+        return _sorted_factors(effect, half_width, p, of_means, chance)
     statistic = np.divide(effect, error, out=np.zeros(len(effect)), where=error > 0)
-    p = 2 * stats.norm.sf(np.abs(statistic))
+    p = np.maximum(2 * stats.norm.sf(np.abs(statistic)), 10.0**SMALLEST)
     return _sorted_factors(effect, INTERVAL_90 * error, p, chance, chance)
 
 
@@ -211,13 +205,15 @@ def _sorted_factors(
 
 
 def _sorted_genes(genes: pd.DataFrame) -> pd.DataFrame:
-    """By the fold change that is sure at least, genes that do not differ last, then by certainty.
+    """By the fold change that is sure at least, genes that are not found last, then by certainty.
 
-    A gene whose counts come from a single cell can have an interval far from 0; the score test knows better.
+    Genes by which the cells were chosen stand where their fold change puts them: it describes the cells. A
+    gene whose counts come from a single cell can have an interval far from 0; the test knows better.
     """
-    sure = np.where(genes["q"] < FOUND, np.abs(sure_effect(genes["low"].to_numpy(), genes["high"].to_numpy())), 0.0)
+    told = (genes["q"] < FOUND) | genes["chosen_by"]
+    sure = np.where(told, np.abs(sure_effect(genes["low"].to_numpy(), genes["high"].to_numpy())), 0.0)
     order = np.lexsort((-genes["statistic"].abs(), -sure))
-    return genes.iloc[order].reset_index(drop=True)
+    return genes.drop(columns=["log10_p", "log10_p_without"]).iloc[order].reset_index(drop=True)
 
 
 def _apart(
@@ -242,19 +238,3 @@ def _apart(
         line = np.linalg.pinv(rest.covariance, hermitian=True) @ (rest.mean[0] - rest.mean[1])
         found.append(auc(*(line @ parts[group * n_folds + held_out] for group in (0, 1))))
     return best, float(np.mean(found))
-
-
-def _fold(row: Any, interval: str) -> str:
-    """'34-fold, 90% interval 30 to 39': how many times as high, with its ends."""
-    sign = np.sign(row.log2_fold_change)
-    low, high = sorted((sign * row.low, sign * row.high))
-    fold, low, high = (_times(2.0**value) for value in (abs(row.log2_fold_change), low, high))
-    return f"{fold}-fold, {interval}{low} to {high}"
-
-
-def _times(value: float) -> str:
-    return f"{value:,.0f}" if value >= 9.95 else f"{value:.1f}" if value >= 0.05 else "0.0"
-
-
-def _share(value: float) -> str:
-    return "above 0.99" if 0.995 <= value < 1 else f"{value:.2f}"

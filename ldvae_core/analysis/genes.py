@@ -13,7 +13,7 @@ from ldvae_core.analysis.raster import Raster, Window, mean_raster
 from ldvae_core.errors import SettingsError
 
 PER = 10_000  # counts to which every cell is brought before the logarithm
-UNIT = "ln(1 + CP10k)"  # counts per 10,000 counts of the modelled genes
+UNIT = "ln(1 + CP10k)"  # counts per 10,000 counts of the cell
 ENTRIES_AT_ONCE = 1_000_000  # stored counts looked through in one piece, which stays in the processor's cache
 MOST_COMPARED = 3  # genes: up to here comparing with each is quicker than looking every entry up
 
@@ -52,7 +52,7 @@ def gather_genes(counts: sparse.csr_matrix, genes: Sequence[int]) -> dict[int, G
 def log_expression(found: GeneCounts, library_size: np.ndarray) -> np.ndarray:
     """ln(1 + counts per 10,000) in the cells where the gene has counts: (n_found,) float64.
 
-    library_size: (n_cells,), counts of a cell over the modelled genes, above zero.
+    library_size: (n_cells,), counts of a cell over all genes, as far as they are known; above zero.
     """
     return np.log1p(PER * found.counts.astype(np.float64) / library_size[found.cells])
 

@@ -1,4 +1,8 @@
-"""Two groups of cells compared with the sample as the unit: cells of one donor are no independent observations."""
+"""Two groups of cells compared with the sample as the unit: cells of one donor are no independent observations.
+
+Three or four samples say little about a gene's variance; that of genes of the same abundance says more. Variances are
+therefore moderated as limma's are, so that none is small by accident and few samples have power.
+"""
 
 from typing import NamedTuple
 
@@ -6,11 +10,15 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from ldvae_core.analysis.effects import PER, PRIOR, Sums, auc, gene_columns
+from ldvae_core.analysis.effects import PER, PRIOR, gene_columns
+from ldvae_core.analysis.factor_effects import auc
+from ldvae_core.analysis.moderation import Prior, fit_prior, squeeze
+from ldvae_core.analysis.sums import Leading, Sums
 from ldvae_core.errors import SettingsError
 
 FEWEST_CELLS = 10  # of a sample in a group: fewer say little about the sample
 FEWEST_SAMPLES = 2  # per group
+MOLECULES_A_SAMPLE = 10  # of a gene: with fewer, its log share is mostly chance
 MOST_NAMED = 5  # samples in a sentence
 REMEDY = "Choose cells as the unit (their p values are then too optimistic), or load data with more samples."
 
@@ -22,6 +30,7 @@ class Design(NamedTuple):
     first: np.ndarray  # codes of samples
     second: np.ndarray  # the same ones, in the same order, when paired
     n_left_out: int  # samples with cells in a group that do not count for it
+    n_samples: int  # in all, those that count for nothing included
 
     @property
     def n(self) -> tuple[int, int]:
@@ -68,26 +77,102 @@ def design_samples(
     paired = len(both) >= FEWEST_SAMPLES and bool(2 * len(both) >= n.max())
     used = [both, both] if paired else [np.flatnonzero(each) for each in enough]
     left_out = int((cells > 0).any(axis=0).sum()) - len(np.union1d(*used))
-    return Design(paired, used[0], used[1], left_out)
+    return Design(paired, used[0], used[1], left_out, len(samples))
 
 
-def sample_gene_effects(sums: Sums, design: Design, gene_names: np.ndarray) -> pd.DataFrame:
+def sample_gene_effects(
+    sums: Sums, design: Design, gene_names: np.ndarray, leading: Leading | None = None
+) -> pd.DataFrame:
     """The table of effects.gene_effects from the summed counts of each sample in each group.
 
     sums: of groups numbered group * n_samples + sample. A sample's value is the log of its share of molecules, half a
-    molecule of an average sample added; the groups are compared by Welch's t test, or by paired t when paired.
+    molecule of an average sample added. Values are compared by a t test with one variance for both groups, or of the
+    differences within samples when paired; the variances are moderated (analysis/moderation.py). A gene is
+    tested that has MOLECULES_A_SAMPLE in as many samples as the smaller group has, whichever these are.
     """
     n_samples = len(sums.n_cells) // 2
-    rows = [design.first, n_samples + design.second]
-    middle = sums.library[np.concatenate(rows)].mean()
-    values = [np.log2(sums.total[group] / sums.library[group, None] + PRIOR / middle) for group in rows]
-    effect, error, df = t_parts(*values, paired=design.paired)
+    rows = np.concatenate([design.first, n_samples + design.second])
+    library, total = sums.library[rows, None], sums.total[rows]
+    added = PRIOR / library.mean()
+    values = np.log2(total / library + added)
+    tested = (total >= MOLECULES_A_SAMPLE).sum(axis=0) >= min(design.n)
+    effect, variance, unit, df = difference_of_samples(values, design)
+    abundance = values.mean(axis=0)
+    prior = _prior_of(variance, df, abundance, tested)
+    half_width, statistic, log10_p = _moderated(effect, variance, unit, df, prior, tested)
+    without = log10_p if leading is None else _log10_p_without(values, total, library, added, rows, leading,
+                                                               design, prior, tested)  # fmt: skip
+    edges = [0, len(design.first)]
+    cells, expressing = sums.n_cells[rows], sums.expressing[rows]
+    return gene_columns(
+        gene_names,
+        means=np.array([part.mean(axis=0) for part in np.split(total / library, edges[1:])]) * PER,
+        shares=np.add.reduceat(expressing, edges) / np.add.reduceat(cells, edges)[:, None],
+        effect=effect,
+        half_width=half_width,
+        statistic=statistic,
+        log10_p=log10_p,
+        log10_p_without=without,
+    )
+
+
+def difference_of_samples(values: np.ndarray, design: Design) -> tuple[np.ndarray, np.ndarray, float, int]:
+    """Difference of means (n_genes,), variance of one observation (n_genes,), what of it is that of the difference, df.
+
+    values: (samples of the first group, then those of the second, n_genes).
+    """
+    first, second = values[: len(design.first)], values[len(design.first) :]
+    if design.paired:
+        gaps = first - second
+        return gaps.mean(axis=0), gaps.var(axis=0, ddof=1), 1 / len(gaps), len(gaps) - 1
+    df = len(values) - 2
+    squares = sum(((group - group.mean(axis=0)) ** 2).sum(axis=0) for group in (first, second))
+    return first.mean(axis=0) - second.mean(axis=0), squares / df, 1 / len(first) + 1 / len(second), df
+
+
+def _prior_of(variance: np.ndarray, df: int, abundance: np.ndarray, tested: np.ndarray) -> Prior:
+    """The prior of the tested genes; the others take that of the tested ones nearest in abundance."""
+    prior = fit_prior(variance[tested], df, abundance[tested])
+    if not tested.any():
+        return Prior(np.where(variance > 0, variance, 1.0), 0.0)
+    order = np.argsort(abundance[tested])
+    return Prior(np.interp(abundance, abundance[tested][order], prior.variance[order]), prior.df)
+
+
+def _moderated(
+    effect: np.ndarray, variance: np.ndarray, unit: float, df: int, prior: Prior, tested: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Half-width of the 90% interval, statistic, and log10 of p (NaN where not tested), each (n_genes,)."""
+    moderated, df_together = squeeze(variance, df, prior)
+    error = np.sqrt(moderated * unit)
     statistic = np.divide(effect, error, out=np.zeros(len(effect)), where=error > 0)
-    log10_p = np.minimum((np.log(2) + stats.t.logsf(np.abs(statistic), df)) / np.log(10), 0.0)
-    means = np.array([(sums.total[group] / sums.library[group, None]).mean(axis=0) for group in rows]) * PER
-    together = Sums(*(np.array([part[group].sum(axis=0) for group in rows]) for part in sums))
-    half_width = stats.t.ppf(0.95, df) * error
-    return gene_columns(gene_names, together, means, effect, half_width, statistic, log10_p)
+    log10_p = np.minimum((np.log(2) + stats.t.logsf(np.abs(statistic), df_together)) / np.log(10), 0.0)
+    return stats.t.ppf(0.95, df_together) * error, statistic, np.where(tested, log10_p, np.nan)
+
+
+def _log10_p_without(
+    values: np.ndarray,
+    total: np.ndarray,
+    library: np.ndarray,
+    added: float,
+    rows: np.ndarray,
+    leading: Leading,
+    design: Design,
+    prior: Prior,
+    tested: np.ndarray,
+) -> np.ndarray:
+    """The largest log10 p, gene by gene, when one sample loses the cell that leads it; 0 where the sign turns."""
+    sign = np.sign(difference_of_samples(values, design)[0])
+    largest = np.full(values.shape[1], -np.inf)
+    for sample, row in enumerate(rows.tolist()):
+        for x, s in ((leading.top, leading.top_library), (leading.deepest, leading.deepest_library)):
+            left = np.maximum(library[sample] - s[row], 1.0)
+            changed = values.copy()
+            changed[sample] = np.log2((total[sample] - x[row]) / left + added)
+            effect, variance, unit, df = difference_of_samples(changed, design)
+            log10_p = _moderated(effect, variance, unit, df, prior, tested)[2]
+            largest = np.fmax(largest, np.where(np.sign(effect) == sign, log10_p, 0.0))
+    return largest
 
 
 def sample_factor_effects(

@@ -19,15 +19,16 @@ from scipy.special import expit, log_softmax
 from scipy.stats import nbinom, poisson
 
 from ldvae_core.analysis.comparison import match_factors
-from ldvae_core.data.prepare import DataChoices
+from ldvae_core.commands.about_machine import about_machine, without_person
+from ldvae_core.commands.trial_run import train_trial
 from ldvae_core.data.split import split_cells
 from ldvae_core.data.synthetic import Planted, plant_programs
+from ldvae_core.errors import LdvaeError
 from ldvae_core.export import write_h5ad
 from ldvae_core.model import likelihood
 from ldvae_core.model.config import MAX_THETA, MIN_THETA, ModelConfig, TrainingConfig
-from ldvae_core.runs.execute import execute
-from ldvae_core.runs.opened import OpenRun, open_run_folder
-from ldvae_core.runs.settings import PACKAGES, RunSettings, versions
+from ldvae_core.runs.opened import OpenRun
+from ldvae_core.runs.settings import PACKAGES, versions
 from ldvae_core.training.devices import found_devices
 from ldvae_core.training.engine import TorchEngine
 from ldvae_core.training.loop import Trainer
@@ -53,16 +54,20 @@ class Failed(Exception):
 
 
 def check_everything() -> dict[str, Any]:
-    """Run all checks on one thread, one line each on stderr; {"ok", "checks", "versions", "device", "seconds"}."""
+    """Run all checks on one thread, one line each on stderr.
+
+    {"ok", "checks", "versions", "machine", "device", "seconds"}: what may be sent when asking for help.
+    """
     began = time.monotonic()
     torch.set_num_threads(1)
-    with tempfile.TemporaryDirectory(prefix="gene-programs-") as folder:
+    with tempfile.TemporaryDirectory(prefix="gene-programs-", ignore_cleanup_errors=True) as folder:
         check_up = SelfCheck(Path(folder))
         results = [_tried(name, check) for name, check in check_up.checks.items()]
     return {
         "ok": all(result["ok"] for result in results),
         "checks": results,
         "versions": all_versions(),
+        "machine": about_machine(),
         "device": found_devices()["best"],
         "seconds": round(time.monotonic() - began, 1),
     }
@@ -72,11 +77,12 @@ def _tried(name: str, check: Callable[[], str]) -> dict[str, Any]:
     began = time.monotonic()
     try:
         ok, words = True, check()
-    except Failed as fault:
+    except (Failed, LdvaeError) as fault:
         ok, words = False, str(fault)
     except Exception as fault:  # a broken installation can fail in any way, and the other checks still say something
         log.debug("The check %r broke off.", name, exc_info=True)
         ok, words = False, f"broke off with {type(fault).__name__}: {fault}"
+    words = without_person(words)
     seconds = round(time.monotonic() - began, 1)
     sys.stderr.write(f"{'ok' if ok else 'FAILED':<7}{name}: {' '.join(words.split())} ({seconds} s)\n")
     sys.stderr.flush()
@@ -84,7 +90,7 @@ def _tried(name: str, check: Callable[[], str]) -> dict[str, Any]:
 
 
 class SelfCheck:
-    """The checks, in order; the last two look at one small run."""
+    """The checks, in order; the last three look at one small run."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -93,6 +99,7 @@ class SelfCheck:
             "device": self.device,
             "likelihood": self.likelihood,
             "training step": self.training_step,
+            "training process": self.training_process,
             "planted programs": self.planted_programs,
             "export": self.export,
         }
@@ -160,6 +167,11 @@ class SelfCheck:
             raise Failed(f"compiled and plain step differ by {worst:.1e}")
         return f"compiled, equal to the plain one to {worst:.0e}"
 
+    def training_process(self) -> str:
+        """A file is read, and a run trained from it, in processes of their own, as the dashboard does."""
+        device = self.run.metrics["device"]
+        return f"read a file and trained on {device}, each in a process of its own"
+
     def planted_programs(self) -> str:
         """Training finds programs that are known."""
         matching = match_factors(self.run.factors["readable"].loadings, self.planted.loadings)
@@ -193,16 +205,12 @@ class SelfCheck:
     @cached_property
     def run(self) -> OpenRun:
         """A run trained on them, wherever training would go on this machine."""
-        folder = self.folder / "run"
-        RunSettings(
-            name="selfcheck",
-            data_source="simulation",
-            choices=DataChoices(gene_selection="variance", n_genes=SIMULATED["n_genes"]),
+        return train_trial(
+            self.folder / "workspace",
+            self.planted.counts,
             model=ModelConfig(n_factors=SIMULATED["n_factors"]),
             training=TrainingConfig(n_epochs=EPOCHS, threads=1),
-        ).write(folder)
-        execute(folder, open_counts=lambda: self.planted.counts)
-        return open_run_folder(folder)
+        )
 
 
 def _trainer(planted: Planted, *, fast: bool) -> Trainer:

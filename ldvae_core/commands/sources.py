@@ -1,4 +1,4 @@
-"""What DATA may be on the command line: a path, `demo`, or the id of a data set of the workspace."""
+"""What DATA and RUN may be on the command line: a path, `demo`, or an id of the workspace."""
 
 import contextlib
 import tempfile
@@ -8,8 +8,23 @@ from pathlib import Path
 from ldvae_core.data.counts import CountMatrix
 from ldvae_core.data.demo import load_demo
 from ldvae_core.errors import RunError
+from ldvae_core.runs.additions import Additions
+from ldvae_core.runs.opened import OpenRun, open_run_folder, with_additions
+from ldvae_core.runs.store import RunStore
 from ldvae_core.workspace.datasets import Datasets
 from ldvae_core.workspace.folders import DEMO, Workspace, listed_ids
+
+
+def opened_run(run: str) -> OpenRun:
+    """RUN: a run folder, else the id of a run of the workspace, `demo` among them; with what people added to it.
+
+    Raises RunError when there is none, or it has no results.
+    """
+    folder = Path(run).expanduser()
+    if run != DEMO and folder.is_dir():
+        return with_additions(open_run_folder(folder), Additions.beside(folder))
+    store = RunStore(Workspace.default())
+    return with_additions(store.open(run), store.additions(run))
 
 
 def source_of(data: str) -> str:

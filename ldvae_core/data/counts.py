@@ -29,7 +29,8 @@ class CountMatrix:
     annotations: table of the cells, index = cell_ids. counts_from: place in the file: "X", "raw.X", "layers['counts']".
     notices: what was changed or chosen while reading, one sentence each. about: title, origin, licence, caveats and
     derived_labels (comma-separated annotation columns not made by the data's authors), colours (JSON of annotation ->
-    category -> "#RRGGBB", from the file), where known.
+    category -> "#RRGGBB", from the file), where known. whole_library: float64 (n_cells,), molecules over all genes of
+    the file that these genes were chosen from; None when it is not known, or when these are all.
     """
 
     counts: sparse.csr_matrix
@@ -40,6 +41,7 @@ class CountMatrix:
     counts_from: str = "X"
     notices: tuple[str, ...] = ()
     about: dict[str, str] = field(default_factory=dict)
+    whole_library: np.ndarray | None = None
 
     @property
     def n_cells(self) -> int:
@@ -60,6 +62,11 @@ class CountMatrix:
     def library_size(self) -> np.ndarray:
         """Molecules per cell over the genes of this matrix: float64 (n_cells,)."""
         return sum_by_cell(self.counts)
+
+    @property
+    def molecules(self) -> np.ndarray:
+        """Of every cell, what shares are taken of: whole_library where it is known, else library_size; (n_cells,)."""
+        return self.library_size if self.whole_library is None else self.whole_library
 
     @cached_property
     def genes_per_cell(self) -> np.ndarray:
@@ -92,6 +99,7 @@ class CountMatrix:
             gene_names=self.gene_names if columns is None else self.gene_names[columns],
             gene_ids=self.gene_ids if columns is None or self.gene_ids is None else self.gene_ids[columns],
             annotations=self.annotations if rows is None else self.annotations.iloc[rows],
+            whole_library=None if self.whole_library is None else _taken(self.whole_library, rows),
         )
 
     def with_notices(self, *more: str) -> "CountMatrix":
@@ -229,6 +237,10 @@ def _without_empty(matrix: CountMatrix) -> CountMatrix:
         notices.append(f"{silent:,} of {matrix.n_genes:,} genes have no counts in any cell: never modelled.")
     kept = matrix if n_cells == matrix.n_cells else matrix.subset(cells)
     return kept.with_notices(*notices)
+
+
+def _taken(values: np.ndarray, rows: np.ndarray | None) -> np.ndarray:
+    return values if rows is None else values[rows]
 
 
 def _positions(chosen: np.ndarray | None, length: int) -> np.ndarray | None:

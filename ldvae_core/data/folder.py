@@ -11,6 +11,7 @@ from ldvae_core.data.counts import CountMatrix
 from ldvae_core.errors import CountsError
 
 FORMAT_VERSION = 1
+WHOLE_LIBRARY = "whole_library.npy"  # beside the others since 2026-11; older folders, and data sets, have none
 
 
 def save_counts(matrix: CountMatrix, folder: Path) -> None:
@@ -27,6 +28,8 @@ def fill_counts(matrix: CountMatrix, folder: Path) -> None:
     durable.write_array(folder / "gene_names.npy", matrix.gene_names)
     if matrix.gene_ids is not None:
         durable.write_array(folder / "gene_ids.npy", matrix.gene_ids)
+    if matrix.whole_library is not None:
+        durable.write_array(folder / WHOLE_LIBRARY, matrix.whole_library)
     durable.write_table(folder / "annotations.parquet", matrix.annotations.reset_index(drop=True))
     about = {
         "format_version": FORMAT_VERSION,
@@ -57,6 +60,7 @@ def load_counts(folder: Path) -> CountMatrix:
     )
     ids_path = folder / "gene_ids.npy"
     gene_ids = np.asarray(durable.read_array(ids_path)) if ids_path.exists() else None
+    whole_library = durable.read_array(folder / WHOLE_LIBRARY) if (folder / WHOLE_LIBRARY).exists() else None
     annotations = durable.read_table(folder / "annotations.parquet")
     shape = (about["n_cells"], about["n_genes"])
     if annotations.shape[1] == 0:  # a table without columns forgets how many rows it has
@@ -64,6 +68,8 @@ def load_counts(folder: Path) -> CountMatrix:
     lengths = (len(cell_ids), len(annotations), len(indptr) - 1, len(gene_names), len(indices))
     if lengths != (shape[0], shape[0], shape[0], shape[1], len(data)) or indptr[-1] != len(data):
         raise CountsError(f"The parts of {folder.name} do not fit together.", "Load the data set again.")
+    if whole_library is not None and (whole_library.shape != shape[:1] or not (whole_library > 0).all()):
+        raise CountsError(f"The library sizes in {folder.name} do not fit its cells.", "Load the data set again.")
     counts = sparse.csr_matrix((data, indices, indptr), shape=shape)
     counts.has_canonical_format = True  # it was when it was saved; asking scipy would read the whole file
     return CountMatrix(
@@ -75,4 +81,5 @@ def load_counts(folder: Path) -> CountMatrix:
         counts_from=about["counts_from"],
         notices=tuple(about["notices"]),
         about=dict(about["about"]),
+        whole_library=whole_library,
     )

@@ -1,5 +1,7 @@
 """From what was loaded to what is modelled: cells filtered, genes chosen, every cell with molecules left."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from ldvae_core.data.choices import DataChoices as DataChoices
@@ -11,6 +13,7 @@ from ldvae_core.errors import SettingsError
 def prepare(matrix: CountMatrix, choices: DataChoices) -> CountMatrix:
     """The modelled genes of the cells that pass the filters, every cell with library_size > 0 over these genes.
 
+    The cells keep their whole_library, over all genes of the matrix, also those that the choices leave out.
     What was dropped is said in notices. Raises SettingsError when fewer than FEWEST_CELLS cells are left, a kept gene
     is not in the data, or select_genes refuses.
     """
@@ -29,7 +32,7 @@ def prepare(matrix: CountMatrix, choices: DataChoices) -> CountMatrix:
         drop_mitochondrial=choices.drop_mitochondrial,
         drop_ribosomal=choices.drop_ribosomal,
     )
-    modelled = matrix.subset(genes=genes)
+    modelled = replace(matrix.subset(genes=genes), whole_library=matrix.molecules)
     silent = sum_by_gene(modelled.counts) == 0  # genes kept by name can have lost all their cells to the filters
     if silent.any():
         notices.append(f"{int(silent.sum()):,} kept genes have no counts in these cells: left out.")

@@ -4,7 +4,6 @@ import json
 import logging
 import os
 import signal
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -14,9 +13,11 @@ from ldvae_core import durable
 from ldvae_core.data.counts import CountMatrix
 from ldvae_core.data.folder import load_counts
 from ldvae_core.data.formats import reader_of
+from ldvae_core.data.watched import run_watched
 from ldvae_core.errors import CountsError
 
 MEMORY_BASE = 2 << 30  # bytes; enough for any file of a few hundred megabytes
+LIBRARIES = 600_000_000  # bytes that the child holds before it opens anything, and some more
 MEMORY_PER_BYTE = 12  # a gzipped sparse matrix unfolds to about six times its size, held twice while it is sorted
 TIMEOUT_BASE_S = 60.0
 TIMEOUT_S_PER_BYTE = 1e-6  # a second a megabyte; about 20 times what a common .h5ad takes
@@ -54,19 +55,19 @@ def _run(source: Path, folder: Path, memory_bytes: int, timeout_s: float) -> Non
     """Let the child fill `folder`; turn its refusal, its death or its silence into CountsError."""
     arguments = [str(source), str(folder), str(memory_bytes), str(max(1, round(timeout_s)))]
     with tempfile.TemporaryFile() as answer, tempfile.TemporaryFile() as messages:
-        try:
-            status = subprocess.run(
-                [*CHILD, *arguments],
-                stdin=subprocess.DEVNULL,
-                stdout=answer,
-                stderr=messages,
-                timeout=timeout_s,
-                env=_environment(),
-                cwd=PROJECT,
-                check=False,
-            ).returncode
-        except subprocess.TimeoutExpired:
-            raise _too_slow(source, timeout_s) from None
+        status = run_watched(
+            [*CHILD, *arguments],
+            memory_bytes=memory_bytes + LIBRARIES,
+            seconds=timeout_s,
+            environment=_environment(),
+            folder=PROJECT,
+            output=answer,
+            errors=messages,
+        )
+        if status == "too slow":
+            raise _too_slow(source, timeout_s)
+        if status == "too large":
+            raise _too_large(source, memory_bytes)
         reply = _reply(answer)
         if status != 0 or reply is None or reply:
             logger.info("Reading %s ended with status %s: %s", source.name, status, _tail(messages))
@@ -91,6 +92,13 @@ def _reply(answer: IO[bytes]) -> dict[str, Any] | None:
     except ValueError:
         return None
     return reply if isinstance(reply, dict) else None
+
+
+def _too_large(source: Path, memory_bytes: int) -> CountsError:
+    return CountsError(
+        f"Reading {source.name} needs more than {memory_bytes / 2**30:.1f} GB of memory.",
+        "Load a smaller part of the cells, or save the matrix in sparse form.",
+    )
 
 
 def _too_slow(source: Path, timeout_s: float) -> CountsError:

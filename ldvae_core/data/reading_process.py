@@ -47,7 +47,7 @@ def read_file(source: Path, folder: Path, *, memory_bytes: int, seconds: int) ->
 
 
 def _limit(memory_bytes: int, seconds: int) -> None:
-    """Bound what comes after the imports; where the system knows no such limits, the parent's clock still holds."""
+    """Bound what comes after the imports. Windows and macOS know or heed no such limits: there the parent watches."""
     try:
         import resource
     except ImportError:  # Windows
@@ -64,7 +64,7 @@ def _limit(memory_bytes: int, seconds: int) -> None:
 def _address_space() -> int:
     """Bytes of address space already taken by the interpreter and the libraries, or a generous guess."""
     try:
-        pages = int(Path("/proc/self/statm").read_text().split()[0])
+        pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
         return pages * os.sysconf("SC_PAGE_SIZE")
     except (OSError, ValueError):
         return 4 << 30

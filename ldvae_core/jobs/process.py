@@ -1,6 +1,7 @@
 """The one way to start a process that outlives the one that started it."""
 
 import os
+import platform
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -20,9 +21,6 @@ def start_detached(
     to that of this process. Raises OSError when it cannot be started.
     """
     with open(log, "ab") as words:
-        flags = 0
-        if sys.platform == "win32":
-            flags = subprocess.CREATE_NO_WINDOW | subprocess.CREATE_NEW_PROCESS_GROUP
         return subprocess.Popen(
             [sys.executable, *arguments],
             cwd=PROJECT,
@@ -32,13 +30,20 @@ def start_detached(
             stderr=words,
             close_fds=True,
             start_new_session=True,  # of no effect on Windows, where the flags do it
-            creationflags=flags,
+            creationflags=apart_on_windows(),
         )
+
+
+def apart_on_windows() -> int:
+    """The flags that part a process from the console there, whose closing would end it; 0 elsewhere."""
+    if platform.system() != "Windows":
+        return 0
+    return int(getattr(subprocess, "CREATE_NO_WINDOW", 0)) | int(getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0))
 
 
 def give_way(niceness: int) -> None:
     """Lower this process's own priority, 0 (as it is) to 19; on Windows below normal, whatever the number."""
     if hasattr(os, "nice"):
         os.nice(niceness)
-    elif sys.platform == "win32" and niceness > 0:
-        psutil.Process().nice(psutil.BELOW_NORMAL_PRIORITY_CLASS)
+    elif platform.system() == "Windows" and niceness > 0:
+        psutil.Process().nice(getattr(psutil, "BELOW_NORMAL_PRIORITY_CLASS", None))

@@ -25,6 +25,7 @@ from ldvae_core.jobs.queue import Asked, Job
 from ldvae_core.workspace import processes
 from ldvae_core.workspace.datasets import FULL_DISK
 from ldvae_core.workspace.folders import Workspace
+from ldvae_core.workspace.system import allow_many_files
 
 log = logging.getLogger(__name__)
 
@@ -38,6 +39,7 @@ def main(kinds: Mapping[str, Kind], arguments: list[str]) -> int:
     """Be the worker of the workspace and lane that the two arguments name; returns the exit status."""
     workspace, kind = Workspace(Path(arguments[0])).make(), kinds[arguments[1]]
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", force=True)
+    allow_many_files()
     give_way(kind.niceness)
     ending = threading.Event()
     if kind.asks:  # else the process may end where it stands: nothing is lost that a pause would keep

@@ -18,7 +18,7 @@ MARGIN = {"l": 58, "r": 14, "t": 52, "b": 48}  # px
 SMALLEST_WIDTH = 300.0  # px of the frame; names are placed for it, and in a wider one only move apart
 ROOM_ACROSS, ROOM_ABOVE = 0.12, 0.07  # of the frame, kept for names at its edges
 BEND = 50.0  # -log10 q from which the axis is drawn as its root: else a few genes press all others to the floor
-MARKS = (0, 5, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000, 20_000, 50_000, 100_000)  # on that axis
+MARKS = (0, 5, 20, 50, 100, 200, 300)  # on that axis; beyond, nothing is told apart in words either
 MARK_GAP = 24.0  # px
 FOUND = 0.05
 LONGEST_GENE, LONGEST_GROUP = 24, 22  # characters
@@ -151,7 +151,8 @@ def _root_ticks(frame: _Frame) -> dict[str, list[Any]]:
 
 def _dots(table: pd.DataFrame, points: np.ndarray, certain: np.ndarray, colour: str) -> dict[str, Any]:
     clicked = np.empty((len(table), 2), object)  # the gene's whole name, and a number that the root does not hide
-    clicked[:, 0], clicked[:, 1] = table["gene"].astype(str).to_numpy(object), np.round(certain, 1)
+    clicked[:, 0] = table["gene"].astype(str).to_numpy(object)
+    clicked[:, 1] = [f"{value:.1f}" if value <= MARKS[-1] else f"over {MARKS[-1]}" for value in certain]
     return {
         "type": "scattergl" if len(table) > MOST_SVG_DOTS else "scatter",
         "x": points[:, 0].astype(np.float32),

@@ -55,7 +55,13 @@ class Selection:
     n_cells: int
     who: str
     when: str  # ISO 8601, UTC
-    view: str  # the address of the figure they were chosen in
+    view: str  # the figure they were chosen in: its words, ": ", and its address, which begins with the plane
+
+    @property
+    def plane(self) -> str:
+        """Name of the plane they were drawn in, such as "readable.0.3" or "map"; "" where it was not noted."""
+        found = re.search(r": plane=([a-z_]{1,20}(?:\.[0-9]{1,5}t?)*)(?:&|$)", self.view)
+        return found[1] if found else ""
 
 
 SELECTION_FIELDS = tuple(Selection.__dataclass_fields__)
@@ -187,7 +193,7 @@ class Additions:
 
     def _clusters(self, n_cells: int) -> dict[str, "pd.Categorical[Any]"]:
         try:
-            codes = np.asarray(durable.read_array(self.folder / MAP / "leiden.npy"))
+            codes = np.array(durable.read_array(self.folder / MAP / "leiden.npy"))
         except RunError:
             return {}
         if codes.shape != (n_cells,) or codes.dtype.kind not in "iu" or not len(codes) or codes.min() < 0:

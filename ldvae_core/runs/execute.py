@@ -4,11 +4,12 @@ Called by the worker process and by the command line, never by the page server. 
 run folder; see FILES for what is written when.
 """
 
+import contextlib
 import logging
 import shutil
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -56,6 +57,7 @@ from ldvae_core.training.score import (
     tighter_proposal,
 )
 from ldvae_core.training.threads import choose_threads, usable_cores
+from ldvae_core.workspace.system import kept_awake
 
 log = logging.getLogger(__name__)
 
@@ -93,7 +95,7 @@ def execute(
     has the keys of the command line's last line. Raises LdvaeError in words for people; state.json then holds them.
     """
     try:
-        with device_faults_in_words():
+        with kept_awake(), device_faults_in_words():
             return _Run(folder, open_counts, should_stop, on_progress).go(resume=resume)
     except LdvaeError as fault:
         write_folder_state(folder, "failed", error=str(fault))
@@ -277,7 +279,8 @@ class _Run:
             nonlocal written
             if time.monotonic() - written > 0.5:  # short epochs come faster than anyone can look
                 written = time.monotonic()
-                self._write_history(history)
+                with _not_fatal("history.parquet"):
+                    self._write_history(history)
 
         return point
 
@@ -293,7 +296,8 @@ class _Run:
         forming = top_genes_so_far(model, gene_names)
         more = {**asdict(progress), **self.device_note, "top_genes": forming}
         told = JobProgress("training", progress.step, progress.n_steps, progress.seconds, progress.seconds_left, more)
-        write_progress(self.folder / "progress.json", told)
+        with _not_fatal("progress.json"):
+            write_progress(self.folder / "progress.json", told)
 
     def _save_results(
         self, trainer: Trainer, outcome: Outcome, counts: CountMatrix, split: np.ndarray, covariates: np.ndarray
@@ -388,6 +392,15 @@ def _overlap(factors: Factors) -> dict[str, Any]:
         return {}
     overlap = program_overlap(factors.loadings)
     return {"programs_overlap": overlap.is_strong, "program_correlation": overlap.correlation}
+
+
+@contextlib.contextmanager
+def _not_fatal(name: str) -> Iterator[None]:
+    """What only shows where training stands may fail to be written: the next time says it anew."""
+    try:
+        yield
+    except OSError:
+        log.warning("%s could not be written", name, exc_info=True)
 
 
 def _covariate_effects(model: LDVAE) -> np.ndarray | None:

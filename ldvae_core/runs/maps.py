@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from ldvae_core import durable
 from ldvae_core.analysis.neighbours import CellMap
 from ldvae_core.errors import RunError
@@ -14,11 +16,14 @@ from ldvae_core.workspace.folders import Workspace
 
 
 def read_map(workspace: Workspace, run_id: str, n_cells: int) -> CellMap | None:
-    """The finished map, memory-mapped; None without one. Raises RunError: no such run, damaged, or of other cells."""
+    """The finished map; None without one. Raises RunError: no such run, damaged, or of other cells.
+
+    Held whole, because Windows could not replace a map that is mapped.
+    """
     folder = RunStore(workspace).additions(run_id).folder / MAP
     if not (folder / "about.json").exists():
         return None
-    found = CellMap(durable.read_array(folder / "umap.npy"), durable.read_array(folder / "leiden.npy"))
+    found = CellMap(*(np.array(durable.read_array(folder / name)) for name in ("umap.npy", "leiden.npy")))
     if found.positions.shape != (n_cells, 2) or found.clusters.shape != (n_cells,):
         raise RunError("The map of this run does not fit its cells.", "Compute it again.")
     return found

@@ -43,6 +43,7 @@ class OpenRun:
     covariate_loadings: pd.DataFrame | None  # genes x levels, None without covariates
     stamp: str = field(default_factory=lambda: uuid.uuid4().hex)  # of this opening; additions leave it as it is
     added: dict[str, str] = field(default_factory=dict)  # annotations that people added -> what tells their versions
+    planes: dict[str, str] = field(default_factory=dict)  # those of them drawn in a figure -> the plane's name, or ""
 
     @property
     def name(self) -> str:
@@ -162,7 +163,9 @@ def with_additions(opened: OpenRun, additions: Additions) -> OpenRun:
             annotations=pd.concat([counts.annotations, pd.DataFrame(columns)], axis=1),
             about={**counts.about, **({"derived_labels": ",".join(derived)} if derived else {})},
         )
-    return replace(opened, factors=factors, counts=counts, added={name: additions.versions()[name] for name in columns})
+    added = {name: additions.versions()[name] for name in columns}
+    planes = {selection.name: selection.plane for selection in additions.selections()}
+    return replace(opened, factors=factors, counts=counts, added=added, planes=planes)
 
 
 def open_demo_run() -> OpenRun:
@@ -188,7 +191,9 @@ def _counts(folder: Path, factors: Factors) -> CountMatrix:
     cells = None
     if (folder / "cell_ids.npy").exists():
         cells = _places(durable.read_array(folder / "cell_ids.npy"), whole.cell_ids, folder)
-    return whole.subset(cells=cells, genes=_places(factors.gene_names, whole.gene_names, folder))
+    kept = whole.subset(cells=cells)
+    modelled = kept.subset(genes=_places(factors.gene_names, whole.gene_names, folder))
+    return replace(modelled, whole_library=kept.library_size)
 
 
 def _places(names: np.ndarray, among: np.ndarray, folder: Path) -> np.ndarray:

@@ -12,7 +12,7 @@ from ldvae_core.data.counts import CountMatrix
 from ldvae_core.data.folder import load_counts, save_counts
 from ldvae_core.data.prepare import prepare
 from ldvae_core.data.split import split_cells
-from ldvae_core.durable import read_array, write_array, write_json
+from ldvae_core.durable import read_array, remove_file, write_array, write_json
 from ldvae_core.errors import SettingsError
 from ldvae_core.model.config import MOST_LEVELS, Covariate, ModelConfig
 from ldvae_core.runs.settings import RunSettings
@@ -59,7 +59,7 @@ class Steps:
         main = {name: metrics[name] for name in ("test_reconstruction_error", "test_elbo")}
         write_json(self.folder / "metrics.json", {**metrics, **summary})
         write_folder_state(self.folder, "stopped" if answer == "stop" else "finished")
-        self.checkpoint.unlink(missing_ok=True)
+        remove_file(self.checkpoint)
         return {"run": str(self.folder), **summary, **main}
 
 

@@ -81,4 +81,4 @@ def cancel_folder(folder: Path) -> None:
         if entry.is_dir() and not entry.is_symlink():
             shutil.rmtree(entry, ignore_errors=True)
         else:
-            entry.unlink(missing_ok=True)
+            durable.remove_file(entry)

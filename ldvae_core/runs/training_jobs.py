@@ -4,12 +4,11 @@ A run's state is the queue's word and the folder's put together (runs/states.py)
 """
 
 import functools
-import os
-import shutil
 import uuid
 from pathlib import Path
 from typing import Literal, get_args
 
+from ldvae_core import durable
 from ldvae_core.errors import RunError
 from ldvae_core.jobs.kinds import Control, Kind, Outcome
 from ldvae_core.jobs.lanes import Lanes
@@ -107,12 +106,10 @@ class TrainingJobs:
         """Remove a run for good, and every job about it. Raises RunError when it is unknown or is being trained."""
         with self.queue.changing() as change:
             folder = listed_folder(self.workspace.runs, run_id, what="run")
-            hidden = folder.with_name(f".{run_id}.{uuid.uuid4().hex}.deleted")
             if state_of(change.find(TRAINING, run_id), folder) == "running":
                 raise RunError(f"The run {run_id} is running.", "Cancel it first, then delete it.")
             change.forget(run_id)
-            os.replace(folder, hidden)
-        shutil.rmtree(hidden, ignore_errors=True)
+            durable.delete_folder(folder)
 
 
 def state_of(job: Job | None, folder: Path) -> RunState:

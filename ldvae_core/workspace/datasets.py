@@ -230,7 +230,7 @@ def _copy_upload(stream: BinaryIO, target: Path, most_bytes: int) -> None:
 
 def _move_files(source: Path, target: Path) -> None:
     for file in source.iterdir():
-        os.replace(file, target / file.name)
+        durable.rename(file, target / file.name)
 
 
 def _no_room(root: Path) -> CountsError:

@@ -1,12 +1,14 @@
 """Where a laboratory's data sets, runs and queue live on disk, and the one gate from a name to a path."""
 
 import hashlib
+import itertools
 import os
 import re
 import stat
 from dataclasses import dataclass
 from pathlib import Path
 
+from ldvae_core.durable import is_deleted
 from ldvae_core.errors import RunError
 
 HOME_VARIABLE = "GENE_PROGRAM_EXPLORER_HOME"
@@ -75,6 +77,40 @@ class Workspace:
         return self
 
 
+def synced_by(folder: Path) -> str:
+    """The service that seems to synchronise a folder with other machines, judged by its path; "" for none.
+
+    Such a service locks files while it copies them, or leaves a name without its content.
+    """
+    parts = [part.lower() for part in folder.parts]
+    for part, below in itertools.zip_longest(parts, parts[1:], fillvalue=""):
+        if part in ("iclouddrive", "icloud drive") or (part == "library" and below == "mobile documents"):
+            return "iCloud"
+        if part == "onedrive" or part.startswith("onedrive - ") or below.startswith("onedrive-"):
+            return "OneDrive"
+        if part == "dropbox" or part.startswith("dropbox ("):
+            return "Dropbox"
+        if part in ("google drive", "googledrive"):
+            return "Google Drive"
+        if part == "library" and below == "cloudstorage":
+            return _cloud_storage(parts)
+    return ""
+
+
+def sync_warning(service: str) -> str:
+    """Why that is a danger, and the way out."""
+    return (
+        f"Runs and data are kept in a folder that {service} seems to synchronise. It may lock or remove files while "
+        f"they are in use. Move the program's folder elsewhere, or name another place in the variable {HOME_VARIABLE}."
+    )
+
+
+def _cloud_storage(parts: list[str]) -> str:
+    """Which service of macOS's CloudStorage: its folders are OneDrive-University, Dropbox, GoogleDrive-me@..."""
+    client = (parts[parts.index("cloudstorage") + 1 :] or [""])[0].partition("-")[0]
+    return {"onedrive": "OneDrive", "dropbox": "Dropbox", "googledrive": "Google Drive"}.get(client, "a cloud service")
+
+
 def is_id(text: object) -> bool:
     """Whether `text` has the form of an id: 1 to 80 lower-case letters, digits and hyphens."""
     return isinstance(text, str) and ID.fullmatch(text) is not None
@@ -87,10 +123,11 @@ def make_id(name: str, key: str) -> str:
 
 
 def listed_ids(folder: Path) -> list[str]:
-    """Names of the real subfolders that have the form of an id, sorted; [] when `folder` does not exist."""
+    """Names of the real subfolders that have the form of an id and are not deleted, sorted; [] without `folder`."""
     try:
         with os.scandir(folder) as entries:
-            return sorted(entry.name for entry in entries if is_id(entry.name) and entry.is_dir(follow_symlinks=False))
+            folders = [entry for entry in entries if is_id(entry.name) and entry.is_dir(follow_symlinks=False)]
+            return sorted(entry.name for entry in folders if not is_deleted(entry))
     except FileNotFoundError:
         return []
 

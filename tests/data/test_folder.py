@@ -1,7 +1,9 @@
 """A CountMatrix on disk: the same when it comes back, and never half there."""
 
 import mmap
+from dataclasses import replace
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -28,8 +30,9 @@ def test_saving_and_loading_keeps_every_part(matrix, tmp_path):
     pd.testing.assert_frame_equal(loaded.annotations, matrix.annotations)
 
 
-def test_loaded_counts_stay_on_disk(matrix, tmp_path):
-    """The arrays are memory-mapped and read-only, so that opening costs nothing and nothing can change them."""
+def test_loaded_counts_stay_on_disk(matrix, tmp_path, monkeypatch):
+    """Large arrays are memory-mapped and read-only, so that opening costs nothing and nothing can change them."""
+    monkeypatch.setattr(durable, "MAPPED_FROM", 0)
     save_counts(matrix, tmp_path / "counts")
     counts = load_counts(tmp_path / "counts").counts
     for array in (counts.data, counts.indices, counts.indptr):
@@ -68,4 +71,23 @@ def test_a_newer_format_is_not_guessed_at(matrix, tmp_path):
     about = durable.read_json(tmp_path / "counts" / "about.json")
     durable.write_json(tmp_path / "counts" / "about.json", {**about, "format_version": 99})
     with pytest.raises(CountsError, match="counts has format 99; this program reads 1"):
+        load_counts(tmp_path / "counts")
+
+
+def test_the_whole_library_comes_back_and_older_folders_have_none(matrix, tmp_path):
+    """Beside the counts of the modelled genes; a subset of cells keeps theirs."""
+    whole = np.arange(matrix.n_cells) + 1000.0
+    save_counts(replace(matrix, whole_library=whole), tmp_path / "new")
+    save_counts(matrix, tmp_path / "old")
+    new, old = load_counts(tmp_path / "new"), load_counts(tmp_path / "old")
+    np.testing.assert_array_equal(new.molecules, whole)
+    np.testing.assert_array_equal(new.subset(cells=np.arange(5, 20)).molecules, whole[5:20])
+    assert old.whole_library is None
+    np.testing.assert_array_equal(old.molecules, matrix.library_size)
+
+
+def test_library_sizes_that_do_not_fit_are_refused(matrix, tmp_path):
+    """Of other cells, or not above zero."""
+    save_counts(replace(matrix, whole_library=np.zeros(matrix.n_cells)), tmp_path / "counts")
+    with pytest.raises(CountsError, match="do not fit its cells"):
         load_counts(tmp_path / "counts")

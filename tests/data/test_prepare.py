@@ -68,3 +68,12 @@ def test_a_summary_has_what_the_data_page_shows(matrix):
     assert summary.labels == ("cell_type",)
     assert summary.roles["cell_type"] == "cell_type"
     assert len(summary.library_size) == len(summary.genes_per_cell) == len(summary.mitochondrial_share) == 80
+
+
+def test_cells_keep_the_molecules_of_all_their_genes(matrix, molecules):
+    """Those of genes that are dropped or not chosen too; filtered cells are gone."""
+    choices = DataChoices(gene_selection="variance", n_genes=10, drop_mitochondrial=True, min_counts=55)
+    modelled = prepare(matrix, choices)
+    whole = molecules.sum(axis=1)
+    np.testing.assert_array_equal(modelled.molecules, whole[whole >= 55])
+    assert (modelled.library_size < modelled.molecules).any()

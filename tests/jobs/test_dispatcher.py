@@ -1,11 +1,13 @@
 """Processes die, servers restart, and training goes on: with real processes, and real kills."""
 
 import os
+import platform
 import signal
 import subprocess
 import sys
 import time
 
+import psutil
 import pytest
 
 from ldvae_core.jobs.dispatcher import Dispatcher, start_worker
@@ -14,6 +16,7 @@ from ldvae_core.workspace import processes
 from ldvae_core.workspace.folders import PROJECT
 from tests.runs.conftest import claim, settings_named, state_is, wait_until
 from tests.runs.stand_in import KINDS
+from tests.workspace.test_processes import before_reboot
 
 start_stand_in = start_worker("tests.runs.stand_in")
 NOBODY = "a worker was started though nothing waits"
@@ -30,10 +33,11 @@ def _dispatcher(workspace, jobs, lanes):
         kill(lanes.worker("training"))
 
 
-def kill(owner: str, with_signal: int = signal.SIGKILL) -> None:
+def kill(owner: str, with_signal: int | None = None) -> None:
     """End the worker process, as a person, the system or a full memory would."""
     if processes.is_alive(owner):
-        os.kill(int(owner.rpartition("/")[0].rpartition("/")[2]), with_signal)
+        worker = psutil.Process(processes.pid_of(owner))
+        worker.kill() if with_signal is None else worker.send_signal(with_signal)
 
 
 def begun(store, run_id) -> bool:
@@ -71,7 +75,7 @@ time.sleep(60)
     server = subprocess.Popen([sys.executable, "-c", code, str(workspace.root)], cwd=PROJECT, start_new_session=True)
     wait_until(lambda: begun(store, run_id))
     worker = lanes.worker("training")
-    os.killpg(server.pid, signal.SIGKILL)
+    os.killpg(server.pid, signal.SIGKILL) if hasattr(os, "killpg") else server.kill()
     server.wait()
     reached, waiting = store.progress(run_id).done, jobs.submit(settings_named())
     anew = Dispatcher(workspace, KINDS, lambda *_: pytest.fail(NOBODY))
@@ -84,6 +88,7 @@ time.sleep(60)
 
 
 @pytest.mark.kills
+@pytest.mark.skipif(platform.system() == "Windows", reason="Windows ends a process without asking it")
 def test_a_worker_asked_to_end_pauses_its_run(dispatcher, jobs, store, lanes):
     """A machine that shuts down sends SIGTERM: the run is kept, to be resumed."""
     run_id = jobs.submit(settings_named("endless"))
@@ -92,11 +97,12 @@ def test_a_worker_asked_to_end_pauses_its_run(dispatcher, jobs, store, lanes):
     wait_until(lambda: state_is(store, run_id, "paused"))
 
 
+@pytest.mark.skipif(not hasattr(os, "getsid"), reason="Windows has no sessions and no niceness")
 def test_a_worker_is_detached_gentle_and_keeps_a_log(dispatcher, jobs, store, lanes):
     """It has a session of its own, leaves the cores to the pages, and says what it does in a file."""
     run_id = jobs.submit(settings_named("endless"))
     wait_until(lambda: begun(store, run_id))
-    pid = int(lanes.worker("training").rpartition("/")[0].rpartition("/")[2])
+    pid = processes.pid_of(lanes.worker("training"))
     assert os.getsid(pid) == pid
     assert os.getpriority(os.PRIO_PROCESS, pid) >= 10
     assert f"training {run_id}  begins" in next(jobs.workspace.logs.glob("training-*.log")).read_text()
@@ -168,7 +174,7 @@ def test_a_stumble_does_not_end_the_dispatcher(workspace, monkeypatch, lanes):
 
 def test_a_restarted_machine_finds_its_runs_interrupted(workspace, jobs, store):
     """Every owner from before the boot is dead, whatever its number."""
-    run_id, before = jobs.submit(settings_named()), f"boot-before:1/{os.getpid()}/1"
+    run_id, before = jobs.submit(settings_named()), before_reboot()
     claim(workspace, before)
     write_folder_state(workspace.runs / run_id, "training")
     Dispatcher(workspace, KINDS, lambda *_: pytest.fail(NOBODY)).tick()

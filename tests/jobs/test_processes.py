@@ -1,10 +1,12 @@
 """Workers as real processes: detached, frozen, broken off, ended on request; with real kills."""
 
 import os
+import platform
 import signal
 import subprocess
 import time
 
+import psutil
 import pytest
 
 from ldvae_core.jobs.dispatcher import Dispatcher, start_worker
@@ -27,10 +29,7 @@ def _dispatcher(workspace):
     end_workers(workspace, KINDS)
 
 
-def pid_of(owner: str) -> int:
-    return int(owner.rpartition("/")[0].rpartition("/")[2])
-
-
+@pytest.mark.skipif(not hasattr(os, "getsid"), reason="Windows has no sessions")
 def test_a_detached_process_has_a_session_and_a_log_of_its_own(tmp_path, monkeypatch):
     """Nothing of the parent's reaches it but the environment; what it says is kept, after what was said before."""
     monkeypatch.setenv("FROM_THE_PARENT", "yes")
@@ -49,12 +48,13 @@ def test_no_code_of_ours_runs_between_fork_and_exec():
 
 
 @pytest.mark.kills
+@pytest.mark.skipif(platform.system() == "Windows", reason="Windows has no signal that freezes a process")
 def test_a_frozen_worker_is_noticed_and_can_be_ended(dispatcher, jobs, store):
     """SIGSTOP: silent for all to see, and one click later the queue goes on."""
     frozen, waiting = jobs.submit(settings_named("endless")), jobs.submit(settings_named())
     wait_until(lambda: store.progress(frozen).done > 0)
     assert store.card(frozen).silent_seconds < 3
-    os.kill(pid_of(jobs.find(frozen).owner), signal.SIGSTOP)
+    os.kill(processes.pid_of(jobs.find(frozen).owner), signal.SIGSTOP)
     wait_until(lambda: store.card(frozen).silent_seconds > 4, seconds=15)
     assert store.card(frozen).state == "running"
     clicked = time.monotonic()
@@ -72,7 +72,7 @@ def test_the_queue_is_free_within_five_seconds_of_ending_it(dispatcher, jobs, la
     run_id = jobs.submit(settings_named("endless"))
     wait_until(lambda: store.progress(run_id).done > 0)
     owner = jobs.find(run_id).owner
-    os.kill(pid_of(owner), signal.SIGSTOP)
+    os.kill(processes.pid_of(owner), signal.SIGSTOP)
     dispatcher.stop()
     clicked = time.monotonic()
     jobs.end(run_id)
@@ -104,7 +104,7 @@ def test_other_work_survives_its_server_as_training_does(dispatcher, workspace, 
     anew = Dispatcher(workspace, KINDS, lambda *_: pytest.fail("a second worker was started"))
     anew.tick()
     assert job_status(workspace, SLEEP.lane, "a").state == "running"
-    os.kill(pid_of(lanes.worker(SLEEP.lane)), signal.SIGKILL)
+    psutil.Process(processes.pid_of(lanes.worker(SLEEP.lane))).kill()
     wait_until(lambda: job_status(workspace, SLEEP.lane, "a").state == "interrupted", seconds=5)
     anew.tick()
     assert lanes.worker(SLEEP.lane) is None

@@ -56,7 +56,8 @@ def make_run(workspace, planted):
         label = "cell_type" if "cell_type" in counts.annotations else None
         named = {"name": "Planted programs", "label_column": label, **settings}
         model = ModelConfig(n_factors=truth.loadings.shape[1], prior=prior)
-        RunSettings(data_source="demo", choices=DataChoices(n_genes=60), model=model, **named).write(folder)
+        settings = {"data_source": "demo", **named}
+        RunSettings(choices=DataChoices(n_genes=60), model=model, **settings).write(folder)
         split = split_cells(counts.n_cells, seed=0)
         save_counts(counts, folder / "counts")
         write_array(folder / "split.npy", split)

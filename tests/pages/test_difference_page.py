@@ -8,8 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pages.parts import comparing
-from pages.parts.cell_types import difference, groups
+from ldvae_core.runs.store import RunStore
+from pages.parts import comparing, sample_columns
+from pages.parts.cell_types import difference
 
 WHY = {"view_types": "Why do these differ?"}
 
@@ -40,19 +41,19 @@ def test_a_condition_is_compared_first(open_page, make_run, annotations, words):
         "stim", "treated", "control", "donor",
     ]  # fmt: skip
     assert "treated and control differ most on Factor" in words(at)
-    assert "(paired t test)" in words(at)
+    assert "(paired t test, variances of genes moderated)" in words(at)
 
 
 def test_a_long_comparison_shows_a_bar_then_itself(open_page, make_run, annotations, monkeypatch):
     """It is made once for everybody: leaving the page, coming back and another visitor find the same one."""
-    go, begun, real = threading.Event(), [], difference.compare_groups
+    go, begun, real = threading.Event(), [], difference.compare_in_run
 
     def slow(*given, report, **more):
         begun.append(report(0.25))
         go.wait(20)
         return real(*given, report=report, **more)
 
-    monkeypatch.setattr(difference, "compare_groups", slow)
+    monkeypatch.setattr(difference, "compare_in_run", slow)
     monkeypatch.setattr(comparing, "AT_ONCE", 0)
     open_page("cell_types.py", run=make_run(annotations=annotations), **WHY)
     while not begun:
@@ -159,9 +160,23 @@ def test_distributions_of_one_annotation(open_page, finished_run, words):
 
 def test_what_the_annotations_are_for_is_guessed_once(open_page, make_run, annotations, monkeypatch):
     """Guessing reads every column of every cell: not at every visit."""
-    guessed, real = [], groups.guess_roles
-    monkeypatch.setattr(groups, "guess_roles", lambda table: guessed.append(1) or real(table))
+    guessed, real = [], sample_columns.guess_roles
+    monkeypatch.setattr(sample_columns, "guess_roles", lambda table: guessed.append(1) or real(table))
     at = open_page("cell_types.py", run=make_run(annotations=annotations), **WHY)
     at.selectbox(key="group_a").set_value("control").run()
     assert not at.exception
     assert len(guessed) == 1
+
+
+def test_a_saved_selection_gets_no_p_value_on_its_own_axes(open_page, finished_run, workspace, words):
+    """Nor do the genes that load on these; the axes are those of the view that it was drawn in."""
+    opened = RunStore(workspace).open(finished_run)
+    cells = np.asarray(opened.factors["readable"].representation[:, 0]) > 0
+    view = "Factor 1 and Factor 2: plane=readable.0.1&view=All"
+    RunStore(workspace).additions(finished_run).save_selection("Right", cells, who="", view=view, taken=[])
+    at = open_page("cell_types.py", compare_by="Right", group_a="Right", unit="cells", **WHY)
+    assert not at.exception
+    assert "Beyond the axes they were chosen on, Right and " in words(at)
+    assert "Chosen on these axes: p values do not apply." in words(at)
+    factors = at.dataframe(key="factor_rows").value
+    assert set(factors.loc[factors["p"] == "chosen here", "Factor"]) == {"Factor 1", "Factor 2"}

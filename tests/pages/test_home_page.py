@@ -3,6 +3,7 @@
 import pytest
 
 from ldvae_core.runs.store import RunStore
+from ldvae_core.workspace.folders import HOME_VARIABLE
 
 
 @pytest.fixture
@@ -62,3 +63,11 @@ def test_hostile_run_names_stay_letters(open_page, make_run, words):
     said = words(open_page("home.py"))
     assert "<img" not in said
     assert "&lt;img" in said
+
+
+@pytest.mark.parametrize(("folder", "service"), [("Dropbox", "Dropbox"), ("plain", "")])
+def test_a_workspace_that_a_cloud_synchronises_is_warned_of(open_page, tmp_path, monkeypatch, folder, service):
+    """Where it is, and how to move it; nothing is said of any other folder."""
+    monkeypatch.setenv(HOME_VARIABLE, str(tmp_path / folder / "workspace"))
+    said = " ".join(warning.value for warning in open_page("home.py").warning)
+    assert (f"{service} seems to synchronise" in said, HOME_VARIABLE in said) == (bool(service), bool(service))

@@ -34,9 +34,10 @@ def test_an_address_selects_every_cell_inside(open_page, right_half, words):
 
 
 def test_what_sets_them_apart_is_said_and_listed(open_page, right_half, words):
-    """The factor they were cut along leads, and every modelled gene is in the table behind the volcano."""
+    """Factors that they were not cut along, and the genes; the axes of the choice get no p value."""
     at = open_page("factors.py", region=right_half[0])
-    assert "Selected cells and all other cells differ most on Factor 1" in words(at)
+    assert "Beyond the axes they were chosen on, selected cells and all other cells differ most on " in words(at)
+    assert "genes load on the axes of the choice: p values do not apply to them." in words(at)
     assert "Unit: the cell" in words(at)
     volcano = json.loads(at.get("plotly_chart")[2].proto.spec)
     assert "log2 fold change" in volcano["layout"]["xaxis"]["title"]["text"]

@@ -50,7 +50,7 @@ def test_the_result_can_be_read_and_is_an_annotation(workspace, finished_run, st
     assert status.about["resolution"] == 0.7
     assert set(status.about["versions"]) == {"scanpy", "umap-learn", "pynndescent", "igraph"}
     assert made.positions.dtype == np.float32
-    assert not made.positions.flags.writeable
+    assert not isinstance(made.positions, np.memmap)  # Windows would not replace it
     clusters = store.additions(finished_run).annotations(N_CELLS)[LEIDEN]
     assert np.array_equal(clusters.codes, made.clusters)
 

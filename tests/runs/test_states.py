@@ -3,6 +3,7 @@
 import pytest
 
 from ldvae_core.runs.states import STAGES, STATES, cancel_folder, merged_state, read_folder_state
+from tests.links import make_link
 from tests.runs.conftest import settings_named
 
 DECISIONS = [
@@ -63,7 +64,7 @@ def test_cancelling_leaves_only_what_was_asked_for(tmp_path):
     folder = tmp_path / "run"
     settings_named().write(folder)
     (folder / "factors" / "readable").mkdir(parents=True)
-    (folder / "link").symlink_to(tmp_path)
+    make_link(folder / "link", tmp_path)
     (folder / "checkpoint.npz").write_bytes(b"x")
     cancel_folder(folder)
     assert sorted(entry.name for entry in folder.iterdir()) == ["run.json", "state.json"]

@@ -2,7 +2,6 @@
 
 import ast
 import math
-import os
 import shutil
 import subprocess
 import sys
@@ -17,6 +16,7 @@ from ldvae_core.runs import store as store_module
 from ldvae_core.runs.opened import HISTORY_COLUMNS, NOT_LABELLED
 from ldvae_core.runs.states import write_folder_state
 from ldvae_core.workspace.folders import PROJECT
+from tests.links import make_link, make_pipe
 from tests.runs.conftest import N_CELLS, N_GENES, claim, settings_named
 
 PAYLOADS = [
@@ -178,9 +178,9 @@ def test_only_a_listed_id_is_a_run(store, finished_run, method):
 def test_links_and_files_are_no_runs(store, finished_run, tmp_path):
     """A link in the runs folder does not lead out of it, and a sibling with the same beginning is another folder."""
     (tmp_path / "home" / "runs-of-others").mkdir()
-    (store.workspace.runs / "linked").symlink_to(tmp_path / "home" / "runs-of-others")
+    make_link(store.workspace.runs / "linked", tmp_path / "home" / "runs-of-others")
     (store.workspace.runs / "file").write_text("x")
-    os.mkfifo(store.workspace.runs / "pipe")
+    make_pipe(store.workspace.runs / "pipe")
     assert [card.run_id for card in store.cards() if card.run_id != "demo"] == [finished_run]
 
 

@@ -1,7 +1,6 @@
 """Data comes in whole and checked, once, or not at all; nobody reaches a file outside."""
 
 import io
-import os
 import subprocess
 import sys
 
@@ -12,6 +11,7 @@ from ldvae_core.errors import CountsError, RunError
 from ldvae_core.workspace import processes
 from ldvae_core.workspace.datasets import Datasets
 from ldvae_core.workspace.folders import checked_inside
+from tests.links import make_link, make_pipe
 from tests.runs.conftest import N_CELLS, N_GENES, small_counts
 
 PATHS = [
@@ -45,10 +45,10 @@ def _data_folder(workspace, tmp_path):
     (tmp_path / "home" / "data-of-others").mkdir()
     for outside in (tmp_path / "secret.csv", tmp_path / "home" / "data-of-others" / "x.csv"):
         outside.write_bytes(b"secret")
-    (folder / "link.csv").symlink_to(tmp_path / "secret.csv")
-    (folder / "linked").symlink_to(tmp_path / "home" / "data-of-others")
-    (folder / "loop.csv").symlink_to(folder / "loop.csv")
-    os.mkfifo(folder / "pipe.csv")
+    make_link(folder / "link.csv", tmp_path / "secret.csv")
+    make_link(folder / "linked", tmp_path / "home" / "data-of-others")
+    make_link(folder / "loop.csv", folder / "loop.csv")
+    make_pipe(folder / "pipe.csv")
     return folder
 
 
@@ -149,7 +149,7 @@ def test_no_path_is_an_id_and_none_leads_out(datasets, data_folder, path):
 
 def test_a_folder_with_a_link_inside_is_refused(datasets, data_folder, tmp_path):
     """A 10x folder could otherwise show a file from outside as its barcodes."""
-    (data_folder / "sub" / "filtered" / "barcodes.tsv").symlink_to(tmp_path / "secret.csv")
+    make_link(data_folder / "sub" / "filtered" / "barcodes.tsv", tmp_path / "secret.csv")
     file_id = next(file.file_id for file in datasets.data_files() if file.kind == "folder")
     with pytest.raises(RunError, match=r"filtered holds a link or device \('barcodes.tsv'\)"):
         datasets.add_file(file_id)
@@ -159,7 +159,7 @@ def test_a_file_swapped_for_a_link_after_listing_is_refused(datasets, data_folde
     """An id is looked up anew."""
     file_id = datasets.data_files()[0].file_id
     (data_folder / "one.csv").unlink()
-    (data_folder / "one.csv").symlink_to(tmp_path / "secret.csv")
+    make_link(data_folder / "one.csv", tmp_path / "secret.csv")
     with pytest.raises(RunError, match="There is no data file"):
         datasets.add_file(file_id)
 

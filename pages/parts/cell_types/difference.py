@@ -7,15 +7,8 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from ldvae_core.analysis.difference import (
-    REST,
-    Difference,
-    compare_groups,
-    factors_sentence,
-    genes_sentence,
-    pair_sentence,
-    unit_sentence,
-)
+from ldvae_core.analysis.difference import REST, Difference
+from ldvae_core.analysis.difference_words import factors_sentence, genes_sentence, pair_sentence, unit_sentence
 from ldvae_core.analysis.factors import Factors
 from ldvae_core.analysis.programs import Use, biplot_table
 from ldvae_core.analysis.raster import Contour, contours, type_rasters
@@ -23,8 +16,9 @@ from ldvae_core.analysis.separation import point_arrows
 from ldvae_core.plots.density import plot_density, window_of
 from ldvae_core.plots.theme import palette
 from ldvae_core.plots.volcano import plot_volcano
-from ldvae_core.runs.opened import NOT_LABELLED, OpenRun
-from pages.parts.comparing import HOW_GENES, is_quick, progress_words
+from ldvae_core.runs.groups import Level, basis_sentence, cells_at, chosen_factors, compare_in_run
+from ldvae_core.runs.opened import OpenRun
+from pages.parts.comparing import HOW_GENES, everything, is_quick, progress_words
 from pages.parts.figures import Panel, show_figure
 from pages.parts.later import Later, show_waiting
 from pages.parts.pair import Pair, cells_panel, genes_panel, open_clicked_gene, open_pair, raster_of
@@ -71,7 +65,8 @@ def show_difference(opened: OpenRun, factors: Factors, groups: Groups, *, use: U
         panels = _pair_panels(opened, factors, groups, difference, use=use, n_arrows=n_arrows)
         show_figure(panels, key="difference", finding=said, how_to_read=HOW_PAIR)
     _facts(difference, factors)
-    show(as_html(unit_sentence(difference), longest=400), kind="quiet")
+    basis = basis_sentence(opened, everything(opened))
+    show(as_html(f"{unit_sentence(difference)} {basis}", longest=800), kind="quiet")
     st.subheader("Genes", anchor=False)
     with st.container(key="split_genes"):
         left, right = st.columns([0.43, 0.57], gap="medium")
@@ -79,9 +74,10 @@ def show_difference(opened: OpenRun, factors: Factors, groups: Groups, *, use: U
         show_gene_table(difference.genes, difference.names)
     with left:
         colours = _colours(opened, groups)
-        figure = plot_volcano(difference.genes, names=groups.names, colours=colours, mode=mode())
-        alt = f"Fold change of {len(difference.genes):,} genes against how sure it is."
-        panel = Panel(figure, "difference_genes", alt, difference.genes, "Genes", on_click=open_clicked_gene)
+        tested = difference.genes[difference.genes["q"].notna()]
+        figure = plot_volcano(tested, names=groups.names, colours=colours, mode=mode())
+        alt = f"Fold change of {len(tested):,} genes against how sure it is."
+        panel = Panel(figure, "difference_genes", alt, difference.gene_table, "Genes", on_click=open_clicked_gene)
         lone = "" if difference.best is not None else f"{said} "
         show_figure(panel, key="volcano", finding=f"{lone}{genes_sentence(difference)}", how_to_read=HOW_GENES)
     st.subheader("Factors", anchor=False)
@@ -90,21 +86,27 @@ def show_difference(opened: OpenRun, factors: Factors, groups: Groups, *, use: U
 
 def masks_of(opened: OpenRun, groups: Groups) -> tuple[np.ndarray, np.ndarray]:
     """(n_cells,) bool of both groups."""
-    first = _is(opened.labels(groups.column), groups.first)
-    second = ~first if groups.second == REST else _is(opened.labels(groups.column), groups.second)
+    first = cells_at(opened, Level(groups.column, groups.first))
+    second = ~first if groups.second == REST else cells_at(opened, Level(groups.column, groups.second))
     if groups.within is None:
         return first, second
-    inside = _is(opened.labels(groups.within[0]), groups.within[1])
+    inside = cells_at(opened, Level(*groups.within))
     return first & inside, second & inside
 
 
 @per_run(max_entries=32)
 def _difference(opened: OpenRun, factors: Factors, groups: Groups) -> Later[Difference]:
     def work(report: Callable[[float], None]) -> Difference:
-        samples = None if groups.samples is None else _known(opened.labels(groups.samples))
-        counts, masks = opened.counts, masks_of(opened, groups)
-        return compare_groups(
-            factors, counts.counts, counts.library_size, *masks, samples=samples, names=groups.names, report=report
+        columns = [groups.column, groups.within[0] if groups.within else None]
+        return compare_in_run(
+            opened,
+            factors,
+            *masks_of(opened, groups),
+            everything=everything(opened),
+            sample_column=groups.samples,
+            names=groups.names,
+            chosen_on=chosen_factors(opened, factors, columns),
+            report=report,
         )
 
     return Later(work, at_once=is_quick(opened))
@@ -148,7 +150,7 @@ def _facts(difference: Difference, factors: Factors) -> None:
             ("AUC of that pair", f"{difference.pair_auc:.3f}"),
             ("Balanced accuracy", percent(best.balanced_accuracy)),
         ]
-    facts.append(("Genes that differ (q < 5%)", f"{difference.n_found:,} of {len(difference.genes):,}"))
+    facts.append(("Genes that differ (q < 5%)", f"{difference.n_found:,} of {difference.n_tested:,}"))
     show(
         "".join(f"<div><span>{as_html(name)}</span><b>{as_html(value)}</b></div>" for name, value in facts),
         kind="facts",
@@ -165,12 +167,3 @@ def _size(difference: Difference, number: int) -> str:
 def _colours(opened: OpenRun, groups: Groups) -> tuple[str, str]:
     given, rest = colours_of(opened, groups.column), palette(mode()).quiet
     return given.get(groups.first, rest), given.get(groups.second, rest)
-
-
-def _is(labels: pd.Series, value: str) -> np.ndarray:
-    return (labels == value).to_numpy(bool)
-
-
-def _known(labels: pd.Series) -> pd.Series:
-    """Cells without a sample have none, not one that they share."""
-    return labels.cat.remove_categories([NOT_LABELLED]) if NOT_LABELLED in labels.cat.categories else labels

@@ -6,10 +6,11 @@ from ldvae_core.analysis.factors import Factors
 from ldvae_core.plots.distribution import binned_densities, plot_distribution
 from ldvae_core.plots.theme import cells_title, three_digits
 from ldvae_core.runs.store import OpenRun
-from pages.parts.cell_types.groups import choice, values_of
+from pages.parts.cell_types.groups import choice
 from pages.parts.figures import Panel, show_figure
 from pages.parts.per_run import per_run
 from pages.parts.runs import colours_of
+from pages.parts.sample_columns import values_of
 from pages.parts.style import mode
 
 NO_SPLIT = "not split"

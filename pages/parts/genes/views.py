@@ -24,6 +24,7 @@ from ldvae_core.analysis.raster import Raster
 from ldvae_core.plots.density import plot_mean
 from ldvae_core.plots.dotplot import MOST_GENES, plot_dots, plot_expression_map
 from ldvae_core.plots.genes import plot_loading_map, plot_profile
+from ldvae_core.runs.groups import share_sentence
 from ldvae_core.runs.store import OpenRun
 from pages.parts.figures import Panel, clicked, download_table, show_figure
 from pages.parts.gene_links import open_gene_rows
@@ -43,13 +44,13 @@ HOW_GENE = (
     "**Left:** how strongly the gene loads on every factor, with 90% intervals: natural-log change of its share of a "
     "cell's molecules per standard deviation of the factor. Click a point to see that factor. **Right:** cells placed "
     f"on two factors, coloured by the mean of {UNIT} over the cells of each small square (CP10k: counts per 10,000 "
-    "counts of the modelled genes). The pair is the one the gene loads on most, until you choose another."
+    "counts of the cell). The pair is the one the gene loads on most, until you choose another."
 )
 HOW_LIST = "Loadings of the genes of your list on every factor. Click a square to see that gene alone."
 HOW_GROUPS = (
     "**Dot plot:** a dot's area is the share of the group's cells with counts of the gene, its colour the mean of "
     f"{UNIT} over all cells of the group. **Heat map:** the same means, each gene against its own highest. Click a "
-    "gene to see it alone. CP10k: counts per 10,000 counts of the modelled genes."
+    "gene to see it alone. CP10k: counts per 10,000 counts of the cell."
 )
 
 
@@ -88,7 +89,7 @@ def show_gene(opened: OpenRun, factors: Factors, genes: np.ndarray, pair: Pair, 
     finding = gene_finding(factors, gene, _partners(opened, factors, gene, use), use=use)
     ids = f' <span class="gpe-quiet">{as_html(_id_of(opened, gene))}</span>'
     show(italic(name) + ids, kind="name")
-    show_figure(panels, key="gene", finding=finding, how_to_read=HOW_GENE)
+    show_figure(panels, key="gene", finding=finding, how_to_read=f"{HOW_GENE} {share_sentence(opened)}")
 
 
 def show_list(opened: OpenRun, factors: Factors, genes: np.ndarray, *, use: Use) -> None:
@@ -166,7 +167,8 @@ def show_groups(opened: OpenRun, genes: np.ndarray) -> None:
     panel = Panel(figure, "genes_by_group", alt, table.drop(columns="position"), KINDS[kind],
                   on_click=lambda key: _open_position(key, opened))  # fmt: skip
     cut = f" The first {MOST_GENES} of {len(genes):,} genes are drawn." if len(genes) > MOST_GENES else ""
-    show_figure(panel, key="gene_groups", finding=group_finding(table, column) + cut, how_to_read=HOW_GROUPS)
+    show_figure(panel, key="gene_groups", finding=group_finding(table, column) + cut,
+                how_to_read=f"{HOW_GROUPS} {share_sentence(opened)}")  # fmt: skip
     derived_badge(opened.counts, column)
 
 
@@ -199,13 +201,13 @@ def _mean(opened: OpenRun, factors: Factors, gene: int, pair: Pair, genes: tuple
     """(bins, bins); genes: the list that the gene is of."""
     x, y = (factors.representation[:, factor] for factor in pair)
     raster = raster_of(opened, factors, pair)
-    return mean_expression(_gathered(opened, genes)[gene], x, y, opened.counts.library_size, raster)
+    return mean_expression(_gathered(opened, genes)[gene], x, y, opened.counts.molecules, raster)
 
 
 @per_run(max_entries=32, spinner="Looking through the counts")
 def _expression(opened: OpenRun, column: str, genes: tuple[int, ...]) -> pd.DataFrame:
     found, counts = _gathered(opened, genes), opened.counts
-    return expression_by_group(found, opened.labels(column), counts.library_size, counts.gene_names)
+    return expression_by_group(found, opened.labels(column), counts.molecules, counts.gene_names)
 
 
 @per_run(max_entries=32)

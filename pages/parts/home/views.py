@@ -6,7 +6,7 @@ import streamlit as st
 
 from ldvae_core.errors import LdvaeError
 from ldvae_core.runs.store import RunCard
-from ldvae_core.workspace.folders import DEMO
+from ldvae_core.workspace.folders import DEMO, Workspace, sync_warning, synced_by
 from pages.parts.best_pair import DEMO_TYPES, separation
 from pages.parts.figures import show_figure
 from pages.parts.header import derived_badge
@@ -37,6 +37,12 @@ HOW = (
     "the genes on the same factors; arrows have the colour of the type they point to. Factors are learned from counts "
     "alone: the labels are only drawn on top."
 )
+
+
+def show_sync_warning() -> None:
+    """A calm word where a cloud service may get between the program and its files."""
+    if service := synced_by(Workspace.default().root):
+        st.warning(sync_warning(service), icon=":material/cloud_sync:")
 
 
 def show_first_steps(cards: list[RunCard]) -> None:

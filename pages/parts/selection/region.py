@@ -135,7 +135,9 @@ def save_as_annotation(opened: OpenRun, chosen: Chosen, name: str, signed: str) 
     address = "&".join(f"{key}={value}" for key, value in st.query_params.items() if key != REGION)
     kept = store().additions(opened.run_id)
     taken = [str(column) for column in opened.counts.annotations.columns]
-    kept.save_selection(name, chosen.cells, who=signed, view=f"{chosen.plane.words}: {address}", taken=taken)
+    kept.save_selection(
+        name, chosen.cells, who=signed, view=f"{chosen.plane.words}: plane={chosen.plane.name}&{address}", taken=taken
+    )
 
 
 def composition(labels: pd.Series, cells: np.ndarray) -> pd.DataFrame:

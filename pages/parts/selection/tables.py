@@ -4,10 +4,12 @@ import functools
 from collections.abc import Callable
 from typing import Any, Literal
 
+import numpy as np
 import pandas as pd
 import streamlit as st
 
 from ldvae_core.analysis.difference import Difference
+from ldvae_core.analysis.difference_words import NOT_APPLICABLE, small_number
 from ldvae_core.analysis.factors import Factors
 from pages.parts.figures import download_table
 from pages.parts.runs import go
@@ -15,6 +17,11 @@ from pages.parts.text import plain
 
 MOST_ROWS = 150  # on screen; the file has all genes
 DIFFERENCE = {"Difference": "difference", "Low": "low", "High": "high"}
+CHOSEN = "chosen here"
+HOW_NOTES = (
+    "Not modelled: no factor holds this gene. One cell: without a single cell it would be no finding. Chosen here: it "
+    "loads on the axes on which the cells were chosen, so it differs by choice, and p values do not apply."
+)
 TABLE_HEIGHT = 452  # px: as high as the drawing beside it
 
 
@@ -28,7 +35,8 @@ def show_gene_table(genes: pd.DataFrame, names: tuple[str, str]) -> None:
             "log2 fold": top["log2_fold_change"],
             "Low": top["low"],
             "High": top["high"],
-            "q": [_tiny(value) for value in top["log10_q"]],
+            "q": [small_number(value) for value in top["log10_q"]],
+            "Note": [_note(row) for row in top.itertuples()],
             "In first": top["mean_first"],
             "In second": top["mean_second"],
             "Cells first": 100 * top["share_first"],
@@ -39,23 +47,24 @@ def show_gene_table(genes: pd.DataFrame, names: tuple[str, str]) -> None:
     _table(
         shown,
         key="gene_rows",
-        opened=functools.partial(_open_gene, tuple(top["gene"])),
+        opened=functools.partial(_open_gene, tuple(top["gene"].where(top["modelled"], ""))),
         columns={
             "Gene": st.column_config.TextColumn(width=80, pinned=True),
             "log2 fold": number(format="%.2f", width=66, help=f"log2 of how many times as high in {first}."),
             "Low": number(format="%.2f", width=50, help="Lower end of the 90% interval."),
             "High": number(format="%.2f", width=50, help="Upper end of the 90% interval."),
-            "q": st.column_config.TextColumn(width=60, help="False discovery rate over all genes."),
+            "q": st.column_config.TextColumn(width=60, help="False discovery rate over all tested genes."),
             "In first": number(first, format="%.3g", width=66, help=f"Molecules per 10,000 in {first}."),
             "In second": number(second, format="%.3g", width=66, help=f"Molecules per 10,000 in {second}."),
             "Cells first": number(f"% {first}", format="%.1f", width=66, help=f"Cells of {first} with counts of it."),
             "Cells second": number(
                 f"% {second}", format="%.1f", width=66, help=f"Cells of {second} with counts of it."
             ),
+            "Note": st.column_config.TextColumn(width=88, help=HOW_NOTES),
         },
     )
     said = f"The first {MOST_ROWS} of {len(genes):,} genes; all are in the file. " if len(genes) > MOST_ROWS else ""
-    st.caption(f"{said}Choose a row to open its gene.")
+    st.caption(f"{said}Choose a row to open its gene, if it is modelled.")
 
 
 def show_factor_table(difference: Difference, factors: Factors) -> None:
@@ -68,7 +77,7 @@ def show_factor_table(difference: Difference, factors: Factors) -> None:
             "AUC": (table["auc"] - 0.5).abs() + 0.5,
             "AUC of cells": (table["auc_cells"] - 0.5).abs() + 0.5,
             **{name: table[column].round(2) + 0.0 for name, column in DIFFERENCE.items()},  # no minus before a zero
-            "p": [f"{value:.1e}" if value else "< 1e-300" for value in table["p"]],
+            "p": [_p_value(row) for row in table.itertuples()],
         }
     )
     first = plain(difference.names[0], longest=32)
@@ -92,6 +101,10 @@ def show_factor_table(difference: Difference, factors: Factors) -> None:
         },
         height="content" if len(shown) <= 12 else TABLE_HEIGHT,
     )
+    if table["chosen_by"].any():
+        st.caption(
+            f"{NOT_APPLICABLE[:1].upper()}{NOT_APPLICABLE[1:]}. How far apart cells lie there was decided by hand."
+        )
     download_table(table, "difference_factors", key="difference_factors_csv", label="Factors")
 
 
@@ -115,7 +128,8 @@ def _table(
 
 
 def _open_gene(genes: tuple[str, ...], key: str) -> None:
-    if rows := st.session_state[key].selection.rows:
+    rows = st.session_state[key].selection.rows
+    if rows and genes[rows[0]]:
         go("genes.py", genes=[str(genes[rows[0]])])
 
 
@@ -124,10 +138,11 @@ def _open_factor(factors: tuple[int, ...], key: str) -> None:
         go("factors.py", view="One factor", x=factors[rows[0]])
 
 
-def _tiny(log10: float) -> str:
-    """'0.031', '2e-17', '1e-352': also where the number itself would be 0."""
-    if log10 > -3:
-        return f"{10**log10:.3f}"
-    power = int(log10 // 1)
-    lead = round(10 ** (log10 - power))
-    return f"{lead if lead < 10 else 1}e{power if lead < 10 else power + 1}"
+def _note(row: Any) -> str:
+    """What has to be known of a gene of the table; "" for most."""
+    marks = ((not row.modelled, "not modelled"), (row.carried_by_one_cell, "one cell"), (row.chosen_by, CHOSEN))
+    return ", ".join(words for applies, words in marks if applies)
+
+
+def _p_value(row: Any) -> str:
+    return CHOSEN if row.chosen_by else small_number(float(np.log10(max(row.p, 1e-301))))

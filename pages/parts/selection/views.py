@@ -5,21 +5,16 @@ from collections.abc import Callable
 import pandas as pd
 import streamlit as st
 
-from ldvae_core.analysis.difference import (
-    REST,
-    Difference,
-    compare_groups,
-    factors_sentence,
-    genes_sentence,
-    unit_sentence,
-)
+from ldvae_core.analysis.difference import REST, Difference
+from ldvae_core.analysis.difference_words import factors_sentence, genes_sentence, unit_sentence
 from ldvae_core.analysis.factors import Factors
-from ldvae_core.errors import LdvaeError
+from ldvae_core.errors import LdvaeError, SettingsError
 from ldvae_core.plots.theme import palette
 from ldvae_core.plots.volcano import plot_volcano
 from ldvae_core.runs.additions import LONGEST_NAME, LONGEST_WHO
+from ldvae_core.runs.groups import basis_sentence, compare_in_run, factors_of_plane
 from ldvae_core.runs.store import OpenRun
-from pages.parts.comparing import HOW_GENES, is_quick, progress_words
+from pages.parts.comparing import HOW_GENES, everything, is_quick, progress_words
 from pages.parts.figures import Panel, download_table, show_figure
 from pages.parts.later import Later, show_waiting
 from pages.parts.pair import open_clicked_gene
@@ -27,6 +22,7 @@ from pages.parts.per_run import per_run
 from pages.parts.pickers import segments
 from pages.parts.problems import problem_box, refusals
 from pages.parts.runs import store
+from pages.parts.sample_columns import default_samples
 from pages.parts.selection.region import (
     WHO,
     Chosen,
@@ -136,7 +132,8 @@ def _compare_with_rest(opened: OpenRun, factors: Factors, chosen: Chosen, key: s
         show_factor_table(found, factors)
     else:
         _show_types(opened, chosen)
-    show(as_html(unit_sentence(found), longest=400), kind="quiet")
+    basis = basis_sentence(opened, everything(opened))
+    show(as_html(f"{unit_sentence(found)} {basis}", longest=800), kind="quiet")
 
 
 def _show_genes(found: Difference, key: str) -> None:
@@ -146,9 +143,10 @@ def _show_genes(found: Difference, key: str) -> None:
         show_gene_table(found.genes, found.names)
     with left:
         colours = (palette(mode()).accent, palette(mode()).quiet)
-        figure = plot_volcano(found.genes, names=found.names, colours=colours, mode=mode())
-        alt = f"Fold change of {len(found.genes):,} genes in the selected cells against how sure it is."
-        panel = Panel(figure, "selection_genes", alt, found.genes, "Genes", on_click=open_clicked_gene)
+        tested = found.genes[found.genes["q"].notna()]
+        figure = plot_volcano(tested, names=found.names, colours=colours, mode=mode())
+        alt = f"Fold change of {len(tested):,} genes in the selected cells against how sure it is."
+        panel = Panel(figure, "selection_genes", alt, found.gene_table, "Genes", on_click=open_clicked_gene)
         show_figure(panel, key=f"{key}_volcano", finding=genes_sentence(found), how_to_read=HOW_GENES)
 
 
@@ -177,10 +175,25 @@ def _show_types(opened: OpenRun, chosen: Chosen) -> None:
 @per_run(max_entries=12)
 def _difference(opened: OpenRun, factors: Factors, chosen: Chosen) -> Later[Difference]:
     def work(report: Callable[[float], None]) -> Difference:
-        counts = opened.counts
-        return compare_groups(
-            factors, counts.counts, counts.library_size, chosen.cells, names=(THESE, REST), report=report
-        )
+        everything_there = everything(opened)
+        chosen_on = factors_of_plane(factors, chosen.plane.name)
+
+        def compare(samples: str | None) -> Difference:
+            return compare_in_run(
+                opened,
+                factors,
+                chosen.cells,
+                everything=everything_there,
+                sample_column=samples,
+                names=(THESE, REST),
+                chosen_on=chosen_on,
+                report=report,
+            )
+
+        try:
+            return compare(default_samples(opened))
+        except SettingsError:  # too few samples have cells on both sides: cells are then the unit, and it is said
+            return compare(None)
 
     return Later(work, at_once=is_quick(opened))
 
