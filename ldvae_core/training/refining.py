@@ -11,8 +11,8 @@ from ldvae_core.training.minibatches import MinibatchSource
 from ldvae_core.training.refine import Refined, refine, unrefinable
 from ldvae_core.training.refit import MOST_CELLS, MOST_ROUNDS, Refit, refit, refittable
 
-REFINE_PASSES = 16  # passes of the training that refining a cell costs as much time as, measured on one core: 9 to 16
-ROUND_PASSES = 24  # that a round of refitting costs a training cell
+REFINE_PASSES = 24  # passes of the training that refining a cell costs as much time as, measured on one core: 9 to 24
+ROUND_PASSES = 40  # that a round of refitting costs a training cell
 FREE = 100_000  # passes of a cell, some seconds at most, that are always granted
 STOPPED = "it was stopped"
 

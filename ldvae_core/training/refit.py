@@ -52,6 +52,7 @@ STEP = 0.5
 RIDGE = 2.0  # of the loadings: a prior of sd 0.7, so that a gene of few counts stays near 0
 INTERCEPT_RIDGE = 1e-3  # a constant added to every intercept changes nothing
 MOST_CELLS = 20_000  # above, a seeded sample of the training cells
+DISPERSION_CELLS, VALIDATION_CELLS = 5_000, 1_000  # likewise: enough for one number a gene, and for a difference
 STEPS_A_ROUND = 2  # of every cell's position
 
 
@@ -92,7 +93,7 @@ def refit(
 
     counts: those that the source holds, (n_cells, n_genes) CSR. The model must be refittable.
     """
-    train = some_cells(train, MOST_CELLS, seed=0)
+    train, validation = some_cells(train, MOST_CELLS, seed=0), some_cells(validation, VALIDATION_CELLS, seed=0)
     kept, at_train, done = model, None, 0
     with one_thread():
         at_validation = _positions(kept, source, validation, None)
@@ -194,6 +195,8 @@ def _with_dispersions(
     """A copy with inverse dispersions fitted at refined positions; None for a model without one per gene alone."""
     if not model.likelihood.has_dispersion or model.config.dispersion != "gene":
         return None
+    few = some_cells(np.arange(len(cells)), DISPERSION_CELLS, seed=0)
+    cells, start = cells[few], None if start is None else start[few]
     positions, decoder = _positions(model, source, cells, start), Decoder.of(model, source.device)
 
     def expected(chosen: np.ndarray) -> np.ndarray:

@@ -10,7 +10,7 @@ from ldvae_core.data.split import TRAIN, VALIDATION, split_cells
 from ldvae_core.model.packed import unpacked
 from ldvae_core.training.refine import refine
 from ldvae_core.training.refining import refined_model
-from ldvae_core.training.refit import refit, refittable, replace_decoder
+from ldvae_core.training.refit import _standardised, refit, refittable, replace_decoder
 from ldvae_core.training.score import (
     folded_decoder,
     likelihood_bounds,
@@ -71,6 +71,24 @@ def test_the_posterior_keeps_the_units_of_the_prior(planted, trainer_for):
     refined = refine(found.model, trainer.source, train)
     second = refined.values.T @ refined.values / len(train) + unpacked(refined.covariance, 5).mean(axis=0)
     assert np.abs(second - np.eye(5)).max() < 0.06
+
+
+@pytest.mark.parametrize("has_intercept", [True, False])
+def test_bringing_positions_to_the_priors_units_changes_no_logit(has_intercept):
+    """But for a constant a cell, which softmax ignores; E[v] is 0 where there is an intercept, E[v v' + S] is 1."""
+    loadings, intercept = torch.randn(12, 3, generator=seeded()).double(), torch.randn(12, generator=seeded(1)).double()
+    positions = (0.5 + torch.randn(200, 3, generator=seeded(2)).double() @ torch.randn(3, 3).double()).numpy()
+    around = torch.eye(3).double() / 4
+    found = _standardised(loadings, intercept, positions, around, has_intercept=has_intercept)
+    before = positions @ loadings.numpy().T + intercept.numpy()
+    after = found.positions @ found.loadings.numpy().T + found.intercept.numpy()
+    gap = before - after
+    assert np.allclose(gap, gap.mean(axis=1, keepdims=True))
+    centre = positions.mean(axis=0) * has_intercept
+    second = (positions - centre).T @ (positions - centre) / 200 + around.numpy()
+    values, vectors = np.linalg.eigh(second)
+    inverse = vectors / np.sqrt(values) @ vectors.T
+    assert np.allclose(found.positions, (positions - centre) @ inverse)
 
 
 def test_a_refit_that_is_stopped_gives_nothing(trained, few_cells):
