@@ -46,6 +46,7 @@ INVARIANCE = "tests/training/test_invariance.py"
 DENSE = (f"{INVARIANCE}::test_a_minibatch_is_the_dense_rows_of_its_cells",)
 BITS = (f"{INVARIANCE}::test_the_same_seed_gives_the_same_bits_paused_or_not",)
 FACTORS, IMPORTANCE = ("tests/analysis/test_factors.py",), ("tests/analysis/test_importance.py",)
+REFINE, REFIT = ("tests/training/test_refine.py",), ("tests/training/test_refit.py",)
 UNCERTAINTY, ROTATION = ("tests/analysis/test_uncertainty.py",), ("tests/analysis/test_rotation.py",)
 MATCHING, METRICS = ("tests/analysis/test_comparison.py",), ("tests/analysis/test_metrics.py",)
 
@@ -133,10 +134,10 @@ OF_TRAINING = [
         "slope of the rising factorials' table", FUSED),
     Bug("rising-mean", f"{TRAINING}/fused.py", "error - rising_factorials(log_theta)",
         "error + rising_factorials(log_theta)", "sign of the rising factorials", FUSED),
-    Bug("iwll-without-q", f"{TRAINING}/score.py", "(log_prior(value) - log_q)", "log_prior(value)",
+    Bug("iwll-without-q", f"{TRAINING}/score.py", "sum(dim=1) - log_q", "sum(dim=1)",
         "IWLL without log q", BOUNDS),
-    Bug("iwll-prior", f"{TRAINING}/score.py", "(values - mean).square() / variance",
-        "(values - mean).square()", "prior's variance missing in the weights", BOUNDS),
+    Bug("iwll-prior", f"{TRAINING}/score.py", "(value - prior_mean).square() / prior_variance",
+        "(value - prior_mean).square()", "prior's variance missing in the weights", BOUNDS),
     Bug("iwll-normalisation", f"{TRAINING}/score.py", "weights.logsumexp(dim=0) - math.log(draws)",
         "weights.logsumexp(dim=0)", "a sum for the mean of the weights", BOUNDS),
     Bug("usage-of-the-mean", f"{TRAINING}/score.py", "draws.mean(dim=0), draws.var(dim=0)",
@@ -240,6 +241,16 @@ AFTER_TRAINING = [
         "np.maximum(variance, 0.0)", "variances for standard errors", UNCERTAINTY),
     Bug("shrinkage", f"{ANALYSIS}/uncertainty.py", "keep = prior_variance / total", "keep = 1 - prior_variance / total",
         "what is noise is kept", UNCERTAINTY),
+    Bug("position-known", f"{ANALYSIS}/uncertainty.py", "weight /= 1 + weight *", "weight /= 1 + 0 * weight *",
+        "positions taken as known", UNCERTAINTY),
+    Bug("moments-halved", f"{ANALYSIS}/uncertainty.py", "/ (4 * n_cells)", "/ (2 * n_cells)",
+        "twice the variance of the unit of an axis", UNCERTAINTY),
+    Bug("newton-without-softmax", f"{TRAINING}/refine.py", "curvature + residual.sum(dim=1, keepdim=True) * fraction,",
+        "curvature,", "the softmax left out of the Hessian", REFINE),
+    Bug("refine-falls", f"{TRAINING}/refine.py", "good = higher >= height[active[left]]",
+        "good = higher > -math.inf", "steps that lower the objective", REFINE),
+    Bug("refit-units", f"{TRAINING}/refit.py", "(loadings - loadings.mean(dim=0)) @ root",
+        "loadings - loadings.mean(dim=0)", "loadings in other units than the positions", REFIT),
     Bug("shrunken-spread", f"{ANALYSIS}/uncertainty.py", "keep * noise[:, None] ** 2", "keep * noise[:, None]",
         "posterior spread of a loading", UNCERTAINTY),
     Bug("signed-matching", f"{ANALYSIS}/comparison.py", "linear_sum_assignment(-np.abs(cosine))",

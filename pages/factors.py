@@ -17,13 +17,14 @@ from pages.parts.pickers import (
 )
 from pages.parts.problems import refusals
 from pages.parts.runs import require_run
-from pages.parts.structure import warn_about_run
+from pages.parts.structure import say_positions, warn_about_run
 
 VIEWS = {"pair": "One pair", "gallery": "Gallery", "factor": "One factor", "map": "Map", "whatif": "What if"}
 
 page_header("Factors", "Which gene programs are there, and which cells use them?")
 opened = require_run()
 warn_about_run(opened)
+say_positions(opened)
 with st.container(horizontal=True, vertical_alignment="top", gap="small", key="controls"):
     view = segments("View", VIEWS, key="view")
     factors = axes_picker(opened)

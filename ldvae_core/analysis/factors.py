@@ -14,10 +14,11 @@ from ldvae_core import durable
 from ldvae_core.analysis.chunks import column_moments, library_sizes, require_positive
 from ldvae_core.analysis.importance import active_factors, explained_deviance
 from ldvae_core.analysis.rotation import axis_variance, varimax
-from ldvae_core.analysis.uncertainty import Shrunken, loading_standard_errors, shrink_loadings
+from ldvae_core.analysis.uncertainty import Shrunken, loading_standard_errors, moment_variance, shrink_loadings
 from ldvae_core.data.chunks import cell_chunks
 from ldvae_core.errors import RunError
 from ldvae_core.model.families import LIKELIHOODS, LikelihoodName
+from ldvae_core.model.packed import packed, unpacked
 from ldvae_core.model.priors import PRIORS, PriorName
 
 Axes = Literal["readable", "as_trained"]
@@ -137,6 +138,7 @@ def build_factors(
     covariates: np.ndarray | None = None,
     covariate_loadings: np.ndarray | None = None,
     fractions: Callable[[np.ndarray], np.ndarray] | None = None,
+    posterior_covariance: np.ndarray | None = None,
 ) -> Factors:
     """Everything that happens after training, at exactly unchanged likelihood: docs/model.md, "After training".
 
@@ -149,6 +151,8 @@ def build_factors(
     As far as the prior allows, axes="readable" rotates Z and W together by varimax, and a factor whose heavier tail is
     negative is flipped. Usages: neither; loadings are also centred per gene over factors, the removed part moving into
     the intercept. Zero-inflated models are ordered by their negative binomial part.
+    posterior_covariance: (n_cells, pairs) on the trained axes, as model/packed.py has it, of refined positions; widens
+    the intervals of loadings.
     fractions: of a baseline, whose positions become fractions in another way than by the softmax; its loadings have no
     standard errors (NaN) and are not shrunken.
     Raises CountsError when a cell has no counts.
@@ -179,15 +183,21 @@ def build_factors(
     weights = weights @ rotation
     if fractions is None:
         fitted = np.flatnonzero(np.asarray(split) == 0) if (np.asarray(split) == 0).any() else np.arange(len(z))
+        around = None
+        if posterior_covariance is not None and of_prior.is_standard:
+            around = _turned(posterior_covariance[fitted], rotation)
         errors = loading_standard_errors(
             _beside(z, extra[0])[fitted], _beside(weights, extra[1]), bias, theta, size[fitted],
-            usage=usage, likelihood=likelihood, n_factors=loadings.shape[1],
+            usage=usage, likelihood=likelihood, n_factors=loadings.shape[1], covariance=around,
         )  # fmt: skip
         shrunken = shrink_loadings(weights, errors)
-        if rotated:  # both intervals also tell how well the axes themselves are known
-            turning = axis_variance(z, weights)
-            errors = np.sqrt(errors**2 + weights**2 @ turning)
-            shrunken = Shrunken(shrunken.mean, np.sqrt(shrunken.sd**2 + shrunken.mean**2 @ turning))
+        shared = np.zeros_like(rotation)  # of what all loadings on an axis have in common: its place, its unit
+        if rotated:
+            shared = shared + axis_variance(z, weights)
+        if around is not None:
+            shared = shared + moment_variance(z[fitted], around)
+        errors = np.sqrt(errors**2 + weights**2 @ shared)
+        shrunken = Shrunken(shrunken.mean, np.sqrt(shrunken.sd**2 + shrunken.mean**2 @ shared))
     else:
         errors = np.full(weights.shape, np.nan)
         shrunken = Shrunken(weights, errors)
@@ -269,6 +279,14 @@ def _rotate(values: np.ndarray, matrix: np.ndarray) -> np.ndarray:
     for cells in cell_chunks(*values.shape):
         rotated[cells] = values[cells].astype(np.float64) @ matrix
     return rotated
+
+
+def _turned(covariance: np.ndarray, rotation: np.ndarray) -> np.ndarray:
+    """Packed covariances on the turned axes: R' S R, float32."""
+    turned = np.empty(covariance.shape, np.float32)
+    for cells in cell_chunks(len(covariance), rotation.size):
+        turned[cells] = packed(rotation.T @ unpacked(covariance[cells], len(rotation)) @ rotation)
+    return turned
 
 
 def _beside(factors: np.ndarray, covariates: np.ndarray | None) -> np.ndarray:

@@ -252,3 +252,18 @@ def auc_words(value: float) -> str:
 def _percent(share: float) -> str:
     """Whole percent, but never a rounded 100%."""
     return "over 99%" if 0.995 <= share < 1 else f"{np.round(100 * share):.0f}%"
+
+
+def position_findings(metrics: Mapping[str, Any]) -> list[str]:
+    """What a reader of a run's programs must know of their axes and positions, a sentence each; often none."""
+    found = []
+    if metrics.get("programs_overlap"):
+        found.append(
+            "Programs overlap: by their genes, some of them go together in the same cells (correlation up to "
+            f"{float(metrics.get('program_correlation', 0)):.2f}), which factors, uncorrelated by construction, cannot "
+            "show one by one. A factor here can be a sum or a difference of programs, and the intervals of its "
+            "loadings hold for the factor, not for a program."
+        )
+    if why := metrics.get("not_refined"):
+        found.append(f"The cells stand where the encoder alone puts them, not refined: {why}.")
+    return found

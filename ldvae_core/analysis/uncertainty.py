@@ -1,9 +1,15 @@
 """How well each loading is known, and what is left of it once that is taken into account.
 
-Standard errors come in closed form from the information of the counts about one gene's weights, with the cells' factors
-taken as known. On simulated counts their 90% intervals cover 90% of the truth when the factors are known; the factors
-being estimated costs a little: 89% at 8,000 counts per cell, 87% at 500. Shrunken intervals cover 88 to 90% throughout.
-Readable axes are themselves an estimate: rotation.axis_variance is added to these for them.
+Standard errors come in closed form from the information of the counts about one gene's weights. Two things widen them,
+because the cells' positions are estimates too:
+
+- a cell's position z_n is known up to its posterior covariance S_n, so that a gene's log mean scatters around W_g z_n
+  by W_g S_n W_g' more than its counts do, and a cell tells w / (1 + w W_g S_n W_g') where it would tell w;
+- the model measures z in units of its prior: E[z z' + S] over the cells fitted is the identity. In the cells drawn it
+  differs from that by chance, most for skewed programs, and every loading carries it: see moment_variance.
+
+Readable axes are themselves an estimate: rotation.axis_variance is added to these for them. On simulated counts 90%
+intervals of the genes that a program drives hold the truth in 85 to 93%: docs/benchmarks.md, "Intervals of loadings".
 """
 
 from typing import NamedTuple
@@ -37,6 +43,7 @@ def loading_standard_errors(
     usage: bool = False,
     likelihood: LikelihoodName = "nb",
     n_factors: int | None = None,
+    covariance: np.ndarray | None = None,
     seed: int = 0,
 ) -> np.ndarray:
     """Standard error of every loading: (n_genes, n_factors) float64, natural log per unit of z.
@@ -46,8 +53,8 @@ def loading_standard_errors(
     fitted on. usage: z sums to 1, so [1, z] is singular: the intercept is dropped and the errors are those of a loading
     minus the gene's mean over factors, which is what a centred loading is. A factor that does not vary gets a huge
     error (a ridge stands in for the missing inverse), never a small one. Further columns than n_factors (covariates)
-    count as known. Source: docs/model.md,
-    "Uncertainty of loadings".
+    count as known. covariance: of every cell's position, (n_cells, pairs) as model/packed.py has it; None: positions
+    are taken as known. Source: docs/model.md, "Uncertainty of loadings".
     """
     n_genes = len(loadings)
     n_factors = loadings.shape[1] if n_factors is None else n_factors
@@ -57,11 +64,14 @@ def loading_standard_errors(
     chosen = some_cells(np.arange(len(representation)), limit, seed=seed)
     packed = np.zeros((n_genes, len(upper[0])))
     theta = None if inverse_dispersion is None else np.asarray(inverse_dispersion, np.float64)
+    squares = _squares(np.asarray(loadings, np.float64)[:, :n_factors])
     for part in cell_chunks(len(chosen), n_genes + len(upper[0])):
         cells = chosen[part]
         z = np.asarray(representation[cells], np.float64)
         _, mean = expected_counts(z, loadings, intercept, np.asarray(library_size[cells], np.float64))
         weight = LIKELIHOODS[likelihood].information(mean, theta)
+        if covariance is not None:
+            weight /= 1 + weight * (np.asarray(covariance[cells], np.float64) @ squares.T)
         design = z[:, :n_factors] if usage else np.column_stack([np.ones(len(cells)), z[:, :n_factors]])
         packed += weight.T @ (design[:, upper[0]] * design[:, upper[1]])
     information = np.zeros((n_genes, width, width))
@@ -72,6 +82,30 @@ def loading_standard_errors(
         covariance = contrast @ covariance @ contrast
     variance = np.einsum("gkk->gk", covariance)[:, width - n_factors :]
     return np.sqrt(np.maximum(variance, 0.0))
+
+
+def moment_variance(representation: np.ndarray, covariance: np.ndarray | None = None) -> np.ndarray:
+    """Variance of what the second moments of z differ by from the prior's by chance: (n_factors, n_factors).
+
+    Training ends with M = mean over cells of z z' + S at the identity. Had it been M, the same counts would have given
+    the loadings W M^(1/2), so that those found are wrong by W (M^(1/2) - I), about W (M - I) / 2: a loading W_gk varies
+    by sum_j W_gj^2 times entry (j, k), var(z_j z_k + S_jk) / 4 n, beside its own standard error. representation
+    (n_cells, n_factors): of the cells fitted; covariance: of them, as in loading_standard_errors.
+    """
+    n_cells, n_factors = representation.shape
+    upper = np.triu_indices(n_factors)
+    first, second = np.zeros((2, len(upper[0])))
+    for part in cell_chunks(n_cells, len(upper[0])):
+        z = np.asarray(representation[part], np.float64)
+        products = z[:, upper[0]] * z[:, upper[1]]
+        if covariance is not None:
+            products += covariance[part]
+        first += products.sum(axis=0)
+        second += (products**2).sum(axis=0)
+    variance = np.zeros((n_factors, n_factors))
+    spread = np.maximum(second / n_cells - (first / n_cells) ** 2, 0.0) / (4 * n_cells)
+    variance[upper] = variance[upper[::-1]] = spread
+    return variance
 
 
 def shrink_loadings(loadings: np.ndarray, standard_errors: np.ndarray) -> Shrunken:
@@ -129,6 +163,12 @@ def _mixture_posterior(log_density: np.ndarray, *, max_steps: int = 500, toleran
             break
         weights, reached = share.mean(axis=0), value
     return share
+
+
+def _squares(loadings: np.ndarray) -> np.ndarray:
+    """What a packed covariance is multiplied with to give W_g S W_g': (n_genes, pairs)."""
+    first, second = np.triu_indices(loadings.shape[1])
+    return loadings[:, first] * loadings[:, second] * np.where(first == second, 1.0, 2.0)
 
 
 def _inverse(information: np.ndarray) -> np.ndarray:

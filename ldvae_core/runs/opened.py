@@ -55,6 +55,11 @@ class OpenRun:
         """The axes to show unless asked otherwise."""
         return "readable" if "readable" in self.factors else "as_trained"
 
+    @property
+    def has_refined_positions(self) -> bool:
+        """Whether its cells were refined after the encoder had placed them; new cells then are, too."""
+        return self.metrics.get("positions") == "refined"
+
     @cached_property
     def label_columns(self) -> tuple[str, ...]:
         """The annotations that group the cells; looked for once, since it reads every column."""
@@ -123,7 +128,7 @@ def open_run_folder(folder: Path, *, run_id: str | None = None) -> OpenRun:
         factors=factors,
         split=durable.read_array(folder / "split.npy"),
         history=read_history(folder),
-        metrics=_metrics(folder),
+        metrics=read_metrics(folder),
         settings=about.settings,
         data_name=about.data_name,
         covariate_loadings=_covariates(folder),
@@ -199,7 +204,8 @@ def _places(names: np.ndarray, among: np.ndarray, folder: Path) -> np.ndarray:
         raise RunError(f"The run {folder.name} has lost its counts.", "The folder is incomplete.") from None
 
 
-def _metrics(folder: Path) -> dict[str, Any]:
+def read_metrics(folder: Path) -> dict[str, Any]:
+    """Figures on the test cells and the summary of the training. Raises RunError when there are none, or damaged."""
     metrics = durable.read_json(folder / "metrics.json")
     if not isinstance(metrics, dict):
         raise RunError(f"metrics.json in {folder.name} cannot be understood.", "The file is damaged.")

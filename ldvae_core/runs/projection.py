@@ -1,4 +1,4 @@
-"""New cells on the programs of a trained run: the encoder places them, the run's own rotation turns them."""
+"""New cells on the programs of a trained run: placed as the run's own cells were, turned by its rotation."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -41,15 +41,18 @@ def project(opened: OpenRun, model: "LDVAE", data: CountMatrix) -> Projection:
     import torch
 
     from ldvae_core.training.minibatches import MinibatchSource
-    from ldvae_core.training.score import reconstruction_errors, represent
+    from ldvae_core.training.refine import refine
+    from ldvae_core.training.score import reconstruction_errors, refined_representation, represent
 
     factors = opened.factors[opened.axes]
     _require_levels(data.annotations, model.config.covariates)
     cells, measured = align_genes(data, factors.gene_names, opened.counts.gene_ids)
     design = one_hot(cells.annotations, model.config.covariates)
     source = MinibatchSource(cells.counts, cells.library_size, design, torch.device("cpu"))
-    placed = represent(model, source).mean
-    error = reconstruction_errors(model, source, np.arange(cells.n_cells), placed)
+    everyone = np.arange(cells.n_cells)
+    refined = refine(model, source, everyone) if opened.has_refined_positions else None
+    placed = (represent(model, source) if refined is None else refined_representation(model, refined)).mean
+    error = reconstruction_errors(model, source, everyone, placed)
     rotated = np.empty_like(placed)
     for chunk in cell_chunks(*placed.shape):
         rotated[chunk] = placed[chunk].astype(np.float64) @ factors.rotation

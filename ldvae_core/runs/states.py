@@ -16,7 +16,9 @@ from ldvae_core.workspace import processes
 log = logging.getLogger(__name__)
 
 RunState = JobState
-Stage = Literal["preparing", "training", "analysing", "finished", "stopped", "cancelled", "failed", "paused"]
+Stage = Literal[
+    "preparing", "training", "refining", "analysing", "finished", "stopped", "cancelled", "failed", "paused"
+]
 STATES, STAGES = get_args(RunState), get_args(Stage)
 STATE_FILE = "state.json"
 WITH_RESULTS = ("finished", "stopped")  # the results are in the folder

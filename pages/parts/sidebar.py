@@ -30,7 +30,11 @@ def run_state_html(card: RunCard) -> str:
     """Dot and words for a run's state; how far it is stands in the live panel of the Train page, which moves."""
     words = STATE_WORDS.get(card.state, card.state)
     if card.state == "running":
-        words = {"preparing": "preparing the data", "analysing": "computing factors"}.get(card.stage or "", words)
+        words = {
+            "preparing": "preparing the data",
+            "refining": "refining positions",
+            "analysing": "computing factors",
+        }.get(card.stage or "", words)
         words = words if card.stage else "starting"
         words += f", will {card.request} soon" if card.request else ""
     if card.state == "queued" and card.place:

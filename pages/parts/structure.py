@@ -5,10 +5,10 @@ from typing import Any
 
 import streamlit as st
 
-from ldvae_core.analysis.findings import join, structure_finding
+from ldvae_core.analysis.findings import join, position_findings, structure_finding
 from ldvae_core.runs.store import OpenRun
 from pages.parts.runs import go
-from pages.parts.text import as_html, literal, show
+from pages.parts.text import as_html, literal, sentence, show
 
 WHAT_TO_DO = (
     "Its factors are noise: do not read programs off them. Check on the Data page that the counts are raw and that "
@@ -70,3 +70,9 @@ def warn_about_run(opened: OpenRun) -> None:
             st.button("Train a model with factors", key="no_factors_train", icon=":material/model_training:",
                       on_click=go, args=("train.py",))  # fmt: skip
     st.stop()
+
+
+def say_positions(opened: OpenRun) -> None:
+    """What to know of the axes and the cells' positions before programs are read off them."""
+    for words in position_findings(opened.metrics):
+        sentence(words, kind="quiet")

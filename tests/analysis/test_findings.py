@@ -15,6 +15,7 @@ from ldvae_core.analysis.findings import (
     join,
     matching_finding,
     pair_finding,
+    position_findings,
     spectrum_finding,
     structure_finding,
 )
@@ -167,3 +168,14 @@ def test_a_run_without_structure_is_told_with_its_gain():
         "(gain −0.30 ± 0.20 nats per cell)."
     )
     assert structure_finding({"structure_found": True}) == structure_finding({}) == ""
+
+
+def test_a_run_says_what_to_know_of_its_axes_and_positions():
+    """Only what its figures say; older runs have none of them and say nothing."""
+    assert position_findings({"positions": "refined", "not_refined": "", "programs_overlap": False}) == []
+    assert position_findings({}) == []
+    overlap, left = position_findings(
+        {"programs_overlap": True, "program_correlation": 0.448, "not_refined": "a neural decoder has no loadings"}
+    )
+    assert "correlation up to 0.45" in overlap
+    assert left.endswith("not refined: a neural decoder has no loadings.")

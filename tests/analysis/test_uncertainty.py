@@ -5,7 +5,8 @@ import pytest
 from scipy.special import softmax
 
 from ldvae_core.analysis import uncertainty
-from ldvae_core.analysis.uncertainty import INTERVAL_90, loading_standard_errors, shrink_loadings
+from ldvae_core.analysis.uncertainty import INTERVAL_90, loading_standard_errors, moment_variance, shrink_loadings
+from ldvae_core.model.packed import packed
 
 
 def fit_one_gene_at_a_time(planted, design):
@@ -108,6 +109,40 @@ def test_a_noisy_gene_shrinks_and_a_known_one_stays():
     mean = shrink_loadings(loading[:, None], error[:, None]).mean.ravel()
     assert mean[-2] == pytest.approx(2.0, abs=0.05)
     assert mean[-1] < 0.3
+
+
+def test_a_position_known_badly_tells_less_of_a_loading(planted, fitted):
+    """w / (1 + w W_g S W_g') for w, cell by cell: by plain loops for one gene; without covariance nothing changes."""
+    loadings, _ = fitted
+    random = np.random.default_rng(0)
+    roots = 0.2 * random.standard_normal((len(planted.z), *loadings.shape[1:], loadings.shape[1]))
+    covariance = roots @ roots.transpose(0, 2, 1)
+    arguments = (planted.z, loadings, planted.intercept, planted.theta, planted.library_size)
+    wide = loading_standard_errors(*arguments, covariance=packed(covariance))
+    assert (wide >= loading_standard_errors(*arguments)).all()
+    nothing = loading_standard_errors(*arguments, covariance=np.zeros_like(packed(covariance)))
+    assert np.allclose(nothing, loading_standard_errors(*arguments))
+    gene, information = 3, np.zeros((loadings.shape[1] + 1,) * 2)
+    fractions = softmax(planted.z @ loadings.T + planted.intercept, axis=1)[:, gene]
+    for cell, mean in enumerate(planted.library_size * fractions):
+        weight = mean * planted.theta[gene] / (mean + planted.theta[gene])
+        weight /= 1 + weight * loadings[gene] @ covariance[cell] @ loadings[gene]
+        row = np.append(1, planted.z[cell])
+        information += weight * np.outer(row, row)
+    assert np.allclose(wide[gene], np.sqrt(np.diag(np.linalg.inv(information))[1:]))
+
+
+@pytest.mark.parametrize("skewed", [False, True])
+def test_moment_variance_is_that_of_other_cells(skewed):
+    """Of half the second moments, as over many samples of as many cells; larger for skewed programs."""
+    random = np.random.default_rng(1)
+    draw = (lambda: random.exponential(1.0, (400, 2)) - 1) if skewed else (lambda: random.standard_normal((400, 2)))
+    halves = np.array([z.T @ z / (2 * len(z)) for z in (draw() for _ in range(2000))])
+    found = np.mean([moment_variance(draw()) for _ in range(200)], axis=0)
+    assert np.allclose(found, halves.var(axis=0), rtol=0.15)
+    covariance = np.zeros((400, 3))
+    z = draw()
+    assert np.array_equal(moment_variance(z, covariance), moment_variance(z))
 
 
 def test_pure_noise_shrinks_to_nothing():

@@ -27,6 +27,7 @@ ASKED = {
 }
 STAGES = {
     "preparing": "Preparing the data: choosing cells and genes, splitting off test cells.",
+    "refining": "Training is over. Refining the positions of the cells and the loadings of the genes.",
     "analysing": "Training is over. Computing factors and test figures.",
 }
 

@@ -1,0 +1,68 @@
+"""What follows the training: loadings refitted and every cell refined, or in words why not."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+from scipy import sparse
+
+from ldvae_core.model.ldvae import LDVAE
+from ldvae_core.training.minibatches import MinibatchSource
+from ldvae_core.training.refine import Refined, refine, unrefinable
+from ldvae_core.training.refit import MOST_CELLS, MOST_ROUNDS, Refit, refit, refittable
+
+REFINE_PASSES = 24  # passes of the training that refining a cell costs as much time as, measured on one core: 9 to 24
+ROUND_PASSES = 40  # that a round of refitting costs a training cell
+FREE = 100_000  # passes of a cell, some seconds at most, that are always granted
+STOPPED = "it was stopped"
+
+
+class Outcome(NamedTuple):
+    """The model to save, and where its cells are."""
+
+    model: LDVAE
+    refined: Refined | None  # of all cells; None: they stay where the encoder puts them
+    refit: Refit | None
+    why_not: str  # in words, where cells or loadings stay as they were; "" where nothing does
+
+    def figures(self) -> dict[str, object]:
+        """For metrics.json."""
+        return {
+            "positions": "encoder" if self.refined is None else "refined",
+            "not_refined": self.why_not,
+            "refit_rounds": 0 if self.refit is None else self.refit.rounds,
+            "refit_dispersions": self.refit is not None and self.refit.dispersions,
+        }
+
+
+def refined_model(
+    model: LDVAE,
+    source: MinibatchSource,
+    counts: sparse.csr_matrix,
+    *,
+    train: np.ndarray,
+    validation: np.ndarray,
+    cells_trained: int,
+    go_on: Callable[[float], bool] = lambda done: True,
+) -> Outcome:
+    """Refit and refine within the time that the training took, counted in its own work: cells_trained, over all epochs.
+
+    go_on: told the share done a few times a second; False leaves everything as it was.
+    """
+    if why_not := unrefinable(model):
+        return Outcome(model, None, None, why_not)
+    budget = max(cells_trained, FREE) - REFINE_PASSES * source.n_cells
+    if budget < 0:
+        return Outcome(model, None, None, "so many cells would take longer than the training itself")
+    rounds = min(MOST_ROUNDS, budget // (ROUND_PASSES * min(len(train), MOST_CELLS)))
+    fitted, share = None, 0.0
+    if refittable(model) and rounds:
+        share = 0.7
+        fitted = refit(model, source, counts, train, validation, rounds=rounds, go_on=lambda done: go_on(share * done))
+        if fitted is None:
+            return Outcome(model, None, None, STOPPED)
+        model = fitted.model
+    refined = refine(model, source, np.arange(source.n_cells), go_on=lambda done: go_on(share + (1 - share) * done))
+    if refined is None:
+        return Outcome(model, None, fitted, STOPPED)
+    return Outcome(model, refined, fitted, "")
