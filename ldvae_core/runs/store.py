@@ -10,7 +10,7 @@ from ldvae_core.runs.additions import Additions
 from ldvae_core.runs.cards import RunCard, TrainingProgress, read_card, read_training_progress
 from ldvae_core.runs.comparable import Basis, read_basis
 from ldvae_core.runs.opened import HISTORY_COLUMNS, OpenRun, open_demo_run, open_run_folder, read_history
-from ldvae_core.runs.settings import rename_in
+from ldvae_core.runs.settings import RunFile, rename_in
 from ldvae_core.runs.training_jobs import TrainingJobs
 from ldvae_core.workspace.folders import DEMO, Workspace, is_id, listed_ids
 
@@ -98,10 +98,14 @@ class RunStore:
         self.jobs.delete(run_id)
 
     def _additions(self, run_id: str) -> Additions:
-        """The program's own run is never written to: what is added to it lies in the workspace."""
+        """The program's own run is never written to: what is added to it lies in the workspace.
+
+        A later version may bring another run, on whose factors earlier names, turns and selections would mean nothing:
+        every one has a folder of its own.
+        """
         run = self.workspace.runs / run_id
         if run_id == DEMO:
-            return Additions(self.workspace, self.workspace.root / "kept" / DEMO, of=DEMO_RUN)
+            return Additions(self.workspace, self.workspace.root / "kept" / _version_of_demo(DEMO_RUN), of=DEMO_RUN)
         return Additions(self.workspace, run / "kept", of=run)
 
     def _folder(self, run_id: str) -> Path:
@@ -121,6 +125,14 @@ class RunStore:
         if not (DEMO_RUN / "run.json").exists():
             return []
         return [read_card(DEMO_RUN, None, additions=self._additions(DEMO), run_id=DEMO, demo=True)]
+
+
+def _version_of_demo(folder: Path) -> str:
+    """Names the shipped run by when it was trained: "demo-20261129023222"."""
+    try:
+        return f"{DEMO}-{''.join(filter(str.isdigit, RunFile.read(folder).created[:19]))}"
+    except RunError:
+        return DEMO
 
 
 def _refuse_demo(run_id: str) -> None:

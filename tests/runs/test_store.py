@@ -10,13 +10,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from ldvae_core.data.demo import DEMO_RUN
 from ldvae_core.durable import read_json, write_array, write_json, write_table
 from ldvae_core.errors import RunError
 from ldvae_core.jobs.kinds import Outcome
 from ldvae_core.runs import store as store_module
 from ldvae_core.runs.opened import HISTORY_COLUMNS, NOT_LABELLED
 from ldvae_core.runs.states import write_folder_state
-from ldvae_core.workspace.folders import PROJECT
+from ldvae_core.workspace.folders import DEMO, PROJECT
 from tests.links import make_link, make_pipe
 from tests.runs.conftest import N_CELLS, N_GENES, claim, settings_named
 
@@ -273,3 +274,14 @@ def test_the_demo_run_is_there_and_stays_as_it_is(store, finished_run, monkeypat
     for refused in (store.delete, lambda run_id: store.rename(run_id, "x")):
         with pytest.raises(RunError, match=r"The demo run belongs to the program and stays as it is\."):
             refused("demo")
+
+
+def test_another_shipped_run_takes_over_no_additions(store, monkeypatch, tmp_path):
+    """Names and turned axes of one run's factors would lie about those of another."""
+    before = store.additions(DEMO).folder
+    another = tmp_path / "another"
+    shutil.copytree(DEMO_RUN, another)
+    about = read_json(another / "run.json")
+    write_json(another / "run.json", {**about, "created": "2031-01-01T00:00:00+00:00"})
+    monkeypatch.setattr("ldvae_core.runs.store.DEMO_RUN", another)
+    assert store.additions(DEMO).folder != before
