@@ -2,14 +2,13 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Protocol
 
+from ldvae_core.answer import Answer
 from ldvae_core.jobs.progress import Progress
 from ldvae_core.jobs.queue import Job, JobState
 from ldvae_core.workspace import processes
 from ldvae_core.workspace.folders import Workspace
-
-Answer = Literal["go", "stop", "cancel", "pause"]
 
 
 class Control(Protocol):

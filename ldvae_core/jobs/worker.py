@@ -16,8 +16,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
+from ldvae_core.answer import Answer
 from ldvae_core.errors import DeviceLostError, LdvaeError
-from ldvae_core.jobs.kinds import Answer, Kind, Outcome
+from ldvae_core.jobs.kinds import Kind, Outcome
 from ldvae_core.jobs.lanes import Lanes
 from ldvae_core.jobs.process import give_way
 from ldvae_core.jobs.progress import Progress, write_progress

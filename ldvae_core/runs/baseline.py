@@ -10,6 +10,7 @@ import pandas as pd
 from ldvae_core.analysis.factors import Factors, build_factors, save_factors
 from ldvae_core.analysis.gain import fit_null_model, gain_figures
 from ldvae_core.analysis.metrics import log_likelihood_at, mean_and_error
+from ldvae_core.answer import Answer
 from ldvae_core.data.counts import CountMatrix
 from ldvae_core.data.split import TEST, TRAIN
 from ldvae_core.durable import write_table
@@ -18,7 +19,7 @@ from ldvae_core.model.baselines import NMF_ROUNDS, Baseline, fit_baseline
 from ldvae_core.model.config import ModelConfig
 from ldvae_core.model.dispersion import fit_inverse_dispersion
 from ldvae_core.runs.opened import HISTORY_COLUMNS
-from ldvae_core.runs.prepare import Answer, Steps
+from ldvae_core.runs.prepare import Steps
 from ldvae_core.runs.states import write_folder_state
 
 STEPS = {"pca": 3, "nmf": NMF_ROUNDS + 2, "gene_mean": 3}  # looks at what is asked of the run, before its results

@@ -22,6 +22,7 @@ from ldvae_core.analysis.factors import Factors, build_factors, save_factors
 from ldvae_core.analysis.gain import fit_null_model, gain_figures
 from ldvae_core.analysis.metrics import mean_and_error, reconstruction_error
 from ldvae_core.analysis.overlap import program_overlap
+from ldvae_core.answer import Answer
 from ldvae_core.data.counts import CountMatrix
 from ldvae_core.data.folder import load_counts
 from ldvae_core.data.split import TEST, TRAIN
@@ -45,7 +46,7 @@ from ldvae_core.training.loop import SECONDS_BETWEEN_TICKS, Trainer
 from ldvae_core.training.minibatches import MinibatchSource
 from ldvae_core.training.refine import unrefinable
 from ldvae_core.training.refining import Outcome, refined_model
-from ldvae_core.training.reports import Answer, HistoryPoint, Progress, Reports
+from ldvae_core.training.reports import HistoryPoint, Progress, Reports
 from ldvae_core.training.score import (
     IWLL_DRAWS,
     folded_decoder,

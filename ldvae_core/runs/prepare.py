@@ -3,11 +3,12 @@
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from ldvae_core.answer import Answer
 from ldvae_core.data.counts import CountMatrix
 from ldvae_core.data.folder import load_counts, save_counts
 from ldvae_core.data.prepare import prepare
@@ -17,8 +18,6 @@ from ldvae_core.errors import SettingsError
 from ldvae_core.model.config import MOST_LEVELS, Covariate, ModelConfig
 from ldvae_core.runs.settings import RunSettings
 from ldvae_core.runs.states import write_folder_state
-
-Answer = Literal["go", "stop", "cancel", "pause"]
 
 
 class Steps:

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from ldvae_core.answer import Answer
 from ldvae_core.data.split import TRAIN, VALIDATION
 from ldvae_core.errors import LdvaeError, SettingsError
 from ldvae_core.model.config import ModelConfig, TrainingConfig
@@ -24,7 +25,7 @@ from ldvae_core.training.engine import make_engine
 from ldvae_core.training.fused import RisingFactorials
 from ldvae_core.training.initial_values import start_values
 from ldvae_core.training.minibatches import MinibatchSource
-from ldvae_core.training.reports import Answer, HistoryPoint, Progress, Reports, TrainingState
+from ldvae_core.training.reports import HistoryPoint, Progress, Reports, TrainingState
 from ldvae_core.training.schedule import has_dropout, kl_weight, learning_rate
 from ldvae_core.training.standardise import refresh_norms, standardise
 

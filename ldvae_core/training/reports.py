@@ -3,11 +3,10 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
+from ldvae_core.answer import Answer
 from ldvae_core.model.ldvae import LDVAE
-
-Answer = Literal["go", "stop", "cancel", "pause"]
 
 
 @dataclass(frozen=True)
