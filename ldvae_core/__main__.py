@@ -152,6 +152,29 @@ def differ(run: str, first: str, second: str, sample: str | None, within: tuple[
 
 
 @cli.command()
+@click.argument("run")
+@click.option("--to", "target", type=PATH, required=True, help="The .csv file to write.")
+@click.option("--genes", default=50, help="How many genes of each end.")
+def programs(run: str, target: Path, genes: int) -> None:
+    """List the genes of every program of RUN, those first that carry most of what the program explains."""
+    from ldvae_core.commands.programs import list_programs
+
+    _answer(list_programs(run, n_genes=genes, target=target))
+
+
+@cli.command()
+@click.argument("run")
+@click.option("--sets", required=True, metavar="NAME|FILE.gmt", help="A shipped collection, the run's own, or a file.")
+@click.option("--ranked", is_flag=True, help="Test whole rankings (GSEA, minutes) instead of the genes of each end.")
+@click.option("--to", "target", type=PATH, required=True, help="The .csv file to write.")
+def enrich(run: str, sets: str, ranked: bool, target: Path) -> None:
+    """Find the gene sets that stand at the ends of RUN's programs."""
+    from ldvae_core.commands.enrich import enrich_run
+
+    _answer(enrich_run(run, sets=sets, method="pre_ranked" if ranked else "over_representation", target=target))
+
+
+@cli.command()
 @click.argument("data")
 @click.option("--out", type=PATH, required=True, help="Folder for the five runs and paper.csv.")
 @click.option("--factors", default=10, help="Latent dimension of each model.")

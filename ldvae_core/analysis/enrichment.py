@@ -11,7 +11,7 @@ from scipy import sparse
 from scipy.stats import false_discovery_control, hypergeom
 
 from ldvae_core.analysis.factors import Factors
-from ldvae_core.analysis.programs import effects
+from ldvae_core.analysis.programs import SIGNS, gene_ranking, genes_at
 from ldvae_core.data.genesets import GeneSets, symbols_of
 from ldvae_core.errors import SettingsError
 
@@ -22,7 +22,6 @@ END_SHARE, FEWEST_AT_END, MOST_AT_END = 0.05, 10, 100  # modelled genes that sta
 SIGNIFICANT = 0.05  # q
 SEED = 0
 COLUMNS = ("factor", "end", "set", "size", "overlap", "genes", "statistic", "p", "q", "method")
-ENDS = {"positive": 1.0, "negative": -1.0}
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,12 +67,11 @@ def genes_at_end(n_genes: int) -> int:
 def over_representation(factors: Factors, known: Background, *, n_top: int | None = None) -> pd.DataFrame:
     """Hypergeometric test of every set at both ends of every factor; the background is the modelled genes.
 
-    An end is its n_top genes by shrunken effect, fewer where fewer point that way. p: chance of at least that overlap
-    when as many genes are drawn blindly. q: Benjamini-Hochberg over all factors, ends and sets. statistic: odds ratio
-    of the 2 x 2 table, with 0.5 added to each cell (Haldane-Anscombe). Rows: tests with an overlap, by q.
+    An end is its n_top genes in the default order (genes_at), fewer where fewer point that way. p: chance of at least
+    that overlap when as many genes are drawn blindly. q: Benjamini-Hochberg over all factors, ends and sets. statistic:
+    odds ratio of the 2 x 2 table, with 0.5 added to each cell (Haldane-Anscombe). Rows: tests with an overlap, by q.
     """
-    loading = effects(factors)[0]
-    tops, labels = _ends(loading, n_top or genes_at_end(len(loading)))
+    tops, labels = _ends(factors, n_top or genes_at_end(factors.n_genes))
     member = _member_matrix(known)
     at_end = sparse.csc_matrix(
         (np.ones(sum(map(len, tops))), np.concatenate([*tops, np.empty(0, int)]).astype(int),
@@ -101,7 +99,7 @@ def over_representation(factors: Factors, known: Background, *, n_top: int | Non
 def pre_ranked(
     factors: Factors, known: Background, *, report: Callable[[int, int], bool] | None = None, threads: int = 1
 ) -> pd.DataFrame:
-    """Gene set enrichment of each factor's whole ranking by shrunken effect (Subramanian et al. 2005), by gseapy.
+    """Gene set enrichment of each factor's whole ranking (gene_ranking; Subramanian et al. 2005), by gseapy.
 
     p values come from gseapy's adaptive multilevel sampling (Korotkevich et al. 2021), so that they stay above 0 and
     can be adjusted; q: Benjamini-Hochberg over all factors and sets. A set has one test per factor; end: the side on
@@ -111,7 +109,7 @@ def pre_ranked(
     """
     import gseapy  # matplotlib and more: loaded only when asked for
 
-    loading, rows = np.asarray(effects(factors)[0], np.float64), []
+    loading, rows = gene_ranking(factors), []
     sets = {str(place): [str(gene) for gene in genes] for place, genes in enumerate(known.members.values())}
     names, size = list(known.members), [len(genes) for genes in known.members.values()]
     ranked = [k for k in range(factors.n_factors) if factors.active[k] and np.ptp(loading[:, k]) > 0]
@@ -138,10 +136,10 @@ def q_values(p: np.ndarray) -> np.ndarray:
 
 
 def enrichment_id(factors: Factors, found: GeneSets, method: Method) -> str:
-    """Names a result by all that it follows from: loadings, genes, sets, method and its settings."""
+    """Names a result by all that it follows from: ranking, genes, sets, method and its settings."""
     digest = hashlib.sha256(f"1 {method} {FEWEST_IN_SET} {MOST_IN_SET} {found.digest}".encode())
     digest.update("\n".join(factors.gene_names.tolist()).encode())
-    digest.update(np.ascontiguousarray(effects(factors)[0], np.float32).data)
+    digest.update(np.ascontiguousarray(gene_ranking(factors), np.float32).data)
     digest.update(np.asarray(factors.active, np.uint8).data)
     return f"{method}-{digest.hexdigest()[:16]}"
 
@@ -161,16 +159,11 @@ def enrichment_finding(table: pd.DataFrame, factors: Factors, factor: int, known
     return f"{name}: {' and '.join(parts)}; {n:,} {tested} {'stand' if n != 1 else 'stands'} out at q 0.05."
 
 
-def _ends(loading: np.ndarray, n_top: int) -> tuple[list[np.ndarray], list[tuple[int, str]]]:
-    """Positions of the strongest genes of every end, strongest first, and which end each is."""
-    tops, labels = [], []
-    for factor in range(loading.shape[1]):
-        for end, sign in ENDS.items():
-            signed = sign * loading[:, factor]
-            best = np.argsort(-signed, kind="stable")[:n_top]
-            tops.append(best[signed[best] > 0])
-            labels.append((factor, end))
-    return tops, labels
+def _ends(factors: Factors, n_top: int) -> tuple[list[np.ndarray], list[tuple[int, str]]]:
+    """Positions of the first genes of every end, and which end each is."""
+    labels = [(factor, end) for factor in range(factors.n_factors) for end in SIGNS]
+    tops = [genes_at(factors, factor, end)[:n_top] for factor, end in labels]
+    return tops, [(factor, str(end)) for factor, end in labels]
 
 
 def _member_matrix(known: Background) -> sparse.csr_matrix:
@@ -181,7 +174,7 @@ def _member_matrix(known: Background) -> sparse.csr_matrix:
 
 
 def _without_ties(values: np.ndarray) -> np.ndarray:
-    """Equal effects (those shrunken to 0) set apart by far less than any difference, in the order of the genes."""
+    """Equal numbers set apart by far less than any difference, in the order of the genes."""
     step = 1e-12 * (np.abs(values).max() or 1.0)
     return values - step * np.arange(len(values))
 

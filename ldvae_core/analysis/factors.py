@@ -12,7 +12,7 @@ from scipy.special import logsumexp
 
 from ldvae_core import durable
 from ldvae_core.analysis.chunks import column_moments, library_sizes, require_positive
-from ldvae_core.analysis.importance import active_factors, explained_deviance
+from ldvae_core.analysis.importance import active_factors, gene_deviance
 from ldvae_core.analysis.rotation import axis_variance, varimax
 from ldvae_core.analysis.uncertainty import Shrunken, loading_standard_errors, moment_variance, shrink_loadings
 from ldvae_core.data.chunks import cell_chunks
@@ -24,6 +24,7 @@ from ldvae_core.model.priors import PRIORS, PriorName
 Axes = Literal["readable", "as_trained"]
 ARRAYS = ("representation", "loadings", "loadings_se", "loadings_shrunken", "loadings_shrunken_sd", "intercept",
           "inverse_dispersion", "explained_deviance", "active", "flipped", "trained_as", "rotation")  # fmt: skip
+GENE_DEVIANCE = "gene_deviance.npy"  # not there in older runs
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,6 +51,7 @@ class Factors:
     trained_as: np.ndarray  # (n_factors,) int: index of the trained axis; -1 on rotated axes
     rotation: np.ndarray  # (n_factors, n_factors) float64: representation = trained representation @ rotation
     names: tuple[str, ...] = ()  # what people call the factors, "" for those without a name; not saved with the arrays
+    gene_deviance: np.ndarray | None = None  # (n_genes, n_factors) float32, parts of explained_deviance; None: unknown
 
     def label(self, factor: int) -> str:
         """What factor k (from 0) is called on screen: "Factor 3", or "Factor 3 · erythroid" once somebody named it."""
@@ -171,12 +173,13 @@ def build_factors(
     extra = (None, None) if covariates is None else (covariates, covariate_loadings)
     has_theta = LIKELIHOODS[likelihood].has_dispersion
     theta = np.asarray(inverse_dispersion, np.float64) if has_theta else None
-    explained = explained_deviance(
+    by_gene = gene_deviance(
         counts=counts, representation=_beside(z, extra[0]), loadings=_beside(weights @ rotation, extra[1]),
         intercept=bias, inverse_dispersion=theta, library_size=size, split=split, usage=usage, likelihood=likelihood,
         n_factors=loadings.shape[1],
         fractions=None if fractions is None else lambda positions: fractions(positions @ rotation.T),
     )  # fmt: skip
+    explained = by_gene.sum(axis=0)
     active = active_factors(z, variance, usage=usage)
     order = np.lexsort((-explained, ~active))
     z, rotation = np.ascontiguousarray(z[:, order]), rotation[:, order]
@@ -217,7 +220,30 @@ def build_factors(
         flipped=flips[order],
         trained_as=np.full(len(order), -1) if rotated else order,
         rotation=rotation,
+        gene_deviance=by_gene[:, order].astype(np.float32),
     )
+
+
+def with_gene_deviance(
+    factors: Factors,
+    *,
+    counts: sparse.csr_matrix,
+    library_size: np.ndarray,
+    split: np.ndarray,
+    likelihood: LikelihoodName = "nb",
+    covariates: np.ndarray | None = None,
+    covariate_loadings: np.ndarray | None = None,
+) -> Factors:
+    """The factors of an LDVAE that were saved without gene_deviance, with it; arguments as of build_factors."""
+    extra = (None, None) if covariates is None else (covariates, covariate_loadings)
+    found = gene_deviance(
+        counts=counts, representation=_beside(factors.representation, extra[0]),
+        loadings=_beside(factors.loadings, extra[1]), intercept=factors.intercept,
+        inverse_dispersion=factors.inverse_dispersion if LIKELIHOODS[likelihood].has_dispersion else None,
+        library_size=library_size, split=split, usage=factors.are_usages, likelihood=likelihood,
+        n_factors=factors.n_factors,
+    )  # fmt: skip
+    return replace(factors, gene_deviance=found.astype(np.float32))
 
 
 def save_factors(factors: Factors, folder: Path) -> None:
@@ -226,6 +252,8 @@ def save_factors(factors: Factors, folder: Path) -> None:
     def fill(target: Path) -> None:
         for name in ARRAYS:
             durable.write_array(target / f"{name}.npy", getattr(factors, name))
+        if factors.gene_deviance is not None:
+            durable.write_array(target / GENE_DEVIANCE, factors.gene_deviance)
         names = [str(name) for name in factors.gene_names]
         durable.write_json(target / "about.json", {"axes": factors.axes, "prior": factors.prior, "gene_names": names})
 
@@ -246,10 +274,18 @@ def load_factors(folder: Path) -> Factors:
     shapes |= dict.fromkeys(("explained_deviance", "active", "flipped", "trained_as"), (n_factors,))
     if about["prior"] not in PRIORS:
         raise RunError(f"The prior {about['prior']!r} of this run is not known here.", "Update the program to open it.")
+    by_gene = durable.read_array(folder / GENE_DEVIANCE) if (folder / GENE_DEVIANCE).exists() else None
+    if by_gene is not None and by_gene.shape != (n_genes, n_factors):
+        by_gene = None  # known to be wrong is as good as unknown
     if wrong := [name for name, shape in shapes.items() if arrays[name].shape != shape]:
         raise RunError(f"The factors in {folder.name} do not fit together: {', '.join(wrong)}.", "Train the run again.")
     return Factors(
-        axes=about["axes"], prior=about["prior"], gene_names=np.array(about["gene_names"], str), names=(), **arrays
+        axes=about["axes"],
+        prior=about["prior"],
+        gene_names=np.array(about["gene_names"], str),
+        names=(),
+        gene_deviance=by_gene,
+        **arrays,
     )
 
 

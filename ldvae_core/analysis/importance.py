@@ -6,7 +6,7 @@ import numpy as np
 from scipy import sparse
 
 from ldvae_core.analysis.chunks import column_moments, gene_totals
-from ldvae_core.analysis.metrics import expected_counts, mean_terms, saturated_terms
+from ldvae_core.analysis.metrics import expected_counts, mean_terms_by_gene, saturated_terms
 from ldvae_core.data.chunks import cell_chunks, some_cells
 from ldvae_core.model.families import LikelihoodName
 
@@ -25,7 +25,7 @@ def held_out_cells(split: np.ndarray, *, seed: int = 0) -> np.ndarray:
     return some_cells(np.arange(len(split)), HELD_OUT_CELLS, seed=seed)
 
 
-def explained_deviance(
+def gene_deviance(
     *,
     counts: sparse.csr_matrix,
     representation: np.ndarray,
@@ -39,13 +39,14 @@ def explained_deviance(
     n_factors: int | None = None,
     fractions: Callable[[np.ndarray], np.ndarray] | None = None,
 ) -> np.ndarray:
-    """Rise of held-out deviance when factor k is silenced, as a share of the null deviance: (n_factors,) float64.
+    """Rise of each gene's held-out deviance when factor k is silenced, as a share of the null deviance of all genes.
 
-    Silenced: z_k set to its mean over all cells; for usages (logistic-normal) z_k removed and the rest scaled to sum to
-    1 again. Null: every cell has the training cells' mean fractions, with the same inverse dispersion. Shares are not
-    additive, and below 0 where a factor hurts. The first n_factors columns are factors; further ones (covariates) stay
-    as they are. fractions: what a baseline makes of positions (cells, n_factors) in place of the softmax: (cells,
-    n_genes), rows sum to 1. deviance = 2 * (saturated log-likelihood - log-likelihood). Source:
+    (n_genes, n_factors) float64; its sum over genes is the factor's explained deviance, and it is below 0 where a gene
+    is predicted better without the factor. Silenced: z_k set to its mean over all cells; for usages (logistic-normal)
+    z_k removed and the rest scaled to sum to 1 again. Null: every cell has the training cells' mean fractions, with the
+    same inverse dispersion. Factors are not additive. The first n_factors columns are factors; further ones
+    (covariates) stay as they are. fractions: what a baseline makes of positions (cells, n_factors) in place of the
+    softmax: (cells, n_genes), rows sum to 1. deviance = 2 * (saturated log-likelihood - log-likelihood). Source:
     docs/model.md, "Order, sign and activity".
     """
     n_factors = loadings.shape[1] if n_factors is None else n_factors
@@ -53,23 +54,25 @@ def explained_deviance(
     x, z, size = counts[cells], np.asarray(representation[cells], np.float64), library_size[cells]
     mean_z = column_moments(representation[:, :n_factors])[0]
 
-    def log_likelihood(positions: np.ndarray, weights: np.ndarray, bias: np.ndarray) -> float:
-        total = 0.0
+    def log_likelihood(positions: np.ndarray, weights: np.ndarray, bias: np.ndarray) -> np.ndarray:
+        total = np.zeros(x.shape[1])
         for chunk in cell_chunks(*x.shape):
             if fractions is None or weights is not loadings:
                 expected = expected_counts(positions[chunk], weights, bias, size[chunk])
             else:
                 mean = size[chunk, None] * fractions(positions[chunk])
                 expected = np.log(mean), mean
-            total += mean_terms(x[chunk], *expected, inverse_dispersion, likelihood=likelihood).sum()
+            total += mean_terms_by_gene(x[chunk], *expected, inverse_dispersion, likelihood=likelihood)
         return total
 
     null_bias = _log_mean_fraction(counts, split)
-    null = log_likelihood(np.zeros((len(cells), 1)), np.zeros((len(null_bias), 1)), null_bias)
+    null = log_likelihood(np.zeros((len(cells), 1)), np.zeros((len(null_bias), 1)), null_bias).sum()
     null_deviance = 2 * (saturated_terms(x, inverse_dispersion, likelihood=likelihood).sum() - null)
     full = log_likelihood(z, loadings, intercept)
     silenced = (_silence(z, k, mean_z, usage=usage, n_factors=n_factors) for k in range(n_factors))
-    losses = np.array([full - log_likelihood(positions, loadings, intercept) for positions in silenced])
+    losses = np.zeros((len(null_bias), n_factors))
+    for k, positions in enumerate(silenced):
+        losses[:, k] = full - log_likelihood(positions, loadings, intercept)
     return 2 * losses / max(null_deviance, np.finfo(float).tiny)
 
 

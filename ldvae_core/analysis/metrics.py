@@ -96,6 +96,21 @@ def mean_terms(
     return at_counts - family.at_zero(mean, theta).sum(axis=1)
 
 
+def mean_terms_by_gene(
+    counts: sparse.csr_matrix,
+    log_mean: np.ndarray,
+    mean: np.ndarray,
+    inverse_dispersion: np.ndarray | None,
+    *,
+    likelihood: LikelihoodName = "nb",
+) -> np.ndarray:
+    """The same part of log p(x), summed over cells instead: (n_genes,) nats."""
+    family, (x, theta, theta_at) = LIKELIHOODS[likelihood], _observed(counts, inverse_dispersion)
+    at_counts = family.at_counts(x, log_mean[_cell_of_each_count(counts), counts.indices], theta_at)
+    by_gene = np.bincount(counts.indices, weights=at_counts, minlength=counts.shape[1])
+    return by_gene - family.at_zero(mean, theta).sum(axis=0)
+
+
 def saturated_terms(
     counts: sparse.csr_matrix, inverse_dispersion: np.ndarray | None, *, likelihood: LikelihoodName = "nb"
 ) -> np.ndarray:

@@ -13,8 +13,9 @@ from ldvae_core.errors import SettingsError
 
 Use = Literal["shrunken", "raw"]
 End = Literal["both", "positive", "negative"]
+Order = Literal["deviance", "effect"]
 ALL = slice(None)
-SIGNS = {"positive": 1.0, "negative": -1.0}
+SIGNS: dict[Literal["positive", "negative"], float] = {"positive": 1.0, "negative": -1.0}
 
 
 def effects(
@@ -34,18 +35,60 @@ def effects(
     return np.asarray(loading)[:, of] * scale, np.asarray(error)[:, of] * scale
 
 
-def top_genes(factors: Factors, factor: int, n: int = 25, *, use: Use = "shrunken", end: End = "both") -> pd.DataFrame:
-    """The n strongest genes at each asked-for end of one factor, strongest first, positive end first.
+def genes_at(factors: Factors, factor: int, end: Literal["positive", "negative"], *, use: Use = "shrunken",
+             order: Order = "deviance") -> np.ndarray:  # fmt: skip
+    """The genes whose effect points to this end, the one that leads first: their places, int.
+
+    order: "deviance", by what each carries of the factor's explained deviance on held-out cells; "effect", by the
+    effect, which also serves where the deviance is not known. A gene with effect 0 belongs to neither end.
+    """
+    effect = effects(factors, use=use, of=factor)[0] * SIGNS[end]
+    there = np.flatnonzero(effect > 0)
+    known = order == "deviance" and factors.gene_deviance is not None
+    by = np.asarray(factors.gene_deviance)[:, factor] if known else effect
+    return there[np.argsort(-by[there], kind="stable")]
+
+
+def gene_ranking(factors: Factors) -> np.ndarray:
+    """Every factor's genes from the high end to the low one, as numbers: (n_genes, n_factors) float64.
+
+    The root of what a gene carries of the explained deviance, signed by its effect: the root, because deviance grows
+    with the square of an effect. At least a thousandth of the largest, so that genes that carry nothing keep a side and
+    a weight. The effects themselves where the deviance is not known.
+    """
+    effect = np.asarray(effects(factors)[0], np.float64)
+    if factors.gene_deviance is None:
+        return effect
+    root = np.sqrt(np.maximum(np.asarray(factors.gene_deviance, np.float64), 0.0))
+    return np.sign(effect) * np.maximum(root, root.max(axis=0, keepdims=True, initial=0.0) / 1000)
+
+
+def deviance_shares(factors: Factors, of: int) -> np.ndarray:
+    """Share of the factor's explained deviance that each gene carries, signed by its effect: (n_genes,) float64.
+
+    Times the sign of the effect they sum to 1. NaN where unknown, and of a factor that explains nothing.
+    """
+    explained = float(factors.explained_deviance[of])
+    if factors.gene_deviance is None or not explained > 0:
+        return np.full(factors.n_genes, np.nan)
+    by_gene = np.asarray(factors.gene_deviance[:, of], np.float64)
+    return np.sign(effects(factors, of=of)[0]) * by_gene / explained
+
+
+def top_genes(factors: Factors, factor: int, n: int = 25, *, use: Use = "shrunken", end: End = "both",
+              order: Order = "deviance") -> pd.DataFrame:  # fmt: skip
+    """The n first genes at each asked-for end of one factor, as from genes_at, positive end first.
 
     Columns: gene; end ("positive" or "negative"); rank from 1 within its end; loading, low, high: log fold change per
-    sd of the factor, with its 90% interval. Genes with loading 0 belong to neither end. Raises SettingsError when there
-    is no such factor.
+    sd of the factor, with its 90% interval; deviance_share: as from deviance_shares. Raises SettingsError when there is
+    no such factor.
     """
     require_factors(factors, [factor])
     loading, error = effects(factors, use=use, of=factor)
+    share = deviance_shares(factors, factor)
     tables = []
     for name in SIGNS if end == "both" else [end]:
-        best = _strongest(loading * SIGNS[name], n)
+        best = genes_at(factors, factor, name, use=use, order=order)[: max(n, 0)]
         tables.append(
             pd.DataFrame(
                 {
@@ -55,6 +98,7 @@ def top_genes(factors: Factors, factor: int, n: int = 25, *, use: Use = "shrunke
                     "loading": loading[best],
                     "low": loading[best] - INTERVAL_90 * error[best],
                     "high": loading[best] + INTERVAL_90 * error[best],
+                    "deviance_share": share[best],
                 }
             )
         )
@@ -62,11 +106,17 @@ def top_genes(factors: Factors, factor: int, n: int = 25, *, use: Use = "shrunke
 
 
 def strongest_genes(
-    factors: Factors, factor: int, n: int, *, end: Literal["positive", "negative"], use: Use = "shrunken"
+    factors: Factors,
+    factor: int,
+    n: int,
+    *,
+    end: Literal["positive", "negative"],
+    use: Use = "shrunken",
+    order: Order = "deviance",
 ) -> list[str]:
     """The names of top_genes at one end, without their table. Raises SettingsError when there is no such factor."""
     require_factors(factors, [factor])
-    best = _strongest(effects(factors, use=use, of=factor)[0] * SIGNS[end], n)
+    best = genes_at(factors, factor, end, use=use, order=order)[: max(n, 0)]
     return [str(gene) for gene in factors.gene_names[best]]
 
 
@@ -128,12 +178,6 @@ def factor_table(
     if labels is None:
         return table
     return table.merge(best_types(association_table(factors, labels)), on="factor", how="left")
-
-
-def _strongest(signed: np.ndarray, n: int) -> np.ndarray:
-    """The places of the n largest numbers above zero, largest first."""
-    best = np.argsort(-signed, kind="stable")[: max(n, 0)]
-    return best[signed[best] > 0]
 
 
 def require_factors(factors: Factors, wanted: Sequence[int]) -> None:

@@ -9,6 +9,7 @@ from ldvae_core.data.counts import CountMatrix
 from ldvae_core.data.demo import load_demo
 from ldvae_core.errors import RunError
 from ldvae_core.runs.additions import Additions
+from ldvae_core.runs.gene_set_results import GeneSetResults
 from ldvae_core.runs.opened import OpenRun, open_run_folder, with_additions
 from ldvae_core.runs.store import RunStore
 from ldvae_core.workspace.datasets import Datasets
@@ -25,6 +26,14 @@ def opened_run(run: str) -> OpenRun:
         return with_additions(open_run_folder(folder), Additions.beside(folder))
     store = RunStore(Workspace.default())
     return with_additions(store.open(run), store.additions(run))
+
+
+def own_sets_of(run: str) -> GeneSetResults:
+    """Gene sets and enrichment results kept with RUN. Raises RunError when there is no such run."""
+    folder = Path(run).expanduser()
+    if run != DEMO and folder.is_dir():
+        return GeneSetResults(Additions.beside(folder))
+    return GeneSetResults(RunStore(Workspace.default()).additions(run))
 
 
 def source_of(data: str) -> str:

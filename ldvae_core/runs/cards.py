@@ -19,6 +19,7 @@ from ldvae_core.workspace import processes
 log = logging.getLogger(__name__)
 
 PROGRAMS, GENES = 3, 5  # on a card
+CELLS_OF_A_CARD = 20_000  # of an older run that is opened for its card's sake
 
 
 @dataclass(frozen=True)
@@ -177,14 +178,19 @@ def _programs_of(folder: Path, changed: int) -> tuple[tuple[int, tuple[str, ...]
     """
     from ldvae_core.analysis.factors import load_factors
     from ldvae_core.analysis.programs import top_genes
+    from ldvae_core.runs.opened import open_run_folder
 
     factors = load_factors(folder)
+    if factors.gene_deviance is None and len(factors.representation) <= CELLS_OF_A_CARD:
+        run = open_run_folder(folder.parent.parent)  # made before that was saved with it
+        factors = next(found for axes, found in run.factors.items() if axes == folder.name)
     programs = []
     shares = factors.explained_deviance.tolist()  # unknown is not nothing
     told = [factor for factor, share in enumerate(shares) if factors.active[factor] and not share <= 0]
     for factor in told[:PROGRAMS]:
         table = top_genes(factors, factor, n=GENES)
-        strongest = table.loc[table["loading"].abs().sort_values(ascending=False).index, "gene"].head(GENES)
+        by = "loading" if table["deviance_share"].isna().any() else "deviance_share"
+        strongest = table.loc[table[by].abs().sort_values(ascending=False, kind="stable").index, "gene"].head(GENES)
         programs.append((factor, tuple(map(str, strongest))))
     return tuple(programs)
 

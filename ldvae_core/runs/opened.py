@@ -18,6 +18,7 @@ from ldvae_core.data.demo import DEMO_RUN, load_demo
 from ldvae_core.data.folder import load_counts
 from ldvae_core.errors import RunError
 from ldvae_core.runs.additions import LEIDEN, Additions
+from ldvae_core.runs.gene_order import WHILE_OPENING, with_gene_order
 from ldvae_core.runs.settings import RunFile, RunSettings
 from ldvae_core.workspace.folders import DEMO
 
@@ -122,21 +123,35 @@ def open_run_folder(folder: Path, *, run_id: str | None = None) -> OpenRun:
     if not factors:
         raise RunError(f"The run {about.settings.name!r} has no factors.", "The folder is incomplete.")
     shown = next(iter(factors.values()))
+    counts, split, covariates = _counts(folder, shown), durable.read_array(folder / "split.npy"), _covariates(folder)
     opened = OpenRun(
         run_id=run_id or folder.name,
-        counts=_counts(folder, shown),
+        counts=counts,
         factors=factors,
-        split=durable.read_array(folder / "split.npy"),
+        split=split,
         history=read_history(folder),
         metrics=read_metrics(folder),
         settings=about.settings,
         data_name=about.data_name,
-        covariate_loadings=_covariates(folder),
+        covariate_loadings=covariates,
     )
     shape = (shown.n_cells, shown.n_genes)
     if opened.counts.counts.shape != shape or opened.split.shape != shape[:1]:
         raise RunError(f"The parts of the run {folder.name} do not fit together.", "The folder is damaged.")
-    return opened
+    return ordered(opened)
+
+
+def ordered(opened: OpenRun, *, most: int | None = WHILE_OPENING) -> OpenRun:
+    """The run with what each gene carries of its factors' explained deviance; `most` as of with_gene_order."""
+    factors = with_gene_order(
+        opened.factors,
+        counts=opened.counts,
+        split=opened.split,
+        settings=opened.settings,
+        covariate_loadings=opened.covariate_loadings,
+        most=most,
+    )
+    return opened if factors is opened.factors else replace(opened, factors=factors)
 
 
 def with_additions(opened: OpenRun, additions: Additions) -> OpenRun:

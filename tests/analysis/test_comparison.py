@@ -82,7 +82,8 @@ def test_a_dead_factor_does_not_break_the_view():
 def test_a_matching_table_names_partners_and_what_replicates(factors):
     """A run matched with a turned copy of itself: every factor is found, with the genes of the end that fits."""
     names = ("loadings", "loadings_shrunken", "representation")
-    turned = replace(factors, **{name: -getattr(factors, name)[:, ::-1] for name in names})
+    turned = replace(factors, **{name: -getattr(factors, name)[:, ::-1] for name in names},
+                     gene_deviance=factors.gene_deviance[:, ::-1])  # fmt: skip
     table = matching_table(factors, turned)
     assert table["partner"].tolist() == [3, 2, 1, 0]
     assert table["found"].all()

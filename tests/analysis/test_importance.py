@@ -6,13 +6,13 @@ from scipy.special import softmax
 from scipy.stats import nbinom, ortho_group
 
 from ldvae_core.analysis.factors import load_factors, save_factors
-from ldvae_core.analysis.importance import active_factors, explained_deviance, held_out_cells, marginal_kl
+from ldvae_core.analysis.importance import active_factors, gene_deviance, held_out_cells, marginal_kl
 from ldvae_core.data.split import split_cells
 
 
 @pytest.fixture(scope="session")
 def arguments(planted):
-    """What explained_deviance needs, from the planted truth."""
+    """What gene_deviance needs, from the planted truth."""
     values = {name: getattr(planted, name) for name in ("counts", "loadings", "intercept", "library_size")}
     split = split_cells(len(planted.z), seed=0)
     return values | {"representation": planted.z, "inverse_dispersion": planted.theta, "split": split}
@@ -36,7 +36,32 @@ def test_explained_deviance_is_the_loss_of_a_silenced_factor(planted, arguments)
     )
     totals = planted.counts[arguments["split"] == 0].toarray().sum(axis=0, dtype=float)
     null = deviance(planted, cells, np.tile(totals / totals.sum(), (len(cells), 1)))
-    assert explained_deviance(**arguments)[1] == pytest.approx((without - full) / null, rel=1e-8)
+    assert gene_deviance(**arguments).sum(axis=0)[1] == pytest.approx((without - full) / null, rel=1e-8)
+
+
+def test_what_genes_carry_adds_up_to_what_the_factor_explains(planted, arguments, factors_of, tmp_path):
+    """Gene by gene as scipy has it, kept with the factors; genes on which the factor has no hold carry next to none."""
+    loadings = planted.loadings.copy()
+    loadings[75:, 1] = 0
+    carried = gene_deviance(**arguments | {"loadings": loadings})[:, 1]
+    assert np.abs(carried[75:]).max() < 0.05 * carried.max()
+    shown = factors_of(planted)
+    np.testing.assert_allclose(shown.gene_deviance.sum(axis=0), shown.explained_deviance, rtol=1e-5)
+    save_factors(shown, tmp_path / "factors")
+    np.testing.assert_array_equal(load_factors(tmp_path / "factors").gene_deviance, shown.gene_deviance)
+
+
+def test_each_gene_carries_the_deviance_that_it_loses(planted, arguments):
+    """By scipy, for every gene of one factor."""
+    cells = np.flatnonzero(arguments["split"] == 2)
+    z, silenced = planted.z[cells], planted.z[cells].copy()
+    silenced[:, 1] = planted.z[:, 1].mean()
+    x, theta = planted.counts[cells].toarray().astype(float), planted.theta
+    means = [planted.library_size[cells, None] * softmax(v @ planted.loadings.T + planted.intercept, axis=1)
+             for v in (z, silenced)]  # fmt: skip
+    full, without = (nbinom.logpmf(x, theta, theta / (theta + mean)).sum(axis=0) for mean in means)
+    carried = gene_deviance(**arguments)[:, 1]
+    np.testing.assert_allclose(carried / carried.sum(), (full - without) / (full - without).sum(), rtol=1e-7)
 
 
 def test_a_silenced_usage_leaves_the_rest_summing_to_one(planted_usage, factors_of):
@@ -52,7 +77,7 @@ def test_a_factor_without_loadings_explains_nothing(planted, arguments):
     """Silencing it changes no expected count."""
     loadings = planted.loadings.copy()
     loadings[:, 2] = 0
-    assert explained_deviance(**arguments | {"loadings": loadings})[2] == pytest.approx(0, abs=1e-12)
+    assert gene_deviance(**arguments | {"loadings": loadings}).sum(axis=0)[2] == pytest.approx(0, abs=1e-12)
 
 
 def test_a_baselines_own_fractions_decide_what_its_factors_explain(planted, factors_of):

@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from ldvae_core.analysis.factors import as_noted
 from ldvae_core.analysis.programs import biplot_table, effects, factor_table, gene_table, strongest_genes, top_genes
 from ldvae_core.analysis.uncertainty import INTERVAL_90
 from ldvae_core.errors import SettingsError
@@ -12,13 +13,35 @@ from ldvae_core.errors import SettingsError
 
 def test_top_genes_are_listed_from_each_end(factors):
     """Both ends, strongest first, ranked from 1; a loading is the log fold change per sd of the factor."""
-    table = top_genes(factors, 2, n=4, use="raw")
+    table = top_genes(factors, 2, n=4, use="raw", order="effect")
     effect = factors.loadings[:, 2] * factors.scale[2]
     strongest = np.argsort(-effect)
     assert table.gene.tolist() == factors.gene_names[np.append(strongest[:4], strongest[::-1][:4])].tolist()
     assert table["end"].tolist() == ["positive"] * 4 + ["negative"] * 4
     assert table["rank"].tolist() == [1, 2, 3, 4] * 2
     assert table.loading.tolist() == effect[np.append(strongest[:4], strongest[::-1][:4])].tolist()
+
+
+def test_genes_come_by_what_they_carry_of_the_explained_deviance(factors):
+    """Within the end that the effect points to; a share is signed by the end, and turning a factor changes no order."""
+    table = top_genes(factors, 1, n=5)
+    effect = factors.loadings_shrunken[:, 1]
+    carried = factors.gene_deviance[:, 1] / factors.explained_deviance[1]
+    high, low = (table[table.end == end] for end in ("positive", "negative"))
+    assert high.gene.tolist() == factors.gene_names[np.argsort(np.where(effect > 0, -carried, np.inf))[:5]].tolist()
+    assert low.gene.tolist() == factors.gene_names[np.argsort(np.where(effect < 0, -carried, np.inf))[:5]].tolist()
+    assert (high.deviance_share > 0).all()
+    assert (low.deviance_share < 0).all()
+    turned = as_noted(factors, names={}, flipped=[1])
+    assert strongest_genes(turned, 1, 5, end="negative") == high.gene.tolist()
+
+
+def test_without_known_deviance_the_effect_leads(factors):
+    """Baselines opened from older runs: the order there was, and no share."""
+    older = replace(factors, gene_deviance=None)
+    table = top_genes(older, 0, n=6, end="positive")
+    assert table.gene.tolist() == strongest_genes(factors, 0, 6, end="positive", order="effect")
+    assert table.deviance_share.isna().all()
 
 
 @pytest.mark.parametrize("use", ["raw", "shrunken"])

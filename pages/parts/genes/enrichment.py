@@ -41,9 +41,9 @@ MOST_ROWS = 100  # on screen; the file has all tests
 HOW = (
     "Each bar is a gene set that stands at one end of the factor more than chance has it: orange at the high end, blue "
     "at the low end; to the right of the dotted line q is below 0.05. **Over-representation** asks whether the "
-    "strongest genes of an end (by shrunken loading) hold more genes of a set than as many genes drawn blindly "
-    "from the modelled genes (hypergeometric test). **Pre-ranked** asks whether the genes of a set stand together at "
-    "one end of the whole ranking (GSEA). The background is always the modelled genes, never the genome; q is "
+    "first genes of an end (by their share of the factor's explained deviance) hold more genes of a set than as many "
+    "genes drawn blindly from the modelled genes (hypergeometric test). **Pre-ranked** asks whether the genes of a set "
+    "stand together at one end of the whole ranking (GSEA). The background is always the modelled genes, never the genome; q is "
     "Benjamini-Hochberg over all factors and sets at once. Click a bar to open its genes."
 )
 
@@ -122,7 +122,7 @@ def _table(own: pd.DataFrame) -> None:
             "q": st.column_config.TextColumn(width=66, help="False discovery rate over all factors and sets."),
             "Genes": st.column_config.TextColumn(width=72, help=f"Genes in the {held}, of the set's modelled genes."),
             statistic: st.column_config.NumberColumn(format="%.2f", width=74),
-            "Which": st.column_config.TextColumn(width=260, help=f"Genes in the {held}, strongest first."),
+            "Which": st.column_config.TextColumn(width=260, help=f"Genes in the {held}, first those that lead."),
         },
     )
 
@@ -208,7 +208,7 @@ def _say_what_is_tested(found: GeneSets, known: Background, method: str) -> None
         f"{known.n_genes:,} modelled genes, which are the background."
     )
     if method == "over_representation":
-        said += f" An end is its {genes_at_end(known.n_genes)} strongest genes."
+        said += f" An end is its {genes_at_end(known.n_genes)} first genes."
     if found.translated:
         said += " Human genes were matched through their one-to-one orthologues in mouse (Ensembl)."
     source = next((f" {one.source}; {one.licence}." for one in collections() if one.title == found.title), "")
