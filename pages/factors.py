@@ -13,6 +13,7 @@ from pages.parts.pickers import (
     factor_select,
     genes_slider,
     loadings_picker,
+    order_picker,
     segments,
 )
 from pages.parts.problems import refusals
@@ -27,7 +28,7 @@ warn_about_run(opened)
 say_positions(opened)
 with st.container(horizontal=True, vertical_alignment="top", gap="small", key="controls"):
     view = segments("View", VIEWS, key="view")
-    factors = axes_picker(opened)
+    factors = order_picker(axes_picker(opened))
     if factors.n_factors < 2 and view in ("pair", "gallery"):
         view = "factor"  # there is no pair to draw
     if view != "map":

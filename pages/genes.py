@@ -6,7 +6,7 @@ from pages.parts.genes.enrichment import show_enrichment
 from pages.parts.genes.input import gene_picker, say_missing
 from pages.parts.genes.views import offer_first_genes, pair_pickers, show_gene, show_groups, show_list, show_partners
 from pages.parts.header import page_header
-from pages.parts.pickers import axes_picker, loadings_picker
+from pages.parts.pickers import axes_picker, loadings_picker, order_picker
 from pages.parts.problems import refusals
 from pages.parts.runs import require_run
 from pages.parts.structure import warn_about_run
@@ -16,7 +16,7 @@ opened = require_run()
 warn_about_run(opened)
 with st.container(horizontal=True, vertical_alignment="top", gap="small", key="controls"):
     asked = gene_picker(opened)
-    factors = axes_picker(opened)
+    factors = order_picker(axes_picker(opened))
     use = loadings_picker()
     pair = pair_pickers(factors, asked.positions)
 say_missing(opened, asked)

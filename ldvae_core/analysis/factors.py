@@ -22,6 +22,7 @@ from ldvae_core.model.packed import packed, unpacked
 from ldvae_core.model.priors import PRIORS, PriorName
 
 Axes = Literal["readable", "as_trained"]
+GeneOrder = Literal["deviance", "effect"]
 ARRAYS = ("representation", "loadings", "loadings_se", "loadings_shrunken", "loadings_shrunken_sd", "intercept",
           "inverse_dispersion", "explained_deviance", "active", "flipped", "trained_as", "rotation")  # fmt: skip
 GENE_DEVIANCE = "gene_deviance.npy"  # not there in older runs
@@ -52,6 +53,7 @@ class Factors:
     rotation: np.ndarray  # (n_factors, n_factors) float64: representation = trained representation @ rotation
     names: tuple[str, ...] = ()  # what people call the factors, "" for those without a name; not saved with the arrays
     gene_deviance: np.ndarray | None = None  # (n_genes, n_factors) float32, parts of explained_deviance; None: unknown
+    gene_order: GeneOrder = "deviance"  # what decides which genes of a factor are named first; not saved
 
     def label(self, factor: int) -> str:
         """What factor k (from 0) is called on screen: "Factor 3", or "Factor 3 · erythroid" once somebody named it."""
@@ -284,6 +286,7 @@ def load_factors(folder: Path) -> Factors:
         prior=about["prior"],
         gene_names=np.array(about["gene_names"], str),
         names=(),
+        gene_order="deviance",
         gene_deviance=by_gene,
         **arrays,
     )

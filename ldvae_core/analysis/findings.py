@@ -11,7 +11,7 @@ from ldvae_core.analysis.factors import Factors
 from ldvae_core.analysis.factors import factor_label as factor_label  # one name for a factor, everywhere
 from ldvae_core.analysis.following import FEWEST_CELLS, SEPARATES, closest, strongest
 from ldvae_core.analysis.following import FOLLOWS as FOLLOWS  # of groups of cells too
-from ldvae_core.analysis.programs import biplot_table, require_factors, top_genes
+from ldvae_core.analysis.programs import biplot_table, led_by_deviance, require_factors, top_genes
 from ldvae_core.analysis.separation import BestPair
 from ldvae_core.analysis.type_genes import Named
 
@@ -54,9 +54,11 @@ def pair_finding(factors: Factors, pair: tuple[int, int], following: pd.DataFram
     them are told, and where there are none, the genes that would have them.
     """
     table = biplot_table(factors, pair, n_arrows=min(n, 4) or 4)
-    arrows = table[table.arrow].sort_values("length", ascending=False, kind="stable")
+    arrows = table[table.arrow].sort_values("lead", ascending=False, kind="stable")
     names = f"Factors {pair[0] + 1} and {pair[1] + 1}"
     most = "the longest arrows are" if n else "the genes that load most are"
+    if led_by_deviance(factors) is not None:
+        most = "the genes that carry most of what they explain are"
     genes = f"{most} {join(arrows.gene.tolist())}" if len(arrows) else "no gene stands out"
     parts = []
     for factor in pair:

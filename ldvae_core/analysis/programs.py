@@ -6,14 +6,13 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from ldvae_core.analysis.factors import Factors
+from ldvae_core.analysis.factors import Factors, GeneOrder
 from ldvae_core.analysis.separation import association_table, best_types
 from ldvae_core.analysis.uncertainty import INTERVAL_90
 from ldvae_core.errors import SettingsError
 
 Use = Literal["shrunken", "raw"]
 End = Literal["both", "positive", "negative"]
-Order = Literal["deviance", "effect"]
 ALL = slice(None)
 SIGNS: dict[Literal["positive", "negative"], float] = {"positive": 1.0, "negative": -1.0}
 
@@ -36,17 +35,23 @@ def effects(
 
 
 def genes_at(factors: Factors, factor: int, end: Literal["positive", "negative"], *, use: Use = "shrunken",
-             order: Order = "deviance") -> np.ndarray:  # fmt: skip
+             order: GeneOrder | None = None) -> np.ndarray:  # fmt: skip
     """The genes whose effect points to this end, the one that leads first: their places, int.
 
     order: "deviance", by what each carries of the factor's explained deviance on held-out cells; "effect", by the
-    effect, which also serves where the deviance is not known. A gene with effect 0 belongs to neither end.
+    effect, which also serves where the deviance is not known; None: as factors.gene_order says. A gene with effect 0
+    belongs to neither end.
     """
     effect = effects(factors, use=use, of=factor)[0] * SIGNS[end]
     there = np.flatnonzero(effect > 0)
-    known = order == "deviance" and factors.gene_deviance is not None
-    by = np.asarray(factors.gene_deviance)[:, factor] if known else effect
+    carried = led_by_deviance(factors, order)
+    by = effect if carried is None else np.asarray(carried)[:, factor]
     return there[np.argsort(-by[there], kind="stable")]
+
+
+def led_by_deviance(factors: Factors, order: GeneOrder | None = None) -> np.ndarray | None:
+    """factors.gene_deviance where it decides the order of genes; None where effects do."""
+    return factors.gene_deviance if (order or factors.gene_order) == "deviance" else None
 
 
 def gene_ranking(factors: Factors) -> np.ndarray:
@@ -54,12 +59,12 @@ def gene_ranking(factors: Factors) -> np.ndarray:
 
     The root of what a gene carries of the explained deviance, signed by its effect: the root, because deviance grows
     with the square of an effect. At least a thousandth of the largest, so that genes that carry nothing keep a side and
-    a weight. The effects themselves where the deviance is not known.
+    a weight. The effects themselves where these decide the order.
     """
-    effect = np.asarray(effects(factors)[0], np.float64)
-    if factors.gene_deviance is None:
+    effect, carried = np.asarray(effects(factors)[0], np.float64), led_by_deviance(factors)
+    if carried is None:
         return effect
-    root = np.sqrt(np.maximum(np.asarray(factors.gene_deviance, np.float64), 0.0))
+    root = np.sqrt(np.maximum(np.asarray(carried, np.float64), 0.0))
     return np.sign(effect) * np.maximum(root, root.max(axis=0, keepdims=True, initial=0.0) / 1000)
 
 
@@ -76,7 +81,7 @@ def deviance_shares(factors: Factors, of: int) -> np.ndarray:
 
 
 def top_genes(factors: Factors, factor: int, n: int = 25, *, use: Use = "shrunken", end: End = "both",
-              order: Order = "deviance") -> pd.DataFrame:  # fmt: skip
+              order: GeneOrder | None = None) -> pd.DataFrame:  # fmt: skip
     """The n first genes at each asked-for end of one factor, as from genes_at, positive end first.
 
     Columns: gene; end ("positive" or "negative"); rank from 1 within its end; loading, low, high: log fold change per
@@ -112,7 +117,7 @@ def strongest_genes(
     *,
     end: Literal["positive", "negative"],
     use: Use = "shrunken",
-    order: Order = "deviance",
+    order: GeneOrder | None = None,
 ) -> list[str]:
     """The names of top_genes at one end, without their table. Raises SettingsError when there is no such factor."""
     require_factors(factors, [factor])
@@ -139,18 +144,22 @@ def biplot_table(factors: Factors, pair: tuple[int, int], *, use: Use = "shrunke
     """Every gene's place in the plane of two factors, in the order of the genes.
 
     Columns: gene; x, y: loading on the first and second factor, log fold change per sd; length: of the arrow, always of
-    the shrunken effect, so that a rare gene's noise earns no arrow; arrow: whether it is among the n_arrows longest.
+    the shrunken effect, so that a rare gene's noise earns no arrow; lead: what it carries of the two factors' explained
+    deviance, or its length where effects decide the order; arrow: whether it is among the n_arrows that lead.
     Raises SettingsError when a factor does not exist.
     """
     require_factors(factors, pair)
     columns = list(pair)
     shown, shrunken = effects(factors, use=use, of=columns)[0], effects(factors, of=columns)[0]
     length = np.hypot(*shrunken.T)
-    longest = np.argsort(-length, kind="stable")[: max(n_arrows, 0)]
+    carried = led_by_deviance(factors)
+    lead = length if carried is None else np.asarray(carried, np.float64)[:, columns].sum(axis=1)
+    first = np.argsort(-lead, kind="stable")[: max(n_arrows, 0)]
     arrow = np.zeros(len(length), bool)
-    arrow[longest] = length[longest] > 0
+    arrow[first] = (length[first] > 0) & (lead[first] > 0)
     names = factors.gene_names.astype(object)
-    return pd.DataFrame({"gene": names, "x": shown[:, 0], "y": shown[:, 1], "length": length, "arrow": arrow})
+    places = {"x": shown[:, 0], "y": shown[:, 1]}
+    return pd.DataFrame({"gene": names, **places, "length": length, "lead": lead, "arrow": arrow})
 
 
 def factor_table(

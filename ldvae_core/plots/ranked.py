@@ -15,16 +15,20 @@ ROW_HEIGHT = 19  # px
 LONGEST_GENE = 24  # characters
 MARGIN = {"l": 60, "r": 16, "t": 30, "b": 48}  # px
 LOADING_TITLE = "Loading (log fold change per SD, 90% interval)"
+EFFECT_TITLES = {
+    "shrunken": "effect (log fold change per standard deviation, shrunken)",
+    "raw": "effect (log fold change per standard deviation, raw)",
+}
 
 
 def plot_ranked_loadings(table: pd.DataFrame, *, x_title: str = LOADING_TITLE, mode: Mode = "light") -> go.Figure:
-    """Both ends of one factor: the highest loading on top, the lowest at the bottom, a gap where the others are.
+    """Both ends of one factor: the first gene of the high end on top, that of the low end at the bottom, a gap between.
 
-    table: from top_genes; columns gene, end, rank, loading, low, high (log fold change per sd). Orange raises the gene,
-    blue lowers it, as in the association table. A clicked gene carries its name as customdata[0].
+    table: from top_genes; columns gene, end, rank, loading, low, high (log fold change per sd), deviance_share. Orange
+    raises the gene, blue lowers it, as in the association table. A clicked gene carries its name as customdata[0].
     """
-    table = table.sort_values("loading", ascending=False, kind="stable")
-    positive = int((table["loading"] > 0).sum())
+    high, low = (table[table["end"] == end].sort_values("rank") for end in ("positive", "negative"))
+    table, positive = pd.concat([high, low[::-1]]), len(high)
     rows = np.arange(len(table), dtype=np.float64)
     rows[positive:] += 1.0 if 0 < positive < len(table) else 0.0
     names = [italic(gene, longest=LONGEST_GENE) for gene in table["gene"]]
@@ -32,7 +36,8 @@ def plot_ranked_loadings(table: pd.DataFrame, *, x_title: str = LOADING_TITLE, m
     figure = _figure(rows, names, widths, x_title, mode)
     if table.empty:
         return say_empty(figure, "No genes at this end", mode)
-    hover = [f"<b>{name}</b>" for name in names]
+    shares = table["deviance_share"] if "deviance_share" in table else pd.Series(np.nan, table.index)
+    hover = [f"<b>{name}</b>{_share_words(share)}" for name, share in zip(names, shares, strict=True)]
     figure.add_trace(_points(table, rows, hover, table["gene"].astype(str).to_numpy(object), mode))
     if 0 < positive < len(table):
         figure.add_hline(y=positive, line={"color": palette(mode).lines, "width": 1, "dash": "2px,3px"})
@@ -104,6 +109,11 @@ def _points(table: pd.DataFrame, rows: np.ndarray, hover: Sequence[str], clicked
         unselected={"marker": {"opacity": 1.0}},
         name="loadings",
     )
+
+
+def _share_words(share: float) -> str:
+    """Said under a gene's name; nothing where it is not known."""
+    return "" if np.isnan(share) else f"<br>{abs(share):.1%} share of the factor's explained deviance"
 
 
 def _interval_words(low: float, high: float) -> str:

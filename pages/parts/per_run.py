@@ -49,10 +49,10 @@ def per_run(
 ) -> Callable[[Callable[Given, Result]], PerRun[Given, Result]]:
     """Keep what a function of an opened run returns, shared by all visitors: read-only.
 
-    It is worked out anew when a run is opened anew, when axes among the arguments are turned round, and when the cells
-    of an annotation that people added change, if an argument names it; a factor's new name changes nothing. Arguments
-    of other types that have a text `memo` are known by it. max_entries: kept at a time. spinner: said meanwhile.
-    all_annotations: it reads annotations that its arguments do not name.
+    It is worked out anew when a run is opened anew, when axes among the arguments are turned round or their genes
+    ordered anew, and when the cells of an annotation that people added change, if an argument names it; a factor's new
+    name changes nothing. Arguments of other types that have a text `memo` are known by it. max_entries: kept at a time.
+    spinner: said meanwhile. all_annotations: it reads annotations that its arguments do not name.
     """
     return functools.partial(PerRun, max_entries=max_entries, spinner=spinner, all_annotations=all_annotations)
 
@@ -79,7 +79,7 @@ def _plain(value: Any) -> Any:
     if isinstance(value, OpenRun):
         return value.stamp
     if isinstance(value, Factors):
-        return value.axes, value.flipped.tolist()
+        return value.axes, value.flipped.tolist(), value.gene_order
     if isinstance(text := getattr(value, "memo", None), str):
         return text
     return [_plain(part) for part in parts] if (parts := _inside(value)) is not None else value

@@ -2,19 +2,26 @@
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, TypeVar
 
 import pandas as pd
 import streamlit as st
 
-from ldvae_core.analysis.factors import Axes, Factors
+from ldvae_core.analysis.factors import Axes, Factors, GeneOrder
 from ldvae_core.analysis.findings import factor_label
 from ldvae_core.analysis.programs import Use
 from ldvae_core.runs.store import OpenRun
-from pages.parts.text import literal, percent, plain
+from pages.parts.text import literal, percent, plain, show
 
 NO_COLOUR = "none"
 AXES: dict[Axes, str] = {"readable": "Readable", "as_trained": "As trained"}
+ORDERS: dict[GeneOrder, str] = {"deviance": "Explained deviance", "effect": "Effect"}
+ORDER_HELP = (
+    "Which genes of a program are named first. **Explained deviance**: those that carry the largest share of the "
+    "factor's explained deviance, how much worse their counts in held-out cells are predicted without the factor. "
+    "**Effect**: those of the largest effect (log fold change per standard deviation, shrunken), often rarer genes."
+)
 LOADINGS: dict[Use, str] = {"shrunken": "Shrunken", "raw": "Raw"}
 AXES_HELP = (
     "**Readable** turns all axes together so that cell types fall on them (varimax); the likelihood is exactly the "
@@ -22,7 +29,7 @@ AXES_HELP = (
 )
 LOADINGS_HELP = (
     "**Shrunken** loadings are pulled towards 0 as far as the counts leave them uncertain, so that rare, noisy genes "
-    "do not lead. **Raw** shows the fitted values. Arrows are chosen by shrunken loadings in both."
+    "do not lead. **Raw** shows the fitted values. The genes that are named stay the same."
 )
 Option = TypeVar("Option", bound=str)  # with a Literal's values for keys, segments returns that Literal
 
@@ -52,6 +59,14 @@ def axes_picker(opened: OpenRun) -> Factors:
     if "readable" not in opened.factors:
         return opened.factors[opened.axes]
     return opened.factors[segments("Axes", AXES, key="axes", help=AXES_HELP)]
+
+
+def order_picker(factors: Factors) -> Factors:
+    """The same factors, with their genes in the order asked for; no choice where the deviance is not known."""
+    if factors.gene_deviance is None:
+        show("Genes come by their effect: what each explains is not known for this run.", kind="quiet", width="content")
+        return factors
+    return replace(factors, gene_order=segments("Genes first by", ORDERS, key="order", help=ORDER_HELP))
 
 
 def loadings_picker() -> Use:

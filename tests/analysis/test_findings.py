@@ -1,5 +1,6 @@
 """Sentences of finding say what the tables say."""
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -73,11 +74,15 @@ def test_a_dead_factor_is_not_interpreted(factors):
 
 
 def test_a_pair_is_described_by_what_lies_where(factors, following):
-    """What its axes follow and the longest arrows, with and without labels."""
+    """What its axes follow and the genes that lead: by what they carry, or the longest arrows, as asked for."""
     follows = [strongest(following, factor)[0]["level"] for factor in (0, 1)]
     sentence = pair_finding(factors, (0, 1), following)
     places = f"Factor 1 is high in {follows[0]} and Factor 2 is high in {follows[1]}"
-    assert sentence.startswith(f"{places}; the longest arrows are ")
+    carried = factors.gene_names[np.argsort(-factors.gene_deviance[:, :2].sum(axis=1))[:4]]
+    assert sentence.startswith(f"{places}; the genes that carry most of what they explain are ")
+    assert re.findall(r"Gene\d+", sentence.split(";")[1]) == carried.tolist()
+    by_effect = pair_finding(replace(factors, gene_order="effect"), (0, 1), following)
+    assert by_effect.startswith(f"{places}; the longest arrows are ")
     assert pair_finding(factors, (0, 1)).startswith("Factors 1 and 2 account for ")
 
 

@@ -36,6 +36,15 @@ def test_genes_come_by_what_they_carry_of_the_explained_deviance(factors):
     assert strongest_genes(turned, 1, 5, end="negative") == high.gene.tolist()
 
 
+def test_one_switch_orders_every_list(factors):
+    """Factors whose genes are asked for by effect: names, tables and what a card shows follow."""
+    by_effect = replace(factors, gene_order="effect")
+    expected = top_genes(factors, 1, 6, order="effect", end="positive").gene.tolist()
+    assert strongest_genes(by_effect, 1, 6, end="positive") == expected
+    assert factor_table(by_effect, n=6).positive_genes[1] == ", ".join(expected)
+    assert top_genes(by_effect, 1, 6).deviance_share.notna().all()
+
+
 def test_without_known_deviance_the_effect_leads(factors):
     """Baselines opened from older runs: the order there was, and no share."""
     older = replace(factors, gene_deviance=None)
@@ -85,9 +94,17 @@ def test_a_factor_that_does_not_exist_is_refused(factors):
         top_genes(factors, 9)
 
 
-def test_arrows_are_the_longest_shrunken_effects(factors):
-    """A biplot has every gene, and arrows for the n of largest 2-D length."""
+def test_arrows_go_to_the_genes_that_carry_most_of_the_two_factors(factors):
+    """As lists name them; the length stays the shrunken effect."""
     table = biplot_table(factors, (0, 2), n_arrows=5)
+    carried = factors.gene_deviance[:, [0, 2]].sum(axis=1)
+    assert set(table.gene[table.arrow]) == set(factors.gene_names[np.argsort(-carried)[:5]])
+    np.testing.assert_allclose(table.length, np.hypot(*(factors.loadings_shrunken * factors.scale)[:, [0, 2]].T))
+
+
+def test_arrows_by_effect_are_the_longest_shrunken_effects(factors):
+    """A biplot has every gene, and arrows for the n of largest 2-D length."""
+    table = biplot_table(replace(factors, gene_order="effect"), (0, 2), n_arrows=5)
     length = np.hypot(*(factors.loadings_shrunken * factors.scale)[:, [0, 2]].T)
     assert set(table.gene[table.arrow]) == set(factors.gene_names[np.argsort(-length)[:5]])
     assert table.gene.tolist() == factors.gene_names.tolist()

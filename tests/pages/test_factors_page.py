@@ -141,10 +141,20 @@ def test_one_factor_shows_both_ends_and_its_cells(pairs):
     assert loadings is not None
 
 
+def test_genes_come_by_what_they_explain_or_by_effect(pairs):
+    """One switch: other genes lead the list, the axis says what is drawn."""
+    pairs.segmented_control(key="view").set_value("One factor").run()
+    figure = chart(pairs, 0)
+    assert figure["layout"]["xaxis"]["title"]["text"].startswith("effect (log fold change per standard deviation")
+    pairs.segmented_control(key="order").set_value("Effect").run()
+    assert not pairs.exception
+    assert chart(pairs, 0)["data"][0]["customdata"] != figure["data"][0]["customdata"]
+
+
 def test_every_figure_has_a_text_alternative_with_its_finding(pairs):
     """A screen reader hears what the figure is and what it shows."""
     alts = [figure.proto.alt for figure in pairs.get("plotly_chart")]
-    assert all("the longest arrows are" in alt for alt in alts)
+    assert all("the genes that carry most of what they explain are" in alt for alt in alts)
     assert "Factor 1 (across) and Factor 2 (up)" in alts[0]
 
 

@@ -72,6 +72,7 @@ def test_no_name_reaches_a_table_figure_as_markup(cloud, history):
     assert_harmless(plot_association(association))
     labels = np.resize(np.array(NASTY, object), 200)
     assert_harmless(plot_distribution(binned_densities(cloud[0], labels, NASTY), x_title=NASTY[0]))
-    ranked = pd.DataFrame({"gene": NASTY, "loading": 1.0, "low": 0.5, "high": 1.5})
+    ranked = pd.DataFrame({"gene": NASTY, "end": "positive", "rank": range(len(NASTY)), "loading": 1.0,
+                           "low": 0.5, "high": 1.5})  # fmt: skip
     assert_harmless(plot_ranked_loadings(ranked, x_title=NASTY[1]))
     assert_harmless(plot_learning_curves(dict.fromkeys(NASTY, history)))

@@ -26,9 +26,18 @@ def _association():
 
 @pytest.fixture(name="ranked")
 def _ranked():
-    loading = [2.0, 1.0, -3.0, -0.5]
-    table = pd.DataFrame({"gene": ["Ttr", "Afp", "Utf1", "Pim2"], "end": "x", "rank": 1, "loading": loading})
-    return table.assign(low=table.loading - 0.2, high=table.loading + 0.3)
+    """Two genes of each end; Pim2 leads its end with the smaller effect."""
+    return pd.DataFrame(
+        {
+            "gene": ["Ttr", "Afp", "Pim2", "Utf1"],
+            "end": ["positive", "positive", "negative", "negative"],
+            "rank": [1, 2, 1, 2],
+            "loading": [2.0, 1.0, -0.5, -3.0],
+            "low": [1.8, 0.8, -0.7, -3.2],
+            "high": [2.3, 1.3, -0.2, -2.7],
+            "deviance_share": [0.2, 0.1, -0.05, -0.01],
+        }
+    )
 
 
 def test_types_are_sorted_by_the_factor_they_follow(association):
@@ -86,13 +95,13 @@ def test_components_are_never_called_factors():
     assert list(figure.data[0].y) == [0.6, 0.4]
 
 
-def test_ranked_loadings_run_from_the_highest_to_the_lowest(ranked):
-    """Both ends, a gap between them, names in italics, intervals as whiskers."""
+def test_ranked_loadings_run_from_the_first_gene_of_one_end_to_that_of_the_other(ranked):
+    """By rank, whatever the effect; a gap between the ends, names in italics, intervals as whiskers."""
     figure = plot_ranked_loadings(ranked)
     points = the(figure, "loadings")
-    assert list(points.x) == [2.0, 1.0, -0.5, -3.0]
+    assert list(points.x) == [2.0, 1.0, -3.0, -0.5]
     assert list(points.y) == [0, 1, 3, 4]
-    assert list(figure.layout.yaxis.ticktext) == ["<i>Ttr</i>", "<i>Afp</i>", "<i>Pim2</i>", "<i>Utf1</i>"]
+    assert list(figure.layout.yaxis.ticktext) == ["<i>Ttr</i>", "<i>Afp</i>", "<i>Utf1</i>", "<i>Pim2</i>"]
     assert points.error_x.array == pytest.approx([0.3] * 4)
     assert points.error_x.arrayminus == pytest.approx([0.2] * 4)
 

@@ -12,7 +12,7 @@ from ldvae_core.analysis.programs import Use, biplot_table, top_genes
 from ldvae_core.analysis.raster import Raster, density_raster
 from ldvae_core.plots.distribution import binned_densities, plot_distribution
 from ldvae_core.plots.gallery import plot_thumbnail
-from ldvae_core.plots.ranked import plot_ranked_loadings
+from ldvae_core.plots.ranked import EFFECT_TITLES, plot_ranked_loadings
 from ldvae_core.plots.theme import THUMBNAIL_CONFIG, Mode
 from ldvae_core.runs.store import OpenRun
 from pages.parts.factor_table import AT_ONCE, factor_table_of, following, say_following
@@ -40,7 +40,8 @@ HOW_PAIR = (
 )
 HOW_USAGE = " Here factors are shares: at least 0, and they sum to 1 in every cell, so axes start at 0."
 HOW_RANKED = (
-    "The strongest genes of both ends, with 90% intervals. A loading of 1 means that a cell one standard deviation "
+    "The first genes of both ends: by default those that carry the largest share of the factor's explained deviance; "
+    "their effects with 90% intervals. An effect of 1 means that a cell one standard deviation "
     "higher on this factor has e = 2.7 times as large a share of that gene. Orange rises with the factor, blue falls."
 )
 HOW_RIDGES = (
@@ -112,7 +113,8 @@ def show_one_factor(opened: OpenRun, factors: Factors, *, use: Use, n: int) -> N
         show_card(opened, factors, factor)
         genes = top_genes(factors, factor, n, use=use)
         name = factors.label(factor)
-        figure, alt = plot_ranked_loadings(genes, mode=mode()), f"Strongest genes of {name} at both ends."
+        figure = plot_ranked_loadings(genes, x_title=EFFECT_TITLES[use], mode=mode())
+        alt = f"The first genes of {name} at both ends."
         panels = [Panel(figure, f"factor_{factor + 1}_genes", alt, genes, "Genes", on_click=open_clicked_gene)]
         if opened.label_column:
             panels.append(_ridges(opened, factors, factor))

@@ -43,8 +43,8 @@ HOW = (
     "at the low end; to the right of the dotted line q is below 0.05. **Over-representation** asks whether the "
     "first genes of an end (by their share of the factor's explained deviance) hold more genes of a set than as many "
     "genes drawn blindly from the modelled genes (hypergeometric test). **Pre-ranked** asks whether the genes of a set "
-    "stand together at one end of the whole ranking (GSEA). The background is always the modelled genes, never the genome; q is "
-    "Benjamini-Hochberg over all factors and sets at once. Click a bar to open its genes."
+    "stand together at one end of the whole ranking (GSEA). The background is always the modelled genes, never the "
+    "genome; q is Benjamini-Hochberg over all factors and sets at once. Click a bar to open its genes."
 )
 
 
