@@ -8,13 +8,14 @@ an LDVAE. Baselines predict in ways of their own: uns["ldvae"] says the method, 
 import os
 import tempfile
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 import anndata
 import numpy as np
 import pandas as pd
+from scipy import sparse
 
 import ldvae_core
 from ldvae_core.analysis.factors import Factors
@@ -23,6 +24,7 @@ from ldvae_core.data.split import SPLIT_NAMES
 from ldvae_core.durable import rename
 from ldvae_core.errors import RunError
 from ldvae_core.plots.theme import type_colours
+from ldvae_core.runs.gene_set_results import GeneSetResults
 from ldvae_core.runs.projection import Projection
 from ldvae_core.runs.store import OpenRun
 
@@ -103,12 +105,11 @@ def as_anndata(opened: OpenRun, factors: Factors) -> anndata.AnnData:
     annotations = counts.annotations.copy()
     split = np.asarray(opened.split)
     annotations[SPLIT_COLUMN] = pd.Categorical(np.array(SPLIT_NAMES)[split], categories=SPLIT_NAMES)
-    whole = counts.counts.astype(np.float32)
     return anndata.AnnData(
-        X=whole,
+        X=counts.counts.astype(np.float32),
         obs=annotations,
         var=_gene_table(counts, factors),
-        layers={"counts": whole.copy()},
+        layers={"counts": _whole_numbers(counts.counts)},
         obsm={"X_ldvae": np.array(factors.representation)},
         varm={
             "LDVAE_loadings": np.array(factors.loadings),
@@ -122,15 +123,33 @@ def as_anndata(opened: OpenRun, factors: Factors) -> anndata.AnnData:
 def _about(opened: OpenRun, factors: Factors) -> dict[str, Any]:
     """Settings, history, figures and factors, in types that every reader of .h5ad knows."""
     method = opened.settings.model.method
-    return {
+    notes = opened.kept.factor_notes(factors.axes) if opened.kept is not None else {}
+    written = _texts(notes[k].notes if k in notes else "" for k in range(factors.n_factors))
+    about = {
         "method": method,
         "expected_counts": EXPECTED_COUNTS[method],
         "params": _storable(opened.settings.to_dict()),
         "history": opened.history.reset_index(drop=True).rename(index=str),
         "metrics": {key: value for key, value in opened.metrics.items() if isinstance(value, int | float | str)},
-        "factors": _factors(factors),
+        "factors": {**_factors(factors), "notes": written},
         "version": ldvae_core.__version__,
     }
+    results = GeneSetResults(opened.kept).of(factors) if opened.kept is not None else []
+    return about | ({"enrichment": _enrichment(results)} if results else {})
+
+
+def _enrichment(results: list[tuple[str, pd.DataFrame]]) -> pd.DataFrame:
+    """All results kept with the run as one table; collection: which gene sets; factors from 1, ends high and low."""
+    tables = [table.assign(collection=title) for title, table in results]
+    whole = pd.concat(tables, ignore_index=True)
+    whole = whole.assign(factor=whole["factor"] + 1, end=whole["end"].map({"positive": "high", "negative": "low"}))
+    return whole.rename(index=str)
+
+
+def _whole_numbers(counts: sparse.csr_matrix) -> sparse.csr_matrix:
+    """int32, or int64 where a count is beyond."""
+    fits = counts.nnz == 0 or counts.data.max() <= np.iinfo(np.int32).max
+    return counts.astype(np.int32 if fits else np.int64)
 
 
 def _gene_table(counts: CountMatrix, factors: Factors) -> pd.DataFrame:
@@ -144,11 +163,15 @@ def _gene_table(counts: CountMatrix, factors: Factors) -> pd.DataFrame:
 
 def _factors(factors: Factors) -> dict[str, Any]:
     return {
-        "names": np.array([factors.label(k) for k in range(factors.n_factors)], dtype=object),
+        "names": _texts(factors.label(k) for k in range(factors.n_factors)),
         "explained_deviance": np.array(factors.explained_deviance, dtype=np.float64),
         "active": np.array(factors.active),
         "axes": factors.axes,
     }
+
+
+def _texts(values: Iterable[str]) -> np.ndarray:
+    return np.array(list(values), dtype=object)
 
 
 def _storable(value: Any) -> Any:

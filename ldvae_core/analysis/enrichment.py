@@ -137,11 +137,16 @@ def q_values(p: np.ndarray) -> np.ndarray:
 
 def enrichment_id(factors: Factors, found: GeneSets, method: Method) -> str:
     """Names a result by all that it follows from: ranking, genes, sets, method and its settings."""
-    digest = hashlib.sha256(f"1 {method} {FEWEST_IN_SET} {MOST_IN_SET} {found.digest}".encode())
-    digest.update("\n".join(factors.gene_names.tolist()).encode())
+    asked = f"1 {method} {FEWEST_IN_SET} {MOST_IN_SET} {found.digest} {ranking_digest(factors)}"
+    return f"{method}-{hashlib.sha256(asked.encode()).hexdigest()[:16]}"
+
+
+def ranking_digest(factors: Factors) -> str:
+    """16 hex digits that change with the genes, their ranking on any factor, and which factors are active."""
+    digest = hashlib.sha256("\n".join(factors.gene_names.tolist()).encode())
     digest.update(np.ascontiguousarray(gene_ranking(factors), np.float32).data)
     digest.update(np.asarray(factors.active, np.uint8).data)
-    return f"{method}-{digest.hexdigest()[:16]}"
+    return digest.hexdigest()[:16]
 
 
 def enrichment_finding(table: pd.DataFrame, factors: Factors, factor: int, known_sets: int) -> str:

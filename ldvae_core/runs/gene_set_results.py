@@ -4,12 +4,13 @@ In the run's place for additions, the folder enrichment/: own.json (digest -> ti
 and a .parquet with a .json beside it a result.
 """
 
+import contextlib
 from pathlib import Path
 
 import pandas as pd
 
 from ldvae_core import durable
-from ldvae_core.analysis.enrichment import Background, Method
+from ldvae_core.analysis.enrichment import Background, Method, ranking_digest
 from ldvae_core.analysis.factors import Factors
 from ldvae_core.data.genesets import GeneSets, read_gmt, write_gmt
 from ldvae_core.errors import RunError, SettingsError
@@ -35,12 +36,32 @@ class GeneSetResults:
         self, name: str, table: pd.DataFrame, found: GeneSets, known: Background, method: Method, factors: Factors
     ) -> None:
         """Keep a result. Raises RunError when the disk refuses or the run is gone."""
-        about = {"sets": found.title, "by_orthologues": found.translated, "n_sets": known.n_sets, "method": method,
-                 "axes": factors.axes, "n_modelled_genes": known.n_genes}  # fmt: skip
+        about = {
+            "sets": found.title,
+            "by_orthologues": found.translated,
+            "n_sets": known.n_sets,
+            "method": method,
+            "axes": factors.axes,
+            "n_modelled_genes": known.n_genes,
+            "ranking": ranking_digest(factors),
+        }
         with self._additions.writing():
             self._folder.mkdir(exist_ok=True)
             durable.write_json(self._folder / f"{name}.json", about)
             durable.write_table(self.path(name), table)
+
+    def of(self, factors: Factors) -> list[tuple[str, pd.DataFrame]]:
+        """Title of the gene sets and table of every result that follows from these very factors, damaged ones left out.
+
+        Turned axes and another order of genes have results of their own.
+        """
+        ranking, found = ranking_digest(factors), []
+        for path in sorted(self._folder.glob("*.parquet")):
+            about = read_object(path.with_suffix(".json"))
+            if about.get("ranking") == ranking:
+                with contextlib.suppress(OSError, RunError):
+                    found.append((str(about.get("sets", "")), durable.read_table(path)))
+        return found
 
     def own_sets(self) -> dict[str, str]:
         """Files of gene sets that people added: digest -> title."""

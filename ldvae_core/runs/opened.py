@@ -45,6 +45,7 @@ class OpenRun:
     stamp: str = field(default_factory=lambda: uuid.uuid4().hex)  # of this opening; additions leave it as it is
     added: dict[str, str] = field(default_factory=dict)  # annotations that people added -> what tells their versions
     planes: dict[str, str] = field(default_factory=dict)  # those of them drawn in a figure -> the plane's name, or ""
+    kept: Additions | None = None  # where all that people added lies; None before it was looked at
 
     @property
     def name(self) -> str:
@@ -180,7 +181,7 @@ def with_additions(opened: OpenRun, additions: Additions) -> OpenRun:
         )
     added = {name: additions.versions()[name] for name in columns}
     planes = {selection.name: selection.plane for selection in additions.selections()}
-    return replace(opened, factors=factors, counts=counts, added=added, planes=planes)
+    return replace(opened, factors=factors, counts=counts, added=added, planes=planes, kept=additions)
 
 
 def open_demo_run() -> OpenRun:

@@ -108,6 +108,16 @@ def factor_table_of(opened: OpenRun, factors: Factors, *, wait: bool = True) -> 
     return _table(opened, factors, opened.label_column if known else None, told=told)
 
 
+def factor_file_of(opened: OpenRun, factors: Factors) -> pd.DataFrame:
+    """The same as a file: factors from 1, with the names and notes that people gave them."""
+    notes = opened.kept.factor_notes(factors.axes) if opened.kept is not None else {}
+    table = factor_table_of(opened, factors)
+    written = [notes[k].notes if k in notes else "" for k in table["factor"]]
+    names = [factors.name_of(k) for k in table["factor"]]
+    first = pd.DataFrame({"factor": table["factor"] + 1, "name": names, "notes": written})
+    return first.join(table.drop(columns="factor"))
+
+
 @per_run(max_entries=16)
 def _table(opened: OpenRun, factors: Factors, column: str | None, *, told: bool) -> pd.DataFrame:
     table = factor_table(factors)

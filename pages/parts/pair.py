@@ -65,7 +65,7 @@ def cells_panel(
     drag = "lasso" if on_area else "zoom"
     figure = _draw_cells(opened, factors, pair, titles, colour, tuple(outlined), label, drag, height, mode())
     alt = f"Density of {factors.n_cells:,} cells over {titles[0]} (across) and {titles[1]} (up)."
-    name, table = f"cells_{pair[0] + 1}_{pair[1] + 1}", lambda: _cell_table(opened, factors, pair)
+    name, table = f"cells_{pair[0] + 1}_{pair[1] + 1}", lambda: _cell_table(opened, factors, pair, colour or label)
     return Panel(figure, name, alt, table, "Cells", on_area=on_area)
 
 
@@ -145,7 +145,9 @@ def open_clicked_gene(key: str) -> None:
         go("genes.py", genes=[str(data[0])])
 
 
-def _cell_table(opened: OpenRun, factors: Factors, pair: Pair) -> pd.DataFrame:
+def _cell_table(opened: OpenRun, factors: Factors, pair: Pair, shown: str | None) -> pd.DataFrame:
+    """Places of all cells, and the annotation that the figure shows, else that of the run, under its own name."""
     columns = {factors.label(factor): factors.representation[:, factor] for factor in pair}
     table = pd.DataFrame({"cell": opened.counts.cell_ids, **columns})
-    return table if opened.label_column is None else table.assign(label=opened.labels().astype(str).to_numpy())
+    column = shown or opened.label_column
+    return table if column is None else table.assign(**{column: opened.labels(column).astype(str).to_numpy()})

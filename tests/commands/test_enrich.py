@@ -1,12 +1,24 @@
 """`enrich`: gene sets at the ends of programs, by the hypergeometric test that scipy has too."""
 
+import shutil
+
+import anndata
 import numpy as np
 import pandas as pd
 import pytest
 from scipy.stats import false_discovery_control, hypergeom
 
+from ldvae_core.runs.additions import Additions
+from ldvae_core.workspace.folders import HOME_VARIABLE, Workspace
+
 CONTRACT = ["factor", "end", "set", "size", "overlap", "p", "q", "genes"]
 AT_END = 10  # genes of an end, of 80
+
+
+@pytest.fixture(autouse=True)
+def _workspace(tmp_path, monkeypatch):
+    """Results are kept with the run; the demo's lie in the workspace."""
+    monkeypatch.setenv(HOME_VARIABLE, str(tmp_path / "home"))
 
 
 @pytest.fixture
@@ -67,6 +79,26 @@ def test_a_shipped_collection_goes_by_its_name(answer, tmp_path):
     first = table[(table["factor"] == 1) & (table["end"] == "high")]
     assert first["set"].str.contains("lipo", case=False).head(20).any()
     assert given["n_found"] > 0
+
+
+def test_an_export_carries_the_results_that_are_kept(answer, trained, sets, tmp_path):
+    """What was found stands in the file, under the collection's name; counts as whole numbers; notes of factors."""
+    run = tmp_path / "run"
+    shutil.copytree(trained(), run, ignore=shutil.ignore_patterns("kept"))
+    answer("export", run, "--to", tmp_path / "before.h5ad")
+    answer("enrich", run, "--sets", sets, "--to", tmp_path / "found.csv")
+    kept = Additions(Workspace.default(), run / "kept", of=run)
+    kept.write_factor_note("readable", 1, name="gut", notes="See Ttr.", who="Anna")
+    answer("export", run, "--to", tmp_path / "after.h5ad")
+    before, after = (anndata.read_h5ad(tmp_path / f"{name}.h5ad") for name in ("before", "after"))
+    assert "enrichment" not in before.uns["ldvae"]
+    found, table = after.uns["ldvae"]["enrichment"], pd.read_csv(tmp_path / "found.csv")
+    assert found[["factor", "end", "set", "genes"]].astype(str).to_numpy().tolist() == table[
+        ["factor", "end", "set", "genes"]].astype(str).to_numpy().tolist()  # fmt: skip
+    assert set(found["collection"]) == {"mine.gmt"}
+    assert after.uns["ldvae"]["factors"]["names"].tolist()[1] == "Factor 2 · gut"
+    assert after.uns["ldvae"]["factors"]["notes"].tolist() == ["", "See Ttr.", ""]
+    assert after.layers["counts"].dtype == np.int32
 
 
 def test_unknown_sets_are_refused_with_those_there_are(refusal, trained, tmp_path):

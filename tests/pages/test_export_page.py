@@ -3,7 +3,9 @@
 import shlex
 
 from pages.parts.export.views import command_line
-from pages.parts.runs import open_run
+from pages.parts.factor_table import factor_file_of
+from pages.parts.pair import cells_panel
+from pages.parts.runs import open_run, store
 
 
 def test_the_file_and_the_tables_are_offered(open_page, finished_run):
@@ -20,3 +22,22 @@ def test_the_command_repeats_the_run(workspace, make_run):
     assert line[line.index("--prior") + 1] == "logistic_normal"
     assert line[line.index("--factors") + 1] == "4"
     assert "--likelihood" not in line
+
+
+def test_files_count_factors_from_one_and_carry_names_and_notes(workspace, finished_run):
+    """As the screen does; what a person wrote to a factor travels with it."""
+    store().additions(finished_run).write_factor_note("readable", 1, name="gut", notes="See Ttr.", who="Anna")
+    opened = open_run(finished_run)
+    table = factor_file_of(opened, opened.factors["readable"])
+    assert table["factor"].tolist() == [1, 2, 3, 4]
+    assert table[["name", "notes"]].to_numpy().tolist()[:2] == [["", ""], ["gut", "See Ttr."]]
+
+
+def test_the_file_of_cells_carries_the_annotation_that_is_shown(make_run, planted):
+    """Coloured by donor: the donors, under their name; without a colour the run's own annotation."""
+    notes = planted.counts.annotations.assign(donor=[f"d{number % 3}" for number in range(300)])
+    opened = open_run(make_run(annotations=notes))
+    factors = opened.factors["readable"]
+    shown, plain = (cells_panel(opened, factors, (0, 1), colour=colour).table() for colour in ("donor", None))
+    assert shown["donor"].tolist() == notes["donor"].tolist()
+    assert plain[opened.label_column].tolist() == opened.labels().astype(str).tolist()

@@ -7,10 +7,15 @@ import pandas as pd
 import pytest
 
 from ldvae_core.__main__ import main
+from ldvae_core.analysis.enrichment import enrichment_id
 from ldvae_core.data.counts import make_count_matrix
 from ldvae_core.data.folder import save_counts
 from ldvae_core.durable import write_json
+from ldvae_core.runs.gene_set_results import GeneSetResults
+from ldvae_core.runs.store import RunStore
 from ldvae_core.workspace.datasets import CARD_FILE
+from ldvae_core.workspace.folders import Workspace
+from pages.parts.genes.enrichment_results import kept_result
 
 SHOWN = ("higher in the first", "higher in the second", "no difference")
 
@@ -62,6 +67,36 @@ def test_the_page_and_the_command_say_the_same(open_page, make_run, planted, wid
     assert answer["sentence"].split(" differ (")[0] in said
     assert answer["sentence"].split("Unit: ")[1] in said
     assert "All 80 genes of the data set" in said
+
+
+def test_the_genes_of_a_program_are_those_that_the_command_lists(open_page, make_run, tmp_path):
+    """Both ends of the strongest factor, in the same order."""
+    run = make_run()
+    at = open_page("factors.py", run=run, view="One factor", n_genes=6)
+    assert not at.exception
+    assert main(["programs", run, "--genes", "6", "--to", str(tmp_path / "programs.csv")]) == 0
+    table = pd.read_csv(tmp_path / "programs.csv").query("factor == 1")
+    high, low = (table.loc[table["end"] == end, "gene"].tolist() for end in ("high", "low"))
+    drawn = [row[0] for row in json.loads(at.get("plotly_chart")[0].proto.spec)["data"][0]["customdata"]]
+    assert drawn == [*high, *low[::-1]]
+
+
+def test_the_gene_sets_of_a_program_are_those_that_the_command_finds(open_page, make_run, planted, tmp_path):
+    """The page's table of one factor is the command's, row by row, numbers and genes."""
+    run, names = make_run(), planted.counts.gene_names.tolist()
+    sets = tmp_path / "mine.gmt"
+    sets.write_text("".join("\t".join([f"set {k}", "", *names[k::4]]) + "\n" for k in range(4)))
+    own = GeneSetResults(RunStore(Workspace.default()).additions(run)).keep_own(sets.read_bytes(), "mine.gmt")
+    assert main(["enrich", run, "--sets", "mine.gmt", "--to", str(tmp_path / "found.csv")]) == 0
+    table = pd.read_csv(tmp_path / "found.csv").query("factor == 1")
+    kept = GeneSetResults(RunStore(Workspace.default()).additions(run))
+    opened = RunStore(Workspace.default()).open(run)
+    page = kept_result(opened, enrichment_id(opened.factors["readable"], own, "over_representation"))
+    shown = page[page["factor"] == 0]
+    assert kept.own_sets() == {own.digest: "mine.gmt"}
+    assert shown[["set", "size", "overlap", "genes"]].to_numpy().tolist() == table[
+        ["set", "size", "overlap", "genes"]].to_numpy().tolist()  # fmt: skip
+    np.testing.assert_allclose(shown["q"], table["q"])
 
 
 def _numbers(values):

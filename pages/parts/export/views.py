@@ -13,7 +13,7 @@ from ldvae_core.analysis.programs import top_genes
 from ldvae_core.data.split import SPLIT_NAMES
 from ldvae_core.runs.recipe import train_command
 from ldvae_core.runs.store import OpenRun
-from pages.parts.factor_table import factor_table_of
+from pages.parts.factor_table import factor_file_of
 from pages.parts.figures import download_table
 
 TOP = 50  # genes of each end in the table of programs
@@ -64,11 +64,11 @@ def show_tables(opened: OpenRun, factors: Factors) -> None:
     st.subheader("Tables", anchor=False)
     offered = {
         "Programs": (
-            lambda: factor_table_of(opened, factors),
+            lambda: factor_file_of(opened, factors),
             "factors",
-            "one row a factor: explained deviance, both ends",
+            "one row a factor: name, notes, explained deviance, both ends",
         ),
-        "Genes of every program": (lambda: _programs(factors), "programs", f"the {TOP} strongest genes of each end"),
+        "Genes of every program": (lambda: _programs(factors), "programs", f"the {TOP} first genes of each end"),
         "Loadings": (lambda: _loadings(factors), "loadings", "every gene on every factor, with standard errors"),
         "Cells": (lambda: _cells(opened, factors), "cells", "every cell: factors, annotations, share"),
         "Learning curves": (lambda: opened.history, "history", "one row an epoch, nats per cell"),
@@ -101,7 +101,7 @@ def _h5ad(opened: OpenRun, axes: str) -> bytes:
 
 def _programs(factors: Factors) -> pd.DataFrame:
     active = np.flatnonzero(factors.active)
-    tables = [top_genes(factors, int(k), TOP).assign(factor=factors.label(int(k))) for k in active]
+    tables = [top_genes(factors, int(k), TOP).assign(factor=int(k) + 1, name=factors.name_of(int(k))) for k in active]
     return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
 
 

@@ -15,7 +15,7 @@ from ldvae_core.plots.gallery import plot_thumbnail
 from ldvae_core.plots.ranked import EFFECT_TITLES, plot_ranked_loadings
 from ldvae_core.plots.theme import THUMBNAIL_CONFIG, Mode
 from ldvae_core.runs.store import OpenRun
-from pages.parts.factor_table import AT_ONCE, factor_table_of, following, say_following
+from pages.parts.factor_table import AT_ONCE, factor_file_of, factor_table_of, following, say_following
 from pages.parts.factors.cards import show_card, show_cards
 from pages.parts.figures import Panel, download_table, show_figure
 from pages.parts.header import derived_badge
@@ -95,7 +95,7 @@ def show_gallery(opened: OpenRun, factors: Factors, *, use: Use, n_arrows: int) 
             f"{len(active)} active factors in order of strength"
             + (f", {idle} inactive ones left out." if idle else ".")
         )
-        download_table(lambda: factor_table_of(opened, factors), "factors", key="gallery_csv")
+        download_table(lambda: factor_file_of(opened, factors), "factors", key="gallery_csv")
     say_following(opened, factors)
     st.subheader("All programs", anchor=False)
     show_cards(opened, factors)
