@@ -16,8 +16,8 @@ from ldvae_core.training.cpu_engine import CpuEngine
 from ldvae_core.training.engine import TorchEngine, weight_decays
 from ldvae_core.training.loop import Trainer
 
-# A logit is a sum of a few products in single precision: of size 8 or less, it is off by some 32 units of 2**-23 at most,
-# and that is the relative error of an expected count, whichever order a processor adds in.
+# A logit is a sum of a few products in single precision: of size 8 or less, it is off by some 32 units of 2**-23 at
+# most, and that is the relative error of an expected count, whichever order a processor adds in.
 SINGLE = 32 * 2**-23
 MODELS = {
     "normal": {},
