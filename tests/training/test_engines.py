@@ -16,6 +16,9 @@ from ldvae_core.training.cpu_engine import CpuEngine
 from ldvae_core.training.engine import TorchEngine, weight_decays
 from ldvae_core.training.loop import Trainer
 
+# A logit is a sum of a few products in single precision: of size 8 or less, it is off by some 32 units of 2**-23 at
+# most, and that is the relative error of an expected count, whichever order a processor adds in.
+SINGLE = 32 * 2**-23
 MODELS = {
     "normal": {},
     "batch norm": {"batch_norm": True},
@@ -83,7 +86,7 @@ def test_the_compiled_gradient_is_autograds(both_engines, settings):
     error, kl = compiled.engine.gradients(compiled.train_cells, HALF)
     terms = plain.engine.terms(plain.source.minibatch(plain.train_cells))
     terms.loss(HALF).backward()
-    assert error == pytest.approx(terms.reconstruction_error.mean().item(), rel=1e-6)
+    assert error == pytest.approx(terms.reconstruction_error.mean().item(), rel=SINGLE)
     assert kl == pytest.approx(terms.kl_factors.mean().item(), rel=1e-5)
     assert plain.model.encoder.hidden.bias.grad.abs().max() < 1e-4  # batch norm takes it off: autograd finds rounding
     assert (compiled.engine.gradient["encoder.hidden.bias"] == 0).all()
@@ -113,7 +116,7 @@ def test_the_compiled_evaluation_is_the_plain_one(both_engines, settings):
     """Validation error and KL in evaluation mode, from the same draws."""
     compiled, plain = both_engines(settings)
     cells = compiled.validation_cells
-    assert compiled.evaluate(cells) == pytest.approx(plain.evaluate(cells), rel=1e-6)
+    assert compiled.evaluate(cells) == pytest.approx(plain.evaluate(cells), rel=SINGLE)
 
 
 @pytest.mark.parametrize("settings", [MODELS["normal"], MODELS["logistic-normal, batch norm"]], ids=["plain", "both"])
@@ -264,13 +267,13 @@ def test_few_and_many_counts_take_equal_steps(few_cells, kept):
     figures = compiled.engine.gradients(compiled.train_cells, HALF)
     terms = plain.engine.terms(plain.source.minibatch(plain.train_cells))
     terms.loss(HALF).backward()
-    assert figures[0] == pytest.approx(terms.reconstruction_error.mean().item(), rel=1e-6)
+    assert figures[0] == pytest.approx(terms.reconstruction_error.mean().item(), rel=SINGLE)
     for name in ("encoder.hidden.weight", "decoder.loadings", "log_theta"):
         theirs = plain.model.get_parameter(name).grad
         tolerance = 1e-4 * theirs.abs().max().item()
         assert torch.allclose(compiled.engine.gradient[name], theirs, rtol=1e-4, atol=tolerance), name
     assert compiled.evaluate(compiled.validation_cells) == pytest.approx(
-        plain.evaluate(plain.validation_cells), rel=1e-6
+        plain.evaluate(plain.validation_cells), rel=SINGLE
     )
 
 
