@@ -92,7 +92,11 @@ def train(data: str | None, out: Path | None, resume: Path | None, **options: An
 @cli.command()
 @click.argument("run", type=PATH)
 @click.option("--to", "target", type=PATH, required=True, help="The .h5ad file to write.")
-@click.option("--axes", type=click.Choice(["readable", "as-trained"]), help="By default readable, where there are any.")
+@click.option(
+    "--axes",
+    type=click.Choice(["readable", "gene-sparse", "as-trained"]),
+    help="By default readable, where there are any.",
+)
 def export(run: Path, target: Path, axes: str | None) -> None:
     """Write RUN (or `demo`) as one .h5ad with counts, factors, loadings and figures."""
     from ldvae_core.export import write_h5ad

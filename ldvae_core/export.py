@@ -43,10 +43,12 @@ MOST_COLOURED = 102  # categories: beyond, the field's tools have no palette eit
 def write_h5ad(opened: OpenRun, path: Path, *, axes: str | None = None) -> None:
     """Write the run as .h5ad, in one step: an existing file is replaced only by a whole one.
 
-    axes: "readable" or "as_trained"; None takes the readable ones where the prior has them. Raises RunError when these
-    axes do not exist or the folder cannot be written to.
+    axes: "readable", "gene_sparse" or "as_trained"; None takes the readable ones where the prior has them. Raises
+    RunError when these axes do not exist or the folder cannot be written to.
     """
     chosen = axes or ("readable" if "readable" in opened.factors else "as_trained")
+    if chosen == "gene_sparse" and "readable" in opened.factors and chosen not in opened.factors:
+        raise RunError("This run was made before there were gene-sparse axes.", "Export it on its readable axes.")
     if chosen not in opened.factors:
         raise RunError(
             "This run has no readable axes: usages and the factors of baselines are never rotated.",

@@ -160,11 +160,14 @@ def test_a_stranger_recomputes_the_error_of_nmf(counts_file, tmp_path, capsys):
 
 
 def test_both_axes_predict_the_same(trained, tmp_path):
-    """Readable and as-trained axes differ, their errors do not."""
-    files = {axes: tmp_path / f"{axes}.h5ad" for axes in ("readable", "as-trained")}
+    """Readable, gene-sparse and as-trained axes differ, their errors do not."""
+    files = {axes: tmp_path / f"{axes}.h5ad" for axes in ("readable", "gene-sparse", "as-trained")}
     for axes, file in files.items():
         assert main(["export", str(trained), "--to", str(file), "--axes", axes]) == 0
-    readable, as_trained = (anndata.read_h5ad(file) for file in files.values())
+    readable, sparse, as_trained = (anndata.read_h5ad(file) for file in files.values())
+    assert sparse.uns["ldvae"]["factors"]["axes"] == "gene_sparse"
+    assert expected_error(sparse) == pytest.approx(expected_error(as_trained), rel=1e-6)
+    assert not np.allclose(readable.obsm["X_ldvae"], sparse.obsm["X_ldvae"])
     assert not np.allclose(readable.obsm["X_ldvae"], as_trained.obsm["X_ldvae"])
     assert expected_error(readable) == pytest.approx(expected_error(as_trained), rel=1e-6)
 

@@ -13,7 +13,7 @@ from scipy.special import logsumexp
 from ldvae_core import durable
 from ldvae_core.analysis.chunks import column_moments, library_sizes, require_positive
 from ldvae_core.analysis.importance import active_factors, gene_deviance
-from ldvae_core.analysis.rotation import axis_variance, varimax
+from ldvae_core.analysis.rotation import axis_variance, gene_sparse, varimax
 from ldvae_core.analysis.uncertainty import Shrunken, loading_standard_errors, moment_variance, shrink_loadings
 from ldvae_core.data.chunks import cell_chunks
 from ldvae_core.errors import RunError
@@ -21,7 +21,7 @@ from ldvae_core.model.families import LIKELIHOODS, LikelihoodName
 from ldvae_core.model.packed import packed, unpacked
 from ldvae_core.model.priors import PRIORS, PriorName
 
-Axes = Literal["readable", "as_trained"]
+Axes = Literal["readable", "gene_sparse", "as_trained"]
 GeneOrder = Literal["deviance", "effect"]
 ARRAYS = ("representation", "loadings", "loadings_se", "loadings_shrunken", "loadings_shrunken_sd", "intercept",
           "inverse_dispersion", "explained_deviance", "active", "flipped", "trained_as", "rotation")  # fmt: skip
@@ -36,7 +36,7 @@ class Factors:
     baseline has a rule of its own and no standard errors (NaN); its raw loadings stand for the shrunken ones.
     """
 
-    axes: Axes  # readable: rotated by varimax; as_trained: the axes training ended with. The same for logistic_normal
+    axes: Axes  # readable: rotated by varimax of cells; gene_sparse: of loadings; as_trained: as training ended
     prior: PriorName
     gene_names: np.ndarray  # (n_genes,) str
     representation: np.ndarray  # (n_cells, n_factors) float32, posterior mean of z
@@ -152,7 +152,8 @@ def build_factors(
     cell's counts; split: (n_cells,), 0 train, 1 validation, 2 test; covariates: (n_cells, n_levels) design with
     covariate_loadings (n_genes, n_levels), kept in the predictions and never rotated.
 
-    As far as the prior allows, axes="readable" rotates Z and W together by varimax, and a factor whose heavier tail is
+    As far as the prior allows, axes="readable" rotates Z and W together by varimax, axes="gene_sparse" by varimax of
+    the loadings alone, and a factor whose heavier tail is
     negative is flipped. Usages: neither; loadings are also centred per gene over factors, the removed part moving into
     the intercept. Zero-inflated models are ordered by their negative binomial part.
     posterior_covariance: (n_cells, pairs) on the trained axes, as model/packed.py has it, of refined positions; widens
@@ -165,8 +166,10 @@ def build_factors(
     size = library_sizes(counts) if library_size is None else np.asarray(library_size, np.float64)
     require_positive(size)
     weights, bias = _centred(loadings, intercept, usage=usage)
-    rotated = axes == "readable" and of_prior.may_rotate and loadings.shape[1] > 1
-    rotation = varimax(representation, loadings) if rotated else np.eye(loadings.shape[1])
+    rotated = axes != "as_trained" and of_prior.may_rotate and loadings.shape[1] > 1
+    rotation = np.eye(loadings.shape[1])
+    if rotated:
+        rotation = gene_sparse(weights) if axes == "gene_sparse" else varimax(representation, loadings)
     z, flips = _oriented(representation, rotation, may_flip=of_prior.may_flip)
     rotation = rotation * np.where(flips, -1.0, 1.0)
     known = posterior_variance if of_prior.is_standard else None
@@ -198,7 +201,7 @@ def build_factors(
         shrunken = shrink_loadings(weights, errors)
         shared = np.zeros_like(rotation)  # of what all loadings on an axis have in common: its place, its unit
         if rotated:
-            shared = shared + axis_variance(z, weights)
+            shared = shared + axis_variance(z, weights, of_genes=axes == "gene_sparse")
         if around is not None:
             shared = shared + moment_variance(z[fitted], around)
         errors = np.sqrt(errors**2 + weights**2 @ shared)

@@ -59,11 +59,29 @@ def varimax(
         return _climb(parts, best, tolerance=1e-12, max_steps=500)
 
 
-def axis_variance(representation: np.ndarray, loadings: np.ndarray) -> np.ndarray:
+def gene_sparse(loadings: np.ndarray, *, n_starts: int = 6, seed: int = 0) -> np.ndarray:
+    """Orthogonal R (n_factors, n_factors) float64 that maximises the summed variance of the squares of (W - mean) R.
+
+    loadings: (n_genes, n_factors). Few genes then load strongly on each axis, wherever the cells lie: where cells come
+    in groups, axes that follow cells follow the groups, not the programs. Use as of varimax. Raises nothing. Source:
+    Kaiser 1958, without his row weights.
+    """
+    n_factors = loadings.shape[1]
+    if n_factors < 2 or len(loadings) < 2:
+        return np.eye(n_factors)
+    rng = np.random.default_rng(seed)
+    starts = [np.eye(n_factors), *(_random_rotation(n_factors, rng) for _ in range(n_starts - 1))]
+    parts = [_Part(_centred(loadings), 1.0)]
+    with threadpool_limits(1):  # as in varimax
+        return _climb(parts, _best(parts, starts), tolerance=1e-12, max_steps=500)
+
+
+def axis_variance(representation: np.ndarray, loadings: np.ndarray, *, of_genes: bool = False) -> np.ndarray:
     """Sampling variance of the angle between every two readable axes: (n_factors, n_factors), radians squared.
 
-    representation (n_cells, n_factors), loadings (n_genes, n_factors): on the axes that varimax found. By influence
-    functions (the infinitesimal jackknife): turning axes j and k a little changes the criterion of each cell and gene,
+    representation (n_cells, n_factors), loadings (n_genes, n_factors): on the axes that varimax found, or, of_genes,
+    gene_sparse. By influence functions (the infinitesimal jackknife): turning axes j and k a little changes the
+    criterion of each cell and gene,
     and the spread of these changes over the curvature of the criterion is what another sample of cells and genes would
     turn the axes by. The curvature is taken plane by plane, as for independent axes. Two axes
     between which nothing decides get the variance of a random angle. A loading W_gk varies by sum_j W_gj^2 times this,
@@ -73,7 +91,10 @@ def axis_variance(representation: np.ndarray, loadings: np.ndarray) -> np.ndarra
     z = _centred(representation[some_cells(np.arange(len(representation)), MOST_CELLS, seed=0)])
     genes = _genes_beside(z, loadings, np.eye(n_factors))
     slopes, curvature = np.zeros((2, n_factors, n_factors))
-    for (rows, weight), n in ((_Part(z, 1.0), len(representation)), (genes, len(loadings))):
+    criteria = [(_Part(z, 1.0), len(representation)), (genes, len(loadings))]
+    if of_genes:
+        criteria = [(_Part(_centred(loadings), 1.0), len(loadings))]
+    for (rows, weight), n in criteria:
         spread, bend = _turning(rows)
         slopes += weight**2 * spread / n
         curvature += weight * bend

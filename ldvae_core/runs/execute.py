@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 from threadpoolctl import threadpool_limits
 
-from ldvae_core.analysis.factors import Factors, build_factors, save_factors
+from ldvae_core.analysis.factors import Axes, Factors, build_factors, save_factors
 from ldvae_core.analysis.gain import fit_null_model, gain_figures
 from ldvae_core.analysis.metrics import mean_and_error, reconstruction_error
 from ldvae_core.analysis.overlap import program_overlap
@@ -70,7 +70,7 @@ FILES = {
     "history.parquet": "one row per reported point of the curves",
     "checkpoint.npz": "everything needed to go on; removed when the run is finished",
     "model.npz": "the trained network, which places new cells (runs/trained.py)",
-    "factors": "readable and as_trained: folders of analysis/factors.py",
+    "factors": "readable, gene_sparse and as_trained: folders of analysis/factors.py",
     "metrics.json": "figures on the test cells",
     "covariates.parquet": "loadings of the covariates by name: genes x levels",
     "dispersion_levels.parquet": "what each level adds to log inverse dispersion: genes x levels",
@@ -78,6 +78,7 @@ FILES = {
 MADE_ANEW = ("run.json", "state.json", "progress.json", "checkpoint.npz", "model.npz", "factors", "metrics.json",
              "covariates.parquet", "dispersion_levels.parquet", "kept", "map")  # fmt: skip  # by refine_run
 OF_TRAINING = ("best_epoch", "cells_per_second", "rollbacks", "notices")  # figures that refining does not change
+ALL_AXES: tuple[Axes, ...] = ("as_trained", "gene_sparse", "readable")  # the first under every prior
 CHECKPOINT_SECONDS = 10.0  # at most this much training is done again after a crash, or one epoch if that is longer
 
 
@@ -314,7 +315,7 @@ class _Run:
         if model.likelihood.has_dispersion:
             theta = model.bounded_log_theta().detach().double().exp().cpu().numpy()
         effects = _covariate_effects(model)
-        for axes in ("as_trained", "readable") if model.prior.may_rotate else ("as_trained",):
+        for axes in ALL_AXES if model.prior.may_rotate else ALL_AXES[:1]:
             factors = build_factors(
                 representation=posterior.mean,
                 posterior_variance=posterior.variance,

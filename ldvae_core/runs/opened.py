@@ -35,7 +35,7 @@ class OpenRun:
 
     run_id: str
     counts: CountMatrix  # of the modelled genes, (n_cells, n_genes)
-    factors: dict[Axes, Factors]  # "as_trained" always; "readable" too under a normal prior
+    factors: dict[Axes, Factors]  # "as_trained" always; "readable" too under a normal prior, "gene_sparse" if new
     split: np.ndarray  # int8 (n_cells,), positions in data.split.SPLIT_NAMES
     history: pd.DataFrame  # columns HISTORY_COLUMNS, nats per cell
     metrics: dict[str, Any]  # figures on the test cells and the summary of the training
@@ -119,7 +119,7 @@ def open_run_folder(folder: Path, *, run_id: str | None = None) -> OpenRun:
     about = RunFile.read(folder)
     if not (folder / "metrics.json").exists() or not (folder / "factors").is_dir():
         raise RunError(f"The run {about.settings.name!r} has no results yet.", "Wait until its training has finished.")
-    kinds: tuple[Axes, ...] = ("readable", "as_trained")
+    kinds: tuple[Axes, ...] = ("readable", "gene_sparse", "as_trained")
     factors = {axes: load_factors(folder / "factors" / axes) for axes in kinds if (folder / "factors" / axes).exists()}
     if not factors:
         raise RunError(f"The run {about.settings.name!r} has no factors.", "The folder is incomplete.")

@@ -15,7 +15,7 @@ from ldvae_core.runs.store import OpenRun
 from pages.parts.text import literal, percent, plain, show
 
 NO_COLOUR = "none"
-AXES: dict[Axes, str] = {"readable": "Readable", "as_trained": "As trained"}
+AXES: dict[Axes, str] = {"readable": "Readable", "gene_sparse": "Gene-sparse", "as_trained": "As trained"}
 ORDERS: dict[GeneOrder, str] = {"deviance": "Explained deviance", "effect": "Effect"}
 ORDER_HELP = (
     "Which genes of a program are named first. **Explained deviance**: those that carry the largest share of the "
@@ -24,8 +24,10 @@ ORDER_HELP = (
 )
 LOADINGS: dict[Use, str] = {"shrunken": "Shrunken", "raw": "Raw"}
 AXES_HELP = (
-    "**Readable** turns all axes together so that cell types fall on them (varimax); the likelihood is exactly the "
-    "same, and the axes no longer depend on the seed. **As trained** shows the axes training ended with."
+    "**Readable** (cell-sparse) turns all axes together so that most cells lie near 0 on each and cell types fall on "
+    "them (varimax of positions). **Gene-sparse** turns them so that few genes load strongly on each (varimax of "
+    "loadings): the better choice where cells come in clear groups and a program is shared by several of them. **As "
+    "trained** shows the axes training ended with. Every prediction is exactly the same on all of them."
 )
 LOADINGS_HELP = (
     "**Shrunken** loadings are pulled towards 0 as far as the counts leave them uncertain, so that rare, noisy genes "
@@ -58,7 +60,8 @@ def axes_picker(opened: OpenRun) -> Factors:
     """The factors on the axes asked for; no choice where there is none."""
     if "readable" not in opened.factors:
         return opened.factors[opened.axes]
-    return opened.factors[segments("Axes", AXES, key="axes", help=AXES_HELP)]
+    offered = {axes: words for axes, words in AXES.items() if axes in opened.factors}
+    return opened.factors[segments("Axes", offered, key="axes", help=AXES_HELP)]
 
 
 def order_picker(factors: Factors) -> Factors:

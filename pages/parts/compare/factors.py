@@ -152,7 +152,8 @@ def replication_words(table: pd.DataFrame, *, n_others: int) -> str:
 def _axes_choice(opened: dict[str, OpenRun], *, key: str = "axes") -> Axes | None:
     if not any("readable" in run.factors for run in opened.values()):
         return None
-    return segments("Axes", AXES, key=key, help=AXES_HELP)
+    known = {axes for run in opened.values() for axes in run.factors}
+    return segments("Axes", {axes: words for axes, words in AXES.items() if axes in known}, key=key, help=AXES_HELP)
 
 
 def _matching_rows(table: pd.DataFrame, others: tuple[str, ...]) -> None:
