@@ -199,9 +199,8 @@ class _Run:
             "threads": threads,
             "seconds_reading": round(seconds_reading, 3),
             "seconds_training": round(trainer.state.seconds, 3),
-            "seconds_refining": round(seconds_refining, 3),
         }
-        return self.steps.finish(metrics, summary, answer)
+        return self.steps.finish({**metrics, "seconds_refining": round(seconds_refining, 3)}, summary, answer)
 
     def refine_only(self, model: LDVAE, metrics: dict[str, Any]) -> dict[str, Any]:
         """Refine a model that was trained elsewhere, and save all results; see refine_run."""

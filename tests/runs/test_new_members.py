@@ -122,5 +122,6 @@ def test_the_guide_names_few_files_and_no_other_file_knows_the_names(heading):
     assert all((ROOT / path).exists() for path in listed)
     names = [f'"{name}"' for name in HEADINGS[heading]]
     sources = [path for folder in ("ldvae_core", "pages") for path in (ROOT / folder).rglob("*.py")]
-    knowing = {str(path.relative_to(ROOT)) for path in sources if any(name in path.read_text() for name in names)}
+    texts = {str(path.relative_to(ROOT)): path.read_text(encoding="utf-8") for path in sources}
+    knowing = {path for path, text in texts.items() if any(name in text for name in names)}
     assert knowing - OF_ONE <= set(listed)

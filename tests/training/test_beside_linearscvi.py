@@ -1,5 +1,7 @@
 """Beside scvi-tools' LinearSCVI: the same cells, genes and split, judged by a scorer that neither program shares."""
 
+import os
+
 import numpy as np
 import pytest
 import torch
@@ -40,6 +42,7 @@ def test_the_outside_scorer_and_ours_agree(some_embryo_cells, our_model):
     assert held_out_error(data.counts, test, our_model) == pytest.approx(ours.mean(), rel=1e-9)
 
 
+@pytest.mark.skipif("EMULATED_PYTHON" in os.environ, reason="what LinearSCVI trains with cannot do without SIGKILL")
 def test_our_test_error_is_no_worse_than_linearscvis(some_embryo_cells, our_model):
     """After the same number of epochs; benchmarks/reproducibility.py shows it for every data set, fully trained."""
     data, test = some_embryo_cells, np.flatnonzero(some_embryo_cells.split == 2)
