@@ -28,15 +28,17 @@ warn_about_run(opened)
 say_positions(opened)
 with st.container(horizontal=True, vertical_alignment="top", gap="small", key="controls"):
     view = segments("View", VIEWS, key="view")
-    factors = order_picker(axes_picker(opened))
+    factors = axes_picker(opened)
     if factors.n_factors < 2 and view in ("pair", "gallery"):
         view = "factor"  # there is no pair to draw
-    if view != "map":
-        use = loadings_picker()
-    if view == "factor":
-        n_genes = genes_slider()
-    elif view in ("pair", "gallery"):
-        n_arrows = arrows_slider()
+    with st.popover("Genes", icon=":material/tune:", width="content"):  # else a second row
+        factors = order_picker(factors)
+        if view != "map":
+            use = loadings_picker()
+        if view == "factor":
+            n_genes = genes_slider()
+        elif view in ("pair", "gallery"):
+            n_arrows = arrows_slider()
     if view == "pair":
         second = factor_select("Against", factors, key="y", default=1, help="The factor drawn upwards.")
         colour = annotation_picker(opened, key="colour", label="Colour cells by", none=True)

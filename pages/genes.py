@@ -16,8 +16,10 @@ opened = require_run()
 warn_about_run(opened)
 with st.container(horizontal=True, vertical_alignment="top", gap="small", key="controls"):
     asked = gene_picker(opened)
-    factors = order_picker(axes_picker(opened))
-    use = loadings_picker()
+    factors = axes_picker(opened)
+    with st.popover("Loadings", icon=":material/tune:", width="content"):  # else a second row
+        factors = order_picker(factors)
+        use = loadings_picker()
     pair = pair_pickers(factors, asked.positions)
 say_missing(opened, asked)
 with refusals(end_page=False):
