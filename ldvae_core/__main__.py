@@ -214,7 +214,7 @@ def _answer(values: dict[str, Any]) -> None:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; returns the exit status."""
-    _speak_utf8()
+    _write_utf8()
     allow_many_files()
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s")
     try:
@@ -232,7 +232,7 @@ def main(arguments: list[str] | None = None) -> int:
     return status if isinstance(status, int) else 0  # click hands back the status of its Exit
 
 
-def _speak_utf8() -> None:
+def _write_utf8() -> None:
     """Names may hold any letter, and Windows would write a redirected output in one that knows few of them."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper) and stream.encoding.lower() != "utf-8":

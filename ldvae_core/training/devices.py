@@ -1,12 +1,11 @@
-"""Which devices this machine can train on, asked once in a process of its own: `python -m ldvae_core.training.devices`.
+"""Which devices this machine can train on, and the faults of a device in words.
 
-The page server reads the JSON that this prints, so that it never has to load torch itself.
+Asked by processes that train and by the job that looks at the machine (runs/machine.py), which writes the answer down
+for the page server: that never has to load torch itself.
 """
 
 import contextlib
-import json
 import os
-import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -107,7 +106,3 @@ def _loses_device(fault: RuntimeError) -> bool:
 
 def _first_line(fault: BaseException) -> str:
     return str(fault).strip().partition("\n")[0].rstrip(".")[:LONGEST_FAULT] or type(fault).__name__
-
-
-if __name__ == "__main__":
-    sys.stdout.write(json.dumps(found_devices()) + "\n")

@@ -77,7 +77,7 @@ def test_a_stream_in_utf_8_is_left_alone(monkeypatch):
     monkeypatch.setattr(kept, "reconfigure", lambda **options: pytest.fail("changed"), raising=False)
     monkeypatch.setattr(sys, "stderr", io.StringIO())
     monkeypatch.setattr(sys, "stdout", kept)
-    __main__._speak_utf8()
+    __main__._write_utf8()
 
 
 def test_a_mac_stays_awake_while_it_trains(monkeypatch):
