@@ -9,6 +9,7 @@ import pandas as pd
 from anndata.io import read_elem
 
 from ldvae_core.data.counts import CountMatrix, make_count_matrix
+from ldvae_core.data.gate import referenced_dataset
 from ldvae_core.data.names import listing
 from ldvae_core.data.orient import gene_naming, is_transposed
 from ldvae_core.data.places import DAMAGED_REMEDY, Place, find_place, take_counts
@@ -83,7 +84,8 @@ def _given_colours(root: Any, obs: pd.DataFrame) -> dict[str, str]:
     found: dict[str, dict[str, str]] = {}
     for name in obs.columns:
         key = f"{name}_colors"
-        if not isinstance(obs[name].dtype, pd.CategoricalDtype) or not hasattr(uns, "keys") or key not in uns:
+        plain = "/" not in key and hasattr(uns, "keys")  # a path would lead to what the gate did not look at
+        if not isinstance(obs[name].dtype, pd.CategoricalDtype) or not plain or key not in uns:
             continue
         categories = [str(category) for category in obs[name].cat.categories]
         colours = _read_column(uns, key, len(categories))
@@ -132,7 +134,7 @@ def _read_column(group: Any, name: str, n_rows: int) -> Any | None:
 
 def _read_old_categories(group: Any, element: Any) -> "pd.Categorical[str]":
     """Categories as written before anndata 0.8: the column holds codes and points at its categories."""
-    categories = read_elem(group.file[element.attrs["categories"]])
+    categories = read_elem(referenced_dataset(group.file, element.attrs["categories"]))
     return pd.Categorical.from_codes(element[:], pd.Index([_text(value) for value in categories]))
 
 

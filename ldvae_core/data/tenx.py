@@ -18,6 +18,7 @@ from ldvae_core.data.gate import MOST_UNFOLDING
 from ldvae_core.data.h5ad import EXPRESSION
 from ldvae_core.data.names import listing
 from ldvae_core.data.places import DAMAGED_REMEDY, sparse_place, take_counts
+from ldvae_core.data.regular import require_regular
 from ldvae_core.errors import CountsError
 
 SHORTEST_ENTRY = 6  # characters of a line in a matrix.mtx: row, column, count, two spaces and the line's end
@@ -104,7 +105,9 @@ def _built(counts: sparse.csr_matrix, barcodes: Sequence[str], features: Feature
 def _only_file(folder: Path, part: str, endings: tuple[str, ...]) -> Path:
     """The one file of the folder with such an ending, gzipped or not."""
     wanted = tuple(f"{ending}{packed}" for ending in endings for packed in ("", ".gz"))
-    found = sorted(path for path in folder.iterdir() if path.is_file() and path.name.lower().endswith(wanted))
+    found = sorted(path for path in folder.iterdir() if not path.is_dir() and path.name.lower().endswith(wanted))
+    for path in found:
+        require_regular(path, folder)
     if len(found) == 1:
         return found[0]
     if not found:
