@@ -10,6 +10,7 @@ from scipy import sparse
 from ldvae_core.data.annotations import guess_roles, label_columns
 from ldvae_core.data.choices import GeneSelection
 from ldvae_core.data.counts import CountMatrix, sum_by_gene
+from ldvae_core.data.levels import levels_of
 from ldvae_core.data.names import listing
 from ldvae_core.data.seurat import normalised_variance, rank_genes
 from ldvae_core.errors import SettingsError
@@ -26,6 +27,7 @@ __all__ = [
 ]
 
 
+FEWEST_OF_BATCH = 3  # cells; a variance and its trend need as many
 _MITOCHONDRIAL = re.compile(r"mt-", re.IGNORECASE)
 _RIBOSOMAL = re.compile(r"rp(sa|lp[012]|[sl]\d+(a|l|x|y\d|al|l\d|rt)?)(-ps\d+|p\d+)?(-\d+)?", re.IGNORECASE)
 
@@ -133,8 +135,16 @@ def _by_batch(matrix: CountMatrix, batch_column: str | None) -> Iterator[sparse.
             f"The batch column '{batch_column}' is not in the data, which has: {listing(matrix.annotations.columns)}.",
             "Choose one of these, or none.",
         )
-    levels = matrix.annotations[batch_column].astype(str).to_numpy()
-    for level in np.unique(levels):
+    levels = levels_of(matrix.annotations[batch_column])
+    names, cells = np.unique(levels, return_counts=True)
+    sizes = zip(names.tolist(), cells.tolist(), strict=True)
+    if small := [f"{name} ({n})" for name, n in sizes if n < FEWEST_OF_BATCH]:
+        raise SettingsError(
+            f"{len(small):,} of {len(names):,} levels of '{batch_column}' have fewer than {FEWEST_OF_BATCH} cells, "
+            f"too few to compare the variance of genes in them: {listing(small)}.",
+            "Leave these cells out, rank genes without a batch column, or choose gene selection 'variance'.",
+        )
+    for level in names.tolist():
         yield matrix.counts[levels == level]
 
 

@@ -92,10 +92,10 @@ def test_seurat_v3_on_few_cells_is_quiet_and_answers(matrix, recwarn, capfd):
     assert capfd.readouterr() == ("", "")
 
 
-def test_a_trend_that_cannot_be_fitted_offers_variance(matrix):
+def test_a_batch_too_small_for_a_trend_offers_variance(matrix):
     """Two cells in a batch: the message says what to choose instead."""
     matrix.annotations["lane"] = ["lonely"] * 2 + ["full"] * 78
-    with pytest.raises(SettingsError, match=r"only 2 cells.*gene selection 'variance'"):
+    with pytest.raises(SettingsError, match=r"lonely \(2\).*gene selection 'variance'"):
         select_genes(matrix, n_genes=20, batch_column="lane")
 
 
