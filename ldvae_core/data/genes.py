@@ -5,11 +5,12 @@ from collections.abc import Iterator
 from typing import Literal
 
 import numpy as np
-from scipy import sparse
 
 from ldvae_core.data.annotations import guess_roles, label_columns
+from ldvae_core.data.blocks import row_blocks
 from ldvae_core.data.choices import GeneSelection
 from ldvae_core.data.counts import CountMatrix, sum_by_gene
+from ldvae_core.data.histogram import GeneHistogram, HistogramTally
 from ldvae_core.data.levels import levels_of
 from ldvae_core.data.names import listing
 from ldvae_core.data.seurat import normalised_variance, rank_genes
@@ -120,15 +121,16 @@ def _most_variable(
     if method == "variance":
         variances = [_variance(matrix)]
     elif method == "seurat_v3":
-        variances = [normalised_variance(counts) for counts in _by_batch(matrix, batch_column)]
+        variances = [normalised_variance(histogram) for histogram in _by_batch(matrix, batch_column)]
     else:
         raise SettingsError(f"Unknown gene selection '{method}'.", "Choose 'seurat_v3' or 'variance'.")
     return rank_genes([np.where(candidates, variance, -np.inf) for variance in variances], wanted)[:wanted]
 
 
-def _by_batch(matrix: CountMatrix, batch_column: str | None) -> Iterator[sparse.csr_matrix]:
+def _by_batch(matrix: CountMatrix, batch_column: str | None) -> Iterator[GeneHistogram]:
+    """The histogram of every batch, from one walk over the cells."""
     if batch_column is None:
-        yield matrix.counts
+        yield GeneHistogram.of((block for _, block in row_blocks(matrix.counts)), matrix.n_genes)
         return
     if batch_column not in matrix.annotations:
         raise SettingsError(
@@ -136,7 +138,7 @@ def _by_batch(matrix: CountMatrix, batch_column: str | None) -> Iterator[sparse.
             "Choose one of these, or none.",
         )
     levels = levels_of(matrix.annotations[batch_column])
-    names, cells = np.unique(levels, return_counts=True)
+    names, cells = np.unique(levels.astype(str), return_counts=True)
     sizes = zip(names.tolist(), cells.tolist(), strict=True)
     if small := [f"{name} ({n})" for name, n in sizes if n < FEWEST_OF_BATCH]:
         raise SettingsError(
@@ -144,13 +146,17 @@ def _by_batch(matrix: CountMatrix, batch_column: str | None) -> Iterator[sparse.
             f"too few to compare the variance of genes in them: {listing(small)}.",
             "Leave these cells out, rank genes without a batch column, or choose gene selection 'variance'.",
         )
-    for level in names.tolist():
-        yield matrix.counts[levels == level]
+    codes = np.searchsorted(names, levels.astype(str))
+    tallies = [HistogramTally(matrix.n_genes) for _ in names]
+    for cells_of_block, block in row_blocks(matrix.counts):
+        for code in np.unique(codes[cells_of_block]).tolist():
+            tallies[code].add(block[codes[cells_of_block] == code])
+    for tally in tallies:
+        yield GeneHistogram(*tally.result())
 
 
 def _variance(matrix: CountMatrix) -> np.ndarray:
     """Variance of raw counts over cells, float64 (n_genes,)."""
-    squares = np.bincount(
-        matrix.counts.indices, weights=np.square(matrix.counts.data, dtype=np.float64), minlength=matrix.n_genes
-    )
-    return squares / matrix.n_cells - np.square(sum_by_gene(matrix.counts) / matrix.n_cells)
+    (histogram,) = _by_batch(matrix, None)
+    counts = histogram.counts.astype(np.float64)
+    return histogram.sums(counts**2) / matrix.n_cells - np.square(histogram.sums(counts) / matrix.n_cells)
