@@ -10,6 +10,7 @@ from ldvae_core.data.annotations import guess_roles, label_columns
 from ldvae_core.data.blocks import row_blocks
 from ldvae_core.data.choices import GeneSelection
 from ldvae_core.data.counts import CountMatrix, sum_by_gene
+from ldvae_core.data.gene_lookup import bare_id
 from ldvae_core.data.histogram import GeneHistogram, HistogramTally
 from ldvae_core.data.levels import levels_of
 from ldvae_core.data.names import listing
@@ -29,7 +30,13 @@ __all__ = [
 
 
 FEWEST_OF_BATCH = 3  # cells; a variance and its trend need as many
-_MITOCHONDRIAL = re.compile(r"mt-", re.IGNORECASE)
+_MITOCHONDRIAL = re.compile(r"((grch|grcm|hg|mm)\w+_)?mt(-|\.(nd|co|cyb|atp|rnr))", re.IGNORECASE)
+_MITOCHONDRIAL_IDS = frozenset(  # the 13 that code for proteins, of human and of mouse (Ensembl)
+    [f"ENSG00000{n}" for n in (198888, 198763, 198804, 198712, 228253, 198899, 198938, 198840, 212907, 198886, 198786,
+                               198695, 198727)]
+    + [f"ENSMUSG000000{n}" for n in (64341, 64345, 64351, 64354, 64356, 64357, 64358, 64360, 65947, 64363, 64367, 64368,
+                                     64370)]
+)  # fmt: skip
 _RIBOSOMAL = re.compile(r"rp(sa|lp[012]|[sl]\d+(a|l|x|y\d|al|l\d|rt)?)(-ps\d+|p\d+)?(-\d+)?", re.IGNORECASE)
 
 
@@ -88,8 +95,13 @@ def find_genes(matrix: CountMatrix, wanted: tuple[str, ...]) -> np.ndarray:
 
 
 def mitochondrial_mask(gene_names: np.ndarray) -> np.ndarray:
-    """Genes of the mitochondrial genome, mouse (mt-Co1) and human (MT-CO1) symbols: bool (n_genes,)."""
-    return np.asarray([_MITOCHONDRIAL.match(name) is not None for name in gene_names.tolist()], dtype=bool)
+    """Genes of the mitochondrial genome: bool (n_genes,). By symbol of mouse (mt-Co1) or human (MT-CO1, MT.CO1), after
+    the name of a genome too (GRCh38_MT-CO1); by Ensembl id those that code for proteins.
+    """
+    return np.asarray(
+        [_MITOCHONDRIAL.match(name) is not None or bare_id(name) in _MITOCHONDRIAL_IDS for name in gene_names.tolist()],
+        dtype=bool,
+    )
 
 
 def ribosomal_mask(gene_names: np.ndarray) -> np.ndarray:

@@ -15,7 +15,7 @@ from scipy.io import mmread
 from ldvae_core.data.counts import CountMatrix, make_count_matrix
 from ldvae_core.data.formats import READABLE
 from ldvae_core.data.gate import MOST_UNFOLDING
-from ldvae_core.data.h5ad import EXPRESSION
+from ldvae_core.data.h5ad import are_genes
 from ldvae_core.data.names import listing
 from ldvae_core.data.places import DAMAGED_REMEDY, sparse_place, take_counts
 from ldvae_core.data.regular import require_regular
@@ -87,7 +87,7 @@ def _built(counts: sparse.csr_matrix, barcodes: Sequence[str], features: Feature
     ids = None if features.ids is None else np.asarray(features.ids, dtype=object)
     notices = []
     if features.kinds is not None and len(features.kinds) == counts.shape[1] == len(names):
-        genes = np.asarray(features.kinds, dtype=object) == EXPRESSION
+        genes = are_genes(features.kinds)
         if genes.any() and not genes.all():
             notices.append(f"{int((~genes).sum()):,} features are not gene expression (such as antibodies): left out.")
             counts, names, ids = counts[:, genes], names[genes], None if ids is None else ids[genes]
