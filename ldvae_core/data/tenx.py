@@ -105,7 +105,8 @@ def _built(counts: sparse.csr_matrix, barcodes: Sequence[str], features: Feature
 def _only_file(folder: Path, part: str, endings: tuple[str, ...]) -> Path:
     """The one file of the folder with such an ending, gzipped or not."""
     wanted = tuple(f"{ending}{packed}" for ending in endings for packed in ("", ".gz"))
-    found = sorted(path for path in folder.iterdir() if not path.is_dir() and path.name.lower().endswith(wanted))
+    files = (path for path in folder.iterdir() if not path.name.startswith(".") and not path.is_dir())  # "._" of a Mac
+    found = sorted(path for path in files if path.name.lower().endswith(wanted))
     for path in found:
         require_regular(path, folder)
     if len(found) == 1:

@@ -1,0 +1,37 @@
+"""Folders of sparse matrices as people have them: copied from a Mac, saved by R or Excel, written by other tools."""
+
+import numpy as np
+import pytest
+from scipy import sparse
+from scipy.io import mmwrite
+
+from .conftest import CELLS, GENES
+
+LINES = [f"ID{n}\t{name}\tGene Expression" for n, name in enumerate(GENES)]
+
+
+@pytest.fixture
+def written(tmp_path, molecules):
+    """Write a folder: written({name: lines}, matrix="matrix.mtx", counts=genes x cells); the defaults are 10x's."""
+
+    def write(files=None, *, matrix="matrix.mtx", counts=None, folder="sample"):
+        place = tmp_path / folder
+        place.mkdir(parents=True, exist_ok=True)
+        mmwrite(place / matrix, sparse.coo_matrix(molecules.T.astype(int) if counts is None else counts))
+        for name, lines in (files or {"barcodes.tsv": CELLS, "features.tsv": LINES}).items():
+            (place / name).write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+        return place
+
+    return write
+
+
+def same(read, matrix):
+    return read.fingerprint == matrix.fingerprint
+
+
+def test_the_companions_that_a_mac_writes_are_passed_over(written, read_here, matrix):
+    """A zip or stick from a Mac holds a ._ file beside every file."""
+    folder = written()
+    for path in list(folder.iterdir()):
+        (folder / f"._{path.name}").write_bytes(b"\x00\x05\x16\x07")
+    assert same(read_here(folder), matrix)
