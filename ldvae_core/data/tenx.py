@@ -123,17 +123,22 @@ def _only_file(folder: Path, part: str, endings: tuple[str, ...]) -> Path:
 
 def _open_text(path: Path) -> TextIO:
     if path.name.lower().endswith(".gz"):
-        return gzip.open(path, "rt", encoding="utf-8", newline="")
-    return open(path, encoding="utf-8", newline="")
+        return gzip.open(path, "rt", encoding="utf-8-sig", newline="")
+    return open(path, encoding="utf-8-sig", newline="")
 
 
 def _rows(path: Path) -> list[list[str]]:
-    """Tab-separated rows that are not empty."""
+    """Tab-separated rows that are not empty, without a byte order mark and the quotes that R puts around words."""
     try:
         with _open_text(path) as file:
-            return [row[:3] for row in csv.reader(file, delimiter="\t", quoting=csv.QUOTE_NONE) if row]
+            reader = csv.reader(file, delimiter="\t", quoting=csv.QUOTE_NONE)
+            return [[_unquoted(word) for word in row[:3]] for row in reader if row]
     except (UnicodeDecodeError, csv.Error, EOFError, gzip.BadGzipFile) as fault:
         raise CountsError(f"{path.name} is not a readable text table ({fault}).", DAMAGED_REMEDY) from None
+
+
+def _unquoted(word: str) -> str:
+    return word[1:-1] if len(word) > 1 and word[0] == word[-1] == '"' else word
 
 
 def _read_mtx(path: Path) -> sparse.coo_matrix:

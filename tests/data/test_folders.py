@@ -35,3 +35,12 @@ def test_the_companions_that_a_mac_writes_are_passed_over(written, read_here, ma
     for path in list(folder.iterdir()):
         (folder / f"._{path.name}").write_bytes(b"\x00\x05\x16\x07")
     assert same(read_here(folder), matrix)
+
+
+def test_a_byte_order_mark_and_quotes_are_no_part_of_names(written, read_here, matrix):
+    """Excel writes the first, R the second; a quote inside a name stays."""
+    quoted = ["\t".join(f'"{word}"' for word in line.split("\t")) for line in LINES]
+    folder = written({"barcodes.tsv": ["\ufeff" + CELLS[0], *CELLS[1:]], "features.tsv": quoted})
+    read = read_here(folder)
+    assert same(read, matrix)
+    assert read.gene_ids.tolist() == [f"ID{n}" for n in range(len(GENES))]
