@@ -41,14 +41,7 @@ def read_folder(folder: Path) -> CountMatrix:
     """
     files = {part: _only_file(folder, part, endings) for part, endings in _PARTS.items()}
     barcodes = [row[0] for row in _rows(files["barcodes"])]
-    rows = _rows(files["features"])
-    columns = min((len(row) for row in rows), default=0)
-    ids = [row[0] for row in rows]
-    features = Features(
-        names=[row[1] for row in rows] if columns > 1 else ids,
-        ids=ids if columns > 1 else None,
-        kinds=[row[2] for row in rows] if columns > 2 else None,
-    )
+    features = _features(_rows(files["features"]))
     stored = _read_mtx(files["matrix"])
     lengths = (len(features.names), len(barcodes))
     if stored.shape == lengths:
@@ -135,6 +128,17 @@ def _rows(path: Path) -> list[list[str]]:
             return [[_unquoted(word) for word in row[:3]] for row in reader if row]
     except (UnicodeDecodeError, csv.Error, EOFError, gzip.BadGzipFile) as fault:
         raise CountsError(f"{path.name} is not a readable text table ({fault}).", DAMAGED_REMEDY) from None
+
+
+def _features(rows: list[list[str]]) -> Features:
+    """What the lines say; a shorter line than the others, as of a gene added by hand, is a gene named by its id."""
+    columns = max((len(row) for row in rows), default=0)
+    ids = [row[0] for row in rows]
+    return Features(
+        names=[row[1] if len(row) > 1 and row[1] else row[0] for row in rows],
+        ids=ids if columns > 1 else None,
+        kinds=[row[2] if len(row) > 2 and row[2] else EXPRESSION for row in rows] if columns > 2 else None,
+    )
 
 
 def _unquoted(word: str) -> str:

@@ -44,3 +44,12 @@ def test_a_byte_order_mark_and_quotes_are_no_part_of_names(written, read_here, m
     read = read_here(folder)
     assert same(read, matrix)
     assert read.gene_ids.tolist() == [f"ID{n}" for n in range(len(GENES))]
+
+
+def test_one_short_line_of_features_keeps_the_rest(written, read_here, matrix, molecules):
+    """A gene added by hand has no kind: names, ids and kinds of the others stay, and antibodies are still left out."""
+    lines = [GENES[0], *LINES[1:], "AB1\tCD3\tAntibody Capture"]
+    counts = np.vstack([molecules.T, molecules.T[:1]]).astype(int)
+    read = read_here(written({"barcodes.tsv": CELLS, "features.tsv": lines}, counts=counts))
+    assert same(read, matrix)
+    assert read.gene_ids[:2].tolist() == [GENES[0], "ID1"]
