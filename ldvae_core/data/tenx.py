@@ -2,9 +2,10 @@
 
 import csv
 import gzip
+import io
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, TextIO
+from typing import IO, Any, NamedTuple, TextIO
 
 import h5py
 import numpy as np
@@ -162,13 +163,35 @@ def _read_mtx(path: Path) -> sparse.coo_matrix:
     if n_entries * SHORTEST_ENTRY > size:
         raise CountsError(f"{path.name} declares {n_entries:,} entries, more than it can hold.", DAMAGED_REMEDY)
     try:
-        matrix = sparse.coo_matrix(mmread(path, spmatrix=False))
+        with _open_bytes(path) as packed:
+            stream: Any = _Renamed(packed) if banner.lower().split()[3:4] in (["float"], ["double"]) else path
+            matrix = sparse.coo_matrix(mmread(stream, spmatrix=False))
     except (ValueError, OverflowError, OSError, EOFError) as fault:
         raise CountsError(f"{path.name} cannot be read ({str(fault).splitlines()[0][:100]}).", DAMAGED_REMEDY) from None
     outside = matrix.nnz and (min(matrix.row.min(), matrix.col.min()) < 0 or _reaches_out(matrix))
     if outside:
         raise CountsError(f"{path.name} has an entry outside the matrix.", DAMAGED_REMEDY)
     return matrix
+
+
+class _Renamed(io.RawIOBase):
+    """A matrix whose banner says "float", as STARsolo writes it, under the word of the format: "real"."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        words = file.readline(LONGEST_LINE).lower().split()
+        self._banner = b" ".join([b"%%MatrixMarket", *words[1:3], b"real", *words[4:]]) + b"\n"
+        self._file = file
+
+    def readable(self) -> bool:
+        return True
+
+    def read(self, size: int = -1) -> bytes:
+        banner, self._banner = self._banner, b""
+        return banner or self._file.read(size)
+
+
+def _open_bytes(path: Path) -> IO[bytes]:
+    return gzip.open(path, "rb") if path.name.lower().endswith(".gz") else open(path, "rb")  # type: ignore[return-value]
 
 
 def _reaches_out(matrix: sparse.coo_matrix) -> bool:

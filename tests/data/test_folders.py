@@ -1,9 +1,13 @@
 """Folders of sparse matrices as people have them: copied from a Mac, saved by R or Excel, written by other tools."""
 
+import gzip
+
 import numpy as np
 import pytest
 from scipy import sparse
 from scipy.io import mmwrite
+
+from ldvae_core.errors import CountsError
 
 from .conftest import CELLS, GENES
 
@@ -53,3 +57,20 @@ def test_one_short_line_of_features_keeps_the_rest(written, read_here, matrix, m
     read = read_here(written({"barcodes.tsv": CELLS, "features.tsv": lines}, counts=counts))
     assert same(read, matrix)
     assert read.gene_ids[:2].tolist() == [GENES[0], "ID1"]
+
+
+@pytest.mark.parametrize("packed", [False, True], ids=["plain", "gzipped"])
+def test_a_banner_that_says_float_is_read_as_real(written, read_here, matrix, molecules, packed):
+    """STARsolo writes so for genes that share molecules; whole numbers are counts, fractions are refused in words."""
+    for counts in (molecules.T, molecules.T / 2):
+        folder = written(counts=counts.astype(float))
+        text = (folder / "matrix.mtx").read_text().replace("coordinate real", "coordinate float", 1)
+        assert "coordinate float" in text
+        (folder / "matrix.mtx").write_text(text)
+        if packed:
+            (folder / "matrix.mtx.gz").write_bytes(gzip.compress(text.encode()))
+            (folder / "matrix.mtx").unlink()
+        if counts[0, 0] == molecules[0, 0]:
+            assert same(read_here(folder), matrix)
+    with pytest.raises(CountsError, match="are not whole numbers"):
+        read_here(folder)
