@@ -1,4 +1,4 @@
-"""Raw counts out of Cell Ranger: matrix folders (v2 genes.tsv, v3 features.tsv, gzipped or not) and .h5 files."""
+"""Raw counts out of folders of sparse matrices (10x, Parse Biosciences, kallisto, alevin-fry) and Cell Ranger's .h5."""
 
 import csv
 import gzip
@@ -24,7 +24,22 @@ from ldvae_core.errors import CountsError
 
 SHORTEST_ENTRY = 6  # characters of a line in a matrix.mtx: row, column, count, two spaces and the line's end
 LONGEST_LINE = 10_000
-_PARTS = {"matrix": ("matrix.mtx",), "barcodes": ("barcodes.tsv",), "features": ("features.tsv", "genes.tsv")}
+
+
+class Layout(NamedTuple):
+    """How a tool names its files (their endings), and whether its matrix holds a row for each cell."""
+
+    matrix: tuple[str, ...]
+    barcodes: tuple[str, ...]
+    features: tuple[str, ...]
+    cells_first: bool
+
+
+TENX = Layout(("matrix.mtx",), ("barcodes.tsv",), ("features.tsv", "genes.tsv"), False)
+PARSE = Layout(("count_matrix.mtx", "dge.mtx"), ("cell_metadata.csv",), ("all_genes.csv",), True)
+KALLISTO = Layout(("cells_x_genes.mtx", "cells_x_genes.total.mtx"), (".barcodes.txt",), (".genes.txt",), True)
+ALEVIN = Layout(("quants_mat.mtx",), ("quants_mat_rows.txt",), ("quants_mat_cols.txt",), True)
+KALLISTO_NAMES = (".genes.names.txt",)
 
 
 class Features(NamedTuple):
@@ -36,20 +51,34 @@ class Features(NamedTuple):
 
 
 def read_folder(folder: Path) -> CountMatrix:
-    """Counts of a 10x folder. A prefix common to the three files, as on GEO, is allowed.
+    """Counts of a folder of 10x, Parse Biosciences, kallisto bustools or alevin-fry.
+
+    A prefix common to the files, as on GEO, is allowed.
 
     Raises CountsError: a file is missing or there are several, lengths disagree, an entry lies outside the matrix.
     """
-    files = {part: _only_file(folder, part, endings) for part, endings in _PARTS.items()}
-    barcodes = [row[0] for row in _rows(files["barcodes"])]
-    features = _features(_rows(files["features"]))
+    layout = next((kind for kind in (PARSE, KALLISTO, ALEVIN) if _with_ending(folder, kind.matrix)), TENX)
+    files = {part: _only_file(folder, part, getattr(layout, part)) for part in ("matrix", "barcodes", "features")}
+    annotations = None
+    if layout is PARSE:
+        barcodes, annotations = _parse_cells(files["barcodes"])
+        features = _parse_genes(files["features"])
+    else:
+        barcodes = [row[0] for row in _rows(files["barcodes"])]
+        features = _features(_rows(files["features"]))
+    if layout is KALLISTO and _with_ending(folder, KALLISTO_NAMES):
+        names = [row[0] for row in _rows(_only_file(folder, "gene names", KALLISTO_NAMES), keep_empty=True)]
+        if len(names) == len(features.names):
+            known = [name or other for name, other in zip(names, features.names, strict=True)]
+            features = Features(known, features.names, None)
     stored = _read_mtx(files["matrix"])
+    counts_from = files["matrix"].name
     lengths = (len(features.names), len(barcodes))
-    if stored.shape == lengths:
-        return _built(sparse.csr_matrix(stored.T), barcodes, features, files["matrix"].name)
+    if stored.shape == lengths and not (layout.cells_first and lengths[0] == lengths[1]):
+        return _built(sparse.csr_matrix(stored.T), barcodes, features, counts_from, annotations)
     if stored.shape == lengths[::-1]:
-        notice = "Rows hold cells in this matrix: read as such."
-        return _built(sparse.csr_matrix(stored), barcodes, features, files["matrix"].name).with_notices(notice)
+        built = _built(sparse.csr_matrix(stored), barcodes, features, counts_from, annotations)
+        return built if layout.cells_first else built.with_notices("Rows hold cells in this matrix: read as such.")
     raise CountsError(
         f"{files['matrix'].name} is {stored.shape[0]:,} x {stored.shape[1]:,}, but there are {lengths[0]:,} features "
         f"and {lengths[1]:,} barcodes.",
@@ -76,7 +105,13 @@ def read_tenx(root: h5py.Group) -> CountMatrix:
     return _built(counts, barcodes, features, groups[0])
 
 
-def _built(counts: sparse.csr_matrix, barcodes: Sequence[str], features: Features, counts_from: str) -> CountMatrix:
+def _built(
+    counts: sparse.csr_matrix,
+    barcodes: Sequence[str],
+    features: Features,
+    counts_from: str,
+    annotations: pd.DataFrame | None = None,
+) -> CountMatrix:
     names = np.asarray(features.names, dtype=object)
     ids = None if features.ids is None else np.asarray(features.ids, dtype=object)
     notices = []
@@ -90,7 +125,7 @@ def _built(counts: sparse.csr_matrix, barcodes: Sequence[str], features: Feature
         cell_ids=barcodes,
         gene_names=names,
         gene_ids=ids,
-        annotations=pd.DataFrame(index=range(counts.shape[0])),
+        annotations=pd.DataFrame(index=range(counts.shape[0])) if annotations is None else annotations,
         counts_from=counts_from,
         notices=notices,
     )
@@ -98,9 +133,8 @@ def _built(counts: sparse.csr_matrix, barcodes: Sequence[str], features: Feature
 
 def _only_file(folder: Path, part: str, endings: tuple[str, ...]) -> Path:
     """The one file of the folder with such an ending, gzipped or not."""
-    wanted = tuple(f"{ending}{packed}" for ending in endings for packed in ("", ".gz"))
-    files = (path for path in folder.iterdir() if not path.name.startswith(".") and not path.is_dir())  # "._" of a Mac
-    found = sorted(path for path in files if path.name.lower().endswith(wanted))
+    wanted = _endings(endings)
+    found = _with_ending(folder, endings)
     for path in found:
         require_regular(path, folder)
     if len(found) == 1:
@@ -115,18 +149,27 @@ def _only_file(folder: Path, part: str, endings: tuple[str, ...]) -> Path:
     )
 
 
+def _endings(endings: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(f"{ending}{packed}" for ending in endings for packed in ("", ".gz"))
+
+
+def _with_ending(folder: Path, endings: tuple[str, ...]) -> list[Path]:
+    files = (path for path in folder.iterdir() if not path.name.startswith(".") and not path.is_dir())  # "._" of a Mac
+    return sorted(path for path in files if path.name.lower().endswith(_endings(endings)))
+
+
 def _open_text(path: Path) -> TextIO:
     if path.name.lower().endswith(".gz"):
         return gzip.open(path, "rt", encoding="utf-8-sig", newline="")
     return open(path, encoding="utf-8-sig", newline="")
 
 
-def _rows(path: Path) -> list[list[str]]:
+def _rows(path: Path, *, keep_empty: bool = False) -> list[list[str]]:
     """Tab-separated rows that are not empty, without a byte order mark and the quotes that R puts around words."""
     try:
         with _open_text(path) as file:
             reader = csv.reader(file, delimiter="\t", quoting=csv.QUOTE_NONE)
-            return [[_unquoted(word) for word in row[:3]] for row in reader if row]
+            return [[_unquoted(word) for word in row[:3]] or [""] for row in reader if row or keep_empty]
     except (UnicodeDecodeError, csv.Error, EOFError, gzip.BadGzipFile) as fault:
         raise CountsError(f"{path.name} is not a readable text table ({fault}).", DAMAGED_REMEDY) from None
 
@@ -140,6 +183,37 @@ def _features(rows: list[list[str]]) -> Features:
         ids=ids if columns > 1 else None,
         kinds=[row[2] if len(row) > 2 and row[2] else EXPRESSION for row in rows] if columns > 2 else None,
     )
+
+
+def _parse_cells(path: Path) -> tuple[list[str], pd.DataFrame]:
+    """Cells of Parse Biosciences, and what its table says of them."""
+    table = _parse_table(path)
+    cells = table["bc_wells"] if "bc_wells" in table else table.iloc[:, 0]
+    rest = table.drop(columns=[str(cells.name)])
+    return cells.astype(str).tolist(), rest.apply(_numbers)
+
+
+def _numbers(column: pd.Series) -> pd.Series:
+    """The column as numbers where all of it are; an empty field is missing."""
+    filled = column.mask(column == "")
+    numbers = pd.to_numeric(filled, errors="coerce")
+    return numbers if numbers.notna().equals(filled.notna()) else filled
+
+
+def _parse_genes(path: Path) -> Features:
+    table = _parse_table(path)
+    if not {"gene_id", "gene_name"} <= set(table.columns):
+        raise CountsError(f"{path.name} has no columns gene_id and gene_name.", DAMAGED_REMEDY)
+    names = table["gene_name"].where(table["gene_name"].str.strip() != "", table["gene_id"])
+    return Features(names.tolist(), table["gene_id"].tolist(), None)
+
+
+def _parse_table(path: Path) -> pd.DataFrame:
+    try:
+        with _open_text(path) as file:
+            return pd.read_csv(file, dtype=str, keep_default_na=False)
+    except (ValueError, EOFError, gzip.BadGzipFile) as fault:
+        raise CountsError(f"{path.name} is not a readable text table ({fault}).", DAMAGED_REMEDY) from None
 
 
 def _unquoted(word: str) -> str:

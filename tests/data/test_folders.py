@@ -74,3 +74,51 @@ def test_a_banner_that_says_float_is_read_as_real(written, read_here, matrix, mo
             assert same(read_here(folder), matrix)
     with pytest.raises(CountsError, match="are not whole numbers"):
         read_here(folder)
+
+
+def test_a_folder_of_parse_biosciences_is_read_with_its_annotations(written, read_here, matrix, molecules):
+    """Cells along the rows, names in tables with a header; what is said of the cells stays, numbers as numbers."""
+    cells = ["bc_wells,sample,tscp_count", *(f"{cell},s{n % 2},{n}" for n, cell in enumerate(CELLS))]
+    genes = ["gene_id,gene_name,genome", *(f"ID{n},{name},mm10" for n, name in enumerate(GENES))]
+    files = {"cell_metadata.csv": cells, "all_genes.csv": genes}
+    read = read_here(written(files, matrix="count_matrix.mtx", counts=molecules.astype(int)))
+    assert same(read, matrix)
+    assert read.gene_ids[1] == "ID1"
+    assert read.annotations["sample"].tolist()[:2] == ["s0", "s1"]
+    assert read.annotations["tscp_count"].dtype.kind in "if"
+
+
+@pytest.mark.parametrize(
+    ("name", "cells", "genes"),
+    [
+        ("cells_x_genes.mtx", "cells_x_genes.barcodes.txt", "cells_x_genes.genes.txt"),
+        ("quants_mat.mtx", "quants_mat_rows.txt", "quants_mat_cols.txt"),
+        ("s1_matrix.mtx", "s1_barcodes.tsv", "s1_features.tsv"),
+    ],
+    ids=["kallisto", "alevin-fry", "bd-rhapsody"],
+)
+def test_folders_of_other_tools_are_read(written, read_here, matrix, molecules, name, cells, genes):
+    """Each tool has its names of the three files; those of BD Rhapsody and CITE-seq-Count are 10x's."""
+    read = read_here(written({cells: CELLS, genes: GENES}, matrix=name, counts=molecules.astype(int)))
+    assert same(read, matrix)
+
+
+def test_as_many_cells_as_genes_are_not_turned(written, read_here, molecules):
+    """Where the size cannot tell, the tool does: kallisto writes cells along the rows."""
+    counts = np.hstack([molecules, molecules]).astype(int)
+    genes = [f"Gene{n}" for n in range(80)]
+    files = {"cells_x_genes.barcodes.txt": CELLS, "cells_x_genes.genes.txt": genes}
+    read = read_here(written(files, matrix="cells_x_genes.mtx", counts=counts))
+    np.testing.assert_array_equal(read.counts.toarray(), counts)
+
+
+def test_names_beside_the_ids_of_kallisto_are_used(written, read_here, matrix, molecules):
+    """genes.names.txt has an empty line where a gene has no name: it keeps its id."""
+    files = {
+        "cells_x_genes.barcodes.txt": CELLS,
+        "cells_x_genes.genes.txt": [f"ID{n}" for n in range(len(GENES))],
+        "cells_x_genes.genes.names.txt": ["", *GENES[1:]],
+    }
+    read = read_here(written(files, matrix="cells_x_genes.mtx", counts=molecules.astype(int)))
+    assert read.gene_names.tolist() == ["ID0", *GENES[1:]]
+    assert read.gene_ids[1] == "ID1"
