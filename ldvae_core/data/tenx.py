@@ -59,6 +59,7 @@ def read_folder(folder: Path) -> CountMatrix:
     """
     layout = next((kind for kind in (PARSE, KALLISTO, ALEVIN) if _with_ending(folder, kind.matrix)), TENX)
     files = {part: _only_file(folder, part, getattr(layout, part)) for part in ("matrix", "barcodes", "features")}
+    notices: list[str] = []
     annotations = None
     if layout is PARSE:
         barcodes, annotations = _parse_cells(files["barcodes"])
@@ -71,14 +72,18 @@ def read_folder(folder: Path) -> CountMatrix:
         if len(names) == len(features.names):
             known = [name or other for name, other in zip(names, features.names, strict=True)]
             features = Features(known, features.names, None)
+    twice = [path.name for path in files.values() if path.name.endswith(".gz") and path.with_suffix("").exists()]
+    if twice:
+        notices.append(f"Also there without .gz: the gzipped files were read ({listing(twice)}).")
     stored = _read_mtx(files["matrix"])
     counts_from = files["matrix"].name
     lengths = (len(features.names), len(barcodes))
     if stored.shape == lengths and not (layout.cells_first and lengths[0] == lengths[1]):
-        return _built(sparse.csr_matrix(stored.T), barcodes, features, counts_from, annotations)
+        return _built(sparse.csr_matrix(stored.T), barcodes, features, counts_from, annotations).with_notices(*notices)
     if stored.shape == lengths[::-1]:
-        built = _built(sparse.csr_matrix(stored), barcodes, features, counts_from, annotations)
-        return built if layout.cells_first else built.with_notices("Rows hold cells in this matrix: read as such.")
+        if not layout.cells_first:
+            notices.append("Rows hold cells in this matrix: read as such.")
+        return _built(sparse.csr_matrix(stored), barcodes, features, counts_from, annotations).with_notices(*notices)
     raise CountsError(
         f"{files['matrix'].name} is {stored.shape[0]:,} x {stored.shape[1]:,}, but there are {lengths[0]:,} features "
         f"and {lengths[1]:,} barcodes.",
@@ -132,13 +137,17 @@ def _built(
 
 
 def _only_file(folder: Path, part: str, endings: tuple[str, ...]) -> Path:
-    """The one file of the folder with such an ending, gzipped or not."""
+    """The one file of the folder with such an ending, gzipped or not; gzipped where both are, as that is checksummed.
+
+    Raises CountsError when there is none, or several.
+    """
     wanted = _endings(endings)
     found = _with_ending(folder, endings)
     for path in found:
         require_regular(path, folder)
-    if len(found) == 1:
-        return found[0]
+    packed = [path for path in found if path.name.lower().endswith(".gz")]
+    if len(found) == 1 or (len(found) == 2 and len(packed) == 1 and found[1].name == f"{found[0].name}.gz"):
+        return found[-1]
     if not found:
         raise CountsError(
             f"{folder.name} holds no {' or '.join(wanted)}, so it is not a 10x folder.", f"Readable: {READABLE}."

@@ -122,3 +122,14 @@ def test_names_beside_the_ids_of_kallisto_are_used(written, read_here, matrix, m
     read = read_here(written(files, matrix="cells_x_genes.mtx", counts=molecules.astype(int)))
     assert read.gene_names.tolist() == ["ID0", *GENES[1:]]
     assert read.gene_ids[1] == "ID1"
+
+
+def test_a_matrix_beside_its_gzipped_self_is_read_once(written, read_here, matrix):
+    """Someone unpacked it to look inside; the gzipped one is taken, and that is said."""
+    folder = written()
+    for path in list(folder.iterdir()):
+        (folder / f"{path.name}.gz").write_bytes(gzip.compress(path.read_bytes()))
+    (folder / "matrix.mtx").write_text("half unpacked")
+    read = read_here(folder)
+    assert same(read, matrix)
+    assert any("the gzipped files were read (matrix.mtx.gz" in notice for notice in read.notices)
