@@ -39,6 +39,12 @@ TENX = Layout(("matrix.mtx",), ("barcodes.tsv",), ("features.tsv", "genes.tsv"),
 PARSE = Layout(("count_matrix.mtx", "dge.mtx"), ("cell_metadata.csv",), ("all_genes.csv",), True)
 KALLISTO = Layout(("cells_x_genes.mtx", "cells_x_genes.total.mtx"), (".barcodes.txt",), (".genes.txt",), True)
 ALEVIN = Layout(("quants_mat.mtx",), ("quants_mat_rows.txt",), ("quants_mat_cols.txt",), True)
+LAYOUTS = (PARSE, KALLISTO, ALEVIN, TENX)
+INNER = (  # folders that tools write their counts into, those of cells before those of all barcodes
+    "outs", "filtered_feature_bc_matrix", "sample_filtered_feature_bc_matrix", "filtered_gene_bc_matrices", "umi_count",
+    "alevin", "Gene", "GeneFull", "filtered", "DGE_filtered", "counts_filtered", "counts_unfiltered",
+)  # fmt: skip
+DEEPEST = 4
 KALLISTO_NAMES = (".genes.names.txt",)
 
 
@@ -57,9 +63,11 @@ def read_folder(folder: Path) -> CountMatrix:
 
     Raises CountsError: a file is missing or there are several, lengths disagree, an entry lies outside the matrix.
     """
+    chosen, folder = folder, _innermost(folder)
     layout = next((kind for kind in (PARSE, KALLISTO, ALEVIN) if _with_ending(folder, kind.matrix)), TENX)
     files = {part: _only_file(folder, part, getattr(layout, part)) for part in ("matrix", "barcodes", "features")}
-    notices: list[str] = []
+    inner = folder.relative_to(chosen).as_posix()
+    notices = [] if folder == chosen else [f"Read from the folder {inner} inside {chosen.name}."]
     annotations = None
     if layout is PARSE:
         barcodes, annotations = _parse_cells(files["barcodes"])
@@ -156,6 +164,27 @@ def _only_file(folder: Path, part: str, endings: tuple[str, ...]) -> Path:
         f"{folder.name} holds several files of {part}: {listing(path.name for path in found)}.",
         "Keep one data set (matrix, barcodes, features) in a folder.",
     )
+
+
+def _innermost(folder: Path, deepest: int = DEEPEST) -> Path:
+    """The folder inside that holds the matrix, where this one holds none; links are not followed."""
+    if deepest == 0 or any(_with_ending(folder, layout.matrix) for layout in LAYOUTS):
+        return folder
+    inside = {path.name: path for path in folder.iterdir() if path.is_dir() and not path.is_symlink()}
+    known = next((inside[name] for name in INNER if name in inside), None)
+    if known is not None:
+        return _innermost(known, deepest - 1)
+    holding = sorted(
+        path
+        for name, path in inside.items()
+        if not name.startswith(".") and any(_with_ending(path, layout.matrix) for layout in LAYOUTS)
+    )
+    if len(holding) > 1:
+        raise CountsError(
+            f"{folder.name} holds several folders of counts: {listing(path.name for path in holding)}.",
+            "Choose one of them.",
+        )
+    return holding[0] if holding else folder
 
 
 def _endings(endings: tuple[str, ...]) -> tuple[str, ...]:

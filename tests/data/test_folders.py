@@ -133,3 +133,27 @@ def test_a_matrix_beside_its_gzipped_self_is_read_once(written, read_here, matri
     read = read_here(folder)
     assert same(read, matrix)
     assert any("the gzipped files were read (matrix.mtx.gz" in notice for notice in read.notices)
+
+
+@pytest.mark.parametrize(
+    "inner",
+    ["outs/filtered_feature_bc_matrix", "outs/filtered_gene_bc_matrices/mm10", "umi_count", "s_RSEC_MolsPerCell_MEX"],
+)
+def test_the_counts_are_found_inside_what_a_tool_wrote(written, read_here, matrix, inner):
+    """The folder of Cell Ranger's run, of CITE-seq-Count or of BD Rhapsody is enough; a notice says what was read."""
+    written(folder=f"run/{inner}")
+    beside = {"outs": "run/outs/raw_feature_bc_matrix", "umi_count": "run/read_count"}.get(inner.split("/")[0])
+    if beside:
+        written(folder=beside)
+    read = read_here(written(folder=f"run/{inner}").parents[inner.count("/")])
+    assert same(read, matrix)
+    assert f"Read from the folder {inner} inside run." in read.notices
+
+
+def test_several_folders_of_counts_are_a_choice(written, read_here):
+    """Samples side by side are not guessed among."""
+    written(folder="run/one")
+    folder = written(folder="run/two").parent
+    with pytest.raises(CountsError, match="run holds several folders of counts: one, two") as refusal:
+        read_here(folder)
+    assert "Choose one" in refusal.value.remedy
