@@ -28,6 +28,8 @@ from ldvae_core.runs.gene_set_results import GeneSetResults
 from ldvae_core.runs.projection import Projection
 from ldvae_core.runs.store import OpenRun
 
+RESERVED = "_index"  # by .h5ad, for the names of the rows
+LARGEST_IN_FLOAT32 = 2**24
 SPLIT_COLUMN, ERROR_COLUMN = "ldvae_split", "ldvae_reconstruction_error"
 EXPECTED_COUNTS = {  # by method: how they follow from what is in the file
     "ldvae": "library_size * softmax over genes of X_ldvae @ LDVAE_loadings.T + ldvae_intercept, for a linear decoder "
@@ -69,7 +71,7 @@ def write_projection(opened: OpenRun, projection: Projection, path: Path) -> Non
     genes = _gene_table(cells, factors)
     genes["ldvae_measured"] = projection.measured
     placed = anndata.AnnData(
-        X=cells.counts.astype(np.float32),
+        X=cells.counts.astype(_exact_float(cells.counts)),
         obs=annotations,
         var=genes,
         obsm={"X_ldvae": projection.representation},
@@ -101,14 +103,33 @@ def _write_whole(table: anndata.AnnData, path: Path) -> None:
         Path(temporary).unlink(missing_ok=True)
 
 
+def writable(annotations: pd.DataFrame) -> pd.DataFrame:
+    """A copy that .h5ad can hold: columns without any value as empty categories, the reserved name _index spelt out."""
+    table = annotations.copy()
+    for name in table.columns[table.isna().all().to_numpy()]:
+        if not pd.api.types.is_numeric_dtype(table[name].dtype):
+            table[name] = pd.Categorical([None] * len(table), categories=["none"])
+    if RESERVED in table.columns:
+        spelt = "index_column"
+        while spelt in table.columns:
+            spelt += "_"
+        table = table.rename(columns={RESERVED: spelt})
+    return table
+
+
+def _exact_float(counts: sparse.csr_matrix) -> type[np.floating]:
+    """The smaller type that holds every count exactly."""
+    return np.float32 if counts.data.max(initial=0) <= LARGEST_IN_FLOAT32 else np.float64
+
+
 def as_anndata(opened: OpenRun, factors: Factors) -> anndata.AnnData:
     """The run in the field's container; slots as anndata's readers expect them."""
     counts = opened.counts
-    annotations = counts.annotations.copy()
+    annotations = writable(counts.annotations)
     split = np.asarray(opened.split)
     annotations[SPLIT_COLUMN] = pd.Categorical(np.array(SPLIT_NAMES)[split], categories=SPLIT_NAMES)
     return anndata.AnnData(
-        X=counts.counts.astype(np.float32),
+        X=counts.counts.astype(_exact_float(counts.counts)),
         obs=annotations,
         var=_gene_table(counts, factors),
         layers={"counts": _whole_numbers(counts.counts)},

@@ -13,8 +13,8 @@ from ldvae_core.data.orient import gene_naming
 from ldvae_core.data.places import DAMAGED_REMEDY, Place, take_counts
 from ldvae_core.errors import CountsError
 
-_CELL_NAMES = ("CellID", "obs_names", "cell_id", "barcode", "Barcode")
-_GENE_NAMES = ("Gene", "var_names", "gene", "gene_name", "Accession")
+_CELL_NAMES = ("CellID", "obs_names", "cell_id", "cell_names", "barcode", "Barcode")
+_GENE_NAMES = ("Gene", "var_names", "gene", "gene_name", "gene_names", "Accession", "gene_id", "gene_ids")
 
 
 def read_loom(root: h5py.Group) -> CountMatrix:

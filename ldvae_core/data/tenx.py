@@ -219,7 +219,7 @@ def _features(rows: list[list[str]]) -> Features:
     return Features(
         names=[row[1] if len(row) > 1 and row[1] else row[0] for row in rows],
         ids=ids if columns > 1 else None,
-        kinds=[row[2] if len(row) > 2 and row[2] else EXPRESSION for row in rows] if columns > 2 else None,
+        kinds=[row[2] if len(row) > 2 and row[2] else "Gene Expression" for row in rows] if columns > 2 else None,
     )
 
 

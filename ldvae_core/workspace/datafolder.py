@@ -13,6 +13,12 @@ from ldvae_core.workspace.folders import checked_inside, make_id
 
 MOST_LISTED = 1_000
 DEEPEST = 4  # folders
+MATRICES = (
+    "matrix",
+    "count_matrix",
+    "cells_x_genes",
+    "quants_mat",
+)  # Cell Ranger, Parse, kallisto, alevin-fry
 MOST_PARTS = 200_000  # files of one .zarr folder
 
 
@@ -84,7 +90,8 @@ def _is_data_set(folder: os.DirEntry[str]) -> bool:
     """Whether the folder as a whole is one data set."""
     if folder.name.lower().endswith(".zarr"):
         return True
-    return any(os.path.exists(os.path.join(folder.path, name)) for name in ("matrix.mtx", "matrix.mtx.gz"))
+    names = (f"{matrix}.mtx{packed}" for matrix in MATRICES for packed in ("", ".gz"))
+    return any(os.path.exists(os.path.join(folder.path, name)) for name in names)
 
 
 def _require_plain_parts(folder: Path) -> None:
