@@ -51,9 +51,12 @@ def tidy_annotations(annotations: pd.DataFrame | None, cell_ids: np.ndarray) -> 
     index = pd.Index(cell_ids, dtype=object)
     if annotations is None or annotations.shape[1] == 0:
         return pd.DataFrame(index=index), []
-    names, problems, notices = tidy_names(annotations.columns, kind="annotation column")
-    if problems:
-        return pd.DataFrame(index=index), [f"No annotation was kept. {' '.join(problems)}"]
+    usable = [not tidy_names([name], kind="annotation column")[1] for name in annotations.columns]
+    unusable = annotations.columns[~np.asarray(usable, dtype=bool)]
+    annotations = annotations.loc[:, usable]
+    names, _, notices = tidy_names(annotations.columns, kind="annotation column")
+    if len(unusable):
+        notices.append(f"Annotation columns whose names cannot be shown were left out: {listing(unusable)}.")
     columns, left_out = {}, []
     for position, name in enumerate(names.tolist()):
         column = _plain_column(annotations.iloc[:, position])

@@ -10,6 +10,7 @@ import pandas as pd
 from scipy import sparse
 
 from ldvae_core.data.annotations import tidy_annotations
+from ldvae_core.data.blocks import row_blocks
 from ldvae_core.data.faults import RAW_COUNTS_REMEDY, fault_sentences, find_faults, guess_transformation
 from ldvae_core.data.names import tidy_names
 from ldvae_core.errors import CountsError
@@ -89,9 +90,7 @@ class CountMatrix:
         """Only these cells and genes, in that order: positions or boolean masks; None keeps all."""
         rows = _positions(cells, self.n_cells)
         columns = _positions(genes, self.n_genes)
-        counts = self.counts if rows is None else self.counts[rows]
-        counts = counts if columns is None else counts[:, columns]
-        counts.sort_indices()
+        counts = _chosen(self.counts, rows, columns)
         return replace(
             self,
             counts=counts,
@@ -183,7 +182,8 @@ def sum_by_gene(counts: sparse.csr_matrix) -> np.ndarray:
 
 def _compact(counts: sparse.csr_matrix) -> sparse.csr_matrix:
     """Sorted, summed, without stored zeros, in the smallest number types; the caller's arrays are left as they were."""
-    matrix = sparse.csr_matrix((counts.data.astype(np.uint32), counts.indices, counts.indptr), shape=counts.shape)
+    values = counts.data.astype(np.uint32, copy=False)
+    matrix = sparse.csr_matrix((values, counts.indices, counts.indptr), shape=counts.shape)
     if not matrix.has_canonical_format or not matrix.data.all():
         matrix = matrix.copy()
         matrix.sum_duplicates()
@@ -237,6 +237,20 @@ def _without_empty(matrix: CountMatrix) -> CountMatrix:
         notices.append(f"{silent:,} of {matrix.n_genes:,} genes have no counts in any cell: never modelled.")
     kept = matrix if n_cells == matrix.n_cells else matrix.subset(cells)
     return kept.with_notices(*notices)
+
+
+def _chosen(counts: sparse.csr_matrix, rows: np.ndarray | None, columns: np.ndarray | None) -> sparse.csr_matrix:
+    """These rows and columns; genes of ascending cells are taken block by block, never from all genes at once."""
+    if columns is None or (rows is not None and (np.diff(rows) <= 0).any()):
+        chosen = counts if rows is None else counts[rows]
+        chosen = chosen if columns is None else chosen[:, columns]
+    else:
+        wanted = np.zeros(counts.shape[0], bool)
+        wanted[slice(None) if rows is None else rows] = True
+        blocks = [block[wanted[cells]][:, columns] for cells, block in row_blocks(counts)]
+        chosen = sparse.csr_matrix(sparse.vstack(blocks, format="csr", dtype=counts.dtype))
+    chosen.sort_indices()
+    return chosen
 
 
 def _taken(values: np.ndarray, rows: np.ndarray | None) -> np.ndarray:

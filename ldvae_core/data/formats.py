@@ -5,7 +5,8 @@ from pathlib import Path
 from ldvae_core.errors import CountsError
 
 READABLE = (
-    ".h5ad, a 10x folder (matrix.mtx, barcodes.tsv, features.tsv or genes.tsv, gzipped or not), a 10x .h5, .loom, "
+    ".h5ad, a 10x folder (matrix.mtx, barcodes.tsv, features.tsv or genes.tsv, gzipped or not), "
+    "a folder of Parse Biosciences, kallisto bustools or alevin-fry, a 10x .h5, .loom, "
     ".csv or .tsv (also .gz), and a .zarr folder of AnnData"
 )
 

@@ -49,11 +49,18 @@ class GeneIndex:
         positions: dict[int, None] = {}
         missing = []
         for word in wanted[:MOST_ASKED]:
-            places = [self.exact[word]] if word in self.exact else self.loose.get(_loosely(word), [])
+            places = [self.exact[word]] if word in self.exact else self._places(word)
             positions.update(dict.fromkeys(places))
             if not places:
                 missing.append(word)
         return Found(np.fromiter(positions, np.int64, len(positions)), tuple(missing), len(wanted) > MOST_ASKED)
+
+    def _places(self, word: str) -> list[int]:
+        """In any case; with a star at its end, all names and ids that begin so."""
+        start = _loosely(word[:-1])
+        if not word.endswith("*") or not start:
+            return self.loose.get(_loosely(word), [])
+        return sorted({place for name, places in self.loose.items() if name.startswith(start) for place in places})
 
     def _words(self, text: str) -> list[str]:
         """A name that holds a separator is still one name where there is such a gene."""

@@ -5,11 +5,14 @@ from collections.abc import Iterator
 from typing import Literal
 
 import numpy as np
-from scipy import sparse
 
 from ldvae_core.data.annotations import guess_roles, label_columns
+from ldvae_core.data.blocks import row_blocks
 from ldvae_core.data.choices import GeneSelection
 from ldvae_core.data.counts import CountMatrix, sum_by_gene
+from ldvae_core.data.gene_lookup import bare_id
+from ldvae_core.data.histogram import GeneHistogram, HistogramTally
+from ldvae_core.data.levels import levels_of
 from ldvae_core.data.names import listing
 from ldvae_core.data.seurat import normalised_variance, rank_genes
 from ldvae_core.errors import SettingsError
@@ -26,7 +29,14 @@ __all__ = [
 ]
 
 
-_MITOCHONDRIAL = re.compile(r"mt-", re.IGNORECASE)
+FEWEST_OF_BATCH = 3  # cells; a variance and its trend need as many
+_MITOCHONDRIAL = re.compile(r"((grch|grcm|hg|mm)\w+_)?mt(-|\.(nd|co|cyb|atp|rnr))", re.IGNORECASE)
+_MITOCHONDRIAL_IDS = frozenset(  # the 13 that code for proteins, of human and of mouse (Ensembl)
+    [f"ENSG00000{n}" for n in (198888, 198763, 198804, 198712, 228253, 198899, 198938, 198840, 212907, 198886, 198786,
+                               198695, 198727)]
+    + [f"ENSMUSG000000{n}" for n in (64341, 64345, 64351, 64354, 64356, 64357, 64358, 64360, 65947, 64363, 64367, 64368,
+                                     64370)]
+)  # fmt: skip
 _RIBOSOMAL = re.compile(r"rp(sa|lp[012]|[sl]\d+(a|l|x|y\d|al|l\d|rt)?)(-ps\d+|p\d+)?(-\d+)?", re.IGNORECASE)
 
 
@@ -85,8 +95,13 @@ def find_genes(matrix: CountMatrix, wanted: tuple[str, ...]) -> np.ndarray:
 
 
 def mitochondrial_mask(gene_names: np.ndarray) -> np.ndarray:
-    """Genes of the mitochondrial genome, mouse (mt-Co1) and human (MT-CO1) symbols: bool (n_genes,)."""
-    return np.asarray([_MITOCHONDRIAL.match(name) is not None for name in gene_names.tolist()], dtype=bool)
+    """Genes of the mitochondrial genome: bool (n_genes,). By symbol of mouse (mt-Co1) or human (MT-CO1, MT.CO1), after
+    the name of a genome too (GRCh38_MT-CO1); by Ensembl id those that code for proteins.
+    """
+    return np.asarray(
+        [_MITOCHONDRIAL.match(name) is not None or bare_id(name) in _MITOCHONDRIAL_IDS for name in gene_names.tolist()],
+        dtype=bool,
+    )
 
 
 def ribosomal_mask(gene_names: np.ndarray) -> np.ndarray:
@@ -118,29 +133,42 @@ def _most_variable(
     if method == "variance":
         variances = [_variance(matrix)]
     elif method == "seurat_v3":
-        variances = [normalised_variance(counts) for counts in _by_batch(matrix, batch_column)]
+        variances = [normalised_variance(histogram) for histogram in _by_batch(matrix, batch_column)]
     else:
         raise SettingsError(f"Unknown gene selection '{method}'.", "Choose 'seurat_v3' or 'variance'.")
     return rank_genes([np.where(candidates, variance, -np.inf) for variance in variances], wanted)[:wanted]
 
 
-def _by_batch(matrix: CountMatrix, batch_column: str | None) -> Iterator[sparse.csr_matrix]:
+def _by_batch(matrix: CountMatrix, batch_column: str | None) -> Iterator[GeneHistogram]:
+    """The histogram of every batch, from one walk over the cells."""
     if batch_column is None:
-        yield matrix.counts
+        yield GeneHistogram.of((block for _, block in row_blocks(matrix.counts)), matrix.n_genes)
         return
     if batch_column not in matrix.annotations:
         raise SettingsError(
             f"The batch column '{batch_column}' is not in the data, which has: {listing(matrix.annotations.columns)}.",
             "Choose one of these, or none.",
         )
-    levels = matrix.annotations[batch_column].astype(str).to_numpy()
-    for level in np.unique(levels):
-        yield matrix.counts[levels == level]
+    levels = levels_of(matrix.annotations[batch_column])
+    names, cells = np.unique(levels.astype(str), return_counts=True)
+    sizes = zip(names.tolist(), cells.tolist(), strict=True)
+    if small := [f"{name} ({n})" for name, n in sizes if n < FEWEST_OF_BATCH]:
+        raise SettingsError(
+            f"{len(small):,} of {len(names):,} levels of '{batch_column}' have fewer than {FEWEST_OF_BATCH} cells, "
+            f"too few to compare the variance of genes in them: {listing(small)}.",
+            "Leave these cells out, rank genes without a batch column, or choose gene selection 'variance'.",
+        )
+    codes = np.searchsorted(names, levels.astype(str))
+    tallies = [HistogramTally(matrix.n_genes) for _ in names]
+    for cells_of_block, block in row_blocks(matrix.counts):
+        for code in np.unique(codes[cells_of_block]).tolist():
+            tallies[code].add(block[codes[cells_of_block] == code])
+    for tally in tallies:
+        yield GeneHistogram(*tally.result())
 
 
 def _variance(matrix: CountMatrix) -> np.ndarray:
     """Variance of raw counts over cells, float64 (n_genes,)."""
-    squares = np.bincount(
-        matrix.counts.indices, weights=np.square(matrix.counts.data, dtype=np.float64), minlength=matrix.n_genes
-    )
-    return squares / matrix.n_cells - np.square(sum_by_gene(matrix.counts) / matrix.n_cells)
+    (histogram,) = _by_batch(matrix, None)
+    counts = histogram.counts.astype(np.float64)
+    return histogram.sums(counts**2) / matrix.n_cells - np.square(histogram.sums(counts) / matrix.n_cells)

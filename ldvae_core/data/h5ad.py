@@ -9,6 +9,7 @@ import pandas as pd
 from anndata.io import read_elem
 
 from ldvae_core.data.counts import CountMatrix, make_count_matrix
+from ldvae_core.data.gate import referenced_dataset
 from ldvae_core.data.names import listing
 from ldvae_core.data.orient import gene_naming, is_transposed
 from ldvae_core.data.places import DAMAGED_REMEDY, Place, find_place, take_counts
@@ -17,7 +18,7 @@ from ldvae_core.errors import CountsError
 COUNT_LAYERS = ("counts", "raw_counts", "count", "raw", "umi", "umis", "umi_counts", "molecules", "spliced")
 MOST_COLUMNS = 1_000
 MOST_COLOURS = 500  # categories of one annotation
-EXPRESSION = "Gene Expression"  # the 10x name of what is modelled, against antibodies and guides
+EXPRESSIONS = ("gene expression", "gex", "rna", "gene", "genes")  # what is modelled, against antibodies and guides
 
 
 def read_anndata(root: Any) -> CountMatrix:
@@ -69,12 +70,28 @@ def read_frame(element: Any, n_rows: int, where: str) -> tuple[pd.DataFrame, lis
             f"The names in {where} cannot be read, or are not {n_rows:,} as the matrix asks.", DAMAGED_REMEDY
         )
     order = [_text(name) for name in np.atleast_1d(element.attrs.get("column-order", sorted(present)))]
-    order = [name for name in order if name in present and name != key and not name.startswith("__")]
+    order = [name for name in order if _holds(element, name, present) and name != key and not name.startswith("__")]
     columns = {name: _read_column(element, name, n_rows) for name in order[:MOST_COLUMNS]}
     left_out = [name for name, column in columns.items() if column is None] + order[MOST_COLUMNS:]
     kept = {name: pd.Series(column).reset_index(drop=True) for name, column in columns.items() if column is not None}
     table = pd.DataFrame(kept, index=range(n_rows)).set_axis(pd.Index(list(map(_text, names)), dtype=object))
     return table, left_out
+
+
+def _holds(group: Any, name: str, present: set[str]) -> bool:
+    """Whether a group with these members holds this; a name with "/" lies in groups within it."""
+    nested = "/" in name and not {"", ".", ".."} & set(name.split("/"))
+    return name in present or (nested and name in group)
+
+
+def _matrices(group: Any, before: str = "") -> list[str]:
+    """Names of the matrices of a group: those with "/" lie in groups of their own."""
+    found = []
+    for name in sorted(group):
+        element = group[name]
+        nested = hasattr(element, "keys") and "data" not in element and "encoding-type" not in element.attrs
+        found += _matrices(element, f"{before}{name}/") if nested else [f"{before}{name}"]
+    return found
 
 
 def _given_colours(root: Any, obs: pd.DataFrame) -> dict[str, str]:
@@ -83,7 +100,8 @@ def _given_colours(root: Any, obs: pd.DataFrame) -> dict[str, str]:
     found: dict[str, dict[str, str]] = {}
     for name in obs.columns:
         key = f"{name}_colors"
-        if not isinstance(obs[name].dtype, pd.CategoricalDtype) or not hasattr(uns, "keys") or key not in uns:
+        plain = "/" not in key and hasattr(uns, "keys")  # a path would lead to what the gate did not look at
+        if not isinstance(obs[name].dtype, pd.CategoricalDtype) or not plain or key not in uns:
             continue
         categories = [str(category) for category in obs[name].cat.categories]
         colours = _read_column(uns, key, len(categories))
@@ -98,8 +116,8 @@ def _given_colours(root: Any, obs: pd.DataFrame) -> dict[str, str]:
 def _candidates(root: Any) -> list[Place]:
     """The matrices of the file in the order of preference; only the first is required to be well formed."""
     elements = [("X", root["X"])] if "X" in root and not _is_null(root["X"]) else []
-    layers = list(root["layers"].keys()) if "layers" in root and hasattr(root["layers"], "keys") else []
-    named = [name for wanted in COUNT_LAYERS for name in layers if name.lower() == wanted]
+    layers = _matrices(root["layers"]) if "layers" in root and hasattr(root["layers"], "keys") else []
+    named = [name for wanted in COUNT_LAYERS for name in layers if name.lower().split("/")[-1] == wanted]
     elements += [(f"layers['{name}']", root["layers"][name]) for name in named]
     if "raw" in root and hasattr(root["raw"], "keys") and "X" in root["raw"]:
         elements.append(("raw.X", root["raw"]["X"]))
@@ -132,7 +150,7 @@ def _read_column(group: Any, name: str, n_rows: int) -> Any | None:
 
 def _read_old_categories(group: Any, element: Any) -> "pd.Categorical[str]":
     """Categories as written before anndata 0.8: the column holds codes and points at its categories."""
-    categories = read_elem(group.file[element.attrs["categories"]])
+    categories = read_elem(referenced_dataset(group.file, element.attrs["categories"]))
     return pd.Categorical.from_codes(element[:], pd.Index([_text(value) for value in categories]))
 
 
@@ -149,10 +167,16 @@ def _read_compound(element: Any, n_rows: int, where: str) -> pd.DataFrame:
 
 def _expression_genes(var: pd.DataFrame) -> np.ndarray | None:
     """Which features are genes, where the file mixes them with others; None when all are."""
-    if "feature_types" not in var:
+    kinds = next((var[name] for name in ("feature_types", "feature_type") if name in var), None)
+    if kinds is None:
         return None
-    genes = var["feature_types"].astype(str).to_numpy() == EXPRESSION
+    genes = are_genes(kinds)
     return genes if genes.any() and not genes.all() else None
+
+
+def are_genes(kinds: Any) -> np.ndarray:
+    """Which features are genes by their kind, in whatever spelling: bool, one a feature."""
+    return np.asarray([str(kind).strip().lower() in EXPRESSIONS for kind in kinds], dtype=bool)
 
 
 def _is_null(element: Any) -> bool:

@@ -7,7 +7,10 @@ import numpy as np
 from ldvae_core.data.choices import DataChoices as DataChoices
 from ldvae_core.data.counts import FEWEST_CELLS, CountMatrix, sum_by_gene
 from ldvae_core.data.genes import mitochondrial_mask, select_genes
+from ldvae_core.data.names import listing
 from ldvae_core.errors import SettingsError
+
+LARGEST_MODELLED = 2**24  # whole numbers that single precision holds exactly
 
 
 def prepare(matrix: CountMatrix, choices: DataChoices) -> CountMatrix:
@@ -33,6 +36,9 @@ def prepare(matrix: CountMatrix, choices: DataChoices) -> CountMatrix:
         drop_ribosomal=choices.drop_ribosomal,
     )
     modelled = replace(matrix.subset(genes=genes), whole_library=matrix.molecules)
+    _require_countable(modelled)
+    if choices.batch_column is not None and (said := missing_words(matrix, choices.batch_column)):
+        notices.append(said)
     silent = sum_by_gene(modelled.counts) == 0  # genes kept by name can have lost all their cells to the filters
     if silent.any():
         notices.append(f"{int(silent.sum()):,} kept genes have no counts in these cells: left out.")
@@ -63,6 +69,25 @@ def mitochondrial_share(matrix: CountMatrix) -> np.ndarray:
     share = np.zeros(matrix.n_cells)
     np.divide(mitochondrial, matrix.library_size, out=share, where=matrix.library_size > 0)
     return share
+
+
+def missing_words(matrix: CountMatrix, column: str) -> str:
+    """A notice of the cells without a value in an annotation that is used; "" when all have one."""
+    missing = int(matrix.annotations[column].isna().sum())
+    return f"{missing:,} cells have no value of '{column}': taken as a level of its own." if missing else ""
+
+
+def _require_countable(matrix: CountMatrix) -> None:
+    """Refuse counts that no cell holds and that single precision cannot tell apart, naming genes."""
+    large = matrix.counts.data > LARGEST_MODELLED
+    if not large.any():
+        return
+    genes = matrix.gene_names[np.unique(matrix.counts.indices[large])]
+    raise SettingsError(
+        f"Counts reach {int(matrix.counts.data.max()):,} molecules of one gene in one cell ({listing(genes)}); up to "
+        f"{LARGEST_MODELLED:,} can be modelled, and a cell has fewer than a million of all genes.",
+        "Look at what these entries are (intensities, a sum over cells, an overflow), and load counts of molecules.",
+    )
 
 
 def _require_cells(left: int, of: int) -> None:

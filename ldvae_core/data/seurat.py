@@ -3,37 +3,29 @@
 import warnings
 
 import numpy as np
-from scipy import sparse
 
+from ldvae_core.data.histogram import GeneHistogram
 from ldvae_core.errors import SettingsError
 
 SPANS = (0.3, 0.5, 0.75, 1.0)  # share of genes in each local fit; wider ones serve where few genes carry counts
 
 
-def normalised_variance(counts: sparse.csr_matrix) -> np.ndarray:
+def normalised_variance(histogram: GeneHistogram) -> np.ndarray:
     """Variance of clipped, standardised counts, float64 (n_genes,): above 1, more variable than genes of that mean.
 
-    counts: raw counts (n_cells, n_genes). The expected standard deviation of a gene comes from a local quadratic fit of
-    log10 variance on log10 mean; standardised counts are clipped at sqrt(n_cells). Genes without variance get 0.
-    Source: Stuart et al. 2019, Cell 177:1888, methods. Raises SettingsError when no fit succeeds.
+    histogram: of the raw counts of at least 3 cells. The expected standard deviation of a gene comes from a local
+    quadratic fit of log10 variance on log10 mean; standardised counts are clipped at sqrt(n_cells). Genes without
+    variance get 0. Source: Stuart et al. 2019, Cell 177:1888, methods. Raises SettingsError when no fit succeeds.
     """
-    n_cells, n_genes = counts.shape
-    if n_cells < 3:
-        raise SettingsError(
-            f"A sequencing batch has only {n_cells} cells, too few to compare the variance of genes in it.",
-            "Choose no batch column, or gene selection 'variance'.",
-        )
-    data = counts.data.astype(np.float64)
-    total = np.bincount(counts.indices, weights=data, minlength=n_genes)
-    squares = np.bincount(counts.indices, weights=data**2, minlength=n_genes)
-    mean = total / n_cells
-    variance = np.maximum((squares - n_cells * mean**2) / (n_cells - 1), 0.0)
+    n_cells = histogram.n_cells
+    counts = histogram.counts.astype(np.float64)
+    mean = histogram.sums(counts) / n_cells
+    variance = np.maximum((histogram.sums(counts**2) - n_cells * mean**2) / (n_cells - 1), 0.0)
     varies = variance > 0
-    deviation = np.ones(n_genes)
+    deviation = np.ones(histogram.n_genes)
     deviation[varies] = np.sqrt(10.0 ** _trend(np.log10(mean[varies]), np.log10(variance[varies])))
-    clipped = np.minimum(data, (deviation * np.sqrt(n_cells) + mean)[counts.indices])
-    total = np.bincount(counts.indices, weights=clipped, minlength=n_genes)
-    squares = np.bincount(counts.indices, weights=clipped**2, minlength=n_genes)
+    clipped = np.minimum(counts, (deviation * np.sqrt(n_cells) + mean)[histogram.genes])
+    total, squares = histogram.sums(clipped), histogram.sums(clipped**2)
     normalised = (n_cells * mean**2 + squares - 2 * total * mean) / ((n_cells - 1) * deviation**2)
     return np.where(varies, normalised, 0.0)
 

@@ -1,17 +1,19 @@
 """Raw counts out of a .zarr folder of AnnData, after every array in it was compared with the bytes it stands on."""
 
-import json
-import math
+import os
+import re
 from pathlib import Path
+from typing import NoReturn
 
 from ldvae_core.data.counts import CountMatrix
 from ldvae_core.data.gate import MOST_OBJECTS, MOST_UNFOLDING, SLACK_BYTES
 from ldvae_core.data.h5ad import read_anndata
+from ldvae_core.data.regular import require_regular
+from ldvae_core.data.zarr_metadata import METADATA, MetadataError, declared_bytes, read_metadata
 from ldvae_core.errors import CountsError
 
-LARGEST_PIECE_BYTES = 1 << 30
 MOST_FILES = 1_000_000
-_METADATA = (".zarray", "zarr.json")
+UNREAD = re.compile(r"uns/(?![^/]*_(?:colors|categories)/).+/[^/]+")  # what lies in uns, but for what is read there
 
 
 def read_zarr(folder: Path) -> CountMatrix:
@@ -29,46 +31,42 @@ def read_zarr(folder: Path) -> CountMatrix:
     return read_anndata(root)
 
 
-def check_folder(folder: Path) -> None:
-    """Refuse symbolic links, too many files, and arrays that declare far more than their files hold."""
-    stored = 0
-    metadata = []
-    for n_files, path in enumerate(folder.rglob("*"), start=1):
-        if n_files > MOST_FILES:
-            _refuse(folder, f"it holds more than {MOST_FILES:,} files")
-        if path.is_symlink():
-            _refuse(folder, f"{path.relative_to(folder)} is a link to another place")
-        if path.is_file():
+def check_folder(folder: Path) -> int:
+    """Bytes that the arrays of a folder declare, before any of them is decoded.
+
+    In the "uns" of AnnData only entries that are read are looked at. Raises CountsError: links, pipes, too many files,
+    arrays of a kind that is not allowed (see zarr_metadata), or that declare far more than their files hold.
+    """
+    stored, n_files, metadata = 0, 0, []
+    for here, folders, files in os.walk(folder):
+        for name in (*folders, *files):
+            path = Path(here, name)
+            n_files += 1
+            if n_files > MOST_FILES:
+                _refuse(folder, f"it holds more than {MOST_FILES:,} files")
+            if name in folders and not path.is_symlink():
+                continue
+            require_regular(path, folder)
             stored += path.stat().st_size
-            if path.name in _METADATA:
+            if name in METADATA and not UNREAD.fullmatch(path.relative_to(folder).as_posix()):
                 metadata.append(path)
     if len(metadata) > 2 * MOST_OBJECTS:
         _refuse(folder, f"it holds more than {2 * MOST_OBJECTS:,} arrays and groups")
     declared = sum(_declared_bytes(folder, path) for path in metadata)
     if declared > MOST_UNFOLDING * stored + SLACK_BYTES:
         _refuse(folder, f"it declares {declared:,} bytes, but only {stored:,} are stored")
+    return declared
 
 
 def _declared_bytes(folder: Path, path: Path) -> int:
-    """Bytes an array declares, taking 8 a value; 0 for a group."""
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        shape = content.get("shape")
-        if shape is None:
-            return 0
-        grid = content.get("chunk_grid", {}).get("configuration", {}).get("chunk_shape", content.get("chunks", shape))
-        piece = 8 * math.prod(int(length) for length in grid)
-        total = 8 * math.prod(int(length) for length in shape)
-    except (ValueError, TypeError, AttributeError, OSError):
-        _refuse(folder, f"{path.relative_to(folder)} is not readable")
-    if piece > LARGEST_PIECE_BYTES:
-        _refuse(
-            folder, f"{path.parent.relative_to(folder)} is stored in pieces larger than {LARGEST_PIECE_BYTES:,} bytes"
-        )
-    return total
+        return declared_bytes(read_metadata(path), root=path.parent == folder)
+    except MetadataError as fault:
+        where = path if str(fault) == "is not readable" else path.parent
+        _refuse(folder, f"{where.relative_to(folder).as_posix()} {fault}")
 
 
-def _refuse(folder: Path, reason: str) -> None:
+def _refuse(folder: Path, reason: str) -> NoReturn:
     raise CountsError(
         f"{folder.name} was refused for safety: {reason}.", "Write it again with adata.write_zarr, then load that copy."
     )

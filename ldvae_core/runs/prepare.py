@@ -11,7 +11,8 @@ import pandas as pd
 from ldvae_core.answer import Answer
 from ldvae_core.data.counts import CountMatrix
 from ldvae_core.data.folder import load_counts, save_counts
-from ldvae_core.data.prepare import prepare
+from ldvae_core.data.levels import levels_of
+from ldvae_core.data.prepare import missing_words, prepare
 from ldvae_core.data.split import split_cells
 from ldvae_core.durable import read_array, remove_file, write_array, write_json
 from ldvae_core.errors import SettingsError
@@ -37,7 +38,10 @@ class Steps:
         """The modelled counts, prepared once and then read from the folder."""
         saved = self.folder / "counts"
         if not saved.exists():
-            save_counts(prepare(self._open_counts(), self.settings.choices), saved)
+            counts = prepare(self._open_counts(), self.settings.choices)
+            corrected = [each.name for each in self.settings.model.covariates if each.name in counts.annotations]
+            said = filter(None, (missing_words(counts, name) for name in corrected))
+            save_counts(counts.with_notices(*said), saved)
         return load_counts(saved)
 
     def split(self, n_cells: int) -> np.ndarray:
@@ -73,7 +77,7 @@ def completed_for(model: ModelConfig, counts: CountMatrix) -> ModelConfig:
             there = ", ".join(map(str, counts.annotations.columns)) or "none"
             problems.append(f"The data has no annotation {name!r} to correct for; it has: {there}.")
             continue
-        levels = tuple(sorted(counts.annotations[name].astype(str).unique()))
+        levels = _levels_for_a_model(counts.annotations[name])
         if not 2 <= len(levels) <= MOST_LEVELS:
             problems.append(f"The annotation {name!r} has {len(levels):,} levels; a covariate has 2 to {MOST_LEVELS}.")
         covariates.append(Covariate(name, levels))
@@ -82,10 +86,20 @@ def completed_for(model: ModelConfig, counts: CountMatrix) -> ModelConfig:
     return replace(model, n_genes=counts.n_genes, covariates=tuple(covariates))
 
 
+def _levels_for_a_model(column: pd.Series) -> tuple[str, ...]:
+    return tuple(sorted(set(levels_of(column).tolist())))
+
+
+def _as_learned(column: pd.Series, learned: tuple[str, ...]) -> np.ndarray:
+    """Levels as the model knows them: earlier runs called missing values "nan", "None" or "<NA>"."""
+    earlier = column.astype(str).to_numpy(dtype=object)
+    return earlier if set(earlier.tolist()) <= set(learned) else levels_of(column)
+
+
 def one_hot(annotations: pd.DataFrame, covariates: tuple[Covariate, ...]) -> np.ndarray:
     """Levels of all covariates side by side: float32 (n_cells, levels); (n_cells, 0) without any."""
     columns = [np.zeros((len(annotations), 0), np.float32)]
     for covariate in covariates:
-        values = annotations[covariate.name].astype(str).to_numpy()
+        values = _as_learned(annotations[covariate.name], covariate.levels)
         columns.append((values[:, None] == np.array(covariate.levels)).astype(np.float32))
     return np.concatenate(columns, axis=1)

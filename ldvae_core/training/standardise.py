@@ -69,7 +69,10 @@ def standardise(model: LDVAE, minibatches: Iterable[Minibatch]) -> bool:
     variance = log_variance.exp()
     centre = mean.mean(dim=0) if _has_intercept(model) else torch.zeros_like(mean[0])
     around = mean - centre
-    values, vectors = torch.linalg.eigh(around.T @ around / len(mean) + variance.mean(dim=0).diag())
+    second_moment = around.T @ around / len(mean) + variance.mean(dim=0).diag()
+    if not torch.isfinite(second_moment).all():  # eigh raises on these instead of saying so
+        return False
+    values, vectors = torch.linalg.eigh(second_moment)
     if not torch.isfinite(values).all() or values.min() <= 0:
         return False
     root, inverse = ((vectors * values**power) @ vectors.T for power in (0.5, -0.5))

@@ -13,8 +13,10 @@ from ldvae_core.workspace.folders import Workspace
 from pages.parts.memory import watch_memory
 from pages.parts.per_run import per_run
 from pages.parts.problems import problem_box
+from pages.parts.text import literal
 
 RUN = "run"  # in the session and in the address alike
+UNKNOWN = "unknown_run"  # what an address asked for in vain
 NEXT = "next_page"  # where a click wants to go
 STATE_WORDS = {
     "queued": "waiting for its turn",
@@ -41,6 +43,8 @@ def choose_run(cards: list[RunCard]) -> RunCard | None:
     asked = st.query_params.get(RUN)
     if asked in known:
         st.session_state[RUN] = asked
+    elif asked:
+        st.session_state[UNKNOWN] = asked
     if st.session_state.get(RUN) not in known:
         first = next((card for card in cards if card.has_results), cards[0] if cards else None)
         st.session_state[RUN] = first.run_id if first else None
@@ -48,6 +52,16 @@ def choose_run(cards: list[RunCard]) -> RunCard | None:
     if chosen and asked != chosen:
         st.query_params[RUN] = chosen
     return known.get(chosen)
+
+
+def say_unknown_run() -> None:
+    """That the address asked for a run that is not here, which another one stands in for; once, for the page's top."""
+    if asked := st.session_state.pop(UNKNOWN, None):
+        st.warning(
+            f"There is no run {literal(asked)} here: it was deleted, or the link is of another server. "
+            "What is shown is the run named in the sidebar.",
+            icon=":material/link_off:",
+        )
 
 
 def use_run(run_id: str) -> None:

@@ -1,6 +1,9 @@
 """From loaded to modelled: filters, genes, and no cell without molecules."""
 
+from dataclasses import replace
+
 import numpy as np
+import pandas as pd
 import pytest
 
 from ldvae_core.data.describe import describe
@@ -77,3 +80,21 @@ def test_cells_keep_the_molecules_of_all_their_genes(matrix, molecules):
     whole = molecules.sum(axis=1)
     np.testing.assert_array_equal(modelled.molecules, whole[whole >= 55])
     assert (modelled.library_size < modelled.molecules).any()
+
+
+def test_counts_that_no_cell_holds_are_refused_by_gene(matrix):
+    """Four thousand million molecules of a gene ended in a traceback of the training."""
+    counts = matrix.counts.astype(np.uint32)
+    counts.data[0] = 4_000_000_000
+    with pytest.raises(
+        SettingsError, match=rf"4,000,000,000 molecules of one gene.*{matrix.gene_names[counts.indices[0]]}"
+    ):
+        prepare(replace(matrix, counts=counts), DataChoices(n_genes=40, gene_selection="variance"))
+
+
+def test_cells_without_a_batch_are_a_level_that_is_said(matrix):
+    """Missing values of the batch column make a batch of their own, with a notice."""
+    lane = pd.Series(["a", "b", None, "b"] * 20, index=matrix.annotations.index, dtype=object)
+    with_lane = replace(matrix, annotations=matrix.annotations.assign(lane=lane))
+    modelled = prepare(with_lane, DataChoices(n_genes=20, batch_column="lane", gene_selection="variance"))
+    assert "20 cells have no value of 'lane': taken as a level of its own." in modelled.notices

@@ -68,4 +68,11 @@ def test_choosing_another_run_changes_the_address(open_page, make_run):
 
 def test_an_unknown_run_in_the_address_falls_back_to_a_known_one(open_page, finished_run):
     """An old link leads to a run that is there."""
-    assert open_page("factors.py", run="gone-00000000").session_state["run"] == RUN
+    assert open_page("home.py", run="gone-00000000").session_state["run"] == RUN
+
+
+def test_a_run_that_is_not_there_is_said(open_page, finished_run):
+    """Another run is shown in its place, and never silently."""
+    at = open_page("home.py", run="gone-00000000")
+    assert "There is no run" in at.warning[0].value
+    assert not open_page("home.py", run=finished_run).warning

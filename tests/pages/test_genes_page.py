@@ -177,3 +177,11 @@ def test_that_no_set_fits_is_found_out_once(monkeypatch):
         with pytest.raises(SettingsError, match=r"^No set fits\. Choose another\.$"):
             enrichment_results.background_of("a stamp", "a digest", run, None)
     assert tried == ["genes"]
+
+
+def test_enter_takes_one_gene_and_a_star_takes_all(open_page, finished_run):
+    """No entry that takes every match stands where Enter finds it; a star at the end asks for that."""
+    at = open_page("genes.py")
+    assert at.multiselect(key="genes").proto.select_all == 0
+    at.multiselect(key="genes").set_value(["gene1*"]).run()
+    assert at.multiselect(key="genes").value == [f"Gene1{k}" for k in range(10)]

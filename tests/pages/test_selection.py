@@ -114,3 +114,37 @@ def test_the_composition_counts_types(opened):
     assert table["share_of_selected"].sum() == pytest.approx(1)
     name = table.index[0]
     assert table["share_of_type"][name] == expected[name] / (labels == name).sum()
+
+
+def test_a_link_survives_a_turned_axis(open_page, right_half, words, workspace, finished_run):
+    """Turning a factor round afterwards changes its sign on screen, not the cells that a kept link selects."""
+    address, cells = right_half
+    RunStore(workspace).additions(finished_run).write_factor_note("readable", 0, flipped=True)
+    at = open_page("factors.py", region=address)
+    assert not at.error
+    assert f"<b>{cells.sum()} of 300 cells</b> selected" in words(at)
+
+
+def test_a_name_that_is_too_long_is_refused_in_words(open_page, right_half, workspace, finished_run):
+    """What was typed or pasted reaches the program whole, and nothing is saved under half of it."""
+    at = open_page("factors.py", region=right_half[0])
+    at.text_input(key="selection_name").set_value("x" * 61)
+    assert at.text_input(key="selection_name").proto.max_chars == 0
+    next(button for button in at.button if button.label == "Save").click().run()
+    assert "The name has 61 characters" in at.error[0].value
+    assert RunStore(workspace).additions(finished_run).selections() == []
+
+
+def test_an_account_of_the_machine_signs_nothing(open_page, right_half, monkeypatch):
+    """A container's "root" is nobody's name."""
+    monkeypatch.setattr("pages.parts.selection.region.getpass.getuser", lambda: "root")
+    at = open_page("factors.py", region=right_half[0])
+    assert at.text_input(key="selection_who").value == ""
+
+
+def test_saving_says_so(open_page, right_half):
+    """A short word on every page, which goes by itself."""
+    at = open_page("factors.py", region=right_half[0])
+    at.text_input(key="selection_name").set_value("Right half")
+    next(button for button in at.button if button.label == "Save").click().run()
+    assert "saved" in at.toast[0].value

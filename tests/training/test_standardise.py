@@ -96,3 +96,12 @@ def test_a_collapsed_factor_stops_nothing(few_cells, trainer_for):
         trainer.model.encoder.outputs.bias.zero_()
     standardise(trainer.model, trainer.source.in_order(trainer.train_cells, 1000))
     assert all(torch.isfinite(value).all() for value in trainer.model.state_dict().values())
+
+
+def test_positions_that_are_not_finite_change_nothing(few_cells, trainer_for):
+    """Whatever went wrong before is said by the loop; here nothing is raised."""
+    trainer = trainer_for(few_cells, n_epochs=1)
+    batches = list(trainer.source.in_order(trainer.train_cells, 1000))
+    with torch.no_grad():
+        trainer.model.encoder.outputs.bias[0] = float("nan")
+    assert not standardise(trainer.model, batches)

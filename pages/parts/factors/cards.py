@@ -14,7 +14,7 @@ from ldvae_core.analysis.programs import strongest_genes
 from ldvae_core.analysis.technical import batch_labels, mitochondrial_share, technical_table
 from ldvae_core.errors import LdvaeError
 from ldvae_core.plots.theme import three_digits
-from ldvae_core.runs.additions import LONGEST_NAME, LONGEST_NOTES, LONGEST_WHO, FactorNote
+from ldvae_core.runs.additions import LONGEST_NOTES, FactorNote
 from ldvae_core.runs.store import OpenRun
 from pages.parts.factor_table import AT_ONCE, following
 from pages.parts.gene_links import gene_links
@@ -177,9 +177,9 @@ def _correlation(value: float) -> str:
 
 def _form(opened: OpenRun, factors: Factors, factor: int, note: FactorNote) -> None:
     with st.form(f"note_{factors.axes}_{factor}", border=False):
-        name = st.text_input("Name", value=note.name, max_chars=LONGEST_NAME, placeholder="For example: erythroid")
-        notes = st.text_area("Notes", value=note.notes, max_chars=LONGEST_NOTES)
-        signed = st.text_input("Your name", value=name_of_person(), max_chars=LONGEST_WHO)
+        name = st.text_input("Name", value=note.name, placeholder="For example: erythroid")
+        notes = st.text_area("Notes", value=note.notes)
+        signed = st.text_input("Your name", value=name_of_person())
         if st.form_submit_button("Save", type="primary"):
             try:
                 kept = store().additions(opened.run_id)
@@ -188,6 +188,7 @@ def _form(opened: OpenRun, factors: Factors, factor: int, note: FactorNote) -> N
                 problem_box(fault)
             else:
                 st.session_state[WHO] = signed
+                st.toast("Name and notes are saved.", icon=":material/check:")
                 st.rerun()
 
 

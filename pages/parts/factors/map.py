@@ -134,7 +134,11 @@ def _table(opened: OpenRun) -> pd.DataFrame:
         return pd.DataFrame()
     table = pd.DataFrame({"cell": opened.counts.cell_ids, "UMAP 1": found.positions[:, 0],
                           "UMAP 2": found.positions[:, 1], "cluster": np.asarray(found.clusters) + 1})  # fmt: skip
-    return table if opened.label_column is None else table.assign(label=opened.labels().astype(str).to_numpy())
+    return (
+        table
+        if opened.label_column is None
+        else table.assign(**{opened.label_column: opened.labels().astype(str).to_numpy()})
+    )
 
 
 @per_run(max_entries=8)

@@ -36,6 +36,7 @@ from pages.parts.text import as_html, literal, plain, show
 METHODS = {"over_representation": "Over-representation", "pre_ranked": "Pre-ranked"}
 ENDS = {"both": "Both ends", "positive": "High end", "negative": "Low end"}
 SPECIES = {"mouse": "Mouse", "human": "Human"}
+OWN_SEEN, OWN_CHOSEN = "own_sets_seen", "own_sets_chosen"  # the file taken in last; the sets to be shown next
 SECONDS_A_TEST = 0.005  # measured for one thread and a set of ordinary size
 MOST_ROWS = 100  # on screen; the file has all tests
 HOW = (
@@ -147,6 +148,8 @@ def _collection_picker(opened: OpenRun, species: str | None) -> str:
     there = collections_for(species)  # type: ignore[arg-type]
     titles = {found.key: found.title.removesuffix(f" ({species})") for found in there}  # it is said beside
     titles |= {f"{OWN}{digest}": title for digest, title in results_of(opened).own_sets().items()}
+    if (new := st.session_state.pop(OWN_CHOSEN, None)) in titles:
+        st.session_state["sets"] = new
     if st.session_state.get("sets") not in (*titles, None):
         del st.session_state["sets"]
     return st.selectbox("Gene sets", list(titles), format_func=lambda key: plain(titles[key], longest=60), key="sets",
@@ -170,12 +173,15 @@ def _own_sets(opened: OpenRun) -> None:
                     "kept with this run.")  # fmt: skip
         given = st.file_uploader("GMT file", type=["gmt", "txt", "gz"], key="own_gmt",
                                  max_upload_size=LARGEST_FILE >> 20)  # fmt: skip
-        if given is not None:
+        if given is not None and st.session_state.get(OWN_SEEN) != given.file_id:
             with refusals(end_page=False):
                 found = results_of(opened).keep_own(given.getvalue(), plain(given.name))
-                show(f"{as_html(found.title)}: {len(found.sets):,} sets, now among the gene sets.")
-                for notice in found.notices:
-                    show(as_html(notice, longest=300), kind="quiet")
+                st.session_state[OWN_SEEN] = given.file_id
+                st.session_state[OWN_CHOSEN] = f"{OWN}{found.digest}"  # the picker was drawn without it: once more
+                notices = "".join(f" {literal(notice, longest=300)}" for notice in found.notices)
+                st.toast(f"{literal(found.title)}: {len(found.sets):,} sets, now chosen.{notices}",
+                         icon=":material/check:", duration="long")  # fmt: skip
+                st.rerun()
 
 
 def _sets(key: str, species: str | None, opened: OpenRun) -> GeneSets:

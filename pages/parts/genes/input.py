@@ -24,7 +24,9 @@ def gene_picker(opened: OpenRun) -> Found:
         accept_new_options=True,
         format_func=plain,
         placeholder="Type a symbol or an Ensembl id, or paste a list",
-        help="Symbols and Ensembl ids in any case; a pasted list may be separated by commas, spaces or lines.",
+        help="Symbols and Ensembl ids in any case; a pasted list may be separated by commas, spaces or lines. "
+        "Enter takes the first match; a star takes all genes that begin so: CXCL*.",
+        select_all=False,  # its entry would stand first, where Enter takes every match
         on_change=_resolve_names,
         args=(opened,),
         width=430,

@@ -19,6 +19,7 @@ from pages.parts.runs import RUN, store
 
 REGION = "region"  # in the address: the plane's name, "!" and the corners
 FAULT = "region_fault"
+NOBODY = ("root", "administrator", "admin", "user", "nobody", "ubuntu", "app", "docker")  # accounts of machines
 WHO = "who"  # the name people sign with, remembered for the session
 MAP = "map"
 
@@ -121,12 +122,13 @@ def chosen_cells(opened: OpenRun) -> Chosen | None:
 
 
 def name_of_person() -> str:
-    """The name under which this person saves things: as typed, else as the computer knows them."""
+    """The name under which this person saves things: as typed, else as the computer knows them, if that is a person."""
     if WHO not in st.session_state:
         try:
-            st.session_state[WHO] = getpass.getuser()
+            name = getpass.getuser()
         except (OSError, KeyError):
-            st.session_state[WHO] = ""
+            name = ""
+        st.session_state[WHO] = "" if name.casefold() in NOBODY else name
     return str(st.session_state[WHO])
 
 
@@ -162,7 +164,7 @@ def _remember(plane: Plane, region: Region) -> None:
 
 
 def _plane_named(opened: OpenRun, name: str) -> Plane:
-    """Raises RunError when the run has no such plane, or an axis was turned since."""
+    """Raises RunError when the run has no such plane. An axis that was turned since is read as it was then."""
     if name == MAP and (plane := map_plane(opened)) is not None:
         return plane
     axes, _, numbers = name.partition(".")
@@ -170,7 +172,12 @@ def _plane_named(opened: OpenRun, name: str) -> Plane:
     pair = [int(place) for place in places if place.isascii() and place.isdigit() and len(place) < 6]
     factors = next((factors for known, factors in opened.factors.items() if known == axes), None)
     if factors is not None and len(pair) == 2 and max(pair) < factors.n_factors:
-        plane = plane_of_pair(factors, (pair[0], pair[1]))
+        now = plane_of_pair(factors, (pair[0], pair[1]))
+        turned = [
+            part.endswith("t") != bool(factors.flipped[k]) for part, k in zip(numbers.split("."), pair, strict=True)
+        ]
+        x, y = (-values if turn else values for values, turn in zip((now.x, now.y), turned, strict=True))
+        plane = now._replace(name=".".join([axes, *numbers.split(".")]), x=x, y=y)
         if plane.name == name:
             return plane
     raise RunError("These cells were selected in a figure that this run does not have.", "Draw around them once more.")

@@ -11,7 +11,6 @@ from ldvae_core.analysis.factors import Factors
 from ldvae_core.errors import LdvaeError, SettingsError
 from ldvae_core.plots.theme import palette
 from ldvae_core.plots.volcano import plot_volcano
-from ldvae_core.runs.additions import LONGEST_NAME, LONGEST_WHO
 from ldvae_core.runs.groups import basis_sentence, compare_in_run, factors_of_plane
 from ldvae_core.runs.store import OpenRun
 from pages.parts.comparing import HOW_GENES, everything, is_quick, progress_words
@@ -101,9 +100,9 @@ def _types_in_words(opened: OpenRun, chosen: Chosen) -> str:
 
 def _save_form(opened: OpenRun, chosen: Chosen) -> None:
     with st.form("selection_form", border=False, enter_to_submit=True):
-        name = st.text_input("Name of the annotation", max_chars=LONGEST_NAME, key="selection_name",
+        name = st.text_input("Name of the annotation", key="selection_name",
                              placeholder="For example: late erythroid")  # fmt: skip
-        signed = st.text_input("Your name", value=name_of_person(), max_chars=LONGEST_WHO, key="selection_who")
+        signed = st.text_input("Your name", value=name_of_person(), key="selection_who")
         if st.form_submit_button("Save", type="primary"):
             try:
                 save_as_annotation(opened, chosen, name, signed)
@@ -111,6 +110,7 @@ def _save_form(opened: OpenRun, chosen: Chosen) -> None:
                 problem_box(fault)
             else:
                 st.session_state[WHO] = signed
+                st.toast("The annotation is saved: cells can be coloured by it.", icon=":material/check:")
                 st.rerun()
 
 
@@ -201,5 +201,5 @@ def _difference(opened: OpenRun, factors: Factors, chosen: Chosen) -> Later[Diff
 def _cell_table(opened: OpenRun, chosen: Chosen) -> pd.DataFrame:
     table = pd.DataFrame({"cell": opened.counts.cell_ids[chosen.cells]})
     if opened.label_column is not None:
-        table["label"] = opened.labels().to_numpy()[chosen.cells].astype(str)
+        table[opened.label_column] = opened.labels().to_numpy()[chosen.cells].astype(str)
     return table

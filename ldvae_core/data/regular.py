@@ -1,0 +1,28 @@
+"""Only regular files are opened: a link leads elsewhere, a pipe or a device is waited for without end."""
+
+import stat
+from pathlib import Path
+
+from ldvae_core.errors import CountsError
+
+LINK_REMEDY = "Copy the folder with its links followed (cp -rL), or name the real folder, then load that."
+
+
+def require_regular(path: Path, folder: Path | None = None) -> None:
+    """Look at a file without opening it. Raises CountsError when it is no regular file, or a link inside `folder`.
+
+    folder: the folder that was chosen, in which no link is followed; None for a file that was itself chosen.
+    """
+    name = path.name if folder is None else path.relative_to(folder).as_posix()
+    whole = name if folder is None else folder.name
+    try:
+        mode = (path.stat() if folder is None else path.lstat()).st_mode
+    except OSError:
+        raise CountsError(f"{name} cannot be opened.", "Check that the file is there and may be read.") from None
+    if stat.S_ISLNK(mode):
+        raise CountsError(f"{whole} was refused for safety: {name} is a link to another place.", LINK_REMEDY)
+    if not stat.S_ISREG(mode):
+        raise CountsError(
+            f"{whole} was refused for safety: {name} is not a file (but a folder, pipe, socket or device).",
+            "Choose a data file, or copy the real file there.",
+        )

@@ -1,0 +1,159 @@
+"""Folders of sparse matrices as people have them: copied from a Mac, saved by R or Excel, written by other tools."""
+
+import gzip
+
+import numpy as np
+import pytest
+from scipy import sparse
+from scipy.io import mmwrite
+
+from ldvae_core.errors import CountsError
+
+from .conftest import CELLS, GENES
+
+LINES = [f"ID{n}\t{name}\tGene Expression" for n, name in enumerate(GENES)]
+
+
+@pytest.fixture
+def written(tmp_path, molecules):
+    """Write a folder: written({name: lines}, matrix="matrix.mtx", counts=genes x cells); the defaults are 10x's."""
+
+    def write(files=None, *, matrix="matrix.mtx", counts=None, folder="sample"):
+        place = tmp_path / folder
+        place.mkdir(parents=True, exist_ok=True)
+        mmwrite(place / matrix, sparse.coo_matrix(molecules.T.astype(int) if counts is None else counts))
+        for name, lines in (files or {"barcodes.tsv": CELLS, "features.tsv": LINES}).items():
+            (place / name).write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+        return place
+
+    return write
+
+
+def same(read, matrix):
+    return read.fingerprint == matrix.fingerprint
+
+
+def test_the_companions_that_a_mac_writes_are_passed_over(written, read_here, matrix):
+    """A zip or stick from a Mac holds a ._ file beside every file."""
+    folder = written()
+    for path in list(folder.iterdir()):
+        (folder / f"._{path.name}").write_bytes(b"\x00\x05\x16\x07")
+    assert same(read_here(folder), matrix)
+
+
+def test_a_byte_order_mark_and_quotes_are_no_part_of_names(written, read_here, matrix):
+    """Excel writes the first, R the second; a quote inside a name stays."""
+    quoted = ["\t".join(f'"{word}"' for word in line.split("\t")) for line in LINES]
+    folder = written({"barcodes.tsv": ["\ufeff" + CELLS[0], *CELLS[1:]], "features.tsv": quoted})
+    read = read_here(folder)
+    assert same(read, matrix)
+    assert read.gene_ids.tolist() == [f"ID{n}" for n in range(len(GENES))]
+
+
+def test_one_short_line_of_features_keeps_the_rest(written, read_here, matrix, molecules):
+    """A gene added by hand has no kind: names, ids and kinds of the others stay, and antibodies are still left out."""
+    lines = [GENES[0], *LINES[1:], "AB1\tCD3\tAntibody Capture"]
+    counts = np.vstack([molecules.T, molecules.T[:1]]).astype(int)
+    read = read_here(written({"barcodes.tsv": CELLS, "features.tsv": lines}, counts=counts))
+    assert same(read, matrix)
+    assert read.gene_ids[:2].tolist() == [GENES[0], "ID1"]
+
+
+@pytest.mark.parametrize("packed", [False, True], ids=["plain", "gzipped"])
+def test_a_banner_that_says_float_is_read_as_real(written, read_here, matrix, molecules, packed):
+    """STARsolo writes so for genes that share molecules; whole numbers are counts, fractions are refused in words."""
+    for counts in (molecules.T, molecules.T / 2):
+        folder = written(counts=counts.astype(float))
+        text = (folder / "matrix.mtx").read_text().replace("coordinate real", "coordinate float", 1)
+        assert "coordinate float" in text
+        (folder / "matrix.mtx").write_text(text)
+        if packed:
+            (folder / "matrix.mtx.gz").write_bytes(gzip.compress(text.encode()))
+            (folder / "matrix.mtx").unlink()
+        if counts[0, 0] == molecules[0, 0]:
+            assert same(read_here(folder), matrix)
+    with pytest.raises(CountsError, match="are not whole numbers"):
+        read_here(folder)
+
+
+def test_a_folder_of_parse_biosciences_is_read_with_its_annotations(written, read_here, matrix, molecules):
+    """Cells along the rows, names in tables with a header; what is said of the cells stays, numbers as numbers."""
+    cells = ["bc_wells,sample,tscp_count", *(f"{cell},s{n % 2},{n}" for n, cell in enumerate(CELLS))]
+    genes = ["gene_id,gene_name,genome", *(f"ID{n},{name},mm10" for n, name in enumerate(GENES))]
+    files = {"cell_metadata.csv": cells, "all_genes.csv": genes}
+    read = read_here(written(files, matrix="count_matrix.mtx", counts=molecules.astype(int)))
+    assert same(read, matrix)
+    assert read.gene_ids[1] == "ID1"
+    assert read.annotations["sample"].tolist()[:2] == ["s0", "s1"]
+    assert read.annotations["tscp_count"].dtype.kind in "if"
+
+
+@pytest.mark.parametrize(
+    ("name", "cells", "genes"),
+    [
+        ("cells_x_genes.mtx", "cells_x_genes.barcodes.txt", "cells_x_genes.genes.txt"),
+        ("quants_mat.mtx", "quants_mat_rows.txt", "quants_mat_cols.txt"),
+        ("s1_matrix.mtx", "s1_barcodes.tsv", "s1_features.tsv"),
+    ],
+    ids=["kallisto", "alevin-fry", "bd-rhapsody"],
+)
+def test_folders_of_other_tools_are_read(written, read_here, matrix, molecules, name, cells, genes):
+    """Each tool has its names of the three files; those of BD Rhapsody and CITE-seq-Count are 10x's."""
+    read = read_here(written({cells: CELLS, genes: GENES}, matrix=name, counts=molecules.astype(int)))
+    assert same(read, matrix)
+
+
+def test_as_many_cells_as_genes_are_not_turned(written, read_here, molecules):
+    """Where the size cannot tell, the tool does: kallisto writes cells along the rows."""
+    counts = np.hstack([molecules, molecules]).astype(int)
+    genes = [f"Gene{n}" for n in range(80)]
+    files = {"cells_x_genes.barcodes.txt": CELLS, "cells_x_genes.genes.txt": genes}
+    read = read_here(written(files, matrix="cells_x_genes.mtx", counts=counts))
+    np.testing.assert_array_equal(read.counts.toarray(), counts)
+
+
+def test_names_beside_the_ids_of_kallisto_are_used(written, read_here, matrix, molecules):
+    """genes.names.txt has an empty line where a gene has no name: it keeps its id."""
+    files = {
+        "cells_x_genes.barcodes.txt": CELLS,
+        "cells_x_genes.genes.txt": [f"ID{n}" for n in range(len(GENES))],
+        "cells_x_genes.genes.names.txt": ["", *GENES[1:]],
+    }
+    read = read_here(written(files, matrix="cells_x_genes.mtx", counts=molecules.astype(int)))
+    assert read.gene_names.tolist() == ["ID0", *GENES[1:]]
+    assert read.gene_ids[1] == "ID1"
+
+
+def test_a_matrix_beside_its_gzipped_self_is_read_once(written, read_here, matrix):
+    """Someone unpacked it to look inside; the gzipped one is taken, and that is said."""
+    folder = written()
+    for path in list(folder.iterdir()):
+        (folder / f"{path.name}.gz").write_bytes(gzip.compress(path.read_bytes()))
+    (folder / "matrix.mtx").write_text("half unpacked")
+    read = read_here(folder)
+    assert same(read, matrix)
+    assert any("the gzipped files were read (matrix.mtx.gz" in notice for notice in read.notices)
+
+
+@pytest.mark.parametrize(
+    "inner",
+    ["outs/filtered_feature_bc_matrix", "outs/filtered_gene_bc_matrices/mm10", "umi_count", "s_RSEC_MolsPerCell_MEX"],
+)
+def test_the_counts_are_found_inside_what_a_tool_wrote(written, read_here, matrix, inner):
+    """The folder of Cell Ranger's run, of CITE-seq-Count or of BD Rhapsody is enough; a notice says what was read."""
+    written(folder=f"run/{inner}")
+    beside = {"outs": "run/outs/raw_feature_bc_matrix", "umi_count": "run/read_count"}.get(inner.split("/")[0])
+    if beside:
+        written(folder=beside)
+    read = read_here(written(folder=f"run/{inner}").parents[inner.count("/")])
+    assert same(read, matrix)
+    assert f"Read from the folder {inner} inside run." in read.notices
+
+
+def test_several_folders_of_counts_are_a_choice(written, read_here):
+    """Samples side by side are not guessed among."""
+    written(folder="run/one")
+    folder = written(folder="run/two").parent
+    with pytest.raises(CountsError, match="run holds several folders of counts: one, two") as refusal:
+        read_here(folder)
+    assert "Choose one" in refusal.value.remedy
