@@ -74,7 +74,8 @@ def test_info_is_one_json_object(counts_file, capsys):
     assert main(["info", str(counts_file)]) == 0
     facts = json.loads(capsys.readouterr().out)
     assert facts == {
-        "n_cells": 400, "n_genes": 80, "counts_from": "X", "annotations": ["cell_type"], "warnings": [],
+        "n_cells": 400, "n_genes": 80, "counts_from": "X", "annotations": ["cell_type"],
+        "warnings": ["Genes are named by the column 'names'."],
     }  # fmt: skip
 
 
