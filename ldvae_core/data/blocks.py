@@ -11,16 +11,15 @@ ENTRIES = 2_000_000  # of a block: a dozen arrays of that length live at a time
 RELEASED_EVERY = 8  # blocks
 
 
-def row_blocks(counts: sparse.csr_matrix, *, entries: int | None = None) -> Iterator[tuple[slice, sparse.csr_matrix]]:
-    """Consecutive rows of a matrix, as (which rows, a copy of them), each block of about so many entries.
+def row_blocks(counts: sparse.csr_matrix) -> Iterator[tuple[slice, sparse.csr_matrix]]:
+    """Consecutive rows of a matrix, as (which rows, a copy of them), each block of about ENTRIES entries.
 
     Arrays mapped from disk are given back as the walk goes on, so that a file of any size takes a block's memory.
     """
     n_rows, indptr = counts.shape[0], counts.indptr
-    entries = ENTRIES if entries is None else entries
     start = n_blocks = 0
     while start < n_rows:
-        stop = int(np.searchsorted(indptr, indptr[start] + entries, side="right")) - 1
+        stop = int(np.searchsorted(indptr, indptr[start] + ENTRIES, side="right")) - 1
         stop = min(max(stop, start + 1), n_rows)
         first, last = int(indptr[start]), int(indptr[stop])
         parts = (

@@ -37,7 +37,7 @@ def prepare(matrix: CountMatrix, choices: DataChoices) -> CountMatrix:
     )
     modelled = replace(matrix.subset(genes=genes), whole_library=matrix.molecules)
     _require_countable(modelled)
-    if choices.batch_column is not None and (said := missing_words(matrix, choices.batch_column)):
+    if choices.gene_selection == "seurat_v3" and (said := missing_words(matrix, choices.batch_column)):
         notices.append(said)
     silent = sum_by_gene(modelled.counts) == 0  # genes kept by name can have lost all their cells to the filters
     if silent.any():
@@ -71,9 +71,9 @@ def mitochondrial_share(matrix: CountMatrix) -> np.ndarray:
     return share
 
 
-def missing_words(matrix: CountMatrix, column: str) -> str:
-    """A notice of the cells without a value in an annotation that is used; "" when all have one."""
-    missing = int(matrix.annotations[column].isna().sum())
+def missing_words(matrix: CountMatrix, column: str | None) -> str:
+    """A notice of the cells without a value in an annotation that is used; "" when all have one, or there is none."""
+    missing = int(matrix.annotations[column].isna().sum()) if column in matrix.annotations else 0
     return f"{missing:,} cells have no value of '{column}': taken as a level of its own." if missing else ""
 
 

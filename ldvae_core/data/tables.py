@@ -22,6 +22,7 @@ from ldvae_core.errors import CountsError
 
 LONGEST_LINE = 50_000_000  # characters; enough for millions of columns
 VALUES_TOGETHER = 2_000_000
+SEPARATORS = ",\t;"
 LOOKED_AT = 100_000  # bytes that tell the encoding
 NO_COUNTS = {  # names of columns that say something of a cell or a gene, though they hold numbers
     *("length", "chr", "start", "end", "strand", "leiden", "louvain", "cluster", "clusters", "seurat_clusters"),
@@ -166,17 +167,22 @@ def _form(path: Path) -> _Form:
     encoding = next((name for mark, name in MARKS.items() if start.startswith(mark)), None)
     if encoding is None:
         encoding = "utf-8"
-        cut = start[: start.rfind(b"\n") + 1] or start
         try:
-            cut.decode(encoding)
+            codecs.getincrementaldecoder(encoding)().decode(start)  # which forgives a letter cut at the end
         except UnicodeDecodeError:
             encoding = "latin-1"
-    before, declared = 0, ""
+    before, declared, last = 0, "", ""
     with _open_text(path, encoding) as file:
-        while (line := file.readline(LONGEST_LINE)).startswith("#") or line.lower().startswith("sep=") or line == "\n":
+        while (
+            (line := file.readline(LONGEST_LINE)).startswith("#") or line.lower().startswith("sep=") or not line.strip()
+        ):
+            if not line:
+                break
             before += 1
             declared = line[4:5] if line.lower().startswith("sep=") else declared
-    return _Form(encoding, before, declared)
+            last = line
+    headed = last.startswith("#") and any(last.count(mark) == line.count(mark) > 0 for mark in SEPARATORS)
+    return _Form(encoding, before - headed, declared)  # a header may begin with "#": it has as many fields as the rows
 
 
 def _layout(path: Path, form: _Form) -> tuple[str, str, list[str]]:
@@ -186,16 +192,18 @@ def _layout(path: Path, form: _Form) -> tuple[str, str, list[str]]:
             file.readline(LONGEST_LINE)
         header = file.readline(LONGEST_LINE).rstrip("\r\n")
         second = file.readline(LONGEST_LINE).rstrip("\r\n")
-    separator = form.separator or max(",\t;", key=header.count)
+    separator = form.separator or max(SEPARATORS, key=header.count)
     if separator not in header or not second:
         raise ValueError("no header with separated names, or no rows")
     names, first_row = (next(csv.reader([line], delimiter=separator)) for line in (header, second))
+    while len(names) > 2 and not names[-1].strip() and not "".join(first_row[len(names) - 1 :]).strip():
+        names = names[:-1]  # separators at the end of every line, the header's too
     if len(first_row) == len(names) + 1 and first_row[-1].strip():  # else a separator at the end of every row
         return separator, "", names
     first_row = first_row[: len(names)] if not any(map(str.strip, first_row[len(names) :])) else first_row
     if len(first_row) != len(names):
         raise ValueError(f"{len(names):,} names in the header, {len(first_row):,} values in the first row")
-    return separator, names[0].strip().lower(), names[1:]
+    return separator, names[0].lstrip("#").strip().lower(), names[1:]
 
 
 def _chunks(path: Path, form: _Form, separator: str, n_columns: int) -> Iterator[pd.DataFrame]:

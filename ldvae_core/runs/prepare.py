@@ -39,8 +39,7 @@ class Steps:
         saved = self.folder / "counts"
         if not saved.exists():
             counts = prepare(self._open_counts(), self.settings.choices)
-            corrected = [each.name for each in self.settings.model.covariates if each.name in counts.annotations]
-            said = filter(None, (missing_words(counts, name) for name in corrected))
+            said = filter(None, (missing_words(counts, each.name) for each in self.settings.model.covariates))
             save_counts(counts.with_notices(*said), saved)
         return load_counts(saved)
 
@@ -77,7 +76,7 @@ def completed_for(model: ModelConfig, counts: CountMatrix) -> ModelConfig:
             there = ", ".join(map(str, counts.annotations.columns)) or "none"
             problems.append(f"The data has no annotation {name!r} to correct for; it has: {there}.")
             continue
-        levels = _levels_for_a_model(counts.annotations[name])
+        levels = tuple(sorted(set(levels_of(counts.annotations[name]).tolist())))
         if not 2 <= len(levels) <= MOST_LEVELS:
             problems.append(f"The annotation {name!r} has {len(levels):,} levels; a covariate has 2 to {MOST_LEVELS}.")
         covariates.append(Covariate(name, levels))
@@ -86,11 +85,7 @@ def completed_for(model: ModelConfig, counts: CountMatrix) -> ModelConfig:
     return replace(model, n_genes=counts.n_genes, covariates=tuple(covariates))
 
 
-def _levels_for_a_model(column: pd.Series) -> tuple[str, ...]:
-    return tuple(sorted(set(levels_of(column).tolist())))
-
-
-def _as_learned(column: pd.Series, learned: tuple[str, ...]) -> np.ndarray:
+def levels_as_learned(column: pd.Series, learned: tuple[str, ...]) -> np.ndarray:
     """Levels as the model knows them: earlier runs called missing values "nan", "None" or "<NA>"."""
     earlier = column.astype(str).to_numpy(dtype=object)
     return earlier if set(earlier.tolist()) <= set(learned) else levels_of(column)
@@ -100,6 +95,6 @@ def one_hot(annotations: pd.DataFrame, covariates: tuple[Covariate, ...]) -> np.
     """Levels of all covariates side by side: float32 (n_cells, levels); (n_cells, 0) without any."""
     columns = [np.zeros((len(annotations), 0), np.float32)]
     for covariate in covariates:
-        values = _as_learned(annotations[covariate.name], covariate.levels)
+        values = levels_as_learned(annotations[covariate.name], covariate.levels)
         columns.append((values[:, None] == np.array(covariate.levels)).astype(np.float32))
     return np.concatenate(columns, axis=1)

@@ -14,7 +14,7 @@ from ldvae_core.data.names import listing
 from ldvae_core.errors import CountsError
 from ldvae_core.model.config import Covariate
 from ldvae_core.runs.opened import OpenRun
-from ldvae_core.runs.prepare import one_hot
+from ldvae_core.runs.prepare import levels_as_learned, one_hot
 
 if TYPE_CHECKING:
     from ldvae_core.model.ldvae import LDVAE
@@ -66,8 +66,8 @@ def _require_levels(annotations: pd.DataFrame, covariates: tuple[Covariate, ...]
         if covariate.name not in annotations.columns:
             problems.append(f"The run corrects for {covariate.name!r}, which the data has no annotation of. {known}")
             continue
-        found = annotations[covariate.name].astype(str).unique()
-        if unknown := sorted(set(found) - set(covariate.levels)):
+        found = levels_as_learned(annotations[covariate.name], covariate.levels)
+        if unknown := sorted(set(found.tolist()) - set(covariate.levels)):
             problems.append(
                 f"The annotation {covariate.name!r} has levels that the run has not learned: {listing(unknown)}. "
                 f"{known}"

@@ -7,6 +7,7 @@ import pytest
 from ldvae_core.data.genes import select_genes
 from ldvae_core.data.levels import levels_of
 from ldvae_core.errors import SettingsError
+from ldvae_core.runs.prepare import levels_as_learned
 
 
 @pytest.mark.parametrize(
@@ -34,3 +35,10 @@ def test_a_batch_of_few_cells_is_named(matrix):
     matrix.annotations["lane"] = lanes
     with pytest.raises(SettingsError, match=r"1 of 2 levels of 'lane' have fewer than 3 cells.*s1 \(1\)"):
         select_genes(matrix, n_genes=20, batch_column="lane")
+
+
+def test_missing_values_are_the_level_that_the_model_learned():
+    """Of today's runs "missing", of earlier ones "nan"; new cells without a value are placed with it."""
+    column = pd.Series(["a", np.nan, "b"], dtype=object)
+    assert levels_as_learned(column, ("a", "b", "missing")).tolist() == ["a", "missing", "b"]
+    assert levels_as_learned(column, ("a", "b", "nan")).tolist() == ["a", "nan", "b"]

@@ -96,5 +96,11 @@ def test_cells_without_a_batch_are_a_level_that_is_said(matrix):
     """Missing values of the batch column make a batch of their own, with a notice."""
     lane = pd.Series(["a", "b", None, "b"] * 20, index=matrix.annotations.index, dtype=object)
     with_lane = replace(matrix, annotations=matrix.annotations.assign(lane=lane))
-    modelled = prepare(with_lane, DataChoices(n_genes=20, batch_column="lane", gene_selection="variance"))
+    modelled = prepare(with_lane, DataChoices(n_genes=20, batch_column="lane"))
     assert "20 cells have no value of 'lane': taken as a level of its own." in modelled.notices
+
+
+def test_a_batch_column_that_is_not_used_asks_for_nothing(matrix):
+    """Highest variance ranks over all cells, whatever a batch column of the settings is called."""
+    choices = DataChoices(n_genes=20, batch_column="gone", gene_selection="variance")
+    assert prepare(matrix, choices).n_genes == 20

@@ -93,3 +93,27 @@ def test_cells_numbered_within_a_field_of_view_keep_both_numbers(by_cell, tmp_pa
     counts = read_here(tmp_path / "table.csv")
     assert counts.cell_ids[:3].tolist() == ["1_0", "2_0", "1_1"]
     assert counts.gene_names.tolist() == list(GENES)
+
+
+def test_a_header_that_begins_with_a_hash_is_the_header(by_gene, tmp_path, read_here):
+    """It has as many fields as the rows below it; comments above it have not."""
+    path = tmp_path / "table.csv"
+    path.write_text("# made by a pipeline\n" + by_gene.to_csv(index_label="#gene"))
+    counts = read_here(path)
+    assert counts.cell_ids.tolist() == list(CELLS)
+    assert counts.gene_names.tolist() == list(GENES)
+
+
+def test_separators_at_the_end_of_every_line_are_no_column(by_gene, tmp_path, read_here, molecules):
+    """As spreadsheets write a sheet that was wider once."""
+    path = tmp_path / "table.csv"
+    path.write_text("\n".join(f"{row},," for row in by_gene.to_csv(index_label="gene").splitlines()) + "\n")
+    assert (read_here(path).counts.toarray() == molecules).all()
+
+
+def test_a_letter_cut_where_the_encoding_is_looked_for_is_no_other_encoding(tmp_path, read_here, molecules):
+    """A header longer than what is looked at, of letters of two bytes."""
+    long = [f"{'é' * 100}{n}" for n in range(len(CELLS) * 10)]
+    table = pd.DataFrame(np.tile(molecules.T.astype(int), 10), index=list(GENES), columns=long)
+    table.to_csv(tmp_path / "table.csv", index_label="gene", encoding="utf-8")
+    assert read_here(tmp_path / "table.csv").cell_ids.tolist() == long

@@ -11,6 +11,7 @@ from ldvae_core.plots.theme import chart_config
 from pages.parts.data.opened import OpenData
 from pages.parts.figures import download_table
 from pages.parts.style import mode
+from pages.parts.tables import free_name
 from pages.parts.text import count, percent, sentence, show
 
 
@@ -63,16 +64,9 @@ def cell_table(data: OpenData, passing: np.ndarray) -> pd.DataFrame:
     }
     table = data.counts.annotations.reset_index(drop=True)
     for name, values in quality.items():
-        table[_unused(name, table)] = values
-    table.insert(0, _unused("cell", table), data.counts.cell_ids)
+        table[free_name(name, table)] = values
+    table.insert(0, free_name("cell", table), data.counts.cell_ids)
     return table
-
-
-def _unused(name: str, table: pd.DataFrame) -> str:
-    """The name, or the next one that no annotation has."""
-    while name in table.columns:
-        name = f"{name}_"
-    return name
 
 
 def _filter(label: str, key: str, highest: float, *, step: int) -> int:

@@ -22,6 +22,7 @@ from pages.parts.runs import colours_of, store
 from pages.parts.selection.region import Plane, map_plane, select_cells_on
 from pages.parts.selection.views import HINT, show_saved, show_selection
 from pages.parts.style import mode
+from pages.parts.tables import with_labels
 from pages.parts.text import plain
 
 HEIGHT = 500  # px
@@ -134,11 +135,7 @@ def _table(opened: OpenRun) -> pd.DataFrame:
         return pd.DataFrame()
     table = pd.DataFrame({"cell": opened.counts.cell_ids, "UMAP 1": found.positions[:, 0],
                           "UMAP 2": found.positions[:, 1], "cluster": np.asarray(found.clusters) + 1})  # fmt: skip
-    return (
-        table
-        if opened.label_column is None
-        else table.assign(**{opened.label_column: opened.labels().astype(str).to_numpy()})
-    )
+    return with_labels(table, opened)
 
 
 @per_run(max_entries=8)

@@ -36,7 +36,10 @@ from pages.parts.text import as_html, literal, plain, show
 METHODS = {"over_representation": "Over-representation", "pre_ranked": "Pre-ranked"}
 ENDS = {"both": "Both ends", "positive": "High end", "negative": "Low end"}
 SPECIES = {"mouse": "Mouse", "human": "Human"}
-OWN_SEEN, OWN_CHOSEN = "own_sets_seen", "own_sets_chosen"  # the file taken in last; the sets to be shown next
+OWN_SEEN, OWN_CHOSEN = (
+    "own_sets_seen",
+    "own_sets_chosen",
+)  # the run and the file taken in last; the sets to be shown next
 SECONDS_A_TEST = 0.005  # measured for one thread and a set of ordinary size
 MOST_ROWS = 100  # on screen; the file has all tests
 HOW = (
@@ -173,10 +176,10 @@ def _own_sets(opened: OpenRun) -> None:
                     "kept with this run.")  # fmt: skip
         given = st.file_uploader("GMT file", type=["gmt", "txt", "gz"], key="own_gmt",
                                  max_upload_size=LARGEST_FILE >> 20)  # fmt: skip
-        if given is not None and st.session_state.get(OWN_SEEN) != given.file_id:
+        if given is not None and st.session_state.get(OWN_SEEN) != (opened.run_id, given.file_id):
             with refusals(end_page=False):
                 found = results_of(opened).keep_own(given.getvalue(), plain(given.name))
-                st.session_state[OWN_SEEN] = given.file_id
+                st.session_state[OWN_SEEN] = (opened.run_id, given.file_id)
                 st.session_state[OWN_CHOSEN] = f"{OWN}{found.digest}"  # the picker was drawn without it: once more
                 notices = "".join(f" {literal(notice, longest=300)}" for notice in found.notices)
                 st.toast(f"{literal(found.title)}: {len(found.sets):,} sets, now chosen.{notices}",

@@ -33,6 +33,7 @@ from pages.parts.selection.region import (
 )
 from pages.parts.selection.tables import show_factor_table, show_gene_table
 from pages.parts.style import mode
+from pages.parts.tables import with_labels
 from pages.parts.text import as_html, count, percent, plain, sentence, show
 
 WHAT = {"genes": "Genes", "factors": "Factors", "types": "Types"}
@@ -200,6 +201,4 @@ def _difference(opened: OpenRun, factors: Factors, chosen: Chosen) -> Later[Diff
 
 def _cell_table(opened: OpenRun, chosen: Chosen) -> pd.DataFrame:
     table = pd.DataFrame({"cell": opened.counts.cell_ids[chosen.cells]})
-    if opened.label_column is not None:
-        table[opened.label_column] = opened.labels().to_numpy()[chosen.cells].astype(str)
-    return table
+    return with_labels(table, opened, chosen.cells)
