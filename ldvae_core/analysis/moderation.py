@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 from scipy.special import digamma, polygamma
+from scipy.stats import chi2, f, false_discovery_control
 
 SMALLEST = 1e-5  # of the median variance: smaller ones are accidents that a logarithm would make too much of
 FEWEST_FOR_A_TREND = 10  # genes
@@ -43,12 +44,31 @@ def fit_prior(variance: np.ndarray, df: float, abundance: np.ndarray | None = No
     return Prior(np.exp(fitted + digamma(d0 / 2) - np.log(d0 / 2)), d0)
 
 
-def squeeze(variance: np.ndarray, df: float, prior: Prior) -> tuple[np.ndarray, float]:
-    """Moderated variances (n_genes,) and their degrees of freedom, never more than all genes have together."""
+def squeeze(
+    variance: np.ndarray, df: float, prior: Prior, among: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Moderated variances and their degrees of freedom, never more than all genes have together; each (n_genes,).
+
+    A gene that varies more than the prior can explain is moderated less: its prior degrees of freedom are d0 times the
+    chance, by false discovery rate among the genes `among` (mask; None: all), that it belongs to the prior (robust
+    empirical Bayes of Phipson et al. 2016). So a gene whose molecules lie in few cells is not lent the calm of others.
+    """
     most = df * len(variance)
-    if np.isinf(prior.df):
-        return prior.variance, most
-    return (df * variance + prior.df * prior.variance) / (df + prior.df), min(df + prior.df, most)
+    share = _belonging(variance, df, prior, np.ones(len(variance), bool) if among is None else among)
+    lent = np.minimum(prior.df, most) * share
+    whole = np.isinf(prior.df) & (share == 1)
+    moderated = np.where(whole, prior.variance, (df * variance + lent * prior.variance) / (df + lent))
+    return moderated, np.where(whole, most, np.minimum(df + lent, most))
+
+
+def _belonging(variance: np.ndarray, df: float, prior: Prior, among: np.ndarray) -> np.ndarray:
+    """(n_genes,) 0 to 1; 1 for genes that are not among the compared ones, and without a prior."""
+    share = np.ones(len(variance))
+    if prior.df > 0 and among.any():
+        ratio = np.divide(variance, prior.variance, out=np.zeros(len(variance)), where=prior.variance > 0)[among]
+        tail = chi2.sf(df * ratio, df) if np.isinf(prior.df) else f.sf(ratio, df, prior.df)
+        share[among] = false_discovery_control(tail)
+    return share
 
 
 def natural_spline(x: np.ndarray) -> np.ndarray:

@@ -143,7 +143,7 @@ def _moderated(
     effect: np.ndarray, variance: np.ndarray, unit: float, df: int, prior: Prior, tested: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Half-width of the 90% interval, statistic, and log10 of p (NaN where not tested), each (n_genes,)."""
-    moderated, df_together = squeeze(variance, df, prior)
+    moderated, df_together = squeeze(variance, df, prior, tested)
     error = np.sqrt(moderated * unit)
     statistic = np.divide(effect, error, out=np.zeros(len(effect)), where=error > 0)
     log10_p = np.minimum((np.log(2) + stats.t.logsf(np.abs(statistic), df_together)) / np.log(10), 0.0)

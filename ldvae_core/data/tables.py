@@ -173,10 +173,8 @@ def _form(path: Path) -> _Form:
             encoding = "latin-1"
     before, declared, last = 0, "", ""
     with _open_text(path, encoding) as file:
-        while (
-            (line := file.readline(LONGEST_LINE)).startswith("#") or line.lower().startswith("sep=") or not line.strip()
-        ):
-            if not line:
+        while line := file.readline(LONGEST_LINE):
+            if line.strip() and not line.startswith("#") and not line.lower().startswith("sep="):
                 break
             before += 1
             declared = line[4:5] if line.lower().startswith("sep=") else declared

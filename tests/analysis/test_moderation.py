@@ -57,9 +57,20 @@ def test_squeezed_variances_are_weighted_means(variances):
     variance, _ = variances
     prior = fit_prior(variance, 4)
     found, df = squeeze(variance, 4, prior)
-    np.testing.assert_allclose(found, (4 * variance + prior.df * prior.variance) / (4 + prior.df))
-    assert df == pytest.approx(4 + prior.df)
-    assert squeeze(variance[:2], 4, fit_prior(variance[:2] * 0 + 1, 4))[1] == 8
+    lent = df - 4
+    np.testing.assert_allclose(found, (4 * variance + lent * prior.variance) / (4 + lent))
+    assert np.median(lent) > 0.8 * prior.df
+    assert lent.max() <= prior.df
+    assert (squeeze(variance[:2], 4, fit_prior(variance[:2] * 0 + 1, 4))[1] == 8).all()
+
+
+def test_a_gene_that_varies_beyond_the_prior_is_not_calmed(variances):
+    """Forty times the variance of its kind: what it has itself is kept, with its own degrees of freedom."""
+    variance, _ = variances
+    variance = np.append(variance, 200 * np.median(variance))
+    found, df = squeeze(variance, 4, fit_prior(variance, 4))
+    assert found[-1] > 0.8 * variance[-1]
+    assert df[-1] < 4 + 0.2 * fit_prior(variance, 4).df
 
 
 def test_the_spline_is_patsys_natural_cubic_one():

@@ -39,7 +39,7 @@ SPECIES = {"mouse": "Mouse", "human": "Human"}
 OWN_SEEN, OWN_CHOSEN = (
     "own_sets_seen",
     "own_sets_chosen",
-)  # the run and the file taken in last; the sets to be shown next
+)  # run and file taken in last; sets to show next
 SECONDS_A_TEST = 0.005  # measured for one thread and a set of ordinary size
 MOST_ROWS = 100  # on screen; the file has all tests
 HOW = (
