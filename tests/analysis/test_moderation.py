@@ -65,12 +65,14 @@ def test_squeezed_variances_are_weighted_means(variances):
 
 
 def test_a_gene_that_varies_beyond_the_prior_is_not_calmed(variances):
-    """Forty times the variance of its kind: what it has itself is kept, with its own degrees of freedom."""
-    variance, _ = variances
-    variance = np.append(variance, 200 * np.median(variance))
-    found, df = squeeze(variance, 4, fit_prior(variance, 4))
-    assert found[-1] > 0.8 * variance[-1]
-    assert df[-1] < 4 + 0.2 * fit_prior(variance, 4).df
+    """A hundred times the variance of its abundance: what it has itself is kept, with its own degrees of freedom."""
+    variance, abundance = variances
+    prior = fit_prior(variance, 4, abundance)
+    variance = np.where(np.arange(400) == 7, 100 * prior.variance, variance)
+    found, df = squeeze(variance, 4, prior)
+    assert found[7] > 0.95 * variance[7]
+    assert df[7] < 4.2
+    assert np.median(df) > 4 + 0.8 * prior.df
 
 
 def test_the_spline_is_patsys_natural_cubic_one():
