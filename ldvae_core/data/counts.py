@@ -1,7 +1,7 @@
 """CountMatrix: raw molecules per cell and gene, checked once and trusted everywhere else."""
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -11,8 +11,12 @@ from scipy import sparse
 
 from ldvae_core.data.annotations import tidy_annotations
 from ldvae_core.data.blocks import row_blocks
-from ldvae_core.data.faults import RAW_COUNTS_REMEDY, fault_sentences, find_faults, guess_transformation
+from ldvae_core.data.faults import RAW_COUNTS_REMEDY, diagnose, fault_sentences, find_faults
+from ldvae_core.data.histogram import GeneHistogram
 from ldvae_core.data.names import tidy_names
+from ldvae_core.data.reading_options import Reading
+from ldvae_core.data.tallies import Tallies
+from ldvae_core.durable import release_mapped_pages
 from ldvae_core.errors import CountsError
 
 FEWEST_CELLS = 50  # a factor model of fewer cells learns their noise
@@ -31,7 +35,8 @@ class CountMatrix:
     notices: what was changed or chosen while reading, one sentence each. about: title, origin, licence, caveats and
     derived_labels (comma-separated annotation columns not made by the data's authors), colours (JSON of annotation ->
     category -> "#RRGGBB", from the file), where known. whole_library: float64 (n_cells,), molecules over all genes of
-    the file that these genes were chosen from; None when it is not known, or when these are all.
+    the file that these genes were chosen from; None when it is not known, or when these are all. reading: how it was
+    read, where it came from a file. tallies: what was counted then, while these are all cells and genes of a data set.
     """
 
     counts: sparse.csr_matrix
@@ -43,6 +48,8 @@ class CountMatrix:
     notices: tuple[str, ...] = ()
     about: dict[str, str] = field(default_factory=dict)
     whole_library: np.ndarray | None = None
+    reading: Reading | None = None
+    tallies: Tallies | None = None
 
     @property
     def n_cells(self) -> int:
@@ -62,7 +69,7 @@ class CountMatrix:
     @cached_property
     def library_size(self) -> np.ndarray:
         """Molecules per cell over the genes of this matrix: float64 (n_cells,)."""
-        return sum_by_cell(self.counts)
+        return sum_by_cell(self.counts) if self.tallies is None else self.tallies.library_size
 
     @property
     def molecules(self) -> np.ndarray:
@@ -72,19 +79,20 @@ class CountMatrix:
     @cached_property
     def genes_per_cell(self) -> np.ndarray:
         """Number of genes with at least one molecule: int64 (n_cells,)."""
-        return np.diff(self.counts.indptr).astype(np.int64)
+        return np.diff(self.counts.indptr).astype(np.int64) if self.tallies is None else self.tallies.genes_per_cell
+
+    @cached_property
+    def histogram(self) -> GeneHistogram:
+        """How often each gene shows each count over the cells."""
+        if self.tallies is not None:
+            return self.tallies.histogram
+        return GeneHistogram.of((block for _, block in row_blocks(self.counts)), self.n_genes)
 
     @cached_property
     def fingerprint(self) -> str:
         """sha256 (64 hex digits) over shape, counts and names; annotations do not enter."""
-        digest = hashlib.sha256(f"counts 1 {self.n_cells} {self.n_genes}".encode())
-        arrays = ((self.counts.indptr, np.int64), (self.counts.indices, np.uint32), (self.counts.data, np.uint32))
-        for array, dtype in arrays:  # one dtype, so that it depends on the numbers and not on how they are stored
-            for start in range(0, len(array), HASHED_TOGETHER):
-                digest.update(np.ascontiguousarray(array[start : start + HASHED_TOGETHER], dtype=dtype).data)
-        for names in (self.cell_ids, self.gene_names):
-            digest.update("\n".join(names.tolist()).encode())
-        return digest.hexdigest()
+        parts = (self.counts.indptr, self.counts.indices, self.counts.data)
+        return fingerprint_of(*parts, self.cell_ids, self.gene_names)
 
     def subset(self, cells: np.ndarray | None = None, genes: np.ndarray | None = None) -> "CountMatrix":
         """Only these cells and genes, in that order: positions or boolean masks; None keeps all."""
@@ -99,6 +107,7 @@ class CountMatrix:
             gene_ids=self.gene_ids if columns is None or self.gene_ids is None else self.gene_ids[columns],
             annotations=self.annotations if rows is None else self.annotations.iloc[rows],
             whole_library=None if self.whole_library is None else _taken(self.whole_library, rows),
+            tallies=None,
         )
 
     def with_notices(self, *more: str) -> "CountMatrix":
@@ -154,8 +163,32 @@ def value_problems(counts: sparse.csr_matrix, *, where: str) -> list[str]:
     faults = find_faults(counts.data)
     if not faults:
         return []
-    guess = guess_transformation(counts)
+    guess = diagnose(counts, faults).sentence
     return [*fault_sentences(faults, n_entries=counts.nnz, where=where), *([guess] if guess else [])]
+
+
+def fingerprint_of(
+    indptr: np.ndarray,
+    indices: np.ndarray,
+    data: np.ndarray,
+    cell_ids: np.ndarray,
+    gene_names: np.ndarray,
+    *,
+    on_piece: Callable[[int, int], object] = lambda _done, _of: None,
+) -> str:
+    """sha256 (64 hex digits) of a CSR matrix and its names, a piece at a time. on_piece: told (entries done, of)."""
+    digest = hashlib.sha256(f"counts 1 {len(cell_ids)} {len(gene_names)}".encode())
+    done, of = 0, len(indptr) + len(indices) + len(data)
+    for array, dtype in ((indptr, np.int64), (indices, np.uint32), (data, np.uint32)):
+        # one dtype, so that it depends on the numbers and not on how they are stored
+        for start in range(0, len(array), HASHED_TOGETHER):
+            digest.update(np.ascontiguousarray(array[start : start + HASHED_TOGETHER], dtype=dtype).data)
+            done += min(HASHED_TOGETHER, len(array) - start)
+            on_piece(done, of)
+            release_mapped_pages()
+    for names in (cell_ids, gene_names):
+        digest.update("\n".join(names.tolist()).encode())
+    return digest.hexdigest()
 
 
 def sum_by_cell(counts: sparse.csr_matrix) -> np.ndarray:
