@@ -19,7 +19,7 @@ from ldvae_core.data.progress import Report, silent
 from ldvae_core.data.reading_options import ReadingOptions
 from ldvae_core.data.room import require_room
 from ldvae_core.data.store import CountsWriter
-from ldvae_core.data.stored import DenseStored, Entries, first_rows
+from ldvae_core.data.stored import DenseStored, Entries, SpilledStored, first_rows
 from ldvae_core.data.transpose import Buckets, entries_of
 from ldvae_core.errors import CountsError
 
@@ -80,7 +80,7 @@ def _fill(
     layout = layout_of(candidate, options)
     turning = candidate.stored.order != layout.cells_in
     n_entries = candidate.stored.n_entries
-    require_room(scratch, n_entries=n_entries // 4 if isinstance(candidate.stored, DenseStored) else n_entries, turning=turning)
+    require_room(scratch, n_entries=n_entries // 4 if isinstance(candidate.stored, DenseStored | SpilledStored) else n_entries, turning=turning)
     folder, work = scratch / f"counts{position}", scratch / f"work{position}"
     folder.mkdir()
     work.mkdir()
@@ -107,8 +107,7 @@ def _cell_blocks(
     )
     turning = stored.order != layout.cells_in
     buckets = Buckets(work, n_cells=n_cells, n_genes=n_features, n_entries=stored.n_entries) if turning else None
-    done, of = 0, stored.n_entries if stored.order == "any" else max(stored.n_rows, stored.n_columns)
-    of = of if stored.order == "any" else (stored.n_rows if stored.order == "rows" else stored.n_columns)
+    done, of = 0, {"any": stored.n_entries, "rows": stored.n_rows, "columns": stored.n_columns}[stored.order]
     for block in stored.blocks():
         if buckets is None:
             assert not isinstance(block, Entries)
@@ -140,7 +139,8 @@ def _no_counts(candidates: Sequence[Candidate]) -> CountsError:
     first = candidates[0]
     faults = _count_faults(first)
     diagnosis = diagnose(first_rows(first.stored), faults)
-    sentences = fault_sentences(faults, n_entries=first.stored.n_entries, where=first.where)
+    where = "the table" if first.where == "table" else first.where
+    sentences = fault_sentences(faults, n_entries=first.stored.n_entries, where=where)
     places = ", ".join(candidate.where for candidate in candidates)
     looked = f"No raw counts were found in: {places}." if len(candidates) > 1 else ""
     offers = {"round_counts": ()} if diagnosis.can_round else {}

@@ -5,13 +5,15 @@ from typing import NamedTuple
 import numpy as np
 
 from ldvae_core.data.genes import mitochondrial_mask
-from ldvae_core.data.names import tidy_names
-from ldvae_core.data.naming import GeneNames, expression_mask, gene_names
+from ldvae_core.data.names import listing, tidy_names
+from ldvae_core.data.naming import SUMMARY, GeneNames, expression_mask, gene_names
 from ldvae_core.data.opened import Candidate, Side
 from ldvae_core.data.orient import is_transposed
 from ldvae_core.data.reading_options import GenesIn, ReadingOptions
 from ldvae_core.data.stored import DAMAGED_REMEDY, Axis
 from ldvae_core.errors import CountsError
+
+UNREADABLE_NAMES = "Give genes and cells names of printable characters, at most 200 long, where the file was made."
 
 
 class Layout(NamedTuple):
@@ -48,11 +50,9 @@ def layout_of(candidate: Candidate, options: ReadingOptions) -> Layout:
             )
     genes_in, notices = _genes_in(candidate, options, rows, columns)
     cells, genes = (rows, columns) if genes_in == "columns" else (columns, rows)
-    mask = expression_mask(genes.table)
-    table = genes.table
-    if mask is not None:
-        notices.append(f"{int((~mask).sum()):,} features are not gene expression (such as antibodies): left out.")
-        table = table[mask]
+    mask, mask_notices = _genes_among(genes, genes_in)
+    table = genes.table if mask is None else genes.table[mask]
+    notices += mask_notices
     naming = gene_names(table, asked=options.genes_named_by)
     names, problems, name_notices = tidy_names(naming.names, kind="gene")
     if problems:
@@ -70,7 +70,20 @@ def layout_of(candidate: Candidate, options: ReadingOptions) -> Layout:
     )
 
 
-UNREADABLE_NAMES = "Give genes and cells names of printable characters, at most 200 long, where the file was made."
+def _genes_among(genes: Side, genes_in: GenesIn) -> tuple[np.ndarray | None, list[str]]:
+    """Which features are genes: bool, None when all are; and notices of those that are not."""
+    notices = []
+    expression = expression_mask(genes.table)
+    if expression is not None:
+        left_out = int((~expression).sum())
+        notices.append(f"{left_out:,} features are not gene expression (such as antibodies): left out.")
+    names = genes.table.index.tolist()
+    summing = np.asarray([SUMMARY.fullmatch(str(name)) is not None for name in names], dtype=bool)
+    if summing.any():
+        found = listing(name for name, sums in zip(names, summing, strict=True) if sums)
+        notices.append(f"{genes_in.capitalize()} that sum up reads were left out: {found}.")
+    mask = ~summing if expression is None else expression & ~summing
+    return (None if mask.all() else mask), notices
 
 
 def _genes_in(candidate: Candidate, options: ReadingOptions, rows: Side, columns: Side) -> tuple[GenesIn, list[str]]:
@@ -83,7 +96,7 @@ def _genes_in(candidate: Candidate, options: ReadingOptions, rows: Side, columns
             )
         return options.genes_in, [] if options.genes_in == known else [f"Genes were taken from the {options.genes_in}, as asked."]
     if known is not None:
-        return known, []
+        return known, [candidate.told] if candidate.told else []
     if is_transposed(rows.table.index.tolist(), columns.table.index.tolist()):
         return "rows", ["Rows hold genes and columns cells in this file: turned around."]
     return "columns", []

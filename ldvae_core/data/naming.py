@@ -1,6 +1,5 @@
 """What genes are called: told by what the columns of their table hold, with the words of the column as a hint only."""
 
-import os
 import re
 from typing import NamedTuple
 
@@ -19,6 +18,10 @@ OTHER_KINDS = (  # what is counted beside it
     *("custom", "multiplexing capture", "atac", "grna", "vdj", "antigen capture", "cmo"),
 )
 MOST_KINDS = 12
+SUMMARY = re.compile(  # rows that counting programs add below the genes
+    "__(no_feature|ambiguous|too_low_aqual|not_aligned|alignment_not_unique)|"
+    "N_(unmapped|multimapping|noFeature|ambiguous)|unmapped"
+)
 _HINTS = (
     *("genesymbols", "genesymbol", "featurename", "genename", "genenames", "geneshortname", "symbol", "symbols"),
     *("features", "hgncsymbol", "mgisymbol", "externalgenename"),
@@ -128,9 +131,7 @@ def _holds_symbols(texts: list[str]) -> bool:
     if len(present) < 0.5 * len(texts) or len(set(present)) < SYMBOLS_DIFFER * len(present):
         return False
     worded = sum(any(map(str.isalpha, text)) and len(text) <= LONGEST_SYMBOL for text in present)
-    prefix = os.path.commonprefix(present[:SAMPLED])
-    numbered = len(prefix) > 2 and all(text[len(prefix) :].replace(".", "").isdigit() for text in present[:SAMPLED])
-    return worded > 0.9 * len(present) and not numbered and share(_NO_SYMBOL, present, whole=True) < 0.5
+    return worded > 0.9 * len(present) and share(_NO_SYMBOL, present, whole=True) < 0.5
 
 
 def _texts(column: pd.Series) -> list[str]:

@@ -32,7 +32,8 @@ class Candidate:
     """A matrix that could hold the counts. where: its place, as people know it: "X", "layers['counts']".
 
     rows, columns: read what names the two sides; both raise CountsError where that is damaged. genes_in: where the
-    format says which side holds the genes; `certain` if nobody may say otherwise. group: the sample, genome or modality
+    format says which side holds the genes; `certain` if nobody may say otherwise; told: a notice of how that was told,
+    for where nobody does. group: the sample, genome or modality
     that it belongs to, in files that hold several. about: what else the file says (see CountMatrix.about), from the
     table of the cells.
     """
@@ -43,6 +44,7 @@ class Candidate:
     columns: Callable[[], Side]
     genes_in: GenesIn | None = None
     certain: bool = False
+    told: str = ""
     group: str = ""
     about: Callable[[pd.DataFrame], dict[str, str]] = lambda _cells: NO_COLOURS
 

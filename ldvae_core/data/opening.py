@@ -34,10 +34,16 @@ def open_source(source: Path, opening: Opening) -> Opened:
     return Opened(tuple(found))
 
 
-def _open(source: Path, opening: Opening) -> Opened:
+def opener_of(source: Path) -> Opener:
+    """What opens a file or folder. Raises CountsError when it is of no known format."""
     fitting = format_of(source)
-    opener: Opener = getattr(importlib.import_module(f"ldvae_core.data.{fitting.module}"), fitting.opener)
-    return opener(source, opening)
+    module = fitting.module if "." in fitting.module else f"ldvae_core.data.{fitting.module}"
+    opener: Opener = getattr(importlib.import_module(module), fitting.opener)
+    return opener
+
+
+def _open(source: Path, opening: Opening) -> Opened:
+    return opener_of(source)(source, opening)
 
 
 def _within(candidate: Candidate, name: str) -> Candidate:

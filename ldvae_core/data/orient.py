@@ -4,8 +4,11 @@ import re
 from collections.abc import Sequence
 from typing import Literal
 
+import numpy as np
 
 SAMPLED = 3_000  # names looked at
+FEWEST_TOTALS = 20
+SPREAD_MORE = 1.5  # of the logarithms of totals
 GENE_ID = re.compile(r"ENS[A-Z]{0,4}G\d{6,}|gene[_-]?\d+$", re.IGNORECASE)
 _CELL_ID = re.compile(r"(^|[^A-Za-z])[ACGTN]{8,}($|[^A-Za-z])|^cell[_-]?\d+$", re.IGNORECASE)
 _KNOWN_GENES = frozenset(
@@ -25,6 +28,19 @@ def is_transposed(row_names: Sequence[str], column_names: Sequence[str]) -> bool
     if "gene" in (rows, columns):
         return rows == "gene"
     return columns == "cell"
+
+
+def by_totals(rows: np.ndarray, columns: np.ndarray) -> bool | None:
+    """Whether rows hold genes, by the totals of both sides: those of genes spread over orders of magnitude.
+
+    None when the two spread alike, or there are too few to tell.
+    """
+    if min(len(rows), len(columns)) < FEWEST_TOTALS or (rows < 0).any() or (columns < 0).any():
+        return None
+    of_rows, of_columns = float(np.std(np.log1p(rows))), float(np.std(np.log1p(columns)))
+    if max(of_rows, of_columns) < SPREAD_MORE * min(of_rows, of_columns) or max(of_rows, of_columns) < 0.5:
+        return None
+    return of_rows > of_columns
 
 
 def _kind(names: Sequence[str]) -> Literal["gene", "cell", "unknown"]:

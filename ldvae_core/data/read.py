@@ -12,7 +12,9 @@ from typing import IO, Any
 from ldvae_core import durable
 from ldvae_core.data.counts import CountMatrix
 from ldvae_core.data.folder import load_counts
-from ldvae_core.data.formats import reader_of
+from ldvae_core.data.formats import format_of
+from ldvae_core.data.progress import ReadingProgress, read_progress
+from ldvae_core.data.reading_options import ReadingOptions
 from ldvae_core.data.watched import run_watched
 from ldvae_core.errors import CountsError
 
