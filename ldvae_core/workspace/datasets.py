@@ -20,7 +20,7 @@ from ldvae_core import durable
 from ldvae_core.data.counts import CountMatrix
 from ldvae_core.data.demo import DEMO_ABOUT, load_demo
 from ldvae_core.data.folder import load_counts
-from ldvae_core.data.formats import reader_of
+from ldvae_core.data.formats import format_of
 from ldvae_core.errors import CountsError, LdvaeError, RunError
 from ldvae_core.workspace import processes
 from ldvae_core.workspace.datafolder import DataFile, find_data_file, list_data_folder
@@ -96,7 +96,7 @@ class Datasets:
         kept then.
         """
         shown, safe = _file_names(name)
-        reader_of(Path(safe))
+        format_of(Path(safe))
         with self._scratch_folder() as scratch:
             source = scratch / "file" / safe
             source.parent.mkdir()

@@ -7,7 +7,7 @@ from typing import Any
 import streamlit as st
 
 from ldvae_core.data.describe import describe
-from ldvae_core.data.formats import READABLE, SUFFIXES
+from ldvae_core.data.formats import READABLE, suffixes
 from ldvae_core.data.prepare import DataChoices
 from ldvae_core.errors import LdvaeError, RunError
 from ldvae_core.workspace.datasets import MOST_UPLOADED, DatasetCard, Datasets
@@ -151,7 +151,7 @@ def _load_upload(datasets: Datasets) -> None:
     most = min(MOST_UPLOADED // MB, int(st.get_option("server.maxUploadSize")))
     uploaded = st.file_uploader(
         "One file with the raw counts of cells and genes",
-        type=[suffix.lstrip(".") for suffix in SUFFIXES],
+        type=[suffix.lstrip(".") for suffix in suffixes()],
         key="upload",
         help=f"Readable: {READABLE}.",
     )
