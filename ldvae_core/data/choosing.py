@@ -24,7 +24,7 @@ def chosen_candidates(opened: Opened, options: ReadingOptions) -> tuple[tuple[Ca
         return opened.candidates, list(opened.notices)
     rna = [group for group in groups if group.lower() in EXPRESSIONS]
     if len(rna) != 1:
-        raise _cannot_choose(f"The file holds {len(groups):,} data sets: {listing(groups, 20)}.", opened)
+        raise _cannot_choose(f"There are {len(groups):,} data sets in it: {listing(groups, 20)}.", opened)
     others = listing(group for group in groups if group != rna[0])
     chosen = tuple(candidate for candidate in opened.candidates if candidate.group == rna[0])
     return chosen, [*opened.notices, f"'{rna[0]}' was read; also in this file: {others}."]

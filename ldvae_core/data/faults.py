@@ -132,7 +132,7 @@ def guess_transformation(rows: sparse.csr_matrix) -> str:
     if _all_alike(totals):
         total = float(np.median(totals))
         name = " (TPM or CPM)" if abs(total / 1e6 - 1) < 0.01 else ""
-        return f"They look normalised{name}: every cell adds up to {total:,.0f}."
+        return f"They look normalised{name} (every cell adds up to {total:,.0f})."
     if _scaled_by_cell(rows, values):
         return "They look normalised: every cell was divided by a factor of its own."
     return ""

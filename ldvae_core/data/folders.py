@@ -92,13 +92,21 @@ def _opened(folder: Path, cells: Names, genes: Names, *, cells_first: bool = Fal
         raise CountsError(f"{folder.name} holds no matrix.mtx, so it is not a 10x folder.", f"Readable: {READABLE}.")
     samples = _samples(folder, layout)
     several = len({sample.prefix for sample in samples}) > 1
-    twice = [sample.matrix.name for sample in samples if f"{sample.matrix.name}.gz" in {s.matrix.name for s in samples}]
+    twice = [path.name for path in samples[0][1:] if isinstance(path, Path) and _is_twice(path)]
     notices = [f"Also there without .gz: the gzipped files were read ({listing(twice)})."] if twice else []
-    candidates = [
-        _candidate(sample, cells, genes, sample.prefix if several else "", cells_first=cells_first)
-        for sample in samples
-    ]
+    candidates: list[Candidate] = []
+    for sample in samples:
+        try:
+            group = sample.prefix if several else ""
+            candidates.append(_candidate(sample, cells, genes, group, cells_first=cells_first))
+        except CountsError:
+            if sample == samples[-1] and not candidates:  # a broken one must not refuse the others
+                raise
     return Opened(tuple(candidates), tuple(notices))
+
+
+def _is_twice(path: Path) -> bool:
+    return path.name.lower().endswith(".gz") and path.with_suffix("").exists()
 
 
 def _samples(folder: Path, layout: Format) -> list[Sample]:
@@ -122,7 +130,7 @@ def _partner(folder: Path, prefix: str, endings: tuple[str, ...], part: str, lay
         wanted = " or ".join(packings(endings))
         raise CountsError(
             f"{folder.name} holds no {wanted}{f' that begins with {prefix!r}' if prefix and found else ''}, so it is not "
-            f"a whole data set of {layout.name}.",
+            f"a {layout.name if layout.name.endswith('folder') else f'whole folder of {layout.name}'}.",
             f"Readable: {READABLE}.",
         )
     stems = {path.name.lower().removesuffix(".gz") for path in chosen}

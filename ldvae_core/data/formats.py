@@ -68,9 +68,9 @@ FORMATS = (
     ),
 )  # fmt: skip
 READABLE = (
-    ".h5ad, .h5mu, .loom, a 10x .h5 (also .gz), a .zarr folder of AnnData, .csv, .tsv or .txt (also .gz), and a folder "
-    "(or a .zip or .tar.gz of one) of 10x, Parse Biosciences, kallisto bustools or alevin-fry: "
-    "matrix.mtx, barcodes.tsv, features.tsv or genes.tsv"
+    ".h5ad, a 10x folder (matrix.mtx, barcodes.tsv, features.tsv or genes.tsv, gzipped or not), a folder of Parse "
+    "Biosciences, kallisto bustools or alevin-fry, a .zip or .tar.gz of such a folder, a 10x .h5, .loom, .h5mu (these "
+    "also .gz), .csv or .tsv (also .gz), and a .zarr folder of AnnData or SpatialData"
 )
 
 

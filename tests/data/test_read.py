@@ -119,7 +119,7 @@ def test_the_child_gets_no_secrets(monkeypatch):
 
 def test_reading_needs_neither_torch_nor_streamlit():
     """The child starts in a second and a half because it imports no more than it needs."""
-    modules = "reading_process, hdf5, tables, tenx, zarr_folder"
+    modules = "reading_process, hdf5, tables, folders, packed, zarr_folder"
     code = f"import sys; from ldvae_core.data import {modules}; print({{'torch', 'streamlit'}} & set(sys.modules))"
     answer = subprocess.run([sys.executable, "-c", code], cwd=read.PROJECT, capture_output=True, text=True, check=True)
     assert answer.stdout.strip() == "set()"
