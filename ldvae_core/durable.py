@@ -85,7 +85,7 @@ class GrowingArray:
             wider.append(np.frombuffer(read, self.dtype))
         self._file.close()
         os.replace(wider.path, self.path)
-        self._file, self.dtype, self.length = wider._file, wider.dtype, wider.length  # noqa: SLF001
+        self._file, self.dtype, self.length = wider._file, wider.dtype, wider.length
         assert self._file.tell() == start + self.length * self.dtype.itemsize
 
     def close(self) -> None:

@@ -4,9 +4,7 @@ import shutil
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
 
-import numpy as np
 from scipy import sparse
 
 from ldvae_core.data.choosing import chosen_candidates
@@ -24,9 +22,7 @@ from ldvae_core.data.transpose import Buckets, entries_of
 from ldvae_core.errors import CountsError
 
 
-def assemble(
-    opened: Opened, folder: Path, options: ReadingOptions, *, scratch: Path, report: Report = silent
-) -> None:
+def assemble(opened: Opened, folder: Path, options: ReadingOptions, *, scratch: Path, report: Report = silent) -> None:
     """Write the counts of the first candidate that holds whole numbers >= 0 into `folder`, with all that belongs to it.
 
     A matrix of nothing but 0 and 1 is taken only where no other holds counts. scratch: on the same disk as `folder`.
@@ -48,7 +44,9 @@ def assemble(
     found = f"Counts were taken from {filled.candidate.where}: {passed} holds no raw counts."
     for file in filled.folder.iterdir():
         file.replace(folder / file.name)
-    finish(filled, folder, opened=opened, options=options, notices=(*notices, *([found] if passed else [])), report=report)
+    finish(
+        filled, folder, opened=opened, options=options, notices=(*notices, *([found] if passed else [])), report=report
+    )
 
 
 def _first_counts(
@@ -80,7 +78,11 @@ def _fill(
     layout = layout_of(candidate, options)
     turning = candidate.stored.order != layout.cells_in
     n_entries = candidate.stored.n_entries
-    require_room(scratch, n_entries=n_entries // 4 if isinstance(candidate.stored, DenseStored | SpilledStored) else n_entries, turning=turning)
+    require_room(
+        scratch,
+        n_entries=n_entries // 4 if isinstance(candidate.stored, DenseStored | SpilledStored) else n_entries,
+        turning=turning,
+    )
     folder, work = scratch / f"counts{position}", scratch / f"work{position}"
     folder.mkdir()
     work.mkdir()

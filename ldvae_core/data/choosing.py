@@ -47,4 +47,6 @@ def _names(candidate: Candidate) -> set[str]:
 
 def _cannot_choose(problem: str, opened: Opened) -> CountsError:
     known = choices(opened)
-    return CountsError(problem, f"Choose one of them (`--choose NAME`): {listing(known, 20)}.", offers={"choose": known})
+    return CountsError(
+        problem, f"Choose one of them (`--choose NAME`): {listing(known, 20)}.", offers={"choose": known}
+    )

@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -281,9 +282,23 @@ def _chosen(counts: sparse.csr_matrix, rows: np.ndarray | None, columns: np.ndar
         wanted = np.zeros(counts.shape[0], bool)
         wanted[slice(None) if rows is None else rows] = True
         blocks = [block[wanted[cells]][:, columns] for cells, block in row_blocks(counts)]
-        chosen = sparse.csr_matrix(sparse.vstack(blocks, format="csr", dtype=counts.dtype))
+        chosen = _stacked(blocks, counts.dtype, len(columns))
     chosen.sort_indices()
     return chosen
+
+
+def _stacked(blocks: list[sparse.csr_matrix], dtype: np.dtype[Any], n_columns: int) -> sparse.csr_matrix:
+    """The blocks below one another, which are emptied on the way: never twice in memory."""
+    lengths = np.concatenate([np.zeros(0, np.int64), *(np.diff(block.indptr) for block in blocks)])
+    starts = np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)])
+    small = np.int32 if max(len(starts), int(starts[-1]), n_columns) < 2**31 else np.int64
+    data, indices = np.empty(starts[-1], dtype), np.empty(starts[-1], small)
+    end = int(starts[-1])
+    while blocks:
+        block = blocks.pop()
+        data[end - block.nnz : end], indices[end - block.nnz : end] = block.data, block.indices
+        end -= block.nnz
+    return sparse.csr_matrix((data, indices, starts.astype(small)), shape=(len(lengths), n_columns))
 
 
 def _taken(values: np.ndarray, rows: np.ndarray | None) -> np.ndarray:

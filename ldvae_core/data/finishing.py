@@ -106,14 +106,14 @@ def _value_notices(filled: Filled) -> list[str]:
     return notices
 
 
-def _reading(
-    filled: Filled, opened: Opened, options: ReadingOptions, table: pd.DataFrame, n_left_out: int
-) -> Reading:
+def _reading(filled: Filled, opened: Opened, options: ReadingOptions, table: pd.DataFrame, n_left_out: int) -> Reading:
     layout, where = filled.layout, filled.candidate.where
     genes_by = layout.genes.named_by if layout.naming.named_by == "index" else layout.naming.named_by
     left_out = f", {n_left_out:,} left out" if n_left_out else ""
     n_annotations = table.shape[1]
-    annotations = f"{n_annotations:,} annotation{'' if n_annotations == 1 else 's'}" if n_annotations else "no annotations"
+    annotations = (
+        f"{n_annotations:,} annotation{'' if n_annotations == 1 else 's'}" if n_annotations else "no annotations"
+    )
     sentence = (
         f"{int(filled.written.kept.sum()):,} cells x {len(layout.gene_names):,} genes; genes named by `{genes_by}`, "
         f"cells by `{layout.cells.named_by}`; counts from {where}{_value_words(filled.molecules)}; "

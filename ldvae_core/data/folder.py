@@ -26,7 +26,9 @@ def save_counts(matrix: CountMatrix, folder: Path) -> None:
 
 def fill_counts(matrix: CountMatrix, folder: Path) -> None:
     """Write the files of a CountMatrix into an existing folder."""
-    for name, array in zip(COUNTS_FILES, (matrix.counts.data, matrix.counts.indices, matrix.counts.indptr), strict=True):
+    for name, array in zip(
+        COUNTS_FILES, (matrix.counts.data, matrix.counts.indices, matrix.counts.indptr), strict=True
+    ):
         durable.write_array(folder / name, array)
     write_names(
         folder,

@@ -73,7 +73,9 @@ def inner_folders(folder: Path, deepest: int = DEEPEST) -> dict[str, Path]:
     known = next((inside[name] for name in INNER if name in inside), None)
     if known is not None:
         if known.is_symlink():
-            raise CountsError(f"{folder.name}/{known.name} is a link to another place, which is not followed.", LINK_REMEDY)
+            raise CountsError(
+                f"{folder.name}/{known.name} is a link to another place, which is not followed.", LINK_REMEDY
+            )
         return inner_folders(known, deepest - 1)
     plain = {name: path for name, path in inside.items() if not path.is_symlink()}
     holding = {name: found for name, path in plain.items() if (found := _only(inner_folders(path, deepest - 1)))}

@@ -101,7 +101,8 @@ def folder_format(folder: Path) -> Format | None:
         (
             one
             for one in FORMATS
-            if one.holding and all(any(name.endswith(packings(endings)) for name in names) for endings in one.holding[:1])
+            if one.holding
+            and all(any(name.endswith(packings(endings)) for name in names) for endings in one.holding[:1])
         ),
         None,
     )

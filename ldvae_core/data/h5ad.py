@@ -68,7 +68,9 @@ def read_frame(element: Any, n_rows: int, where: str, *, uns: Any) -> tuple[pd.D
     """
     if hasattr(element, "dtype"):
         table = _read_compound(element, n_rows, where)
-        return pd.DataFrame({name: _with_old_categories(table[name], str(name), uns) for name in table}, table.index), []
+        return pd.DataFrame(
+            {name: _with_old_categories(table[name], str(name), uns) for name in table}, table.index
+        ), []
     key = as_text(element.attrs.get("_index", "_index"))
     present = set(element.keys())
     if key not in present:
@@ -84,7 +86,9 @@ def read_frame(element: Any, n_rows: int, where: str, *, uns: Any) -> tuple[pd.D
     left_out = [name for name, column in columns.items() if column is None] + order[MOST_COLUMNS:]
     kept = {name: pd.Series(column).reset_index(drop=True) for name, column in columns.items() if column is not None}
     kept = {name: _with_old_categories(column, name, uns) for name, column in kept.items()}
-    table = pd.DataFrame(kept, index=range(n_rows)).set_axis(pd.Index(list(map(as_text, names)), dtype=object, name=key))
+    table = pd.DataFrame(kept, index=range(n_rows)).set_axis(
+        pd.Index(list(map(as_text, names)), dtype=object, name=key)
+    )
     return table, left_out
 
 

@@ -94,7 +94,9 @@ def _genes_in(candidate: Candidate, options: ReadingOptions, rows: Side, columns
                 f"This kind of file says itself that genes are its {known}: it cannot be turned.",
                 "Read it without --genes-in.",
             )
-        return options.genes_in, [] if options.genes_in == known else [f"Genes were taken from the {options.genes_in}, as asked."]
+        return options.genes_in, [] if options.genes_in == known else [
+            f"Genes were taken from the {options.genes_in}, as asked."
+        ]
     if known is not None:
         return known, [candidate.told] if candidate.told else []
     if is_transposed(rows.table.index.tolist(), columns.table.index.tolist()):

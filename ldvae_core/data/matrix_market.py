@@ -36,7 +36,9 @@ class MatrixMarket:
         seen = 0
         for table in self._tables():
             rows, columns = table[0].to_numpy() - 1, table[1].to_numpy() - 1
-            if len(table) and not (0 <= rows.min() and rows.max() < self.n_rows and 0 <= columns.min() and columns.max() < self.n_columns):
+            if len(table) and not (
+                rows.min() >= 0 and rows.max() < self.n_rows and columns.min() >= 0 and columns.max() < self.n_columns
+            ):
                 raise CountsError(f"{self.path.name} has an entry outside the matrix.", DAMAGED_REMEDY)
             seen += len(table)
             yield Entries(rows, columns, table[2].to_numpy())

@@ -10,7 +10,7 @@ from ldvae_core.data.faults import LARGEST_COUNT, find_faults
 HAIR = 1e-3  # from a whole number: what sums and products of whole numbers in single precision leave
 
 
-class NotMolecules(Exception):  # noqa: N818  # not an error of a person: the next place in the file is tried
+class NotMolecules(Exception):  # not an error of a person: the next place in the file is tried
     """A block holds values that are no counts."""
 
     def __init__(self, faults: Counter[str]) -> None:

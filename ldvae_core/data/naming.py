@@ -28,7 +28,9 @@ _HINTS = (
 )
 _ID_COLUMNS = ("gene_ids", "gene_id", "feature_id", "ensembl_id", "ensembl", "Accession")
 _NO_SYMBOL = re.compile(r"ENS[A-Z]{0,4}[GT]\d{6,}|FBgn\d+|WBGene\d+|\d+(\.\d+)?$", re.IGNORECASE)
-_GENOME = re.compile(r"(GRC[hmz]\w*?|hg\d+|mm\d+|rn\d+|dm\d+|T2T\w*?|GENCODE\w*?|refdata\w*?)[_-]+(?=[^_-])", re.IGNORECASE)
+_GENOME = re.compile(
+    r"(GRC[hmz]\w*?|hg\d+|mm\d+|rn\d+|dm\d+|T2T\w*?|GENCODE\w*?|refdata\w*?)[_-]+(?=[^_-])", re.IGNORECASE
+)
 _DATE = re.compile(r"\d{1,2}-(Mar|Sep|Sept|Dec|Apr|Oct|Feb|Nov)|(Mar|Sep|Sept|Dec)-\d{1,2}", re.IGNORECASE)
 _ANTIBODY = re.compile(r".+[_-]TotalSeq[A-D]?", re.IGNORECASE)
 
@@ -101,7 +103,9 @@ def _without_genome(names: np.ndarray) -> tuple[np.ndarray, list[str]]:
 def _oddities(names: np.ndarray) -> list[str]:
     said = []
     if dates := [name for name in names if _DATE.fullmatch(name)]:
-        said.append(f"{len(dates):,} gene names look like dates, as spreadsheets make of MARCHF1 or SEPTIN2: {listing(dates)}.")
+        said.append(
+            f"{len(dates):,} gene names look like dates, as spreadsheets make of MARCHF1 or SEPTIN2: {listing(dates)}."
+        )
     if antibodies := [name for name in names if _ANTIBODY.fullmatch(name)]:
         said.append(f"{len(antibodies):,} names look like antibodies, not genes: {listing(antibodies)}.")
     if sum(name.startswith("ENSG0") for name in names) and sum(name.startswith("ENSMUSG") for name in names):

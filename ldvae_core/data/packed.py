@@ -79,7 +79,9 @@ class _Room:
             while chunk := stream.read(CHUNK):
                 self._left -= len(chunk)
                 if self._left < 0:
-                    raise CountsError(f"{self._name} unpacks to far more than its size, or than the disk has room for.", REMEDY)
+                    raise CountsError(
+                        f"{self._name} unpacks to far more than its size, or than the disk has room for.", REMEDY
+                    )
                 file.write(chunk)
 
 
@@ -98,9 +100,9 @@ def _members(path: Path) -> Iterator[tuple[PurePosixPath, IO[bytes]]]:
         for n, member in enumerate(tar):
             _count(path, n)
             name = _plain(member.name)
-            stream = tar.extractfile(member) if member.isreg() and name is not None else None
-            if stream is not None and name is not None:
-                yield name, stream
+            content = tar.extractfile(member) if member.isreg() and name is not None else None
+            if content is not None and name is not None:
+                yield name, content
 
 
 def _plain(name: str) -> PurePosixPath | None:

@@ -40,8 +40,11 @@ class Stored(Protocol):
     walk raises CountsError where what is stored is no matrix.
     """
 
-    n_rows: int
-    n_columns: int
+    @property
+    def n_rows(self) -> int: ...
+
+    @property
+    def n_columns(self) -> int: ...
 
     @property
     def n_entries(self) -> int: ...
@@ -172,7 +175,7 @@ class DenseStored:
 
     @property
     def _row_bytes(self) -> int:
-        return max(1, self.n_columns * self.array.dtype.itemsize)
+        return max(1, self.n_columns * int(self.array.dtype.itemsize))
 
     def _piece(self) -> tuple[int, int]:
         tall, wide = getattr(self.array, "shards", None) or self.array.chunks or (1, self.n_columns)

@@ -109,7 +109,11 @@ def _candidate(path: Path, spill: _Spill, corner: str, columns: np.ndarray) -> C
     late = _text_after_numbers(spill.is_text, columns)
     if told.rows_are_genes and late:
         raise CountsError(f"Columns of {path.name} hold text among the counts: {listing(late)}.", TABLE_REMEDY)
-    side = "rows are genes and whose columns are cells" if told.rows_are_genes else "rows are cells and whose columns are genes"
+    side = (
+        "rows are genes and whose columns are cells"
+        if told.rows_are_genes
+        else "rows are cells and whose columns are genes"
+    )
     notices = []
     if len(about):
         taken = "left out" if told.rows_are_genes else "taken as annotations of the cells"

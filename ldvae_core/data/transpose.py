@@ -45,7 +45,7 @@ class Buckets:
             last = min(first + self._width, self._n_cells)
             path = self._path(bucket)
             if not path.exists():
-                yield sparse.csr_matrix((last - first, self._n_genes), dtype=np.uint32)
+                yield _empty(last - first, self._n_genes)
                 continue
             yield from self._rows_of(path, first, last)
             path.unlink()
@@ -80,6 +80,11 @@ class Buckets:
 
     def _path(self, bucket: int) -> Path:
         return self._folder / f"{bucket}.entries"
+
+
+def _empty(n_rows: int, n_columns: int) -> sparse.csr_matrix:
+    parts = (np.zeros(0, np.uint32), np.zeros(0, np.int32), np.zeros(n_rows + 1, np.int32))
+    return sparse.csr_matrix(parts, shape=(n_rows, n_columns))
 
 
 def entries_of(block: sparse.csr_matrix | Entries, first_line: int, order: str) -> Entries:
