@@ -1,7 +1,7 @@
-"""From a file to factors at full size: `python -m benchmarks.million --folder FOLDER [--cells 1949131] [--scanpy PYTHON]`.
+"""From a file to factors at full size: `python -m benchmarks.million --folder FOLDER [--cells 1949131]`.
 
-A gzipped .h5ad of so many cells x 26,000 genes, 2% of them not zero, is made in FOLDER (kept for the next time) and goes
-through `info`, `train` with two epochs, the opening of every page, and `export`, each in a process of its own. Prints,
+A gzipped .h5ad of so many cells x 26,000 genes, 2% of them not zero, is made in FOLDER (kept for the next time) and
+goes through `info`, `train` with two epochs, the opening of every page, and `export`, each in a process of its own. Prints,
 as a table, seconds, processor seconds, and the largest memory (VmHWM) that any process reached. With --scanpy, a Python
 that has scanpy reads the same file and chooses genes by the same method, for comparison.
 """
@@ -103,7 +103,9 @@ def _write_table(file: h5py.File, name: str, names: list[str], labels: np.ndarra
         column.attrs.update({"encoding-type": "categorical", "encoding-version": "0.2.0", "ordered": False})
         codes = column.create_dataset("codes", data=labels.astype(np.int8))
         codes.attrs.update({"encoding-type": "array", "encoding-version": "0.2.0"})
-        kinds = column.create_dataset("categories", data=[f"type {n}" for n in range(N_TYPES)], dtype=h5py.string_dtype())
+        kinds = column.create_dataset(
+            "categories", data=[f"type {n}" for n in range(N_TYPES)], dtype=h5py.string_dtype()
+        )
         kinds.attrs.update({"encoding-type": "string-array", "encoding-version": "0.2.0"})
 
 
@@ -118,7 +120,9 @@ def run(what: str, command: list[str], home: Path) -> Step:
     if child.returncode:
         raise RuntimeError(f"{what} ended with {child.returncode}; see {log.name}")
     step = Step(what, time.monotonic() - began, used.ru_utime + used.ru_stime, used.ru_maxrss * 1024)
-    print(f"{step.what}: {step.seconds:.0f} s, {step.processor:.0f} s of processor, {step.peak / 1e9:.2f} GB", flush=True)
+    print(
+        f"{step.what}: {step.seconds:.0f} s, {step.processor:.0f} s of processor, {step.peak / 1e9:.2f} GB", flush=True
+    )
     return step
 
 
@@ -152,8 +156,8 @@ def main() -> None:
     modelled = read_json(home / "runs" / "million" / "counts" / "about.json")
     n_modelled = len(np.load(home / "runs" / "million" / "counts" / "counts_data.npy", mmap_mode="r"))
     allowed = 2e9 + 6 * n_modelled
-    print(f"\n{arguments.cells:,} cells x {N_GENES:,} genes, {n_entries:,} not zero, {path.stat().st_size / 1e9:.2f} GB; "
-          f"{n_modelled:,} in the {modelled['n_genes']:,} modelled genes: {allowed / 1e9:.2f} GB allowed.\n")  # fmt: skip
+    size = f"{arguments.cells:,} cells x {N_GENES:,} genes, {n_entries:,} not zero, {path.stat().st_size / 1e9:.2f} GB"
+    print(f"\n{size}; {n_modelled:,} in the {modelled['n_genes']:,} modelled genes: {allowed / 1e9:.2f} GB allowed.\n")
     header = ("Step", "Seconds", "Processor seconds", "Million non-zeros a processor second", "Largest process, GB")
     print(table(list(header), [
         [step.what, f"{step.seconds:.0f}", f"{step.processor:.0f}", f"{n_entries / 1e6 / step.processor:.1f}",

@@ -7,6 +7,7 @@ from typing import Any
 from ldvae_core.commands.sources import opened_counts
 from ldvae_core.data.demo import DEMO_RUN
 from ldvae_core.data.names import listing
+from ldvae_core.data.reading_options import NOTHING_SAID, ReadingOptions
 from ldvae_core.errors import RunError
 from ldvae_core.export import write_projection
 from ldvae_core.model.describe import model_words
@@ -15,7 +16,7 @@ from ldvae_core.runs.store import open_demo_run, open_run_folder
 from ldvae_core.workspace.folders import DEMO
 
 
-def score_cells(run: Path, data: str, target: Path) -> dict[str, Any]:
+def score_cells(run: Path, data: str, target: Path, reading: ReadingOptions = NOTHING_SAID) -> dict[str, Any]:
     """Project the cells of DATA, write them as .h5ad, return the command's last line; notices go to stderr.
 
     Raises LdvaeError: a run without results or without its trained network, data that do not fit it.
@@ -31,7 +32,7 @@ def score_cells(run: Path, data: str, target: Path) -> dict[str, Any]:
             "Choose an LDVAE run.",
         )
     model = load_model(DEMO_RUN if is_demo else run)
-    with opened_counts(data) as counts:
+    with opened_counts(data, reading) as counts:
         projection = project(opened, model, counts)
         _say(projection)
         write_projection(opened, projection, target)

@@ -44,9 +44,8 @@ def assemble(opened: Opened, folder: Path, options: ReadingOptions, *, scratch: 
     found = f"Counts were taken from {filled.candidate.where}: {passed} holds no raw counts."
     for file in filled.folder.iterdir():
         file.replace(folder / file.name)
-    finish(
-        filled, folder, opened=opened, options=options, notices=(*notices, *([found] if passed else [])), report=report
-    )
+    said = (*notices, found) if passed else notices
+    finish(filled, folder, opened=opened, options=options, notices=said, report=report)
 
 
 def _first_counts(
@@ -77,12 +76,8 @@ def _fill(
     """Write the counts of a candidate into a folder of scratch; None as soon as an entry is no count."""
     layout = layout_of(candidate, options)
     turning = candidate.stored.order != layout.cells_in
-    n_entries = candidate.stored.n_entries
-    require_room(
-        scratch,
-        n_entries=n_entries // 4 if isinstance(candidate.stored, DenseStored | SpilledStored) else n_entries,
-        turning=turning,
-    )
+    dense = isinstance(candidate.stored, DenseStored | SpilledStored)
+    require_room(scratch, n_entries=candidate.stored.n_entries // (4 if dense else 1), turning=turning)
     folder, work = scratch / f"counts{position}", scratch / f"work{position}"
     folder.mkdir()
     work.mkdir()

@@ -47,6 +47,5 @@ def _names(candidate: Candidate) -> set[str]:
 
 def _cannot_choose(problem: str, opened: Opened) -> CountsError:
     known = choices(opened)
-    return CountsError(
-        problem, f"Choose one of them (`--choose NAME`): {listing(known, 20)}.", offers={"choose": known}
-    )
+    remedy = f"Choose one of them (`--choose NAME`): {listing(known, 20)}."
+    return CountsError(problem, remedy, offers={"choose": known})

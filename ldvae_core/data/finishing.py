@@ -1,11 +1,10 @@
-"""The end of a reading: names and annotations beside the counts, checks of the whole, and the sentence that tells it."""
+"""The end of a reading: names and annotations beside the counts, checks of the whole, the sentence that tells it."""
 
 from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-import pandas as pd
 
 from ldvae_core.data.annotations import tidy_annotations
 from ldvae_core.data.choosing import choices
@@ -20,6 +19,12 @@ from ldvae_core.data.reading_options import Reading, ReadingOptions
 from ldvae_core.data.store import Written
 from ldvae_core.data.tallies import Tallies
 from ldvae_core.errors import CountsError
+
+LEFT_OUT = {  # why an annotation was left out, and the words of its notice
+    "could not be read": "that could not be read were left out",
+    "name cannot be shown": "whose names cannot be shown were left out",
+    "neither text nor numbers": "neither text nor numbers were left out",
+}
 
 
 class Filled(NamedTuple):
@@ -41,7 +46,7 @@ def finish(
     notices: Iterable[str],
     report: Report,
 ) -> None:
-    """Write all but the counts, which lie in `folder` already. Raises CountsError: too few cells or genes, odd names."""
+    """Write all but the counts, which lie in `folder`. Raises CountsError: too few cells or genes, odd names."""
     layout, written = filled.layout, filled.written
     size_notices = _require_enough(written)
     cells, problems, cell_notices = tidy_names(layout.cells.table.index, kind="cell")
@@ -57,8 +62,10 @@ def finish(
     ids = None if layout.naming.ids is None else np.asarray(layout.naming.ids, dtype=str)
     write_names(folder, cell_ids=cells, gene_names=layout.gene_names, gene_ids=ids, annotations=table)
     Tallies.write(folder, written)
-    n_left_out = len(layout.cells.left_out) + layout.cells.table.shape[1] - table.shape[1]
-    reading = _reading(filled, opened, options, table, n_left_out)
+    n_left_out = len(unread) + layout.cells.table.shape[1] - table.shape[1]
+    why = [reason for reason, words in LEFT_OUT.items() if any(words in notice for notice in table_notices)]
+    left_out = f", {n_left_out:,} left out ({', '.join(why)})" if n_left_out else ""
+    reading = _reading(filled, opened, options, table.shape[1], left_out)
     said = (*notices, *layout.notices, *_value_notices(filled), *cell_notices, *table_notices, *size_notices)
     write_about(
         folder,
@@ -100,17 +107,15 @@ def _value_notices(filled: Filled) -> list[str]:
         notices.append(f"{molecules.n_rounded:,} fractional values were rounded to whole molecules, as asked.")
     if molecules.largest == 1:
         notices.append(
-            f"{filled.candidate.where} holds only 0 and 1: whether a gene was seen, not how often. No other counts were "
-            "found in this file."
+            f"{filled.candidate.where} holds only 0 and 1: whether a gene was seen, not how often. No other "
+            "counts were found in this file."
         )
     return notices
 
 
-def _reading(filled: Filled, opened: Opened, options: ReadingOptions, table: pd.DataFrame, n_left_out: int) -> Reading:
+def _reading(filled: Filled, opened: Opened, options: ReadingOptions, n_annotations: int, left_out: str) -> Reading:
     layout, where = filled.layout, filled.candidate.where
     genes_by = layout.genes.named_by if layout.naming.named_by == "index" else layout.naming.named_by
-    left_out = f", {n_left_out:,} left out" if n_left_out else ""
-    n_annotations = table.shape[1]
     annotations = (
         f"{n_annotations:,} annotation{'' if n_annotations == 1 else 's'}" if n_annotations else "no annotations"
     )

@@ -94,7 +94,7 @@ def write_about(
         "notices": list(notices),
         "about": dict(about),
         "fingerprint": fingerprint,
-        "reading": None if reading is None else reading.as_dict(),
+        "reading": None if reading is None else reading.to_dict(),
     }
     durable.write_json(folder / "about.json", content)
 
@@ -137,7 +137,7 @@ def load_counts(folder: Path) -> CountMatrix:
         notices=tuple(about["notices"]),
         about=dict(about["about"]),
         whole_library=whole_library,
-        reading=Reading.of(about["reading"]) if about.get("reading") else None,
+        reading=Reading.from_dict(about["reading"]) if about.get("reading") else None,
         tallies=Tallies.of(folder, n_cells=shape[0], n_genes=shape[1]),
     )
     matrix.__dict__["fingerprint"] = str(about["fingerprint"])  # as it was computed when these files were written

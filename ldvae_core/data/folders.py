@@ -129,10 +129,10 @@ def _partner(folder: Path, prefix: str, endings: tuple[str, ...], part: str, lay
     exact = [path for path in found if _prefix(path.name, endings) == prefix]
     chosen = exact or same or (found if len(found) == 1 else [])
     if not chosen:
-        wanted = " or ".join(packings(endings))
+        wanted = " or ".join(packings(endings)) + (f" that begins with {prefix!r}" if prefix and found else "")
+        whole = layout.name if layout.name.endswith("folder") else f"whole folder of {layout.name}"
         raise CountsError(
-            f"{folder.name} holds no {wanted}{f' that begins with {prefix!r}' if prefix and found else ''}, so it is not "
-            f"a {layout.name if layout.name.endswith('folder') else f'whole folder of {layout.name}'}.",
+            f"{folder.name} holds no {wanted}, so it is not a {whole}.",
             f"Readable: {READABLE}.",
         )
     stems = {path.name.lower().removesuffix(".gz") for path in chosen}

@@ -54,7 +54,11 @@ FORMATS = (
     Format(
         "kallisto bustools", "a folder with cells_x_genes.mtx, .barcodes.txt, .genes.txt", "kb count",
         "folders", "open_kallisto",
-        holding=(("cells_x_genes.mtx", "cells_x_genes.total.mtx", "cells_x_genes.mature.mtx"), (".barcodes.txt",), (".genes.txt",)),
+        holding=(
+            ("cells_x_genes.mtx", "cells_x_genes.total.mtx", "cells_x_genes.mature.mtx"),
+            (".barcodes.txt",),
+            (".genes.txt",),
+        ),
     ),
     Format(
         "alevin-fry", "a folder with quants_mat.mtx, quants_mat_rows.txt, quants_mat_cols.txt", "alevin-fry",
@@ -62,7 +66,7 @@ FORMATS = (
         holding=(("quants_mat.mtx",), ("quants_mat_rows.txt",), ("quants_mat_cols.txt",)),
     ),
     Format(
-        "10x folder", "a folder with matrix.mtx, barcodes.tsv, features.tsv or genes.tsv (gzipped or not, with a prefix or not)",
+        "10x folder", "a folder with matrix.mtx, barcodes.tsv, features.tsv or genes.tsv, gzipped or not",
         "Cell Ranger, STARsolo, CITE-seq-Count, GEO", "folders", "open_tenx",
         holding=(("matrix.mtx",), ("barcodes.tsv",), ("features.tsv", "genes.tsv")),
     ),
@@ -80,7 +84,7 @@ def suffixes() -> tuple[str, ...]:
 
 
 def format_of(source: Path) -> Format:
-    """The format of a file, or of a folder by the names in it, without opening any. Raises CountsError with the list."""
+    """The format of a file, or of a folder by the names in it: nothing is opened. Raises CountsError with the list."""
     name = source.name.lower()
     fitting = [(suffix, one) for one in FORMATS for suffix in one.suffixes if name.endswith(suffix)]
     if source.is_dir():
@@ -97,15 +101,8 @@ def format_of(source: Path) -> Format:
 def folder_format(folder: Path) -> Format | None:
     """The format whose files this very folder holds; None when it holds none of the matrices."""
     names = [name.lower() for name in os.listdir(folder) if not name.startswith(".")]
-    return next(
-        (
-            one
-            for one in FORMATS
-            if one.holding
-            and all(any(name.endswith(packings(endings)) for name in names) for endings in one.holding[:1])
-        ),
-        None,
-    )
+    matrices = ((one, packings(one.holding[0])) for one in FORMATS if one.holding)
+    return next((one for one, endings in matrices if any(name.endswith(endings) for name in names)), None)
 
 
 def packings(endings: tuple[str, ...]) -> tuple[str, ...]:

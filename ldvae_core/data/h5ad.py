@@ -165,7 +165,7 @@ def _raw_var(root: Any) -> Any | None:
     """The table of the genes of raw, wherever anndata put it."""
     if "raw" in root and hasattr(root["raw"], "keys") and "var" in root["raw"]:
         return root["raw"]["var"]
-    return root["raw.var"] if "raw.var" in root else None
+    return root.get("raw.var")
 
 
 def _read_column(group: Any, name: str, n_rows: int) -> Any | None:

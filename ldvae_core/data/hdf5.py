@@ -24,7 +24,7 @@ def open_hdf5(path: Path, opening: Opening) -> Opened:
     if matrix_groups(file):
         return Opened(tenx_candidates(file))
     raise CountsError(
-        f"{path.name} holds neither AnnData (obs and var), nor MuData (mod), nor a loom file, nor a Cell Ranger matrix.",
+        f"{path.name} holds neither AnnData (obs and var), nor MuData (mod), nor loom, nor a Cell Ranger matrix.",
         f"Readable: {READABLE}.",
     )
 

@@ -38,7 +38,7 @@ def loom_candidates(root: h5py.Group) -> tuple[Candidate, ...]:
 
 
 def _side(group: Any, length: int, names: tuple[str, ...], what: str) -> Side:
-    """An axis by the attribute that names it: one that is usually called so, else the first text that tells them apart."""
+    """An axis by the attribute that names it: one usually called so, else the first text without repeats."""
     table = _attributes(group, length)
     known = [name for name in names if name in table]
     distinct = [name for name in table.columns if table[name].dtype == object and table[name].is_unique]

@@ -36,7 +36,7 @@ _ANTIBODY = re.compile(r".+[_-]TotalSeq[A-D]?", re.IGNORECASE)
 
 
 class GeneNames(NamedTuple):
-    """names, ids: (n_genes,) object, ids None where there are none. named_by: "index" or a column, of those in columns."""
+    """names, ids: (n_genes,) object, ids None where there are none. named_by: "index" or a column, one of columns."""
 
     names: np.ndarray
     ids: np.ndarray | None

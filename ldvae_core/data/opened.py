@@ -17,8 +17,8 @@ NO_COLOURS: dict[str, str] = {}
 class Side(NamedTuple):
     """One axis of a matrix. table: a row for each of its lines, the index their names; named_by: where these came from.
 
-    For the side of the genes the columns gene_ids and feature_types mean what they say, where a format has them. left_out:
-    columns that could not be read. notices: what else people should know.
+    For the side of the genes the columns gene_ids and feature_types mean what they say, where a format has them.
+    left_out: columns that could not be read. notices: what else people should know.
     """
 
     table: pd.DataFrame
@@ -62,7 +62,7 @@ class Opened(NamedTuple):
 
 
 class Opening(NamedTuple):
-    """What an opener may use: files stay open as long as `stack`; `scratch` is a folder of its own for what it unpacks."""
+    """What an opener may use: files stay open as long as `stack`; `scratch` is a folder for what it unpacks."""
 
     stack: ExitStack
     scratch: Path

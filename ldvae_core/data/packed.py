@@ -7,7 +7,7 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
-from typing import IO
+from typing import IO, cast
 
 from ldvae_core.data.opened import Opened, Opening
 from ldvae_core.data.regular import require_regular
@@ -29,7 +29,7 @@ def open_packed_file(path: Path, opening: Opening) -> Opened:
     room = _Room(path, opening.scratch)
     try:
         with gzip.open(path, "rb") as packed:
-            room.copy(packed, target)
+            room.copy(cast(IO[bytes], packed), target)
     except (EOFError, OSError, zlib.error):
         raise CountsError(f"{path.name} is not a whole gzip file.", "Copy or download it again.") from None
     return open_source(target, opening)

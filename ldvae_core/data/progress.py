@@ -60,6 +60,7 @@ class ProgressFile:
         self._share = 0.0
 
     def __call__(self, step: Step, done: int, of: int) -> None:
+        """Say that `done` of `of` parts of a step are done."""
         first, last = SHARES[step]
         self._share = max(self._share, first + (last - first) * min(1.0, done / max(of, 1)))
         now = time.monotonic()

@@ -15,7 +15,7 @@ from ldvae_core.data.counts import CountMatrix
 from ldvae_core.data.folder import load_counts
 from ldvae_core.data.formats import format_of
 from ldvae_core.data.progress import ReadingProgress, read_progress
-from ldvae_core.data.reading_options import ReadingOptions
+from ldvae_core.data.reading_options import NOTHING_SAID, ReadingOptions
 from ldvae_core.data.watched import run_watched
 from ldvae_core.errors import CountsError
 
@@ -27,8 +27,6 @@ PROJECT = Path(__file__).resolve().parents[2]
 CHILD = (sys.executable, "-m", "ldvae_core.data.reading_process")
 LOGGED = 4_000  # last characters of the child's messages that go to the log
 _PASSED_ON = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "TEMP", "TMP", "SYSTEMROOT", "LD_LIBRARY_PATH", "VIRTUAL_ENV")
-
-NOTHING_SAID = ReadingOptions()
 
 logger = logging.getLogger(__name__)
 
@@ -76,7 +74,7 @@ def _run(
 ) -> None:
     """Let the child fill `folder`; turn its refusal, its death or its silence into CountsError."""
     limits = [str(memory_bytes), str(max(1, round(timeout_s)))]
-    arguments = [str(source), str(folder), *limits, json.dumps(options.as_dict())]
+    arguments = [str(source), str(folder), *limits, json.dumps(options.to_dict())]
     with tempfile.TemporaryFile() as answer, tempfile.TemporaryFile() as messages:
         status = run_watched(
             [*CHILD, *arguments],

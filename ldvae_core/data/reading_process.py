@@ -98,7 +98,7 @@ def main() -> None:
     os.dup2(2, 1)
     warnings.simplefilter("ignore")
     source, folder, memory_bytes, seconds, said = sys.argv[1:]
-    options = ReadingOptions.of(json.loads(said))
+    options = ReadingOptions.from_dict(json.loads(said))
     answer = read_file(
         Path(source), Path(folder), options=options, memory_bytes=int(memory_bytes), seconds=int(seconds)
     )

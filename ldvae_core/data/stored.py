@@ -41,20 +41,26 @@ class Stored(Protocol):
     """
 
     @property
-    def n_rows(self) -> int: ...
+    def n_rows(self) -> int:
+        """Lines from top to bottom."""
 
     @property
-    def n_columns(self) -> int: ...
+    def n_columns(self) -> int:
+        """Lines from left to right."""
 
     @property
-    def n_entries(self) -> int: ...
+    def n_entries(self) -> int:
+        """Stored values."""
 
     @property
-    def order(self) -> Literal["rows", "columns", "any"]: ...
+    def order(self) -> Literal["rows", "columns", "any"]:
+        """In which blocks come."""
 
-    def blocks(self) -> Iterator[sparse.csr_matrix | Entries]: ...
+    def blocks(self) -> Iterator[sparse.csr_matrix | Entries]:
+        """All of it."""
 
-    def values(self) -> Iterator[np.ndarray]: ...
+    def values(self) -> Iterator[np.ndarray]:
+        """The values alone."""
 
 
 class SequentialReader:

@@ -1,4 +1,4 @@
-"""What was counted while a data set was read, kept beside it: looking at cells and choosing genes costs nothing then."""
+"""What was counted while a data set was read, kept beside it: looking at cells and choosing genes cost nothing."""
 
 from dataclasses import dataclass
 from functools import cached_property

@@ -12,6 +12,7 @@ from typing import Any, Self
 import ldvae_core
 from ldvae_core import durable
 from ldvae_core.data.choices import DataChoices
+from ldvae_core.data.reading_options import ReadingOptions
 from ldvae_core.errors import LdvaeError, RunError, SettingsError
 from ldvae_core.model.config import ModelConfig, TrainingConfig
 from ldvae_core.runs.options import PARTS
@@ -29,6 +30,7 @@ class RunSettings:
     name: str  # as people see it; may be changed later
     data_source: str  # "demo", the id of a data set, or (command line only) a path
     label_column: str | None = None  # annotation that the pages colour by
+    reading: ReadingOptions = field(default_factory=ReadingOptions)  # of a file; data sets of the workspace are read
     choices: DataChoices = field(default_factory=DataChoices)
     model: ModelConfig = field(default_factory=ModelConfig)  # not yet completed for the data, see runs/prepare.py
     training: TrainingConfig = field(default_factory=TrainingConfig)
@@ -50,6 +52,7 @@ class RunSettings:
             "name": self.name,
             "data_source": self.data_source,
             "label_column": self.label_column,
+            "reading": self.reading.to_dict(),
             "choices": self.choices.to_dict(),
             "model": self.model.to_dict(),
             "training": self.training.to_dict(),

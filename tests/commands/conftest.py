@@ -11,8 +11,7 @@ import pytest
 from ldvae_core.__main__ import main
 from ldvae_core.data.counts import CountMatrix
 from ldvae_core.data.folder import load_counts
-from ldvae_core.data.read import NOTHING_SAID
-from ldvae_core.data.reading_options import ReadingOptions
+from ldvae_core.data.reading_options import NOTHING_SAID, ReadingOptions
 from ldvae_core.data.reading_process import fill_folder
 from ldvae_core.data.synthetic import Planted, plant_programs
 
