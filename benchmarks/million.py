@@ -1,9 +1,9 @@
 """From a file to factors at full size: `python -m benchmarks.million --folder FOLDER [--cells 1949131]`.
 
 A gzipped .h5ad of so many cells x 26,000 genes, 2% of them not zero, is made in FOLDER (kept for the next time) and
-goes through `info`, `train` with two epochs, the opening of every page, and `export`, each in a process of its own. Prints,
-as a table, seconds, processor seconds, and the largest memory (VmHWM) that any process reached. With --scanpy, a Python
-that has scanpy reads the same file and chooses genes by the same method, for comparison.
+goes through `info`, `train` with two epochs, the opening of every page, and `export`, each in a process of its own.
+Prints, as a table, seconds, processor seconds, and the largest memory (VmHWM) that any process reached. With --scanpy,
+a Python that has scanpy reads the same file and chooses genes by the same method, for comparison.
 """
 
 import argparse

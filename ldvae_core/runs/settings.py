@@ -30,10 +30,10 @@ class RunSettings:
     name: str  # as people see it; may be changed later
     data_source: str  # "demo", the id of a data set, or (command line only) a path
     label_column: str | None = None  # annotation that the pages colour by
-    reading: ReadingOptions = field(default_factory=ReadingOptions)  # of a file; data sets of the workspace are read
     choices: DataChoices = field(default_factory=DataChoices)
     model: ModelConfig = field(default_factory=ModelConfig)  # not yet completed for the data, see runs/prepare.py
     training: TrainingConfig = field(default_factory=TrainingConfig)
+    reading: ReadingOptions = field(default_factory=ReadingOptions)  # how a file is read; a data set of the workspace has been
 
     def __post_init__(self) -> None:
         problems = _naming_problems(self.name, self.data_source)
