@@ -146,12 +146,17 @@ def _scaled_by_cell(rows: sparse.csr_matrix, values: np.ndarray) -> bool:
         cell = cell[cell > 0]
         if len(cell) < FEWEST_OF_CELL:
             continue
-        times = cell / cell.min()
-        fitting += bool((np.abs(times - np.rint(times)) < 0.01 * np.maximum(times, 1)).mean() > 0.95)
+        fitting += _are_multiples(cell)
         smallest.append(float(cell.min()))
     if len(smallest) < 2 or fitting < 0.8 * len(smallest):
         return False
-    return float(np.ptp(smallest)) > 0.01 * float(np.mean(smallest))
+    return not _are_multiples(np.asarray(smallest))  # of one value, as when all cells were scaled alike
+
+
+def _are_multiples(values: np.ndarray) -> bool:
+    """Whether nearly all are whole multiples of the smallest."""
+    times = values / values.min()
+    return bool((np.abs(times - np.rint(times)) < 0.01 * times).mean() > 0.95)
 
 
 def _row_totals(rows: sparse.csr_matrix, values: np.ndarray) -> np.ndarray:

@@ -33,7 +33,7 @@ class RunSettings:
     choices: DataChoices = field(default_factory=DataChoices)
     model: ModelConfig = field(default_factory=ModelConfig)  # not yet completed for the data, see runs/prepare.py
     training: TrainingConfig = field(default_factory=TrainingConfig)
-    reading: ReadingOptions = field(default_factory=ReadingOptions)  # how a file is read; a data set of the workspace has been
+    reading: ReadingOptions = field(default_factory=ReadingOptions)  # of a file; a data set has been read
 
     def __post_init__(self) -> None:
         problems = _naming_problems(self.name, self.data_source)
