@@ -90,8 +90,8 @@ def _said_on_stderr() -> Iterator[Callable[[ReadingProgress], None]]:
     def say(progress: ReadingProgress) -> None:
         nonlocal last, said
         terminal = sys.stderr.isatty()
-        if time.monotonic() - last < (0.5 if terminal else 5.0):
-            return
+        if progress.step == "opening" or time.monotonic() - last < (0.5 if terminal else 5.0):
+            return  # most refusals come while it is opened
         last, said = time.monotonic(), True
         left = progress.seconds_left
         line = f"{progress.words}: {progress.share:.0%}" + ("" if left is None else f", {left:,.0f} s left")
