@@ -13,6 +13,8 @@ from ldvae_core.data.gate import referenced_dataset
 from ldvae_core.data.names import listing
 from ldvae_core.data.orient import gene_naming, is_transposed
 from ldvae_core.data.places import DAMAGED_REMEDY, Place, find_place, take_counts
+from ldvae_core.data.stored_names import decode_all, encode
+from ldvae_core.data.stored_types import restored
 from ldvae_core.errors import CountsError
 
 COUNT_LAYERS = ("counts", "raw_counts", "count", "raw", "umi", "umis", "umi_counts", "molecules", "spliced")
@@ -73,7 +75,8 @@ def read_frame(element: Any, n_rows: int, where: str) -> tuple[pd.DataFrame, lis
     order = [name for name in order if _holds(element, name, present) and name != key and not name.startswith("__")]
     columns = {name: _read_column(element, name, n_rows) for name in order[:MOST_COLUMNS]}
     left_out = [name for name, column in columns.items() if column is None] + order[MOST_COLUMNS:]
-    kept = {name: pd.Series(column).reset_index(drop=True) for name, column in columns.items() if column is not None}
+    called = decode_all(columns)
+    kept = {called[name]: pd.Series(column) for name, column in columns.items() if column is not None}
     table = pd.DataFrame(kept, index=range(n_rows)).set_axis(pd.Index(list(map(_text, names)), dtype=object))
     return table, left_out
 
@@ -99,9 +102,8 @@ def _given_colours(root: Any, obs: pd.DataFrame) -> dict[str, str]:
     uns = root.get("uns", {})
     found: dict[str, dict[str, str]] = {}
     for name in obs.columns:
-        key = f"{name}_colors"
-        plain = "/" not in key and hasattr(uns, "keys")  # a path would lead to what the gate did not look at
-        if not isinstance(obs[name].dtype, pd.CategoricalDtype) or not plain or key not in uns:
+        key = f"{encode(name)}_colors"  # never a path, which would lead to what the gate did not look at
+        if not isinstance(obs[name].dtype, pd.CategoricalDtype) or not hasattr(uns, "keys") or key not in uns:
             continue
         categories = [str(category) for category in obs[name].cat.categories]
         colours = _read_column(uns, key, len(categories))
@@ -142,7 +144,7 @@ def _read_column(group: Any, name: str, n_rows: int) -> Any | None:
     try:
         if shape is not None and "categories" in element.attrs:
             return _read_old_categories(group, element)
-        column = read_elem(element)
+        column = restored(read_elem(element), element.attrs)
     except Exception:  # noqa: BLE001  # errors of every kind, and one bad column must not refuse a good matrix
         return None
     return column if np.shape(column) == (n_rows,) else None
