@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ldvae_core.data.counts import CountMatrix
-from ldvae_core.data.demo import load_demo
+from ldvae_core.data.demo import DEMO_RUN, load_demo
 from ldvae_core.errors import RunError
 from ldvae_core.runs.additions import Additions
 from ldvae_core.runs.gene_set_results import GeneSetResults
@@ -26,6 +26,14 @@ def opened_run(run: str) -> OpenRun:
         return with_additions(open_run_folder(folder), Additions.beside(folder))
     store = RunStore(Workspace.default())
     return with_additions(store.open(run), store.additions(run))
+
+
+def folder_of(run: str) -> Path:
+    """Where the results of RUN lie, which opened_run has opened."""
+    folder = Path(run).expanduser()
+    if run == DEMO:
+        return DEMO_RUN
+    return folder if folder.is_dir() else Workspace.default().runs / run
 
 
 def own_sets_of(run: str) -> GeneSetResults:

@@ -18,7 +18,7 @@ from ldvae_core.data.split import SPLIT_NAMES
 from ldvae_core.data.stored_names import CLUSTER_COLUMN, SPLIT_COLUMN, encode
 from ldvae_core.errors import RunError
 from ldvae_core.export.about import EXPECTED_COUNTS, write_about, write_colours
-from ldvae_core.export.file import new_h5ad, write_array, write_counts, write_slots
+from ldvae_core.export.file import new_h5ad, write_counts, write_loadings, write_positions
 from ldvae_core.export.tables import respelt, write_table
 from ldvae_core.runs.additions import LEIDEN
 from ldvae_core.runs.maps import map_in
@@ -39,22 +39,15 @@ def write_h5ad(opened: OpenRun, path: Path, *, axes: str | None = None, report: 
     if LEIDEN in opened.added:
         own[CLUSTER_COLUMN] = annotations[LEIDEN]
         annotations = annotations.drop(columns=LEIDEN)
-    with new_h5ad(path) as file:
-        write_counts(file, counts.counts, report=report)
-        stored = write_table(file, "obs", annotations, own)
-        write_table(file, "var", gene_table(counts, factors))
-        write_array(file["obsm"], "X_ldvae", factors.representation)
+    with new_h5ad(path) as new:
+        write_counts(new, counts.counts, report=report)
+        stored = write_table(new.file, "obs", annotations, own)
+        write_table(new.file, "var", gene_table(counts, factors))
+        write_positions(new, "X_ldvae", factors.representation)
         if (positions := _map(opened)) is not None:
-            write_array(file["obsm"], "X_umap", positions)
-        write_slots(
-            file,
-            "varm",
-            {
-                "LDVAE_loadings": np.array(factors.loadings),
-                "LDVAE_loadings_se": np.array(factors.loadings_se),
-                "LDVAE_loadings_shrunken": np.array(factors.loadings_shrunken),
-            },
-        )
+            write_positions(new, "X_umap", positions)
+        names = ("loadings", "loadings_se", "loadings_shrunken")
+        write_loadings(new, {f"LDVAE_{name}": getattr(factors, name) for name in names})
         method = opened.settings.model.method
         about = {
             "method": method,
@@ -62,11 +55,11 @@ def write_h5ad(opened: OpenRun, path: Path, *, axes: str | None = None, report: 
             "history": opened.history,
             "metrics": {key: value for key, value in opened.metrics.items() if isinstance(value, int | float | str)},
         }
-        write_about(file, opened, factors, about | respelt(annotations))
+        write_about(new.file, opened, factors, about | respelt(annotations))
         coloured = {encode(str(name)): str(name) for name in annotations.columns}
         if CLUSTER_COLUMN in own:
             coloured[CLUSTER_COLUMN] = LEIDEN
-        write_colours(file, stored, opened.given_colours, coloured)
+        write_colours(new.file, stored, opened.given_colours, coloured)
 
 
 def gene_table(counts: CountMatrix, factors: Factors) -> pd.DataFrame:
