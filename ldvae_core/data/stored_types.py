@@ -58,7 +58,7 @@ def restored(column: Any, attributes: Mapping[str, Any]) -> Any:
     if _DATES.fullmatch(was) is None:
         return column
     try:
-        return pd.Series(_moments(column.categories, was).take(column.codes, allow_fill=True, fill_value=pd.NaT)).array
+        return pd.Series(_moments(column.categories, was)).reindex(column.codes).array  # code -1: no moment
     except (ValueError, TypeError, KeyError, OverflowError):  # no such zone, or no dates
         return column
 

@@ -81,7 +81,7 @@ def _chosen(opened: OpenRun, axes: str | None) -> Factors:
             "This run has no readable axes: usages and the factors of baselines are never rotated.",
             "Export it as trained.",
         )
-    return opened.factors[chosen]  # type: ignore[index]  # asked for as text, and looked for just above
+    return opened.factors[chosen]
 
 
 def _map(opened: OpenRun) -> np.ndarray | None:
