@@ -121,7 +121,7 @@ def run_of(counts: CountMatrix) -> OpenRun:
     )  # fmt: skip
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(counts=matrices())
 def test_whatever_is_exported_reads_again_as_it_was(counts, tmp_path_factory):
     """Counts, names, ids and every annotation with its type, order and missing values; anndata reads the file, too."""
