@@ -84,6 +84,23 @@ def test_counts_are_stored_once_and_pass_the_gate(trained, answer, tmp_path):
         assert "obs" in file
 
 
+def test_every_part_is_of_a_kind_that_anndata_reads(trained, answer, tmp_path):
+    """The kinds of its format that versions 0.8 to 0.13 know; of a run that corrects for donors, too."""
+    answer("export", trained("--batch", "donor"), "--to", tmp_path / "run.h5ad")
+    kinds = set()
+
+    def look(name, part):
+        kinds.add(f"{part.attrs.get('encoding-type')} {part.attrs.get('encoding-version')}")
+
+    with h5py.File(tmp_path / "run.h5ad") as file:
+        file.visititems(look)
+    assert kinds - {"None None"} <= {
+        "array 0.2.0", "categorical 0.2.0", "csr_matrix 0.1.0", "dataframe 0.2.0", "dict 0.1.0",
+        "nullable-boolean 0.1.0", "nullable-integer 0.1.0", "numeric-scalar 0.2.0", "string 0.2.0",
+        "string-array 0.2.0",
+    }  # fmt: skip
+
+
 @pytest.mark.parametrize("place", ["a file/run.h5ad", "a folder"])
 def test_a_file_that_cannot_be_written_is_said(place, trained, refusal, tmp_path):
     """In one line, and nothing is left behind."""
