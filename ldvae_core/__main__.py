@@ -25,7 +25,6 @@ from ldvae_core.workspace.system import allow_many_files
 
 HELP_ORDER = (ModelConfig, DataChoices, TrainingConfig, ReadingOptions)
 REFUSED, INTERRUPTED, FAILED = 2, 130, 1
-DEMO = "demo"
 PATH = click.Path(path_type=Path)
 
 
@@ -119,12 +118,10 @@ def train(data: str | None, out: Path | None, resume: Path | None, **options: An
 )
 def export(run: Path, target: Path, axes: str | None) -> None:
     """Write RUN (or `demo`) as one .h5ad with counts, factors, loadings and figures."""
+    from ldvae_core.commands.sources import opened_run
     from ldvae_core.export import write_h5ad
-    from ldvae_core.runs.additions import Additions
-    from ldvae_core.runs.opened import with_additions
-    from ldvae_core.runs.store import open_demo_run, open_run_folder
 
-    opened = open_demo_run() if str(run) == DEMO else with_additions(open_run_folder(run), Additions.beside(run))
+    opened = opened_run(str(run))
     write_h5ad(opened, target, axes=axes.replace("-", "_") if axes else None)
     _answer({"file": str(target), "n_cells": opened.counts.n_cells, "n_genes": opened.counts.n_genes})
 

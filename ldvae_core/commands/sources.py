@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from ldvae_core.data.counts import CountMatrix
-from ldvae_core.data.demo import load_demo
+from ldvae_core.data.demo import DEMO_RUN, load_demo
 from ldvae_core.data.progress import ReadingProgress
 from ldvae_core.data.reading_options import NOTHING_SAID, Reading, ReadingOptions
 from ldvae_core.errors import RunError, SettingsError
@@ -30,6 +30,14 @@ def opened_run(run: str) -> OpenRun:
         return with_additions(open_run_folder(folder), Additions.beside(folder))
     store = RunStore(Workspace.default())
     return with_additions(store.open(run), store.additions(run))
+
+
+def folder_of(run: str) -> Path:
+    """Where the results of RUN lie, which opened_run has opened."""
+    folder = Path(run).expanduser()
+    if run == DEMO:
+        return DEMO_RUN
+    return folder if folder.is_dir() else Workspace.default().runs / run
 
 
 def own_sets_of(run: str) -> GeneSetResults:

@@ -13,6 +13,8 @@ from anndata.io import read_elem
 from ldvae_core.data.gate import referenced_dataset
 from ldvae_core.data.opened import Candidate, Side
 from ldvae_core.data.stored import DAMAGED_REMEDY, Stored, as_text, stored_matrix
+from ldvae_core.data.stored_names import decode_all, encode
+from ldvae_core.data.stored_types import restored
 from ldvae_core.errors import CountsError
 
 COUNT_LAYERS = ("counts", "raw_counts", "count", "raw", "umi", "umis", "umi_counts", "molecules", "spliced")
@@ -27,6 +29,7 @@ def anndata_candidates(root: Any, *, group: str = "") -> tuple[Candidate, ...]:
     CountsError when there is no matrix, or the first is damaged.
     """
     raw_var = _raw_var(root)
+    ours = "uns" in root and hasattr(root["uns"], "keys") and "ldvae" in root["uns"]  # our exports know their sides
 
     @cache
     def cells(n_rows: int) -> Side:
@@ -47,6 +50,7 @@ def anndata_candidates(root: Any, *, group: str = "") -> tuple[Candidate, ...]:
             stored,
             rows=lambda: cells(stored.n_rows),
             columns=lambda: of_genes(stored.n_columns),
+            genes_in="columns" if ours else None,
             group=group,
             about=lambda obs: _given_colours(root, obs),
         )
@@ -84,11 +88,11 @@ def read_frame(element: Any, n_rows: int, where: str, *, uns: Any) -> tuple[pd.D
     order = [name for name in order if _holds(element, name, present) and name != key and not name.startswith("__")]
     columns = {name: _read_column(element, name, n_rows) for name in order[:MOST_COLUMNS]}
     left_out = [name for name, column in columns.items() if column is None] + order[MOST_COLUMNS:]
+    called = decode_all(columns)
     kept = {name: pd.Series(column).reset_index(drop=True) for name, column in columns.items() if column is not None}
-    kept = {name: _with_old_categories(column, name, uns) for name, column in kept.items()}
-    table = pd.DataFrame(kept, index=range(n_rows)).set_axis(
-        pd.Index(list(map(as_text, names)), dtype=object, name=key)
-    )
+    kept = {called[name]: _with_old_categories(column, name, uns) for name, column in kept.items()}
+    index = pd.Index(list(map(as_text, names)), dtype=object, name=key)
+    table = pd.DataFrame(kept, index=range(n_rows)).set_axis(index)
     return table, left_out
 
 
@@ -127,9 +131,8 @@ def _given_colours(root: Any, obs: pd.DataFrame) -> dict[str, str]:
     uns = root.get("uns", {})
     found: dict[str, dict[str, str]] = {}
     for name in obs.columns:
-        key = f"{name}_colors"
-        plain = "/" not in key and hasattr(uns, "keys")  # a path would lead to what the gate did not look at
-        if not isinstance(obs[name].dtype, pd.CategoricalDtype) or not plain or key not in uns:
+        key = f"{encode(name)}_colors"  # never a path, which would lead to what the gate did not look at
+        if not isinstance(obs[name].dtype, pd.CategoricalDtype) or not hasattr(uns, "keys") or key not in uns:
             continue
         categories = [str(category) for category in obs[name].cat.categories]
         colours = _read_column(uns, key, len(categories))
@@ -177,7 +180,7 @@ def _read_column(group: Any, name: str, n_rows: int) -> Any | None:
     try:
         if shape is not None and "categories" in element.attrs:
             return _read_old_categories(group, element)
-        column = read_elem(element)
+        column = restored(read_elem(element), element.attrs)
     except Exception:  # noqa: BLE001  # errors of every kind, and one bad column must not refuse a good matrix
         return None
     return column if np.shape(column) == (n_rows,) else None

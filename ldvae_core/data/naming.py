@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from ldvae_core.data.names import listing
-from ldvae_core.data.orient import GENE_ID, SAMPLED, share
+from ldvae_core.data.orient import SAMPLED, share
 from ldvae_core.errors import CountsError
 
 LONGEST_SYMBOL = 40  # characters; descriptions are longer
@@ -62,7 +62,7 @@ def gene_names(table: pd.DataFrame, *, asked: str | None = None) -> GeneNames:
     named_by = asked or (_symbol_column(table) if coded else None) or "index"
     if named_by == "index":
         names = index
-        ids = None if share(GENE_ID, index.tolist()) > 0.5 else _given_ids(table)
+        ids = _given_ids(table)
         notices = []
     else:
         known = _texts(table[named_by])
