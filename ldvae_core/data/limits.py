@@ -3,11 +3,12 @@
 Linux heeds all of them. macOS heeds some and Windows none: there the parent's look at clock and memory has to do.
 """
 
+import contextlib
 import json
 import os
 import signal
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,38 +17,50 @@ try:
 except ImportError:  # Windows
     resource = None  # type: ignore[assignment]
 
+GRACE_SECONDS = 5  # from the signal that asks to the one that ends
 OPENING_SECONDS = 10  # of processor, until a file has told what it holds: damaged HDF5 can be followed for ever
 BYTES_A_SECOND = 4_000_000  # declared, read in a second of processor at the very least; common files: 50 million
 WRITTEN_BASE = 64 << 20
 WRITTEN_PER_BYTE = 8  # a count of one byte in a dense matrix becomes an index of eight
+SPENT = -getattr(signal, "SIGXCPU", signal.SIGTERM)  # how a child ends whose processor time is over
 _limited = False  # this process has limits of ours: only then may they be changed
 
 
 def limit_process(*, memory_bytes: int, seconds: int) -> None:
     """Bound this process after its imports; for a child that reads one file and ends.
 
-    memory_bytes: beyond what it holds now. seconds: of processor in all, of which OPENING_SECONDS before `expect`.
+    memory_bytes: beyond what it holds now; no file that it writes is larger either, until `expect`. seconds: of
+    processor. Beyond them an allocation raises MemoryError, a write OSError (EFBIG), and SIGXCPU ends the process.
     """
     global _limited
     space = _address_space() + memory_bytes
     _set("RLIMIT_CORE", 0, 0)
     _set("RLIMIT_AS", space, space)
-    _set("RLIMIT_CPU", seconds, seconds + 5)
+    _set("RLIMIT_CPU", seconds, seconds + GRACE_SECONDS)
+    _set("RLIMIT_FSIZE", memory_bytes)
     _limited = True
-    _set_processor(OPENING_SECONDS)
-    _set("RLIMIT_FSIZE", WRITTEN_BASE)
+
+
+@contextlib.contextmanager
+def opening() -> Iterator[None]:
+    """Allow OPENING_SECONDS of processor for what is done inside. Without effect in a process that is not limited."""
+    if _limited:
+        _set_processor(OPENING_SECONDS)
+    try:
+        yield
+    finally:
+        if _limited:
+            _set_processor(None)
 
 
 def expect(declared_bytes: int) -> None:
     """Once a file told how many bytes it unfolds to: as much processor time and as large files as that can take.
 
-    A further file is allowed for on top. Without effect in a process that is not limited. A file written beyond the
-    bound raises OSError (EFBIG); processor time beyond it ends the process by SIGXCPU.
+    Without effect in a process that is not limited.
     """
-    if not _limited:
-        return
-    _set_processor(OPENING_SECONDS + declared_bytes / BYTES_A_SECOND)
-    _set("RLIMIT_FSIZE", WRITTEN_BASE + WRITTEN_PER_BYTE * declared_bytes)
+    if _limited:
+        _set_processor(OPENING_SECONDS + declared_bytes / BYTES_A_SECOND)
+        _set("RLIMIT_FSIZE", WRITTEN_BASE + WRITTEN_PER_BYTE * declared_bytes)
 
 
 def answer(work: Callable[[], Mapping[str, Any]]) -> None:
@@ -60,14 +73,13 @@ def answer(work: Callable[[], Mapping[str, Any]]) -> None:
         out.write(json.dumps(reply))
 
 
-def _set_processor(more_seconds: float) -> None:
-    """Seconds from now on, never beyond the hard limit."""
+def _set_processor(seconds: float | None) -> None:
+    """As many seconds from now on, or as many as there are: never more than the process was given."""
     if resource is None:
         return
     used = resource.getrusage(resource.RUSAGE_SELF)
-    until = int(used.ru_utime + used.ru_stime + more_seconds) + 1
-    hard = resource.getrlimit(resource.RLIMIT_CPU)[1]
-    _set("RLIMIT_CPU", until if hard == resource.RLIM_INFINITY else min(until, max(1, hard - 5)))
+    most = resource.getrlimit(resource.RLIMIT_CPU)[1] - GRACE_SECONDS
+    _set("RLIMIT_CPU", most if seconds is None else min(most, int(used.ru_utime + used.ru_stime + seconds) + 1))
 
 
 def _set(name: str, soft: int, hard: int | None = None) -> None:
@@ -88,6 +100,3 @@ def _address_space() -> int:
         return pages * os.sysconf("SC_PAGE_SIZE")
     except (OSError, ValueError):
         return 4 << 30
-
-
-SPENT = -getattr(signal, "SIGXCPU", signal.SIGTERM)  # how a child ends whose processor time is over
