@@ -18,7 +18,7 @@ except ImportError:  # Windows
     resource = None  # type: ignore[assignment]
 
 GRACE_SECONDS = 5  # from the signal that asks to the one that ends
-OPENING_SECONDS = 10  # of processor, until a file has told what it holds: damaged HDF5 can be followed for ever
+OPENING_SECONDS = 8  # of processor, until a file has told what it holds: damaged HDF5 can be followed for ever
 BYTES_A_SECOND = 4_000_000  # declared, read in a second of processor at the very least; common files: 50 million
 WRITTEN_BASE = 64 << 20
 WRITTEN_PER_BYTE = 8  # a count of one byte in a dense matrix becomes an index of eight

@@ -19,9 +19,8 @@ def size_of(source: Path) -> int:
         return source.stat().st_size
     if source.name.lower().endswith(".zarr"):
         return sum(_bytes_in(Path(here), files) for here, _, files in os.walk(source))
-    largest = n_folders = 0
-    for here, folders, files in os.walk(source):
-        n_folders += 1
+    largest = 0
+    for n_folders, (here, folders, files) in enumerate(os.walk(source), start=1):
         if n_folders >= MOST_FOLDERS or len(Path(here).relative_to(source).parts) >= DEEPEST:
             folders.clear()
         largest = max(largest, _bytes_in(Path(here), [name for name in files if name.lower().endswith(TEXTS)]))
