@@ -20,6 +20,11 @@ FILTERS_2 = {"shuffle", "vlen-bytes", "vlen-utf8"}
 TEXT = {"vlen-bytes", "vlen-utf8"}
 CODECS_3 = {"blosc", "bytes", "crc32c", "gzip", "transpose", "vlen-bytes", "vlen-utf8", "zstd"}
 GROUP_KEYS = {"zarr_format", "node_type", "attributes", "consolidated_metadata"}
+ARRAY_KEYS_3 = {
+    *("zarr_format", "node_type", "attributes", "shape", "data_type", "chunk_grid", "chunk_key_encoding"),
+    *("fill_value", "codecs", "storage_transformers", "dimension_names"),
+}
+SHARD_KEYS = {"chunk_shape", "codecs", "index_codecs", "index_location"}
 SHARDS = "sharding_indexed"
 TYPES_2 = re.compile(r"[<>|=]?(?:(b1)|[iuf]([1248])|S(\d{1,6})|U(\d{1,6}))")
 TYPES_3 = re.compile(r"bool|u?int(?:8|16|32|64)|float(?:16|32|64)|string|variable_length_(?:utf8|bytes)")
@@ -97,7 +102,8 @@ def _is_plain(array: dict[str, Any]) -> bool:
     if "data_type" in array:
         encoding = array.get("chunk_key_encoding", {})
         separator = encoding.get("configuration", {}).get("separator", "/")
-        if array["node_type"] != "array" or not isinstance(array.get("attributes", {}), dict):
+        attributes = array.get("attributes", {})
+        if array["node_type"] != "array" or not isinstance(attributes, dict) or not array.keys() <= ARRAY_KEYS_3:
             return False
     small = not isinstance(fill, int) or abs(fill) < 2**64
     return small and separator in (".", "/") and array.get("order", "C") in ("C", "F")
@@ -147,6 +153,8 @@ def _check_codecs(codecs: Sequence[Any], *, shards: bool) -> None:
     if sum(name in COMPRESSORS or name == SHARDS for name in names) > 1:
         raise MetadataError("is compressed more than once")
     for name, codec in zip(names, codecs, strict=True):
+        if name == SHARDS and not codec["configuration"].keys() <= SHARD_KEYS:
+            raise MetadataError("is not readable")
         if name == SHARDS:
             _check_codecs(codec["configuration"]["codecs"], shards=False)
             _check_codecs(codec["configuration"].get("index_codecs") or (), shards=False)
