@@ -1,6 +1,6 @@
 """Small valid files of every format, damaged at random and read as the program reads them: who dies, spins or leaks?
 
-python -m benchmarks.fuzz --mutations 100000 [--seed 0] [--workers 1] [--formats csr.h5ad,tenx]
+python -m benchmarks.fuzz --mutations 100000 [--minutes 30] [--seed 0] [--workers 1]
 
 Bytes are flipped, cut off, doubled, moved or zeroed, also inside what is packed by gzip. Each file is read by the
 limited child's own function, in a process of its own (Linux and macOS). Prints a line a format: how many were refused,
@@ -10,9 +10,11 @@ processor time, that died, that had a file opened outside; the slowest and the l
 
 import argparse
 import gzip
+import math
 import random
 import tempfile
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -114,13 +116,16 @@ def mutate(path: Path, chance: random.Random) -> None:
     target.write_bytes(gzip.compress(content, 1, mtime=0) if inside else content)
 
 
-def work(seeds: range, formats: list[str], tallies: dict[str, Tally], lock: threading.Lock) -> None:
-    """One worker's share: the seed decides the format and the damage."""
+def work(seeds: range, until: float, tallies: dict[str, Tally], lock: threading.Lock) -> None:
+    """One worker's share: the seed decides the format and the damage. until: of the monotonic clock."""
+    formats = list(tallies)
     with tempfile.TemporaryDirectory(prefix="fuzz-") as folder:
         canary = Path(folder, "canary")
         canary.mkdir()
         with a_reader(Path(folder), put_canary(canary)) as reader:
             for seed in seeds:
+                if time.monotonic() > until:
+                    return
                 chance = random.Random(seed)
                 sample = formats[seed % len(formats)]
                 path = copy_of(sample, Path(folder, "made"))
@@ -155,6 +160,7 @@ def main() -> None:
     """As the command line says."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--mutations", type=int, default=2_000)
+    parser.add_argument("--minutes", type=float, default=math.inf, help="stop then, with the table so far")
     parser.add_argument("--seed", type=int, default=0, help="of the first; one is tried again with --mutations 1")
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--formats", default=",".join(SAMPLES), help="names of samples, comma-separated")
@@ -164,7 +170,8 @@ def main() -> None:
     copy_of(formats[0], Path(tempfile.mkdtemp(), "first"))  # the samples, made before the workers ask for them
     last = asked.seed + asked.mutations
     shares = [range(asked.seed + k, last, asked.workers) for k in range(asked.workers)]
-    threads = [threading.Thread(target=work, args=(share, formats, tallies, lock)) for share in shares]
+    until = time.monotonic() + 60 * asked.minutes
+    threads = [threading.Thread(target=work, args=(share, until, tallies, lock)) for share in shares]
     for thread in threads:
         thread.start()
     for thread in threads:

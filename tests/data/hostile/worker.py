@@ -6,6 +6,7 @@ the worker, and no limits hold.
 """
 
 import ctypes
+import gc
 import json
 import os
 import re
@@ -23,7 +24,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from ldvae_core.data import hdf5, reading_process, tables, tenx, zarr_folder  # noqa: F401  # loaded once
+import pyarrow.pandas_compat
+import pyarrow.parquet  # noqa: F401  # loaded once, not in every process
+
+from ldvae_core.data import hdf5, reading_process, tables, tenx, zarr_folder  # noqa: F401  # likewise
 from tests.data.hostile.canary import TOKEN
 
 MEMORY_BYTES = 2 << 30
@@ -144,6 +148,7 @@ def main() -> None:
     canary = Watch(Path(sys.argv[1]))
     answer = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
+    gc.freeze()  # else the first collection copies all that is shared with the forked process
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     for line in sys.stdin:
         asked = json.loads(line)
