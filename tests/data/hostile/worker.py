@@ -1,14 +1,15 @@
 """Reads one file after another as the limited child does, each in a process of its own, and tells how it went.
 
 `python -m tests.data.hostile.worker CANARY`: a line {"source", "into", "seconds"} on standard input is answered by a
-line of an Outcome. Where processes can be forked the imports are done once; elsewhere a file that ends its process ends
-the worker, and no limits hold.
+line of an Outcome. The imports are done once; needs a system that can fork.
 """
 
 import ctypes
 import gc
+import importlib
 import json
 import os
+import pkgutil
 import re
 import resource
 import shutil
@@ -24,10 +25,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, Any
 
-import pyarrow.pandas_compat
 import pyarrow.parquet  # noqa: F401  # loaded once, not in every process
 
-from ldvae_core.data import hdf5, reading_process, tables, tenx, zarr_folder  # noqa: F401  # likewise
+from ldvae_core import data
+from ldvae_core.data import reading_process
 from tests.data.hostile.canary import TOKEN
 
 MEMORY_BYTES = 2 << 30
@@ -148,6 +149,8 @@ def main() -> None:
     canary = Watch(Path(sys.argv[1]))
     answer = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
+    for module in pkgutil.iter_modules(data.__path__, f"{data.__name__}."):
+        importlib.import_module(module.name)
     gc.freeze()  # else the first collection copies all that is shared with the forked process
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     for line in sys.stdin:
