@@ -30,6 +30,7 @@ import pyarrow.parquet  # noqa: F401  # loaded once, not in every process
 from ldvae_core import data
 from ldvae_core.data import reading_process
 from tests.data.hostile.canary import TOKEN
+from tests.data.hostile.samples import files_of
 
 MEMORY_BYTES = 2 << 30
 LONGEST_WAIT = 60  # seconds of wall clock: a process that waits for a pipe uses no processor
@@ -71,7 +72,7 @@ def read_one(source: Path, into: Path, seconds: int, canary: "Watch") -> Outcome
         kind, said = "died", f"signal {signalled}, status {status}: {said[-300:]}"
     else:
         kind = "refused" if reply else "read"
-    if kind == "read" and any(TOKEN in path.read_bytes() for path in into.iterdir()):
+    if kind == "read" and any(TOKEN in path.read_bytes() for path in files_of(into)):
         opened.append("its bytes were read")
     frames = FRAME.findall(said)
     return Outcome(
