@@ -28,6 +28,9 @@ SHARD_KEYS = {"chunk_shape", "codecs", "index_codecs", "index_location"}
 SHARDS = "sharding_indexed"
 TYPES_2 = re.compile(r"[<>|=]?(?:(b1)|[iuf]([1248])|S(\d{1,6})|U(\d{1,6}))")
 TYPES_3 = re.compile(r"bool|u?int(?:8|16|32|64)|float(?:16|32|64)|string|variable_length_(?:utf8|bytes)")
+FLOATS = re.compile(r"[<>]f\d|float\d\d")
+NUMBERS = re.compile(r"[<>|]?[biuf]\d|bool|u?int\d+|float\d\d")
+NO_NUMBERS = ("NaN", "Infinity", "-Infinity")
 FIXED_TEXTS_3 = {"fixed_length_utf32", "null_terminated_bytes"}
 POINTER = 8  # bytes of a text of any length, as far as the array itself goes
 
@@ -49,6 +52,8 @@ def read_metadata(path: Path) -> dict[str, Any]:
         raise fault if isinstance(fault, MetadataError) else MetadataError("is not readable") from None
     known = {".zattrs": 0, "zarr.json": 3}.get(path.name, 2)  # attributes of zarr 2 say no version
     if not isinstance(content, dict) or (known and content.get("zarr_format") != known):
+        raise MetadataError("is not readable")
+    if path.name == ".zgroup" and content.keys() & (GROUP_KEYS - {"zarr_format"}):
         raise MetadataError("is not readable")
     return content if path.name in ARRAYS else {}
 
@@ -86,7 +91,8 @@ def _declared(array: dict[str, Any]) -> int:
         item = _checked_2(array) if "dtype" in array else _checked_3(array)
         grid = array["chunks"] if "dtype" in array else _piece_3(array)
         piece, total = (item * math.prod(_length(number) for number in lengths) for lengths in (grid, array["shape"]))
-        fits = len(grid) == len(array["shape"]) and min(grid, default=1) > 0 and _is_plain(array)
+        pieces = all(one > 0 or length == 0 for one, length in zip(grid, array["shape"], strict=True))
+        fits = pieces and _is_plain(array)
     except (AttributeError, IndexError, KeyError, RecursionError, TypeError, ValueError) as fault:
         raise fault if isinstance(fault, MetadataError) else MetadataError("is not readable") from None
     if not fits:
@@ -102,11 +108,14 @@ def _is_plain(array: dict[str, Any]) -> bool:
     if "data_type" in array:
         encoding = array.get("chunk_key_encoding", {})
         separator = encoding.get("configuration", {}).get("separator", "/")
-        attributes = array.get("attributes", {})
-        if array["node_type"] != "array" or not isinstance(attributes, dict) or not array.keys() <= ARRAY_KEYS_3:
+        more = [value for key, value in array.items() if key not in ARRAY_KEYS_3]
+        optional = all(isinstance(value, dict) and value.get("must_understand") is False for value in more)
+        if array["node_type"] != "array" or not isinstance(array.get("attributes", {}), dict) or not optional:
             return False
-    small = not isinstance(fill, int) or abs(fill) < 2**64
-    return small and separator in (".", "/") and array.get("order", "C") in ("C", "F")
+    kind = str(array.get("dtype", array.get("data_type")))
+    worded = NO_NUMBERS if FLOATS.fullmatch(kind) else ()
+    filled = abs(fill) < 2**64 if isinstance(fill, int) else not isinstance(fill, str) or fill in worded
+    return (filled or not NUMBERS.fullmatch(kind)) and separator in (".", "/") and array.get("order", "C") in ("C", "F")
 
 
 def _length(number: object) -> int:
