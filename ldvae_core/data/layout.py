@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ldvae_core.data.damage import damage_in
 from ldvae_core.data.genes import mitochondrial_mask
 from ldvae_core.data.names import listing, tidy_names
 from ldvae_core.data.naming import SUMMARY, GeneNames, expression_mask, gene_names
@@ -39,7 +40,8 @@ class Layout(NamedTuple):
 
 def layout_of(candidate: Candidate, options: ReadingOptions) -> Layout:
     """Raises CountsError: names that do not fit the matrix or cannot be shown, an option that means nothing here."""
-    rows, columns = candidate.rows(), candidate.columns()
+    with damage_in("What names the cells and genes"):
+        rows, columns = candidate.rows(), candidate.columns()
     for side, length, what in (
         (rows, candidate.stored.n_rows, "rows"),
         (columns, candidate.stored.n_columns, "columns"),

@@ -1,6 +1,6 @@
 """A matrix.mtx gone through in pieces: text of one entry a line, gzipped or not."""
 
-import gzip
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,12 +11,14 @@ import pandas as pd
 
 from ldvae_core.data.blocks import ENTRIES
 from ldvae_core.data.gate import MOST_UNFOLDING
+from ldvae_core.data.limits import expect
 from ldvae_core.data.stored import DAMAGED_REMEDY, Entries
 from ldvae_core.data.text_files import open_text
 from ldvae_core.errors import CountsError
 
 SHORTEST_ENTRY = 6  # characters of a line: row, column, count, two spaces and the line's end
 LONGEST_LINE = 10_000
+BYTES_OF_ENTRY = 20  # as text and as what is written of it
 NUMBERS = ("integer", "real", "float", "double", "unsigned-integer")  # "float" as STARsolo writes it
 
 
@@ -63,19 +65,20 @@ class MatrixMarket:
                 names=range(3),
                 usecols=range(3),
                 skiprows=self.n_before,
-                dtype={0: np.int64, 1: np.int64},
+                dtype={0: np.int64, 1: np.int64, 2: np.float64},
                 chunksize=ENTRIES // 2,
                 comment="%",
                 engine="c",
             )
-        except (ValueError, OverflowError, OSError, EOFError) as fault:
+        except (ValueError, OverflowError, OSError, EOFError, zlib.error) as fault:
             detail = (str(fault).splitlines() or [""])[0][:100]
             raise CountsError(f"{self.path.name} cannot be read ({detail}).", DAMAGED_REMEDY) from None
 
 
 def open_matrix_market(path: Path) -> MatrixMarket:
     """Raises CountsError: no header, not sparse, no numbers, or more entries declared than the file can hold."""
-    size = path.stat().st_size * (MOST_UNFOLDING if path.name.lower().endswith(".gz") else 1)
+    stored = path.stat().st_size
+    size = stored * (MOST_UNFOLDING if path.name.lower().endswith(".gz") else 1)
     try:
         with open_text(path) as file:
             banner, n_before = file.readline(LONGEST_LINE).lower().split(), 2
@@ -83,7 +86,7 @@ def open_matrix_market(path: Path) -> MatrixMarket:
             while line.startswith("%") or (line and not line.strip()):
                 line, n_before = file.readline(LONGEST_LINE), n_before + 1
         n_rows, n_columns, n_entries = (int(word) for word in line.split())
-    except (ValueError, EOFError, OSError, gzip.BadGzipFile):
+    except (ValueError, EOFError, OSError, zlib.error):
         raise CountsError(f"{path.name} has no readable Matrix Market header.", DAMAGED_REMEDY) from None
     if banner[:3] != ["%%matrixmarket", "matrix", "coordinate"] or min(n_rows, n_columns, n_entries) < 0:
         raise CountsError(f"{path.name} is not a sparse Matrix Market file.", DAMAGED_REMEDY)
@@ -95,4 +98,5 @@ def open_matrix_market(path: Path) -> MatrixMarket:
         raise CountsError(f"{path.name} holds one half of a matrix (its header says '{banner[4]}').", DAMAGED_REMEDY)
     if n_entries * SHORTEST_ENTRY > size:
         raise CountsError(f"{path.name} declares {n_entries:,} entries, more than it can hold.", DAMAGED_REMEDY)
+    expect(n_entries * BYTES_OF_ENTRY + stored)
     return MatrixMarket(path, n_rows, n_columns, n_entries, n_before)

@@ -4,6 +4,7 @@ import importlib
 from dataclasses import replace
 from pathlib import Path
 
+from ldvae_core.data.damage import damage_in
 from ldvae_core.data.folders import inner_folders
 from ldvae_core.data.formats import format_of
 from ldvae_core.data.opened import Candidate, Opened, Opener, Opening
@@ -43,7 +44,8 @@ def opener_of(source: Path) -> Opener:
 
 
 def _open(source: Path, opening: Opening) -> Opened:
-    return opener_of(source)(source, opening)
+    with damage_in(source.name):
+        return opener_of(source)(source, opening)
 
 
 def _within(candidate: Candidate, name: str) -> Candidate:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import IO, cast
 
+from ldvae_core.data.limits import expect
 from ldvae_core.data.opened import Opened, Opening
 from ldvae_core.data.regular import require_regular
 from ldvae_core.errors import CountsError
@@ -72,6 +73,7 @@ class _Room:
         self._name = path.name
         self._declared = UNPACKED * path.stat().st_size + SLACK
         self._left = min(self._declared, shutil.disk_usage(scratch).free // 2)
+        expect(self._declared)
 
     def copy(self, stream: IO[bytes], target: Path) -> None:
         """Write a stream. Raises CountsError when it is too long."""

@@ -3,7 +3,6 @@
 import json
 import logging
 import os
-import signal
 import sys
 import tempfile
 from collections.abc import Callable
@@ -14,20 +13,19 @@ from ldvae_core import durable
 from ldvae_core.data.counts import CountMatrix
 from ldvae_core.data.folder import load_counts
 from ldvae_core.data.formats import format_of
+from ldvae_core.data.limited import LIBRARIES, PROJECT, child_environment
+from ldvae_core.data.limits import SPENT
 from ldvae_core.data.progress import ReadingProgress, read_progress
 from ldvae_core.data.reading_options import NOTHING_SAID, ReadingOptions
+from ldvae_core.data.sizes import size_of
 from ldvae_core.data.watched import run_watched
 from ldvae_core.errors import CountsError
 
 MEMORY = 2 << 30  # bytes; what a reading holds does not grow with the counts, only with names and annotations
-LIBRARIES = 600_000_000  # bytes that the child holds before it opens anything, and some more
 TIMEOUT_BASE_S = 60.0
 TIMEOUT_S_PER_BYTE = 1e-6  # a second a megabyte; about 20 times what a common .h5ad takes
-PROJECT = Path(__file__).resolve().parents[2]
 CHILD = (sys.executable, "-m", "ldvae_core.data.reading_process")
 LOGGED = 4_000  # last characters of the child's messages that go to the log
-_PASSED_ON = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "TEMP", "TMP", "SYSTEMROOT", "LD_LIBRARY_PATH", "VIRTUAL_ENV")
-
 logger = logging.getLogger(__name__)
 
 
@@ -54,7 +52,7 @@ def read_counts(
     if not source.is_file() and not source.is_dir():
         raise CountsError(f"{source.name} is neither a file nor a folder.", "Choose a data file.")
     format_of(source)
-    seconds = TIMEOUT_BASE_S + TIMEOUT_S_PER_BYTE * _size(source) if timeout_s is None else timeout_s
+    seconds = TIMEOUT_BASE_S + TIMEOUT_S_PER_BYTE * size_of(source) if timeout_s is None else timeout_s
 
     def fill(part: Path) -> None:
         def look() -> bool:
@@ -80,7 +78,7 @@ def _run(
             [*CHILD, *arguments],
             memory_bytes=memory_bytes + LIBRARIES,
             seconds=timeout_s,
-            environment=_environment(),
+            environment=child_environment(),
             folder=PROJECT,
             output=answer,
             errors=messages,
@@ -99,8 +97,11 @@ def _run(
         if reply:
             raise CountsError(reply["problems"], reply["remedy"], offers=reply.get("offers"))
         return
-    if status == -getattr(signal, "SIGXCPU", signal.SIGTERM):
-        raise _too_slow(source, timeout_s)
+    if status == SPENT:
+        raise CountsError(
+            f"{source.name} is damaged: reading it takes far longer than a whole file of its size does.",
+            "Nothing was loaded. Write or download the file again.",
+        )
     raise CountsError(
         f"The reader stopped while it read {source.name} (status {status}): the file is damaged, or larger than the "
         f"{memory_bytes / 2**30:.1f} GB of memory allowed.",
@@ -130,25 +131,6 @@ def _too_slow(source: Path, timeout_s: float) -> CountsError:
         f"Reading {source.name} took longer than {timeout_s:,.0f} seconds and was stopped.",
         "Nothing was loaded. Save the matrix in sparse form, or load fewer cells.",
     )
-
-
-def _environment() -> dict[str, str]:
-    """What the child needs, and no more: no secrets of the server, no HDF5 plugins, one thread, plain allocators."""
-    return {
-        **{name: os.environ[name] for name in _PASSED_ON if name in os.environ},
-        "PYTHONPATH": str(PROJECT),
-        "PYTHONIOENCODING": "utf-8",
-        "HDF5_PLUGIN_PRELOAD": "::",
-        "OMP_NUM_THREADS": "1",
-        "OPENBLAS_NUM_THREADS": "1",
-        "ARROW_DEFAULT_MEMORY_POOL": "system",
-    }
-
-
-def _size(source: Path) -> int:
-    if source.is_file():
-        return source.stat().st_size
-    return sum(path.stat().st_size for path in source.rglob("*") if path.is_file())
 
 
 def _tail(messages: IO[bytes]) -> str:

@@ -7,19 +7,19 @@ its standard output is one JSON object: {} or {"problems": [...], "remedy": "...
 
 import contextlib
 import json
-import os
 import shutil
 import sys
 import traceback
-import warnings
 from pathlib import Path
 from typing import Any
 
 from ldvae_core.data.assemble import assemble
+from ldvae_core.data.damage import OF_THE_DISK
+from ldvae_core.data.limits import answer, limit_process
 from ldvae_core.data.opened import Opening
 from ldvae_core.data.opening import open_source, opener_of
 from ldvae_core.data.progress import ProgressFile, Report, silent
-from ldvae_core.data.reading_options import ReadingOptions
+from ldvae_core.data.reading_options import NOTHING_SAID, ReadingOptions
 from ldvae_core.errors import CountsError, LdvaeError
 
 SCRATCH = ".scratch"  # in the folder that is filled, so that what lies in it can be moved instead of copied
@@ -28,13 +28,13 @@ LONGEST_DETAIL = 200  # characters of a library's message that are passed on
 
 
 def read_file(
-    source: Path, folder: Path, *, options: ReadingOptions, memory_bytes: int, seconds: int
+    source: Path, folder: Path, *, memory_bytes: int, seconds: int, options: ReadingOptions = NOTHING_SAID
 ) -> dict[str, Any]:
     """Read `source` and fill `folder`; the answer for the parent."""
     progress = ProgressFile(folder)
     try:
         opener_of(source)  # its libraries are loaded before the limits hold
-        _limit(memory_bytes, seconds)
+        limit_process(memory_bytes=memory_bytes, seconds=seconds)
         fill_folder(source, folder, options, report=progress)
     except LdvaeError as refusal:
         offers = refusal.offers if isinstance(refusal, CountsError) else {}
@@ -45,6 +45,11 @@ def read_file(
             "remedy": "Load a smaller part of the cells, or save the matrix in sparse form.",
         }
     except Exception as fault:  # noqa: BLE001  # a library's error about a malformed file; the whole of it goes to the log
+        if isinstance(fault, OSError) and fault.errno in OF_THE_DISK:
+            return {
+                "problems": ["The disk is full where data sets are kept."],
+                "remedy": "Nothing was loaded. Make room, then try again.",
+            }
         traceback.print_exc()
         detail = str(fault).replace(str(source), source.name).splitlines() or [""]
         return {
@@ -68,42 +73,12 @@ def fill_folder(source: Path, folder: Path, options: ReadingOptions, *, report: 
         shutil.rmtree(scratch, ignore_errors=True)
 
 
-def _limit(memory_bytes: int, seconds: int) -> None:
-    """Bound what comes after the imports. Windows and macOS know or heed no such limits: there the parent watches."""
-    try:
-        import resource
-    except ImportError:  # Windows
-        return
-    space = _address_space() + memory_bytes
-    limits = {"RLIMIT_CORE": (0, 0), "RLIMIT_CPU": (seconds, seconds + 5), "RLIMIT_AS": (space, space)}
-    for name, soft_and_hard in limits.items():
-        try:
-            resource.setrlimit(getattr(resource, name), soft_and_hard)
-        except (AttributeError, ValueError, OSError):
-            continue
-
-
-def _address_space() -> int:
-    """Bytes of address space already taken by the interpreter and the libraries, or a generous guess."""
-    try:
-        pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
-        return pages * os.sysconf("SC_PAGE_SIZE")
-    except (OSError, ValueError):
-        return 4 << 30
-
-
 def main() -> None:
-    """Keep standard output for the answer: whatever a library prints goes to standard error."""
-    answer_to = os.dup(1)
-    os.dup2(2, 1)
-    warnings.simplefilter("ignore")
+    """Read what the arguments name."""
     source, folder, memory_bytes, seconds, said = sys.argv[1:]
     options = ReadingOptions.from_dict(json.loads(said))
-    answer = read_file(
-        Path(source), Path(folder), options=options, memory_bytes=int(memory_bytes), seconds=int(seconds)
-    )
-    with os.fdopen(answer_to, "w", encoding="utf-8") as out:
-        out.write(json.dumps(answer))
+    bounds = {"memory_bytes": int(memory_bytes), "seconds": int(seconds)}
+    answer(lambda: read_file(Path(source), Path(folder), options=options, **bounds))
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ import numpy as np
 from scipy import sparse
 
 from ldvae_core.data.blocks import ENTRIES
+from ldvae_core.data.damage import damage_in
 from ldvae_core.data.gate import is_numeric
 from ldvae_core.durable import read_array
 from ldvae_core.errors import CountsError
@@ -79,7 +80,7 @@ class SequentialReader:
         missing = n - len(pieces[0])
         self._waiting = self._waiting[n:]
         while missing > 0:
-            read = self._array[self._next : self._next + self._step]
+            read = _read(self._array, slice(self._next, self._next + self._step))
             self._next += len(read)
             if not len(read):
                 raise CountsError("A part of the matrix ends too early.", DAMAGED_REMEDY)
@@ -92,7 +93,7 @@ class SequentialReader:
     def rest(self) -> Iterator[np.ndarray]:
         """All that was not taken yet."""
         while self._next < self._length:
-            read = self._array[self._next : self._next + self._step]
+            read = _read(self._array, slice(self._next, self._next + self._step))
             self._next += max(1, len(read))
             yield read
 
@@ -139,8 +140,8 @@ class SparseStored:
         yield from SequentialReader(self.parts["data"]).rest()
 
     def _starts(self) -> np.ndarray:
-        starts: np.ndarray = self.parts["indptr"][:].astype(np.int64)
-        if starts[0] != 0 or starts[-1] != self.n_entries or (np.diff(starts) < 0).any():
+        starts = _read(self.parts["indptr"], slice(None)).astype(np.int64)
+        if not len(starts) or starts[0] != 0 or starts[-1] != self.n_entries or (np.diff(starts) < 0).any():
             raise CountsError(f"The row starts of {self.where} are out of order.", DAMAGED_REMEDY)
         return starts
 
@@ -167,7 +168,7 @@ class DenseStored:
     def blocks(self) -> Iterator[sparse.csr_matrix | Entries]:
         """Row blocks of whole storage pieces, or the pieces themselves."""
         for rows, columns in self._patches():
-            dense = self.array[rows, columns]
+            dense = _read(self.array, (rows, columns))
             if self.order == "rows":
                 yield sparse.csr_matrix(dense)
             else:
@@ -177,7 +178,7 @@ class DenseStored:
     def values(self) -> Iterator[np.ndarray]:
         """All values, zeros too."""
         for rows, columns in self._patches():
-            yield self.array[rows, columns].ravel()
+            yield _read(self.array, (rows, columns)).ravel()
 
     @property
     def _row_bytes(self) -> int:
@@ -234,8 +235,8 @@ def stored_matrix(element: Any, where: str) -> Stored:
     if is_numeric(element, n_dimensions=2):
         return DenseStored(element, int(element.shape[0]), int(element.shape[1]))
     order = SPARSE.get(as_text(element.attrs.get("encoding-type", element.attrs.get("h5sparse_format", ""))))
-    shape = element.attrs.get("shape", element.attrs.get("h5sparse_shape", ()))
-    if order is None or np.shape(shape) != (2,) or not hasattr(element, "keys"):
+    shape = np.asarray(element.attrs.get("shape", element.attrs.get("h5sparse_shape", ())))
+    if order is None or shape.shape != (2,) or shape.dtype.kind not in "iuf" or not hasattr(element, "keys"):
         raise CountsError(f"{where} is not a matrix that can be read (dense, CSR or CSC).", DAMAGED_REMEDY)
     return sparse_matrix(element, where, n_rows=int(shape[0]), n_columns=int(shape[1]), order=order)
 
@@ -266,6 +267,12 @@ def first_rows(stored: Stored) -> sparse.csr_matrix:
             return sparse.csr_matrix(parts, shape=(stored.n_rows, stored.n_columns))[:GUESS_ROWS].astype(np.float64)
         return block[:GUESS_ROWS].astype(np.float64)
     return sparse.csr_matrix((0, 1))
+
+
+def _read(array: Any, piece: Any) -> np.ndarray:
+    """A piece of an array of h5py or zarr."""
+    with damage_in("A part of the matrix"):
+        return np.asarray(array[piece])
 
 
 def as_text(value: object) -> str:

@@ -1,8 +1,8 @@
 """Counts out of a text table: cells x genes or genes x cells; any common encoding and separator, gzipped or not."""
 
 import csv
-import gzip
 import re
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +12,8 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
+from ldvae_core.data.damage import OF_THE_DISK
+from ldvae_core.data.limits import expect
 from ldvae_core.data.names import listing
 from ldvae_core.data.opened import Candidate, Opened, Opening, Side
 from ldvae_core.data.orient import by_totals, is_transposed
@@ -22,6 +24,7 @@ from ldvae_core.durable import GrowingArray
 from ldvae_core.errors import CountsError
 
 VALUES_TOGETHER = 2_000_000
+UNFOLDED = 60  # bytes that are written for a byte of text, at most; a packed one holds some ten letters
 NO_COUNTS = {  # names of columns that say something of a cell or a gene, though they hold numbers
     *("length", "chr", "start", "end", "strand", "leiden", "louvain", "cluster", "clusters", "seurat_clusters"),
     *("doublet", "fov", "cell_id", "ncount_rna", "nfeature_rna", "percent.mt", "n_counts", "n_genes", "total_counts"),
@@ -84,12 +87,15 @@ def open_text_table(path: Path, opening: Opening) -> Opened:
     the counts.
     """
     require_regular(path)
+    expect(path.stat().st_size * UNFOLDED)
     spill = _Spill(opening.folder(f"table{sum(1 for _ in opening.scratch.iterdir())}"))
     try:
         form = form_of(path)
         separator, corner, columns = layout_of_table(path, form)
         _read(_chunks(path, form, separator, len(columns)), columns, spill)
-    except (UnicodeDecodeError, pd.errors.ParserError, EOFError, gzip.BadGzipFile, csv.Error, ValueError) as fault:
+    except (UnicodeDecodeError, pd.errors.ParserError, EOFError, OSError, zlib.error, csv.Error, ValueError) as fault:
+        if isinstance(fault, OSError) and fault.errno in OF_THE_DISK:
+            raise
         detail = (str(fault).splitlines() or [""])[0][:150]
         raise CountsError(f"{path.name} is not a readable table of counts ({detail}).", TABLE_REMEDY) from None
     if spill.is_text.all():

@@ -2,6 +2,8 @@
 
 import csv
 import gzip
+import itertools
+import zlib
 from pathlib import Path
 from typing import TextIO
 
@@ -9,6 +11,8 @@ import pandas as pd
 
 from ldvae_core.data.stored import DAMAGED_REMEDY
 from ldvae_core.errors import CountsError
+
+MOST_ROWS = 20_000_000
 
 
 def open_text(path: Path) -> TextIO:
@@ -26,9 +30,13 @@ def rows_of(path: Path, *, keep_empty: bool = False) -> list[list[str]]:
     try:
         with open_text(path) as file:
             reader = csv.reader(file, delimiter="\t", quoting=csv.QUOTE_NONE)
-            return [[_unquoted(word) for word in row[:3]] or [""] for row in reader if row or keep_empty]
-    except (UnicodeDecodeError, csv.Error, EOFError, gzip.BadGzipFile) as fault:
+            some = itertools.islice(reader, MOST_ROWS + 1)
+            rows = [[_unquoted(word) for word in row[:3]] or [""] for row in some if row or keep_empty]
+    except (UnicodeDecodeError, csv.Error, EOFError, OSError, zlib.error) as fault:
         raise CountsError(f"{path.name} is not a readable text table ({fault}).", DAMAGED_REMEDY) from None
+    if len(rows) > MOST_ROWS:
+        raise CountsError(f"{path.name} has more than {MOST_ROWS:,} lines.", DAMAGED_REMEDY)
+    return rows
 
 
 def table_of(path: Path) -> pd.DataFrame:
@@ -36,7 +44,7 @@ def table_of(path: Path) -> pd.DataFrame:
     try:
         with open_text(path) as file:
             return pd.read_csv(file, dtype=str, keep_default_na=False)
-    except (ValueError, EOFError, gzip.BadGzipFile) as fault:
+    except (ValueError, EOFError, OSError, zlib.error) as fault:
         raise CountsError(f"{path.name} is not a readable text table ({fault}).", DAMAGED_REMEDY) from None
 
 

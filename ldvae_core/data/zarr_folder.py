@@ -9,6 +9,7 @@ from typing import NoReturn
 from ldvae_core.data.gate import MOST_OBJECTS, MOST_UNFOLDING, SLACK_BYTES
 from ldvae_core.data.h5ad import anndata_candidates
 from ldvae_core.data.hdf5 import modality_candidates
+from ldvae_core.data.limits import expect
 from ldvae_core.data.opened import Opened, Opening
 from ldvae_core.data.regular import require_regular
 from ldvae_core.data.zarr_metadata import METADATA, MetadataError, declared_bytes, read_metadata
@@ -20,7 +21,7 @@ UNREAD = re.compile(r"uns/(?![^/]*_(?:colors|categories)/).+/[^/]+")  # what lie
 
 def open_zarr(folder: Path, opening: Opening) -> Opened:
     """AnnData, MuData or SpatialData. Raises CountsError: an unsafe or damaged folder, or none of these."""
-    check_folder(folder)
+    expect(check_folder(folder))
     import zarr  # here, not above: only this format needs it
     from zarr.errors import BaseZarrError
 

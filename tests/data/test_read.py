@@ -114,7 +114,7 @@ def test_what_is_no_data_is_refused(tmp_path, source, words):
 def test_the_child_gets_no_secrets(monkeypatch):
     """Only the named variables of the server's environment are passed on."""
     monkeypatch.setenv("COOKIE_SECRET", "hush")
-    assert "COOKIE_SECRET" not in read._environment()
+    assert "COOKIE_SECRET" not in read.child_environment()
 
 
 def test_reading_needs_neither_torch_nor_streamlit():
