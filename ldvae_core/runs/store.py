@@ -7,6 +7,7 @@ import pandas as pd
 from ldvae_core.data.demo import DEMO_RUN
 from ldvae_core.errors import RunError
 from ldvae_core.runs.additions import Additions
+from ldvae_core.runs.by_cell import read_by_cell
 from ldvae_core.runs.cards import RunCard, TrainingProgress, read_card, read_training_progress
 from ldvae_core.runs.comparable import Basis, read_basis
 from ldvae_core.runs.opened import HISTORY_COLUMNS, OpenRun, open_demo_run, open_run_folder, read_history
@@ -64,6 +65,10 @@ class RunStore:
     def basis(self, run_id: str) -> Basis | None:
         """What its figures are measured on; None before its data is prepared. Raises RunError when unknown."""
         return read_basis(self._folder(run_id))
+
+    def by_cell(self, run_id: str) -> pd.DataFrame | None:
+        """Its figures of every test cell; None where they were not kept. Raises RunError when unknown."""
+        return read_by_cell(self._folder(run_id))
 
     def open(self, run_id: str) -> OpenRun:
         """Its results. Raises RunError when it is unknown, has none, is damaged, or is of a newer format."""

@@ -4,12 +4,14 @@ from ldvae_core.data.counts import CountMatrix
 from ldvae_core.runs.additions import LEIDEN
 from pages.parts.runs import say_unknown_run
 from pages.parts.text import as_html, show
+from pages.parts.undo import show_undo
 
 
 def page_header(title: str, question: str) -> None:
     """title and question: this program's own words."""
     show(f"<h1>{as_html(title)}</h1><span>{as_html(question)}</span>", kind="head")
     say_unknown_run()
+    show_undo()
 
 
 def derived_badge(counts: CountMatrix, column: str | None) -> None:
