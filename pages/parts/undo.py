@@ -33,6 +33,11 @@ def offer_undo(words: str, back: Callable[[], object], *, lasting: bool = False)
     st.session_state[OFFER] = Offer(words, back, time.time() + seconds, uuid.uuid4().hex[:8])
 
 
+def say_refused(fault: LdvaeError) -> None:
+    """For on_click: show a refusal on the next drawing of the page."""
+    st.session_state[FAULT] = fault
+
+
 def show_undo() -> None:
     """Once a page: the latest offer, how taking it went, or nothing."""
     if fault := st.session_state.pop(FAULT, None):
@@ -55,7 +60,7 @@ def _take_back(offer: Offer) -> None:
     try:
         offer.back()
     except LdvaeError as fault:
-        st.session_state[FAULT] = fault
+        say_refused(fault)
     else:
         st.session_state[DONE] = "It is as it was before."
 

@@ -15,6 +15,7 @@ from ldvae_core.workspace.folders import DEMO, HOME_VARIABLE, PROJECT, Workspace
 from pages.parts.data.opened import NONE, OpenData, annotation_table
 from pages.parts.problems import problem_box
 from pages.parts.text import as_html, literal, plain, show
+from pages.parts.trash import offer_deleting_data, show_deleted
 
 DATA = "data"  # in the session and in the address alike
 PICKER, SOURCE, LOADED, REFUSED, CHOICES_OF = (
@@ -41,6 +42,8 @@ def data_in_use() -> OpenData:
         with st.container(horizontal=True, vertical_alignment="bottom", gap="medium", key="data_choose"):
             if source == "loaded":
                 _pick(cards, chosen)
+                if chosen != DEMO:
+                    offer_deleting_data(cards[chosen], _forget)
             elif source == "folder":
                 ready = _pick_file(datasets)
     if source == "folder" and ready:
@@ -49,6 +52,7 @@ def data_in_use() -> OpenData:
         _load_upload(datasets)
     if source != "loaded":
         show(f"In use below: <b>{as_html(cards[chosen].name)}</b>", kind="line")
+    show_deleted()
     try:
         data = _opened(str(datasets.workspace.root), chosen, cards[chosen].identity)
     except LdvaeError as fault:
@@ -62,6 +66,11 @@ def use_data(dataset_id: str) -> None:
     """Make it the data set in use, from the next rerun on."""
     st.session_state[DATA] = dataset_id
     st.query_params[DATA] = dataset_id
+
+
+def _forget() -> None:
+    st.session_state.pop(DATA, None)
+    st.query_params.pop(DATA, None)
 
 
 @st.cache_resource(max_entries=4, show_spinner="Opening the data set")
