@@ -43,7 +43,7 @@ def standing_in(cards: Sequence[RunCard], metric: Metric, by_cell: ByCell) -> St
 def leaders(cards: Sequence[RunCard], metric: Metric, groups: Mapping[str, int], by_cell: ByCell) -> dict[str, str]:
     """The first of each group of comparable runs and those that cannot be told from it, by run id, in words.
 
-    "best" where the lead over each other run is sure, "among the best" where some are level within error, "ahead" where
+    "best" where the lead over each other run is sure, "tied" where some are level within error, "ahead" where
     the error of a lead is not known. The first comes first of its group.
     """
     found: dict[str, str] = {}
@@ -51,9 +51,24 @@ def leaders(cards: Sequence[RunCard], metric: Metric, groups: Mapping[str, int],
         standing = standing_in([card for card in cards if groups.get(card.run_id) == group], metric, by_cell)
         if standing is not None:
             level = [name for name, verdict in standing.verdicts.items() if verdict == "level"]
-            found[standing.best] = "among the best" if level else "best" if standing.is_sure else "ahead"
-            found |= dict.fromkeys(level, "among the best")
+            found[standing.best] = "tied" if level else "best" if standing.is_sure else "ahead"
+            found |= dict.fromkeys(level, "tied")
     return found
+
+
+def by_model(cards: Sequence[RunCard], losses: Mapping[str, Loss]) -> tuple[dict[str, Loss], float]:
+    """Runs that differ in their seed only as one, by the id of the first; and by how much such runs differ at most.
+
+    losses: by run id, of the cards that have the figure. The second is NaN where each model has one seed.
+    """
+    alike: dict[str, list[str]] = {}
+    for card in cards:
+        if card.run_id in losses:
+            alike.setdefault(_all_but_seed(card), []).append(card.run_id)
+    spreads = [max(means) - min(means) for run_ids in alike.values()
+               if len(means := [losses[run_id].mean for run_id in run_ids]) > 1]  # fmt: skip
+    models = {run_ids[0]: mean_loss([losses[run_id] for run_id in run_ids]) for run_ids in alike.values()}
+    return models, max(spreads, default=math.nan)
 
 
 def best_figure(cards: Sequence[RunCard]) -> Metric:
@@ -121,6 +136,14 @@ def _all_but_number(card: RunCard) -> str:
     """Everything of the settings that makes the model, but the number of factors."""
     assert card.settings is not None
     values: dict[str, Any] = card.settings.to_dict()
-    model = {name: value for name, value in values["model"].items() if name != "n_factors"}
+    return _as_text({**values, "model": {**values["model"], "n_factors": None}})
+
+
+def _all_but_seed(card: RunCard) -> str:
+    """Everything of the settings that makes the model; of a run whose settings are not known, its id."""
+    return card.run_id if card.settings is None else _as_text(card.settings.to_dict())
+
+
+def _as_text(values: dict[str, Any]) -> str:
     training = {name: value for name, value in values["training"].items() if name not in NO_MATTER}
-    return json.dumps([model, training, values["choices"]], sort_keys=True)
+    return json.dumps([values["model"], training, values["choices"]], sort_keys=True)

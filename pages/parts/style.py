@@ -83,6 +83,7 @@ _CSS = """
   .st-key-factor_list, [data-testid=stLayoutWrapper]:has(> .st-key-factor_list) {{ height: 11rem !important;
     max-height: 11rem !important; flex: none !important; }}
   .gpe-answers dl {{ grid-template-columns: 1fr; gap: 0 1rem; }}
+  .gpe-answers dd {{ margin-bottom: .4rem; }}
   .stMainBlockContainer {{ padding-left: 1.25rem; padding-right: 1.25rem; }}
 }}
 @media (prefers-reduced-motion: reduce) {{ * {{ animation-duration: 0s !important; transition: none !important; }} }}

@@ -11,7 +11,7 @@ from ldvae_core.runs.by_cell import read_by_cell, write_by_cell
 from ldvae_core.runs.comparable import Basis
 from ldvae_core.runs.names import distinct_names, short_names
 from ldvae_core.runs.settings import RunSettings
-from ldvae_core.runs.standings import leaders, learned_from, metric_of, programs_enough
+from ldvae_core.runs.standings import by_model, leaders, learned_from, losses_of, metric_of, programs_enough
 from ldvae_core.runs.table import METRICS
 
 ERROR, ELBO, IWLL, GAIN = METRICS
@@ -99,6 +99,15 @@ def test_the_smallest_number_that_loses_nothing_is_enough(make, cells):
     said = programs_enough(cards, cells(cards))
     assert said.startswith("12 programs are enough: with 20, predictions of unseen cells are no better beyond error")
     assert "with 4 they are worse, by 5.1 ± " in said
+
+
+def test_seeds_of_one_model_are_one_model(make, cells):
+    """How much they differ tells how much a lead between models is worth."""
+    cards = [make("a", ahead=1.0), make("b", ahead=0.0, seed=1), make("c", n_factors=4, ahead=0.0)]
+    models, spread = by_model(cards, losses_of(cards, IWLL, cells(cards)))
+    assert list(models) == ["a", "c"]
+    assert spread == pytest.approx(1.0, abs=0.2)
+    assert models["c"].mean - models["a"].mean == pytest.approx(0.5, abs=0.2)
 
 
 def test_models_that_differ_in_more_than_their_number_are_not_asked(make, cells, workspace, store):

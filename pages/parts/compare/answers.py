@@ -1,10 +1,12 @@
 """The comparison in words, before any figure: who predicts best, how many programs are enough, which come back."""
 
-from ldvae_core.analysis.standing import Standing
-from ldvae_core.analysis.standing_words import come_back_sentence, standing_sentence
+import math
+
+from ldvae_core.analysis.standing import standing_of
+from ldvae_core.analysis.standing_words import come_back_sentence, nats, standing_sentence
 from ldvae_core.runs.cards import RunCard
 from ldvae_core.runs.comparable import Basis
-from ldvae_core.runs.standings import best_figure, learned_from, programs_enough, standing_in
+from ldvae_core.runs.standings import best_figure, by_model, learned_from, losses_of, programs_enough
 from ldvae_core.runs.table import method_of
 from pages.parts.compare.factors import matched
 from pages.parts.compare.runs import bases_of, by_cell_of, names_of, opened_runs
@@ -26,14 +28,18 @@ def show_answers(drawn: list[RunCard], same_genes: list[RunCard]) -> None:
 
 
 def _best(drawn: list[RunCard]) -> str:
-    """By the fairest figure that the runs have."""
+    """By the fairest figure that the runs have; runs that differ in their seed only are one model."""
     metric, names = best_figure(drawn), names_of(drawn)
-    standing = standing_in(drawn, metric, by_cell_of(drawn))
+    models, spread = by_model(drawn, losses_of(drawn, metric, by_cell_of(drawn)))
+    standing = standing_of({names[run_id]: loss for run_id, loss in models.items()})
     if standing is None:
         return ""
-    named = Standing(names[standing.best], {names[run_id]: lead for run_id, lead in standing.leads.items()})
-    said = standing_sentence(named)
-    return said if metric.column == "iwll" else f"{said} By their test error, which favours models of more factors."
+    said = standing_sentence(standing)
+    if metric.column != "iwll":
+        said = f"{said} By their error, which favours models of more factors."
+    if math.isfinite(spread):
+        return f"{said} Seeds of one model differ by up to {nats(spread)}."
+    return f"{said} How much seeds of one model differ is not known here: train one again with another seed."
 
 
 def _come_back(same_genes: list[RunCard]) -> str:

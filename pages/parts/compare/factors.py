@@ -174,6 +174,7 @@ def _matching_rows(table: pd.DataFrame, others: tuple[str, ...]) -> None:
         rows,
         key="matching_table",
         hide_index=True,
+        placeholder="—",
         height=35 * (min(len(rows), 12) + 1) + 3,
         column_config={
             "Factor": number(width=60),

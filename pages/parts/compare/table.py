@@ -62,11 +62,12 @@ def columns() -> dict[str, Any]:
         "Name": text(width=205, pinned=True),
         "Model": text(width=185),
         "Factors": number(width=62),
-        **{name: number(width=190 if name != SHORT["gain"] else 180, help=words) for name, words in helps.items()},
+        **{name: number(width=160 if name != SHORT["gain"] else 150, help=words) for name, words in helps.items()},
         "Compares in": text(
             width=95,
             help="Runs with one letter have the same cells, genes and split. Of each letter the best figure is in "
-            "bold, and every one that differs from it by less than the error.",
+            "bold: “best”, “tied” with others from which it differs by less than the error, or “ahead” by a lead whose "
+            "error is not known.",
         ),
         "Time": number(width=80, help="Of training."),
         "Seed": number(width=55),
