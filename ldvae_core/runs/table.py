@@ -25,8 +25,8 @@ class Metric(NamedTuple):
 
 
 METRICS = (
-    Metric("test_error", "test_reconstruction_error", "Test reconstruction error", True,
-           "how badly counts of test cells are predicted from their own factors; lower is better"),
+    Metric("test_error", "test_reconstruction_error", "Fit to unseen cells", True,
+           "reconstruction error: how badly counts of test cells are predicted from their factors; lower is better"),
     Metric("elbo", "test_elbo", "Test ELBO", False,
            "lower bound of the log-likelihood of test cells; higher is better"),
     Metric("iwll", "test_iwll", "Test IWLL", False,

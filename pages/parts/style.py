@@ -53,6 +53,11 @@ _CSS = """
   .1rem .7rem; border-left: 3px solid {accent}; max-width: 84rem; font-size: 1rem; line-height: 1.5; }}
 .gpe-answers dt {{ color: {quiet}; font-weight: 400; }}
 .gpe-answers dd {{ margin: 0; font-variant-numeric: tabular-nums; }}
+.gpe-glossary dl {{ margin: 0; font-size: .93rem; line-height: 1.45; }}
+.gpe-glossary dt {{ font-weight: 600; }}
+.gpe-glossary dd {{ margin: 0 0 .55rem; color: {quiet}; }}
+.stMain abbr[title] {{ text-decoration: underline dotted {quiet}; text-underline-offset: .2em; cursor: help; }}
+.st-key-page_head {{ padding-right: 2.5rem; }}
 .gpe-file {{ font-size: .88rem; min-width: 4.2rem; }}
 .gpe-files {{ white-space: nowrap; }}
 .gpe-save {{ font: inherit; font-size: .88rem; color: {ink}; background: transparent; border: 1px solid {lines};

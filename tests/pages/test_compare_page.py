@@ -133,10 +133,10 @@ def test_no_winner_is_named_by_less_than_the_error(open_page, add, words):
     errors = {"test_reconstruction_error_se": 7.3}
     add(FIRST, figures=errors)
     add(SECOND, figures={"test_reconstruction_error": 99.0, **errors})
-    at = open_page("compare.py", run=FIRST, figure="Test error")
+    at = open_page("compare.py", run=FIRST, figure="Fit to unseen cells")
     assert "second is ahead of first by 0.50 nats per cell, and whether that is beyond error is not known" in words(at)
-    assert "best" not in at.dataframe[0].value["Test error"].astype(str).str.cat()
-    assert "second has the lowest" not in words(at)
+    assert "best" not in at.dataframe[0].value["Fit to unseen cells"].astype(str).str.cat()
+    assert "second fits unseen cells best" not in words(at)
 
 
 def test_the_answers_come_before_the_figures(open_page, two, words):
@@ -176,7 +176,7 @@ def test_the_table_holds_every_run_and_marks_the_best(open_page, two, add):
     table = table_of(open_page("compare.py", run=FIRST)).set_index("Name")
     assert set(table.index) == {"first", "second", "other"}
     assert table["Compares in"].to_dict() == {"first": "A", "second": "A", "other": "B"}
-    assert table["Test error"].to_dict() == {"first": 99.5, "second": 90.0, "other": 1.0}
+    assert table["Fit to unseen cells"].to_dict() == {"first": 99.5, "second": 90.0, "other": 1.0}
 
 
 def test_a_missing_figure_is_explained(open_page, two, words):
@@ -188,7 +188,7 @@ def test_a_missing_figure_is_explained(open_page, two, words):
 def test_the_choice_of_figure_is_in_the_address(open_page, two):
     """A pasted link shows the same figure of the test cells."""
     at = open_page("compare.py", run=FIRST, figure="IWLL")
-    assert chart(at, 1)["layout"]["xaxis"]["title"]["text"] == "Test IWLL (nats per cell)"
+    assert chart(at, 1)["layout"]["xaxis"]["title"]["text"] == "Test IWLL, nats per cell (higher is better)"
     assert names_drawn(at, 1) == ["second"]
 
 

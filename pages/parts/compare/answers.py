@@ -11,7 +11,7 @@ from ldvae_core.runs.table import method_of
 from pages.parts.compare.factors import matched
 from pages.parts.compare.runs import bases_of, by_cell_of, names_of, opened_runs
 from pages.parts.runs import factors_of
-from pages.parts.text import as_html, show
+from pages.parts.text import as_html, explained, show
 
 
 def show_answers(drawn: list[RunCard], same_genes: list[RunCard]) -> None:
@@ -21,7 +21,7 @@ def show_answers(drawn: list[RunCard], same_genes: list[RunCard]) -> None:
         "Do they come back": _come_back(same_genes),
         "Which model": _best(drawn),
     }
-    rows = [f"<dt>{as_html(question)}</dt><dd>{as_html(answer, longest=500)}</dd>"
+    rows = [f"<dt>{as_html(question)}</dt><dd>{explained(answer)}</dd>"
             for question, answer in answers.items() if answer]  # fmt: skip
     if rows:
         show(f"<dl>{''.join(rows)}</dl>", kind="answers")

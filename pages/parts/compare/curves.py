@@ -20,23 +20,25 @@ from pages.parts.figures import Panel, show_figure
 from pages.parts.pickers import segments
 from pages.parts.runs import store
 from pages.parts.style import mode
+from pages.parts.terms import help_on
 from pages.parts.text import show
 
 Curve = Literal["reconstruction_error", "elbo"]
-CURVES: dict[Curve, str] = {"reconstruction_error": "Reconstruction error", "elbo": "ELBO"}
-BEST = {"test_error": "has the lowest test error", "elbo": "has the highest ELBO", "iwll": "has the highest IWLL",
+CURVES: dict[Curve, str] = {"reconstruction_error": "Fit to unseen cells", "elbo": "ELBO"}
+BEST = {"test_error": "fits unseen cells best", "elbo": "has the highest ELBO", "iwll": "has the highest IWLL",
         "gain": "gains most over the gene means"}  # fmt: skip
-FIGURES = {"test_error": "Test error", "elbo": "ELBO", "iwll": "IWLL", "gain": "Gain"}
+FIGURES = {"test_error": "Fit to unseen cells", "elbo": "ELBO", "iwll": "IWLL", "gain": "Gain"}
 NOTE = {
     "reconstruction_error": "The axis is the reconstruction error of validation cells, which no KL weight enters: "
     "losses at different KL weights, on other genes or another split are never compared.",
     "elbo": "The axis is the ELBO of validation cells at KL weight 1, whatever the weight was in training.",
 }
 HOW_CURVES = (
-    "Each line is one run; every point is measured on the same validation cells, which no run learns from. "
-    "**Reconstruction error** (Fig. 1b of the paper): how badly counts are predicted from a cell's factors; lower is "
-    "better. It favours models that keep more about each cell; the **ELBO** also counts what the factors cost, and "
-    "**IWLL** on the right is the fairest across priors. **Dashed:** models without epochs, measured on the test cells."
+    "Each line is one run; every point is measured on the same validation cells, which no run learns from. **Fit to "
+    "unseen cells** (reconstruction error, Fig. 1b of the paper): how badly counts are predicted from a cell's "
+    "factors; lower is better. It favours models that keep more about each cell; the **ELBO** also counts what the "
+    "factors cost, and **IWLL** on the right is the fairest across priors. **Dashed:** models without epochs, measured "
+    "on test cells."
 )
 HOW_DOTS = (
     "A dot is the mean over test cells, which nothing else has touched; its whiskers are one standard error over "
@@ -49,7 +51,7 @@ HOW_DOTS = (
 def show_held_out(drawn: list[RunCard]) -> None:
     """Validation curves of all runs, with baselines as dashed lines."""
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
-        measure = segments("Curve", CURVES, key="curve")
+        measure = segments("Curve", CURVES, key="curve", help=help_on("reconstruction error", "ELBO", "nats"))
         log = st.toggle("Logarithmic axis", key="curve_log", bind="query-params", disabled=measure == "elbo")
     names, histories = names_of(drawn), {}
     flat: dict[str, float] = {}
@@ -71,7 +73,8 @@ def show_held_out(drawn: list[RunCard]) -> None:
 
 def show_test_metric(drawn: list[RunCard]) -> None:
     """One figure of the test cells for all runs, as dots with standard errors."""
-    column = segments("Figure of the test cells", FIGURES, key="figure")
+    helped = help_on("fit to unseen cells", "ELBO", "IWLL", "gain", "nats")
+    column = segments("Figure of the test cells", FIGURES, key="figure", help=helped)
     metric, alike = metric_of(column), {card.run_id: 1 for card in drawn}
     names, rows, cells = names_of(drawn), runs_table(drawn, alike), by_cell_of(drawn)
     first = leaders(drawn, metric, alike, cells)
@@ -85,7 +88,8 @@ def show_test_metric(drawn: list[RunCard]) -> None:
             "baseline": [method_of(card) in BASELINES for card in drawn],
         }
     )
-    figure = plot_test_metric(table, x_title=f"{metric.title} (nats per cell)", mode=mode())
+    better = "lower" if metric.lower_is_better else "higher"
+    figure = plot_test_metric(table, x_title=f"{metric.title}, nats per cell ({better} is better)", mode=mode())
     panel = Panel(figure, f"test_{column}", f"{metric.title} of {len(drawn)} runs, with standard errors.", table)
     show_figure(panel, key="test_metric", finding=metric_finding(drawn, metric, cells), how_to_read=HOW_DOTS)
     absent = {words: card for card in drawn if (words := missing_words(card, metric))}

@@ -16,7 +16,7 @@ from pages.parts.figures import download_table
 from pages.parts.runs import STATE_WORDS
 from pages.parts.text import as_html, plain, show
 
-SHORT = {"test_error": "Test error", "elbo": "ELBO", "iwll": "IWLL", "gain": "Gain over gene mean"}
+SHORT = {"test_error": "Fit to unseen cells", "elbo": "ELBO", "iwll": "IWLL", "gain": "Gain over gene mean"}
 
 
 def styled(table: pd.DataFrame, cards: list[RunCard], by_cell: ByCell) -> Styler:

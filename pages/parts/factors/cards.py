@@ -25,7 +25,7 @@ from pages.parts.per_run import per_run
 from pages.parts.problems import problem_box
 from pages.parts.runs import go, store
 from pages.parts.selection.region import WHO, name_of_person
-from pages.parts.text import as_html, genes, percent, plain, sentence, show
+from pages.parts.text import as_html, explained, genes, percent, plain, sentence, show
 from pages.parts.undo import offer_undo
 
 N_LINKS = 5  # genes of each end with a link of their own
@@ -150,8 +150,8 @@ def _facts(opened: OpenRun, factors: Factors, factor: int) -> None:
     show(body, kind="facts")
     error = opened.metrics.get("test_reconstruction_error")
     if isinstance(error, int | float) and "readable" in opened.factors:
-        words = f"Test error {error:,.1f} nats per cell: the same on readable axes and as trained."
-        show(as_html(words), kind="quiet")
+        words = f"Fit to unseen cells {error:,.1f} nats per cell: the same on all axes; lower is better."
+        show(explained(words), kind="quiet")
 
 
 def _small_card(opened: OpenRun, factors: Factors, factor: int) -> None:

@@ -12,7 +12,7 @@ from pages.parts.problems import refusals
 from pages.parts.rename import rename_run
 from pages.parts.runs import colours_of, factors_of, go, open_run
 from pages.parts.sidebar import run_state_html
-from pages.parts.text import as_html, count, genes, literal, show
+from pages.parts.text import as_html, count, explained, genes, literal, show
 from pages.parts.trash import offer_deleting, show_deleted
 
 CARDS = 24  # runs on the page; older ones are in the picker of the sidebar
@@ -110,7 +110,9 @@ def _card(card: RunCard) -> None:
     if card.n_factors:
         facts.append(count(card.n_factors, "factor"))
     if card.test_reconstruction_error is not None:
-        facts.append(f"test error {card.test_reconstruction_error:.1f} nats per cell")
+        facts.append(
+            explained(f"fit to unseen cells {card.test_reconstruction_error:.1f} nats per cell (lower is better)")
+        )
     show(" · ".join(facts), kind="quiet")
     if card.top_programs:
         rows = "".join(f"<dt>{as_html(label)}</dt><dd>{genes(names[:4])}</dd>" for label, names in card.top_programs)
