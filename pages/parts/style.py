@@ -59,6 +59,7 @@ _CSS = """
 .stMain abbr[title] {{ text-decoration: underline dotted {quiet}; text-underline-offset: .2em; cursor: help; }}
 .st-key-page_head {{ padding-right: 2.5rem; }}
 .st-key-paper_panel_frame {{ overflow-x: auto; }}
+.st-key-paper_panel {{ min-width: 1000px; }}
 .gpe-file {{ font-size: .88rem; min-width: 4.2rem; }}
 .gpe-files {{ white-space: nowrap; }}
 .gpe-save {{ font: inherit; font-size: .88rem; color: {ink}; background: transparent; border: 1px solid {lines};

@@ -1,5 +1,7 @@
 """A figure for a paper: a pair of factors, what their cells and genes are, as one drawing of print size."""
 
+from typing import Any
+
 import numpy as np
 import plotly.graph_objects as go
 import streamlit as st
@@ -54,8 +56,8 @@ def show_panel(opened: OpenRun, factors: Factors) -> None:
                    tuple(factors.label(k) for k in range(factors.n_factors)))  # fmt: skip
     with st.container(key="paper_panel_frame"):
         st.plotly_chart(
-            figure, theme=None, key="paper_panel", width="content", on_select="ignore",
-            config=chart_config(f"{opened.run_id}_panel") | {"responsive": False},
+            figure, theme=None, key="paper_panel", width=WIDTH, on_select="ignore",
+            config=_config(opened, figure),
             alt=f"Cells and genes on {plain(factors.label(x))} and {plain(factors.label(y))}, factors by type, and the "
             "first genes of both.",
         )  # fmt: skip
@@ -109,6 +111,13 @@ def _draw(
     high = max(float(figure.layout.height) for figure in ranked)
     parts += [Place(figure, number * (SIDE + GAP), bottom, SIDE, high) for number, figure in enumerate(ranked)]
     return join_figures(parts, width=WIDTH, height=bottom + high)
+
+
+def _config(opened: OpenRun, figure: go.Figure) -> dict[str, Any]:
+    """Saved at its own size, whatever the window left it."""
+    config = chart_config(f"{opened.run_id}_panel")
+    size = {"width": figure.layout.width, "height": figure.layout.height}
+    return config | {"responsive": False, "toImageButtonOptions": config["toImageButtonOptions"] | size}
 
 
 def _natural_width(heat: go.Figure, n_factors: int) -> float:
