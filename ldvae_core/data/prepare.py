@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from ldvae_core.data.choices import DataChoices as DataChoices
+from ldvae_core.data.chosen_cells import chosen_cells
 from ldvae_core.data.counts import FEWEST_CELLS, CountMatrix, sum_by_gene
 from ldvae_core.data.genes import mitochondrial_mask, select_genes
 from ldvae_core.data.names import listing
@@ -20,9 +21,14 @@ def prepare(matrix: CountMatrix, choices: DataChoices) -> CountMatrix:
     What was dropped is said in notices. Raises SettingsError when fewer than FEWEST_CELLS cells are left, a kept gene
     is not in the data, or select_genes refuses.
     """
+    notices = []
+    if choices.cells:
+        chosen, words = chosen_cells(matrix, choices.cells)
+        _require_cells(int(chosen.sum()), matrix.n_cells)
+        notices.append(f"Only {int(chosen.sum()):,} of {matrix.n_cells:,} cells were chosen: {words}.")
+        matrix = matrix.subset(cells=chosen)
     passing = passing_cells(matrix, choices)
     _require_cells(int(passing.sum()), matrix.n_cells)
-    notices = []
     if not passing.all():
         notices.append(f"{int((~passing).sum()):,} of {matrix.n_cells:,} cells fail the cell filters: left out.")
         matrix = matrix.subset(cells=passing)
