@@ -25,7 +25,7 @@ def offer_renaming(cards: list[RunCard], *, key: str = "rename") -> None:
         with st.form(f"{key}_{chosen}", border=False):
             name = st.text_input("Name", value=names[chosen], key=f"{key}_name_{chosen}")
             st.caption(f"Up to {LONGEST_NAME} characters. What tells it from other runs comes best first.")
-            if st.form_submit_button("Save", type="primary", key=f"{key}_save"):
+            if st.form_submit_button("Rename", type="primary", key=f"{key}_save"):
                 rename_run(chosen, names[chosen], name)
 
 

@@ -163,7 +163,7 @@ def test_a_run_is_renamed_here_and_back(open_page, add, workspace, words):
     """The name is saved, said, and taken back by one press."""
     at = open_page("compare.py", run=add(FIRST))
     at.text_input(key=f"rename_name_{FIRST}").set_value("Twelve programs")
-    next(button for button in at.button if button.label == "Save").click().run()
+    at.button(key="rename_save").click().run()
     assert "The name is saved." in words(at)
     assert table_of(at)["Name"].tolist() == ["Twelve programs"]
     at.button(key="undo").click().run()
