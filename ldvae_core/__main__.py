@@ -121,6 +121,16 @@ def score(run: Path, data: str, target: Path) -> None:
 
 
 @cli.command()
+@click.argument("run", type=PATH)
+@click.option("--out", type=PATH, required=True, help="Folder to make for the refined run.")
+def refine(run: Path, out: Path) -> None:
+    """Refine the positions and loadings of RUN, made before that was done in training, as a run of its own."""
+    from ldvae_core.commands.refining import refine_older_run
+
+    _answer(refine_older_run(run, out))
+
+
+@cli.command()
 @click.argument("runs", nargs=-1, required=True, metavar="RUN RUN ...")
 def compare(runs: tuple[str, ...]) -> None:
     """Set runs side by side: settings, figures on the test cells, and which factors of one are which of another."""

@@ -7,8 +7,9 @@ import numpy as np
 from scipy import sparse
 
 from ldvae_core.model.ldvae import LDVAE
+from ldvae_core.model.refinable import unrefinable
 from ldvae_core.training.minibatches import MinibatchSource
-from ldvae_core.training.refine import Refined, refine, unrefinable
+from ldvae_core.training.refine import Refined, refine
 from ldvae_core.training.refit import MOST_CELLS, MOST_ROUNDS, Refit, refit, refittable
 
 REFINE_PASSES = 24  # passes of the training that refining a cell costs as much time as, measured on one core: 9 to 24
@@ -49,7 +50,7 @@ def refined_model(
 
     go_on: told the share done a few times a second; False leaves everything as it was.
     """
-    if why_not := unrefinable(model):
+    if why_not := unrefinable(model.config):
         return Outcome(model, None, None, why_not)
     budget = max(cells_trained, FREE) - REFINE_PASSES * source.n_cells
     if budget < 0:
