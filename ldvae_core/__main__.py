@@ -101,10 +101,15 @@ def export(run: Path, target: Path, axes: str | None) -> None:
     """Write RUN (or `demo`) as one .h5ad with counts, factors, loadings and figures."""
     from ldvae_core.export import write_h5ad
     from ldvae_core.runs.additions import Additions
+    from ldvae_core.runs.gene_sparse import with_gene_sparse
     from ldvae_core.runs.opened import with_additions
     from ldvae_core.runs.store import open_demo_run, open_run_folder
 
-    opened = open_demo_run() if str(run) == DEMO else with_additions(open_run_folder(run), Additions.beside(run))
+    opened = open_demo_run() if str(run) == DEMO else open_run_folder(run)
+    if axes == "gene-sparse":
+        opened = with_gene_sparse(opened)
+    if str(run) != DEMO:
+        opened = with_additions(opened, Additions.beside(run))
     write_h5ad(opened, target, axes=axes.replace("-", "_") if axes else None)
     _answer({"file": str(target), "n_cells": opened.counts.n_cells, "n_genes": opened.counts.n_genes})
 

@@ -49,8 +49,6 @@ def write_h5ad(opened: OpenRun, path: Path, *, axes: str | None = None) -> None:
     RunError when these axes do not exist or the folder cannot be written to.
     """
     chosen = axes or ("readable" if "readable" in opened.factors else "as_trained")
-    if chosen == "gene_sparse" and "readable" in opened.factors and chosen not in opened.factors:
-        raise RunError("This run was made before there were gene-sparse axes.", "Export it on its readable axes.")
     if chosen not in opened.factors:
         raise RunError(
             "This run has no readable axes: usages and the factors of baselines are never rotated.",

@@ -2,6 +2,7 @@
 
 import shlex
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -44,7 +45,7 @@ def show_file(opened: OpenRun, factors: Factors) -> None:
     name = f"{opened.run_id}_{factors.axes}.h5ad"
     st.download_button(
         f"Save {name}",
-        data=lambda: _h5ad(opened, factors.axes),
+        data=lambda: _h5ad(opened, factors),
         file_name=name,
         mime="application/x-hdf5",
         key="h5ad",
@@ -90,12 +91,13 @@ def command_line(opened: OpenRun) -> str:
     return shlex.join(train_command(opened.settings, opened.run_id))
 
 
-def _h5ad(opened: OpenRun, axes: str) -> bytes:
+def _h5ad(opened: OpenRun, factors: Factors) -> bytes:
     from ldvae_core.export import write_h5ad  # anndata takes a second to load
 
     with tempfile.TemporaryDirectory(prefix="gene-programs-") as folder:
         path = Path(folder) / "run.h5ad"
-        write_h5ad(opened, path, axes=axes)
+        shown = replace(opened, factors={**opened.factors, factors.axes: factors})
+        write_h5ad(shown, path, axes=factors.axes)
         return path.read_bytes()
 
 
