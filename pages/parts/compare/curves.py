@@ -6,6 +6,7 @@ from typing import Literal
 import pandas as pd
 import streamlit as st
 
+from ldvae_core.analysis.findings import placement_finding
 from ldvae_core.errors import LdvaeError
 from ldvae_core.model.describe import BASELINES
 from ldvae_core.plots.dots import plot_test_metric
@@ -17,7 +18,7 @@ from pages.parts.figures import Panel, show_figure
 from pages.parts.pickers import segments
 from pages.parts.runs import store
 from pages.parts.style import mode
-from pages.parts.text import show
+from pages.parts.text import sentence, show
 
 Curve = Literal["reconstruction_error", "elbo"]
 CURVES: dict[Curve, str] = {"reconstruction_error": "Reconstruction error", "elbo": "ELBO"}
@@ -83,6 +84,9 @@ def show_test_metric(drawn: list[RunCard]) -> None:
     figure = plot_test_metric(table, x_title=f"{metric.title} (nats per cell)", mode=mode())
     panel = Panel(figure, f"test_{column}", f"{metric.title} of {len(drawn)} runs, with standard errors.", table)
     show_figure(panel, key="test_metric", finding=metric_finding(table, metric), how_to_read=HOW_DOTS)
+    placed = {names[card.run_id]: card.metrics for card in drawn if method_of(card) not in BASELINES and card.metrics}
+    if note := placement_finding(placed):
+        sentence(note, kind="quiet")
     absent = {words: card for card in drawn if (words := missing_words(card, metric))}
     for words, card in absent.items():
         show(f"Without a dot: {names[card.run_id]} and runs like it, because {words}."
