@@ -15,7 +15,7 @@ def position_covariance(
     inverse_dispersion: np.ndarray | None,
     library_size: np.ndarray,
     *,
-    likelihood: LikelihoodName = "nb",
+    likelihood: LikelihoodName,
     n_factors: int | None = None,
 ) -> np.ndarray:
     """Laplace's approximation of each cell's posterior covariance under z ~ N(0, I): (n_cells, pairs) float32, packed.
