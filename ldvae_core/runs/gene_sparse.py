@@ -12,7 +12,7 @@ from ldvae_core.errors import LdvaeError
 from ldvae_core.model.families import LIKELIHOODS
 from ldvae_core.model.packed import unpacked
 from ldvae_core.model.priors import PRIORS
-from ldvae_core.runs.opened import OpenRun
+from ldvae_core.runs.opened import OpenRun, noted
 from ldvae_core.runs.prepare import completed_for, one_hot
 
 AXES: Axes = "gene_sparse"
@@ -68,13 +68,15 @@ def gene_sparse_factors(opened: OpenRun) -> Factors:
 
 
 def with_gene_sparse(opened: OpenRun) -> OpenRun:
-    """The run with these axes among its factors, where it may have them; takes as long as it takes."""
+    """The run with these axes among its factors, where it may have them, as people annotated them; takes its time."""
     if AXES in opened.factors or not offers_gene_sparse(opened, most=float("inf")):
         return opened
     try:
-        return replace(opened, factors={**opened.factors, AXES: gene_sparse_factors(opened)})
+        found = gene_sparse_factors(opened)
     except LdvaeError:  # an annotation that is no more what it was
         return opened
+    found = found if opened.kept is None else noted(found, opened.kept)
+    return replace(opened, factors={**opened.factors, AXES: found})
 
 
 def _work(opened: OpenRun) -> float:
