@@ -13,7 +13,10 @@ ORDER = [
     "glossary", "errors", "answer", "setting", "durable", "data", "demo", "model", "training", "analysis", "plots",
     "workspace", "jobs", "runs", "export", "commands", "work", "__main__",
 ]  # fmt: skip
-TORCH_ALLOWED = {"model", "training", "runs/execute.py", "runs/trained.py", "commands/selfcheck.py"}
+TORCH_ALLOWED = {
+    "model", "training", "runs/execute.py", "runs/refine.py", "runs/results.py", "runs/trained.py",
+    "commands/selfcheck.py",
+}  # fmt: skip
 SCREEN_ONLY = {"streamlit"}
 PICKLERS = {"pickle", "joblib", "dill", "cloudpickle", "shelve"}
 

@@ -28,6 +28,7 @@ from torch import Tensor
 from ldvae_core.data.chunks import some_cells
 from ldvae_core.model.dispersion import fit_inverse_dispersion
 from ldvae_core.model.ldvae import LDVAE, NORM_EPSILON
+from ldvae_core.model.refinable import unrefinable
 from ldvae_core.training.minibatches import MinibatchSource
 from ldvae_core.training.refine import (
     MOST_STEPS,
@@ -41,7 +42,6 @@ from ldvae_core.training.refine import (
     one_thread,
     refine,
     slopes,
-    unrefinable,
 )
 from ldvae_core.training.score import reconstruction_errors
 
@@ -75,7 +75,7 @@ class _Step(NamedTuple):
 
 def refittable(model: LDVAE) -> bool:
     """Whether the rounds are meant for this model: refined positions that are z themselves."""
-    return not unrefinable(model) and model.prior.is_standard
+    return not unrefinable(model.config) and model.prior.is_standard
 
 
 @torch.no_grad()
