@@ -9,6 +9,7 @@ PROJECT = str(Path(__file__).resolve().parents[1])
 if PROJECT not in sys.path:  # started from elsewhere than the project's folder
     sys.path.insert(0, PROJECT)
 
+from pages.parts.history import mend_history  # noqa: E402
 from pages.parts.runs import choose_run, follow, store  # noqa: E402
 from pages.parts.sidebar import show_sidebar  # noqa: E402
 from pages.parts.style import put_style  # noqa: E402
@@ -21,6 +22,7 @@ st.set_page_config(
     menu_items={"Get help": None, "Report a bug": None, "About": None},
 )
 put_style()
+mend_history()
 PAGES = [
     st.Page("home.py", title="Home", icon=":material/home:", default=True, help="Where to start, and all runs."),
     st.Page("data.py", title="Data", icon=":material/table_view:", help="What was loaded, and what will be modelled."),
