@@ -1,7 +1,7 @@
 """Choices that the address remembers: which view, which factors, which axes, how many arrows, which annotation."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -41,8 +41,7 @@ def segments(
 ) -> Option:
     """A row of options, one always chosen, kept in the address. options: what is returned -> its words."""
     words = list(options.values())
-    if st.session_state.get(key) not in (*words, None):
-        del st.session_state[key]
+    replace_absent(key, words, words[0])
     chosen = st.segmented_control(
         label,
         words,
@@ -89,7 +88,7 @@ def genes_slider() -> int:
 
 def factor_select(label: str, factors: Factors, *, key: str, default: int, help: str | None = None) -> int:
     """One factor from a drop-down."""
-    _forget_absent(key, factors.n_factors)
+    replace_absent(key, range(factors.n_factors), min(default, factors.n_factors - 1))
     names = [plain(factors.label(factor), longest=40) for factor in range(factors.n_factors)]
     _follow_renaming(key, names)
     return st.selectbox(
@@ -106,7 +105,7 @@ def factor_select(label: str, factors: Factors, *, key: str, default: int, help:
 
 def factor_list(factors: Factors, table: pd.DataFrame, *, key: str, height: int) -> int:
     """All factors, strongest first, with share, what they follow and both ends' genes; returns the chosen one."""
-    _forget_absent(key, factors.n_factors)
+    replace_absent(key, range(factors.n_factors), 0)
     with st.container(height=height, border=False, key="factor_list"):
         return st.radio(
             "Factors, strongest first",
@@ -127,22 +126,23 @@ def annotation_picker(opened: OpenRun, *, key: str, label: str, none: bool = Fal
     options = [NO_COLOUR, *columns] if none else columns
     if not options:
         return None
-    if st.session_state.get(key) not in (*options, None):
-        del st.session_state[key]
+    replace_absent(key, options, options[0])
     chosen = st.selectbox(label, options, key=key, bind="query-params", width=140)
     return None if chosen == NO_COLOUR and none else chosen
+
+
+def replace_absent(key: str, options: Sequence[Any], default: Any) -> None:
+    """Put the default in place of a choice that this run, or this annotation, does not have.
+
+    Put, not forgotten: the browser would go on showing the choice that was made.
+    """
+    if st.session_state.get(key) not in (*options, None):
+        st.session_state[key] = default
 
 
 def two_factors(x: int, y: int, n_factors: int) -> tuple[int, int]:
     """The pair to draw: a factor against itself is no picture, so the next one stands in."""
     return (x, y) if x != y or n_factors < 2 else (x, (x + 1) % n_factors)
-
-
-def _forget_absent(key: str, n_factors: int) -> None:
-    """Another run may have fewer factors than the address or the session remembers."""
-    value: Any = st.session_state.get(key)
-    if value is not None and not (isinstance(value, int) and 0 <= value < n_factors):
-        del st.session_state[key]
 
 
 def _follow_renaming(key: str, names: list[str]) -> None:

@@ -18,6 +18,7 @@ from pages.parts.factors.map_progress import offer_map, recompute, show_progress
 from pages.parts.figures import Panel, show_figure
 from pages.parts.header import derived_badge
 from pages.parts.per_run import per_run
+from pages.parts.pickers import replace_absent
 from pages.parts.runs import colours_of, store
 from pages.parts.selection.region import Plane, map_plane, select_cells_on
 from pages.parts.selection.views import HINT, show_saved, show_selection
@@ -109,8 +110,8 @@ def _means(opened: OpenRun, factors: Factors, plane: Plane, factor: int) -> tupl
 def _colour_picker(opened: OpenRun, factors: Factors, label: str, *, key: str, default: str) -> str:
     columns = list(opened.label_columns)
     options = [NOTHING, *columns, *(f"{FACTOR}{k}" for k in range(factors.n_factors))]
-    if st.session_state.get(key) not in (*options, None):
-        del st.session_state[key]
+    place = options.index(default) if default in options else 0
+    replace_absent(key, options, options[place])
 
     def words(option: str) -> str:
         factor = None if option in columns else _factor_of(option, factors)
@@ -118,7 +119,6 @@ def _colour_picker(opened: OpenRun, factors: Factors, label: str, *, key: str, d
             return plain(factors.label(factor), longest=40)
         return "Number of cells" if option == NOTHING and option not in columns else plain(option, longest=40)
 
-    place = options.index(default) if default in options else 0
     return st.selectbox(f"Colour, {label.lower()}", options, index=place, format_func=words, key=key,
                         bind="query-params", width=230)  # fmt: skip
 
