@@ -11,6 +11,7 @@ from ldvae_core.analysis.factors import Factors
 from ldvae_core.analysis.factors import factor_label as factor_label  # one name for a factor, everywhere
 from ldvae_core.analysis.following import FEWEST_CELLS, SEPARATES, closest, strongest
 from ldvae_core.analysis.following import FOLLOWS as FOLLOWS  # of groups of cells too
+from ldvae_core.analysis.numbers import explained
 from ldvae_core.analysis.programs import biplot_table, led_by_deviance, require_factors, top_genes
 from ldvae_core.analysis.separation import BestPair
 from ldvae_core.analysis.type_genes import Named
@@ -67,7 +68,7 @@ def pair_finding(factors: Factors, pair: tuple[int, int], following: pd.DataFram
             within = "" if told[0]["auc"] >= FOLLOWS else f" within {told[0]['within']}"
             parts.append(f"{factors.label(factor)} is {told[0]['end']} in {told[0]['level']}{within}")
     if not parts:
-        share = " and ".join(_share_of(float(factors.explained_deviance[factor])) for factor in pair)
+        share = " and ".join(explained(float(factors.explained_deviance[factor])) for factor in pair)
         return f"{names} account for {share} of the held-out deviance; {genes}."
     return f"{' and '.join(parts)}; {genes}."
 
@@ -224,12 +225,7 @@ def _how_well(row: Mapping[str, Any]) -> str:
 
 
 def _worth(share: float) -> str:
-    return f"accounts for {_share_of(share)} of the held-out deviance"
-
-
-def _share_of(share: float) -> str:
-    """A factor that predicts worse than none accounts for nothing, not for less."""
-    return f"{share:.1%}" if share >= 0.0005 else "nothing" if share <= 0 else "under 0.1%"
+    return f"accounts for {explained(share)} of the held-out deviance"
 
 
 def _both_ends(factors: Factors, factor: int, n: int) -> str:

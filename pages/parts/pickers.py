@@ -10,9 +10,10 @@ import streamlit as st
 
 from ldvae_core.analysis.factors import Axes, Factors, GeneOrder
 from ldvae_core.analysis.findings import factor_label
+from ldvae_core.analysis.numbers import percent
 from ldvae_core.analysis.programs import Use
 from ldvae_core.runs.store import OpenRun
-from pages.parts.text import literal, percent, plain, show
+from pages.parts.text import literal, plain, show
 
 NO_COLOUR = "none"
 AXES: dict[Axes, str] = {"readable": "Readable", "gene_sparse": "Gene-sparse", "as_trained": "As trained"}
@@ -160,7 +161,12 @@ def _caption(row: Any, factors: Factors) -> str:
     if not row.active:
         return f"{named}inactive"
     told = getattr(row, "follows", "")
-    first = percent(row.explained_deviance) + (f" · {literal(told, longest=70)}" if told else "")
+    first = _worth(row.explained_deviance) + (f" · {literal(told, longest=70)}" if told else "")
     ends = [", ".join(f"*{literal(gene, longest=20)}*" for gene in text.split(", ")[:3] if gene)
             for text in (row.positive_genes, row.negative_genes)]  # fmt: skip
     return f"{named}{first}  \n{' | '.join(end for end in ends if end)}"
+
+
+def _worth(share: float) -> str:
+    """A factor that predicts worse than none is no program, and said so instead of a share below 0."""
+    return percent(share) if not share <= 0 else "explains nothing"

@@ -4,6 +4,7 @@ import json
 import threading
 import time
 
+import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 import pytest
@@ -204,3 +205,13 @@ def test_the_store_is_read_only_to_pages(open_page, finished_run, workspace):
     before = RunStore(workspace).card(finished_run)
     open_page("factors.py")
     assert RunStore(workspace).card(finished_run) == before
+
+
+def test_a_factor_that_predicts_worse_than_none_is_said_to_explain_nothing(open_page, finished_run, workspace, words):
+    """Neither the list nor the cards give it a share below 0."""
+    for axes in ("readable", "as_trained"):
+        file = workspace.runs / finished_run / "factors" / axes / "explained_deviance.npy"
+        np.save(file, np.load(file) * [1, 1, 1, 0] - [0, 0, 0, 0.0012])
+    at = open_page("factors.py")
+    assert "explains nothing" in at.radio(key="x").proto.captions[3]
+    assert "-0.12%" not in words(at.segmented_control(key="view").set_value("Gallery").run())

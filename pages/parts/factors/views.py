@@ -8,6 +8,7 @@ from plotly.graph_objects import Figure
 
 from ldvae_core.analysis.factors import Factors
 from ldvae_core.analysis.findings import factor_finding, pair_finding
+from ldvae_core.analysis.numbers import explained
 from ldvae_core.analysis.programs import Use, biplot_table, top_genes
 from ldvae_core.analysis.raster import Raster, density_raster
 from ldvae_core.plots.distribution import binned_densities, plot_distribution
@@ -27,7 +28,6 @@ from pages.parts.runs import colours_of
 from pages.parts.selection.region import plane_of_pair, select_cells_on
 from pages.parts.selection.views import HINT, show_saved, show_selection
 from pages.parts.style import mode
-from pages.parts.text import percent
 
 LIST_HEIGHT = 640  # px
 MOST_PAIRS = 12  # of the gallery on one screen
@@ -156,7 +156,7 @@ def _rasters(opened: OpenRun, factors: Factors) -> dict[Pair, Raster]:
 
 def _thumbnail(factors: Factors, pair: Pair, figure: Figure, followed: pd.DataFrame | None, n_arrows: int) -> None:
     finding = pair_finding(factors, pair, followed, n=n_arrows)
-    share = " and ".join(percent(factors.explained_deviance[k]) for k in pair)
+    share = " and ".join(explained(factors.explained_deviance[k]) for k in pair)
     st.plotly_chart(figure, theme=None, key=f"thumb_{pair[0]}_{pair[1]}", config=THUMBNAIL_CONFIG, alt=finding)
     words = f"Factors {pair[0] + 1} and {pair[1] + 1} · {share}"
     open_pair(pair, key=f"open_{pair[0]}_{pair[1]}", words=words)

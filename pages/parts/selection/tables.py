@@ -9,8 +9,9 @@ import pandas as pd
 import streamlit as st
 
 from ldvae_core.analysis.difference import Difference
-from ldvae_core.analysis.difference_words import NOT_APPLICABLE, small_number
+from ldvae_core.analysis.difference_words import NOT_APPLICABLE
 from ldvae_core.analysis.factors import Factors
+from ldvae_core.analysis.numbers import small_number
 from pages.parts.figures import download_table
 from pages.parts.runs import go
 from pages.parts.text import plain
