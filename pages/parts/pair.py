@@ -110,7 +110,9 @@ def genes_panel(
     else:
         figure = plot_biplot(table, x_title=titles[0], y_title=titles[1], colours=colours, mode=mode(), height=height)
         figure.update_layout(dragmode="zoom")  # fmt: skip
-    alt = f"Loadings of {factors.n_genes:,} genes on the same two factors, the {n_arrows} strongest with arrows."
+    named = int(table["arrow"].sum())
+    arrows = f", {named} of them with arrows and names" if named else ""
+    alt = f"Loadings of {factors.n_genes:,} genes on the same two factors{arrows}."
     return Panel(figure, f"genes_{first + 1}_{second + 1}", alt, table, "Genes", on_click=open_clicked_gene)
 
 

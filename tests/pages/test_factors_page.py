@@ -155,7 +155,7 @@ def test_genes_come_by_what_they_explain_or_by_effect(pairs):
 def test_every_figure_has_a_text_alternative_with_its_finding(pairs):
     """A screen reader hears what the figure is and what it shows."""
     alts = [figure.proto.alt for figure in pairs.get("plotly_chart")]
-    assert all("the genes that carry most of what they explain are" in alt for alt in alts)
+    assert all("Factor 1 is high in " in alt and ", with Gene" in alt for alt in alts)
     assert "Factor 1 (across) and Factor 2 (up)" in alts[0]
 
 

@@ -63,7 +63,7 @@ def show_pair(opened: OpenRun, factors: Factors, second: int, *, use: Use, n_arr
             genes_panel(opened, factors, pair, use=use, n_arrows=n_arrows),
         ]
         how = HOW_PAIR + (HOW_USAGE if factors.are_usages else "")
-        show_figure(panels, key="pair", finding=pair_finding(factors, pair, followed, n=n_arrows), how_to_read=how)
+        show_figure(panels, key="pair", finding=pair_finding(factors, pair, followed), how_to_read=how)
         say_following(opened, factors)
         derived_badge(opened.counts, opened.label_column)
     show_selection(opened, factors, hint=HINT)
@@ -88,7 +88,7 @@ def show_gallery(opened: OpenRun, factors: Factors, *, use: Use, n_arrows: int) 
     with st.grid(3, min_column_width=330, gap="medium", key="gallery"):
         for pair in pairs:
             with st.container(gap="xsmall", key=f"pair_{pair[0]}_{pair[1]}"):
-                _thumbnail(factors, pair, figures[pair], followed, n_arrows)
+                _thumbnail(factors, pair, figures[pair], followed)
     with st.container(horizontal=True, vertical_alignment="center"):
         idle = factors.n_factors - len(active)
         st.caption(
@@ -154,8 +154,8 @@ def _rasters(opened: OpenRun, factors: Factors) -> dict[Pair, Raster]:
     return {}
 
 
-def _thumbnail(factors: Factors, pair: Pair, figure: Figure, followed: pd.DataFrame | None, n_arrows: int) -> None:
-    finding = pair_finding(factors, pair, followed, n=n_arrows)
+def _thumbnail(factors: Factors, pair: Pair, figure: Figure, followed: pd.DataFrame | None) -> None:
+    finding = pair_finding(factors, pair, followed)
     share = " and ".join(explained(factors.explained_deviance[k]) for k in pair)
     st.plotly_chart(figure, theme=None, key=f"thumb_{pair[0]}_{pair[1]}", config=THUMBNAIL_CONFIG, alt=finding)
     words = f"Factors {pair[0] + 1} and {pair[1] + 1} · {share}"
