@@ -22,7 +22,6 @@ st.set_page_config(
     menu_items={"Get help": None, "Report a bug": None, "About": None},
 )
 put_style()
-mend_history()
 PAGES = [
     st.Page("home.py", title="Home", icon=":material/home:", default=True, help="Where to start, and all runs."),
     st.Page("data.py", title="Data", icon=":material/table_view:", help="What was loaded, and what will be modelled."),
@@ -37,4 +36,6 @@ page = st.navigation(PAGES, position="hidden")  # the sidebar lists them below t
 follow()
 cards = store().cards()
 show_sidebar(PAGES, cards, choose_run(cards))
+with st.sidebar:  # where it takes no room
+    mend_history()
 page.run()

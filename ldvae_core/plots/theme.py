@@ -20,8 +20,9 @@ FONT_SIZE, TICK_SIZE, SMALL_SIZE = 13, 12, 11  # px
 LINE_CONTRAST: dict[Mode, float] = {"light": 3.0, "dark": 4.5}  # WCAG ratios; thin bright lines fade on dark paper
 TEXT_CONTRAST = 4.5
 
-# Okabe and Ito 2008, ordered so that few types get the most different ones.
-OKABE_ITO = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#F0E442", "#000000")
+# Okabe and Ito 2008, ordered so that few types get the most different ones; wine (Tol 2021) in place of their second
+# blue, which eight types beside the first could not be told by.
+OKABE_ITO = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#882255", "#F0E442", "#000000")
 MANY_SIZES = (20, 28, 102)  # beyond 102 a column is an identifier, not an annotation
 VIRIDIS = (
     *("#440154", "#482878", "#3E4A89", "#31688E", "#26828E"),

@@ -15,7 +15,6 @@ from ldvae_core.analysis.programs import Use
 from ldvae_core.runs.store import OpenRun
 from pages.parts.text import literal, plain, show
 
-NO_COLOUR = "none"
 AXES: dict[Axes, str] = {"readable": "Readable", "gene_sparse": "Gene-sparse", "as_trained": "As trained"}
 ORDERS: dict[GeneOrder, str] = {"deviance": "Explained deviance", "effect": "Effect"}
 ORDER_HELP = (
@@ -119,17 +118,15 @@ def factor_list(factors: Factors, table: pd.DataFrame, *, key: str, height: int)
         )
 
 
-def annotation_picker(opened: OpenRun, *, key: str, label: str, none: bool = False) -> str | None:
-    """An annotation that groups the cells; None when there is none, or none is wanted."""
+def annotation_picker(opened: OpenRun, *, key: str, label: str) -> str | None:
+    """An annotation that groups the cells; None when there is none."""
     columns = list(opened.label_columns)
     if opened.label_column in columns:
         columns.insert(0, columns.pop(columns.index(opened.label_column)))
-    options = [NO_COLOUR, *columns] if none else columns
-    if not options:
+    if not columns:
         return None
-    replace_absent(key, options, options[0])
-    chosen = st.selectbox(label, options, key=key, bind="query-params", width=140)
-    return None if chosen == NO_COLOUR and none else chosen
+    replace_absent(key, columns, columns[0])
+    return st.selectbox(label, columns, key=key, bind="query-params", width=140)
 
 
 def replace_absent(key: str, options: Sequence[Any], default: Any) -> None:

@@ -126,10 +126,10 @@ def test_other_arrows_do_not_draw_the_cells_anew(pairs, monkeypatch):
     """Nor do they change the picture of the cells; other cells' colours do."""
     before, drawn = chart(pairs, 0), []
     for name in ("plot_density", "plot_types"):
-        monkeypatch.setattr(f"pages.parts.pair.{name}", lambda *_, **__: drawn.append(1) or go.Figure())
+        monkeypatch.setattr(f"pages.parts.colour.draw.{name}", lambda *_, **__: drawn.append(1) or go.Figure())
     pairs.slider(key="arrows").set_value(3).run()
     assert (chart(pairs, 0), drawn) == (before, [])
-    pairs.selectbox(key="colour").set_value(pairs.selectbox(key="colour").options[1]).run()
+    pairs.selectbox(key="colour").set_value("none").run()
     assert drawn == [1]
 
 
@@ -155,7 +155,7 @@ def test_genes_come_by_what_they_explain_or_by_effect(pairs):
 def test_every_figure_has_a_text_alternative_with_its_finding(pairs):
     """A screen reader hears what the figure is and what it shows."""
     alts = [figure.proto.alt for figure in pairs.get("plotly_chart")]
-    assert all("Factor 1 is high in " in alt and ", with Gene" in alt for alt in alts)
+    assert all("; Factor 2 is " in alt and ", with Gene" in alt for alt in alts)
     assert "Factor 1 (across) and Factor 2 (up)" in alts[0]
 
 

@@ -1,5 +1,6 @@
 """The three views of the Factors page."""
 
+import functools
 from collections.abc import Callable
 
 import pandas as pd
@@ -16,6 +17,8 @@ from ldvae_core.plots.gallery import plot_thumbnail
 from ldvae_core.plots.ranked import EFFECT_TITLES, plot_ranked_loadings
 from ldvae_core.plots.theme import THUMBNAIL_CONFIG, Mode
 from ldvae_core.runs.store import OpenRun
+from pages.parts.colour.choice import Colour
+from pages.parts.colour.legend import hidden_types, show_legend
 from pages.parts.factor_table import AT_ONCE, factor_file_of, factor_table_of, following, say_following
 from pages.parts.factors.cards import show_card, show_cards
 from pages.parts.figures import Panel, download_table, show_figure
@@ -49,7 +52,7 @@ HOW_RIDGES = (
 )
 
 
-def show_pair(opened: OpenRun, factors: Factors, second: int, *, use: Use, n_arrows: int, colour: str | None) -> None:
+def show_pair(opened: OpenRun, factors: Factors, second: int, *, use: Use, n_arrows: int, colour: Colour) -> None:
     """The list of factors beside the density and the biplot of the chosen one against `second`."""
     followed = following(opened, factors)
     with st.container(key="split"):
@@ -59,13 +62,26 @@ def show_pair(opened: OpenRun, factors: Factors, second: int, *, use: Use, n_arr
     pair = two_factors(first, second, factors.n_factors)
     with right:
         panels = [
-            cells_panel(opened, factors, pair, colour=colour, on_area=select_cells_on(plane_of_pair(factors, pair))),
+            cells_panel(
+                opened,
+                factors,
+                pair,
+                colour=colour,
+                hidden=hidden_types(colour, "legend"),
+                on_area=select_cells_on(plane_of_pair(factors, pair)),
+            ),
             genes_panel(opened, factors, pair, use=use, n_arrows=n_arrows),
         ]
         how = HOW_PAIR + (HOW_USAGE if factors.are_usages else "")
-        show_figure(panels, key="pair", finding=pair_finding(factors, pair, followed), how_to_read=how)
+        show_figure(
+            panels,
+            key="pair",
+            finding=pair_finding(factors, pair, followed),
+            how_to_read=how,
+            legends=[functools.partial(show_legend, opened, colour, key="legend")],
+        )
         say_following(opened, factors)
-        derived_badge(opened.counts, opened.label_column)
+        derived_badge(opened.counts, colour.column or opened.label_column)
     show_selection(opened, factors, hint=HINT)
     show_saved(opened)
 

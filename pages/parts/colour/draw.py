@@ -1,0 +1,73 @@
+"""Cells in any plane, in any colouring: one drawing for pairs of factors and for maps."""
+
+import numpy as np
+from plotly.graph_objects import Figure
+
+from ldvae_core.analysis.factors import Factors
+from ldvae_core.analysis.genes import UNIT
+from ldvae_core.analysis.raster import Raster, density_raster, mean_raster, type_rasters
+from ldvae_core.plots.density import plot_density, plot_mean, plot_types, window_of
+from ldvae_core.plots.theme import Mode, cells_title
+from ldvae_core.runs.store import OpenRun
+from pages.parts.colour.choice import Colour
+from pages.parts.colour.values import cells_by_value, mean_over
+from pages.parts.per_run import per_run
+from pages.parts.runs import colours_of
+from pages.parts.selection.region import Plane
+from pages.parts.text import plain
+
+HISTOGRAM_BINS = 48
+
+
+def draw_cells(
+    opened: OpenRun, factors: Factors, plane: Plane, titles: tuple[str, str], colour: Colour, *,
+    hidden: tuple[str, ...] = (), from_zero: bool = False, height: int, look: Mode,
+) -> Figure:  # fmt: skip
+    """The cells of a plane in a colouring. hidden: types drawn in grey; from_zero: usages, whose axes start at 0."""
+    shared = {"x_title": titles[0], "y_title": titles[1], "mode": look, "height": height}
+    if colour.column is not None:
+        rasters = _rasters_of_types(opened, plane, colour.column, from_zero)
+        return plot_types(rasters, colours_of(opened, colour.column), hidden=hidden, **shared)
+    raster = raster_on(opened, plane, from_zero)
+    if colour.kind == "none":
+        return plot_density(raster, **shared)
+    mean = _means(opened, factors, plane, colour.factor, colour.genes, from_zero)
+    counts, edges = _spread(opened, factors, colour.factor, colour.genes)
+    return plot_mean(mean, raster, value_title=_title(factors, colour), spread=(counts, edges), **shared)
+
+
+@per_run(max_entries=64)
+def raster_on(opened: OpenRun, plane: Plane, from_zero: bool) -> Raster:
+    """Cells per bin of a plane."""
+    return density_raster(plane.x, plane.y, from_zero=from_zero)
+
+
+@per_run(max_entries=6)  # 10 MB each for 37 types; the figures are kept too
+def _rasters_of_types(opened: OpenRun, plane: Plane, column: str, from_zero: bool) -> dict[str, Raster]:
+    labels = opened.labels(column)
+    types = [str(name) for name in labels.cat.categories]
+    return type_rasters(plane.x, plane.y, labels, types, from_zero=from_zero)
+
+
+@per_run(max_entries=32)
+def _means(
+    opened: OpenRun, factors: Factors, plane: Plane, factor: int, genes: tuple[int, ...], from_zero: bool
+) -> np.ndarray:
+    """(bins, bins) of a factor (from 0), or of genes where there are any."""
+    raster = raster_on(opened, plane, from_zero)
+    if genes:
+        return mean_over(opened, genes, plane.x, plane.y, raster)
+    return mean_raster(plane.x, plane.y, factors.representation[:, factor], extent=window_of(raster))[0]
+
+
+@per_run(max_entries=64)
+def _spread(opened: OpenRun, factors: Factors, factor: int, genes: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
+    if genes:
+        return cells_by_value(opened, genes, HISTOGRAM_BINS)
+    return np.histogram(np.ascontiguousarray(factors.representation[:, factor]), HISTOGRAM_BINS)
+
+
+def _title(factors: Factors, colour: Colour) -> str:
+    if colour.kind == "factor":
+        return f"Mean {cells_title(colour.factor, factors.prior, name=factors.name_of(colour.factor))}"
+    return f"{plain(colour.said, longest=24)}, mean {UNIT}" if len(colour.genes) == 1 else f"{colour.said}, {UNIT}"
