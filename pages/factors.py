@@ -49,7 +49,7 @@ with refusals():
     if view == "factor":
         show_one_factor(opened, factors, use=use, n=n_genes)
     elif view == "gallery":
-        show_gallery(opened, factors, use=use, n_arrows=n_arrows)
+        show_gallery(opened, factors, use=use, n_arrows=n_arrows, colour=colour)
     elif view == "map":
         show_map(opened, factors)
     elif view == "whatif":

@@ -14,7 +14,7 @@ from ldvae_core.plots.escape import escape
 from ldvae_core.plots.frame import PAIR_HEIGHT, say_empty, square_sheet
 from ldvae_core.plots.png import png_address
 from ldvae_core.plots.sheet import Sheet
-from ldvae_core.plots.theme import Mode, grey_scale, legible, palette, three_digits, viridis_scale
+from ldvae_core.plots.theme import Mode, grey_scale, legible, palette, three_digits, viridis, viridis_scale
 from ldvae_core.plots.type_names import add_type_names
 
 POWER = 0.25  # of the paper's Fig. 1c: single cells and crowds are both seen
@@ -78,8 +78,7 @@ def plot_mean(
     known = mean[np.isfinite(mean)]
     if not len(known):
         return say_empty(sheet, NO_CELLS, mode).figure()
-    low = min(0.0, float(known.min()))
-    high = float(np.quantile(known[known > low], 0.99)) if (known > low).any() else low + 1.0  # one cell rules no scale
+    low, high = _scale_of(mean)
     sheet.add_trace(raster_trace(raster, quantise(mean, low=low, high=high), viridis_scale(mode)))
     cut = "≥ " if known.max() > high else ""
     ends = {"low": three_digits(low), "high": cut + three_digits(high)}
@@ -111,9 +110,36 @@ def plot_types(
     if first is None or not counts.any():
         return say_empty(sheet, NO_CELLS, mode).figure()
     window = window_of(first)
+    add_picture(sheet, types_picture(rasters, colours, mode, hidden=hidden), window)
+    sheet.add_trace(_what_is_here(counts, list(rasters), window))
+    named = {name: raster for name, raster in rasters.items() if name not in hidden}
+    add_type_names(sheet, named, colours, window, mode=mode)
+    return sheet.figure()
+
+
+def types_picture(
+    rasters: Mapping[str, Raster], colours: Mapping[str, str], mode: Mode, *, hidden: Collection[str] = ()
+) -> np.ndarray:
+    """(bins, bins, 4) uint8, first row on top: the mix of the types' colours in every bin. As of plot_types."""
+    counts = np.stack([raster.counts for raster in rasters.values()])
     inks = [colours.get(name, palette(mode).zero) for name in rasters]
+    return _mix(counts, inks, np.array([name not in hidden for name in rasters]), mode)
+
+
+def mean_picture(mean: np.ndarray, mode: Mode) -> np.ndarray:
+    """The same of a value's mean, in viridis: (bins, bins), NaN without cells."""
+    low, high = _scale_of(mean)
+    stops = np.stack([rgb(colour) for colour in viridis(mode)])
+    levels = quantise(mean, low=low, high=high)
+    at = np.clip((levels.astype(float) - 1) / 254, 0, 1) * (len(stops) - 1)
+    inks = np.stack([np.interp(at, np.arange(len(stops)), stops[:, c]) for c in range(3)], axis=-1)
+    return np.dstack([np.round(255 * inks), np.where(levels > 0, 255, 0)]).astype(np.uint8)[::-1]
+
+
+def add_picture(sheet: Sheet, pixels: np.ndarray, window: Window) -> None:
+    """A picture as large as the frame's window, behind its lines."""
     sheet.add_layout_image(
-        source=png_address(_mix(counts, inks, np.array([name not in hidden for name in rasters]), mode)),
+        source=png_address(pixels),
         xref="x",
         yref="y",
         x=window.x_low,
@@ -123,10 +149,13 @@ def plot_types(
         sizing="stretch",
         layer="below",
     )
-    sheet.add_trace(_what_is_here(counts, list(rasters), window))
-    named = {name: raster for name, raster in rasters.items() if name not in hidden}
-    add_type_names(sheet, named, colours, window, mode=mode)
-    return sheet.figure()
+
+
+def _scale_of(mean: np.ndarray) -> tuple[float, float]:
+    """Both ends of the scale of means, of which one at least is known: one cell rules no scale."""
+    known = mean[np.isfinite(mean)]
+    low = min(0.0, float(known.min()))
+    return low, float(np.quantile(known[known > low], 0.99)) if (known > low).any() else low + 1.0
 
 
 def base_sheet(raster: Raster, *, x_title: str, y_title: str, mode: Mode, height: int, select: bool) -> Sheet:

@@ -33,6 +33,20 @@ LOADINGS_HELP = (
     "**Shrunken** loadings are pulled towards 0 as far as the counts leave them uncertain, so that rare, noisy genes "
     "do not lead. **Raw** shows the fitted values. The genes that are named stay the same."
 )
+# Brings the chosen row into the list's own window: a link, or a click elsewhere, may have chosen one far down.
+_SCROLL = """<script>
+for (const wait of [0, 300]) setTimeout(() => {
+  const list = document.querySelector(".st-key-factor_list");
+  const row = list && list.querySelectorAll("[data-testid=stRadioGroup] > div")[FACTOR];
+  let box = list;
+  while (box && box.scrollHeight <= box.clientHeight + 1) box = box.parentElement;
+  if (!row || !box || !box.contains(list)) return;
+  const frame = box.getBoundingClientRect(), own = row.getBoundingClientRect();
+  if (box === document.documentElement || box.matches("[data-testid=stMain]")) return;
+  if (own.top < frame.top) box.scrollTop -= frame.top - own.top + 8;
+  if (own.bottom > frame.bottom) box.scrollTop += own.bottom - frame.bottom + 8;
+}, wait);
+</script>"""
 Option = TypeVar("Option", bound=str)  # with a Literal's values for keys, segments returns that Literal
 
 
@@ -107,7 +121,7 @@ def factor_list(factors: Factors, table: pd.DataFrame, *, key: str, height: int)
     """All factors, strongest first, with share, what they follow and both ends' genes; returns the chosen one."""
     replace_absent(key, range(factors.n_factors), 0)
     with st.container(height=height, border=False, key="factor_list"):
-        return st.radio(
+        chosen = st.radio(
             "Factors, strongest first",
             range(factors.n_factors),
             format_func=factor_label,
@@ -116,6 +130,8 @@ def factor_list(factors: Factors, table: pd.DataFrame, *, key: str, height: int)
             bind="query-params",
             width="stretch",
         )
+        st.html(_SCROLL.replace("FACTOR", str(chosen)), unsafe_allow_javascript=True, width="content")
+        return chosen
 
 
 def annotation_picker(opened: OpenRun, *, key: str, label: str) -> str | None:

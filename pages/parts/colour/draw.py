@@ -6,7 +6,7 @@ from plotly.graph_objects import Figure
 from ldvae_core.analysis.factors import Factors
 from ldvae_core.analysis.genes import UNIT
 from ldvae_core.analysis.raster import Raster, density_raster, mean_raster, type_rasters
-from ldvae_core.plots.density import plot_density, plot_mean, plot_types, window_of
+from ldvae_core.plots.density import mean_picture, plot_density, plot_mean, plot_types, types_picture, window_of
 from ldvae_core.plots.theme import Mode, cells_title
 from ldvae_core.runs.store import OpenRun
 from pages.parts.colour.choice import Colour
@@ -17,6 +17,7 @@ from pages.parts.selection.region import Plane
 from pages.parts.text import plain
 
 HISTOGRAM_BINS = 48
+SMALL_BINS = 86  # of a thumbnail: two pixels each
 
 
 def draw_cells(
@@ -34,6 +35,29 @@ def draw_cells(
     mean = _means(opened, factors, plane, colour.factor, colour.genes, from_zero)
     counts, edges = _spread(opened, factors, colour.factor, colour.genes)
     return plot_mean(mean, raster, value_title=_title(factors, colour), spread=(counts, edges), **shared)
+
+
+def small_picture(
+    opened: OpenRun, factors: Factors, pair: tuple[int, int], raster: Raster, colour: Colour, hidden: tuple[str, ...],
+    look: Mode,
+) -> np.ndarray | None:  # fmt: skip
+    """The cells of a pair in a colouring, for a thumbnail: (bins, bins, 4) uint8; None for their number.
+
+    raster: of the pair, for its window.
+    """
+    if colour.kind == "none":
+        return None
+    window, (x, y) = window_of(raster), (factors.representation[:, k] for k in pair)
+    if colour.column is not None:
+        labels = opened.labels(colour.column)
+        types = [str(name) for name in labels.cat.categories]
+        rasters = type_rasters(x, y, labels, types, bins=SMALL_BINS, extent=window)
+        return types_picture(rasters, colours_of(opened, colour.column), look, hidden=hidden)
+    if colour.kind == "factor":
+        values = factors.representation[:, colour.factor]
+        return mean_picture(mean_raster(x, y, values, bins=SMALL_BINS, extent=window)[0], look)
+    coarse = density_raster(x, y, bins=SMALL_BINS, extent=window)
+    return mean_picture(mean_over(opened, colour.genes, x, y, coarse), look)
 
 
 @per_run(max_entries=64)

@@ -18,6 +18,7 @@ from ldvae_core.plots.ranked import EFFECT_TITLES, plot_ranked_loadings
 from ldvae_core.plots.theme import THUMBNAIL_CONFIG, Mode
 from ldvae_core.runs.store import OpenRun
 from pages.parts.colour.choice import Colour
+from pages.parts.colour.draw import small_picture
 from pages.parts.colour.legend import hidden_types, show_legend
 from pages.parts.factor_table import AT_ONCE, factor_file_of, factor_table_of, following, say_following
 from pages.parts.factors.cards import show_card, show_cards
@@ -86,7 +87,7 @@ def show_pair(opened: OpenRun, factors: Factors, second: int, *, use: Use, n_arr
     show_saved(opened)
 
 
-def show_gallery(opened: OpenRun, factors: Factors, *, use: Use, n_arrows: int) -> None:
+def show_gallery(opened: OpenRun, factors: Factors, *, use: Use, n_arrows: int, colour: Colour) -> None:
     """Consecutive pairs as in Fig. 1c, each opening its large view."""
     active = [k for k in range(factors.n_factors) if factors.active[k]] or list(range(factors.n_factors))
     pairs = [(active[i], active[i + 1]) for i in range(0, len(active) - 1, 2)]
@@ -95,7 +96,7 @@ def show_gallery(opened: OpenRun, factors: Factors, *, use: Use, n_arrows: int) 
     followed = following(opened, factors)
     pairs = pairs[:MOST_PAIRS]
     titled = tuple((pair, (factors.label(pair[0]), factors.label(pair[1]))) for pair in pairs)
-    drawn = _draw_thumbnails(opened, factors, titled, use, n_arrows, mode())
+    drawn = _draw_thumbnails(opened, factors, titled, use, n_arrows, colour, hidden_types(colour, "legend"), mode())
     figures = drawn.now(patience=A_MOMENT)
     if figures is None:
         words = f"Placing {factors.n_cells:,} cells on {len(pairs)} pairs of factors"
@@ -105,6 +106,7 @@ def show_gallery(opened: OpenRun, factors: Factors, *, use: Use, n_arrows: int) 
         for pair in pairs:
             with st.container(gap="xsmall", key=f"pair_{pair[0]}_{pair[1]}"):
                 _thumbnail(factors, pair, figures[pair], followed)
+    show_legend(opened, colour, key="legend")
     with st.container(horizontal=True, vertical_alignment="center"):
         idle = factors.n_factors - len(active)
         st.caption(
@@ -143,7 +145,7 @@ def show_one_factor(opened: OpenRun, factors: Factors, *, use: Use, n: int) -> N
 @per_run(max_entries=10)
 def _draw_thumbnails(
     opened: OpenRun, factors: Factors, titled: tuple[tuple[Pair, tuple[str, str]], ...], use: Use, n_arrows: int,
-    look: Mode,
+    colour: Colour, hidden: tuple[str, ...], look: Mode,
 ) -> Later[dict[Pair, Figure]]:  # fmt: skip
     """The thumbnails of these pairs, each with the titles of its axes: beside the page where there are many cells."""
     rasters = _rasters(opened, factors)
@@ -156,7 +158,13 @@ def _draw_thumbnails(
                 rasters[pair] = density_raster(x, y, from_zero=factors.are_usages)
             table = biplot_table(factors, pair, use=use, n_arrows=n_arrows)
             figures[pair] = plot_thumbnail(
-                rasters[pair], table, x_title=x_title, y_title=y_title, mode=look, height=THUMBNAIL_HEIGHT
+                rasters[pair],
+                table,
+                x_title=x_title,
+                y_title=y_title,
+                picture=small_picture(opened, factors, pair, rasters[pair], colour, hidden, look),
+                mode=look,
+                height=THUMBNAIL_HEIGHT,
             )
             report(len(figures) / len(titled))
         return figures
