@@ -35,17 +35,21 @@ LOADINGS_HELP = (
 )
 # Brings the chosen row into the list's own window: a link, or a click elsewhere, may have chosen one far down.
 _SCROLL = """<script>
-for (const wait of [0, 300]) setTimeout(() => {
-  const list = document.querySelector(".st-key-factor_list");
-  const row = list && list.querySelectorAll("[data-testid=stRadioGroup] > div")[FACTOR];
-  let box = list;
-  while (box && box.scrollHeight <= box.clientHeight + 1) box = box.parentElement;
-  if (!row || !box || !box.contains(list)) return;
-  const frame = box.getBoundingClientRect(), own = row.getBoundingClientRect();
-  if (box === document.documentElement || box.matches("[data-testid=stMain]")) return;
-  if (own.top < frame.top) box.scrollTop -= frame.top - own.top + 8;
-  if (own.bottom > frame.bottom) box.scrollTop += own.bottom - frame.bottom + 8;
-}, wait);
+{
+  const until = performance.now() + 4000;  // the rows may be drawn after this runs
+  const bring = () => {
+    const list = document.querySelector(".st-key-factor_list");
+    const row = list && list.querySelectorAll("[data-testid=stRadioGroup] > div")[FACTOR];
+    if (!row || list.scrollHeight <= list.clientHeight) {
+      if (performance.now() < until) setTimeout(bring, 150);
+      return;
+    }
+    const frame = list.getBoundingClientRect(), own = row.getBoundingClientRect();
+    if (own.top < frame.top) list.scrollTop -= frame.top - own.top + 8;
+    if (own.bottom > frame.bottom) list.scrollTop += own.bottom - frame.bottom + 8;
+  };
+  setTimeout(bring, 100);
+}
 </script>"""
 Option = TypeVar("Option", bound=str)  # with a Literal's values for keys, segments returns that Literal
 

@@ -44,3 +44,17 @@ def test_a_typed_gene_colours_the_cells_and_stands_in_the_address(visit, page):
     settle(page)
     expect(said.first).to_contain_text("Ttr", timeout=SECONDS)
     assert "colour=" in page.url
+
+
+def test_the_name_of_an_arrow_opens_its_gene(visit, page):
+    """Not only the arrow's line: the word is what people click."""
+    visit("factors?run=demo")
+    page.wait_for_selector(FIGURE, timeout=SECONDS)
+    settle(page)
+    name = page.locator(".st-key-pair_1 .js-plotly-plot text", has_text="Ldoc1").first.bounding_box()
+    at = name["x"] + name["width"] / 2, name["y"] + name["height"] / 2
+    page.mouse.move(*at)
+    page.wait_for_timeout(300)
+    page.mouse.click(*at)
+    page.wait_for_url("**/genes**", timeout=SECONDS)
+    expect(page.get_by_text("Genes that load like")).to_contain_text("Ldoc1", timeout=SECONDS)
