@@ -54,7 +54,7 @@ def test_the_name_of_an_arrow_opens_its_gene(visit, page):
     name = page.locator(".st-key-pair_1 .js-plotly-plot text", has_text="Ldoc1").first.bounding_box()
     at = name["x"] + name["width"] / 2, name["y"] + name["height"] / 2
     page.mouse.move(*at)
-    page.wait_for_timeout(300)
+    page.wait_for_selector(".st-key-pair_1 .hovertext", timeout=SECONDS)
     page.mouse.click(*at)
     page.wait_for_url("**/genes**", timeout=SECONDS)
     expect(page.get_by_text("Genes that load like")).to_contain_text("Ldoc1", timeout=SECONDS)

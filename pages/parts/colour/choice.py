@@ -24,13 +24,17 @@ Kind = Literal["none", "annotation", "factor", "genes"]
 
 @dataclass(frozen=True)
 class Colour:
-    """What cells are coloured by. name: of the annotation; said: what people call it; factor, genes: counted from 0."""
+    """What cells are coloured by. name: of the annotation; said: what people call it; factor, genes: counted from 0.
+
+    among: genes that the page looks for anyway, so that one pass over the counts finds all.
+    """
 
     kind: Kind = "none"
     name: str = ""
     said: str = "the number of cells"
     factor: int = -1
     genes: tuple[int, ...] = ()
+    among: tuple[int, ...] = ()
 
     @property
     def column(self) -> str | None:
@@ -39,15 +43,15 @@ class Colour:
 
 
 def colour_picker(opened: OpenRun, factors: Factors, label: str, *, key: str, default: str, width: int) -> Colour:
-    """Annotations, factors and genes to choose from, with room for a typed or pasted list. default: an option."""
+    """Annotations, factors and genes to choose from, or any text that names genes. default: an option, or a gene."""
     listed = _options(opened, factors.n_factors)
     words = {f"{FACTOR}{k}": plain(factors.label(k), longest=40) for k in range(factors.n_factors)}
     words |= {NOTHING: "number of cells"} if NOTHING not in opened.label_columns else {}
-    place = listed.index(default) if default in listed else 0
+    listed = listed if default in listed else [*listed, default]
     chosen = st.selectbox(
         label,
         listed,
-        index=place,
+        index=listed.index(default),
         format_func=lambda option: words.get(option) or plain(option, longest=40),
         key=key,
         bind="query-params",

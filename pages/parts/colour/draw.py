@@ -32,8 +32,8 @@ def draw_cells(
     raster = raster_on(opened, plane, from_zero)
     if colour.kind == "none":
         return plot_density(raster, **shared)
-    mean = _means(opened, factors, plane, colour.factor, colour.genes, from_zero)
-    counts, edges = _spread(opened, factors, colour.factor, colour.genes)
+    mean = means_of(opened, factors, plane, colour, from_zero)
+    counts, edges = _spread(opened, factors, colour)
     return plot_mean(mean, raster, value_title=_title(factors, colour), spread=(counts, edges), **shared)
 
 
@@ -74,21 +74,19 @@ def _rasters_of_types(opened: OpenRun, plane: Plane, column: str, from_zero: boo
 
 
 @per_run(max_entries=32)
-def _means(
-    opened: OpenRun, factors: Factors, plane: Plane, factor: int, genes: tuple[int, ...], from_zero: bool
-) -> np.ndarray:
-    """(bins, bins) of a factor (from 0), or of genes where there are any."""
+def means_of(opened: OpenRun, factors: Factors, plane: Plane, colour: Colour, from_zero: bool) -> np.ndarray:
+    """Mean of a factor, or of genes, over the cells of each bin: (bins, bins), NaN without cells."""
     raster = raster_on(opened, plane, from_zero)
-    if genes:
-        return mean_over(opened, genes, plane.x, plane.y, raster)
-    return mean_raster(plane.x, plane.y, factors.representation[:, factor], extent=window_of(raster))[0]
+    if colour.genes:
+        return mean_over(opened, colour.genes, plane.x, plane.y, raster, colour.among)
+    return mean_raster(plane.x, plane.y, factors.representation[:, colour.factor], extent=window_of(raster))[0]
 
 
 @per_run(max_entries=64)
-def _spread(opened: OpenRun, factors: Factors, factor: int, genes: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
-    if genes:
-        return cells_by_value(opened, genes, HISTOGRAM_BINS)
-    return np.histogram(np.ascontiguousarray(factors.representation[:, factor]), HISTOGRAM_BINS)
+def _spread(opened: OpenRun, factors: Factors, colour: Colour) -> tuple[np.ndarray, np.ndarray]:
+    if colour.genes:
+        return cells_by_value(opened, colour.genes, HISTOGRAM_BINS, colour.among)
+    return np.histogram(np.ascontiguousarray(factors.representation[:, colour.factor]), HISTOGRAM_BINS)
 
 
 def _title(factors: Factors, colour: Colour) -> str:
