@@ -234,8 +234,10 @@ def cells_title(factor: int, prior: str, *, name: str = "") -> str:
 
 
 def genes_title(factor: int, use: Literal["shrunken", "raw"] = "shrunken", *, name: str = "") -> str:
-    """Axis of loadings on factor k (from 0), with their unit; name: what people call it, cut to leave room for it."""
-    return f"{factor_label(factor, plain(name, longest=24))} loading (log fold change per SD, {use})"
+    """Axis of loadings on factor k (from 0), with their unit, shorter beside a name; name: what people call it."""
+    if name:
+        return f"{factor_label(factor, plain(name, longest=12))} (log fold per SD, {use})"
+    return f"{factor_label(factor)} loading (log fold change per SD, {use})"
 
 
 # "Share chart" would send the figure, data and all, to a company's server; the others are noise.

@@ -1,6 +1,5 @@
 """The three views of the Factors page."""
 
-import functools
 from collections.abc import Callable
 
 import pandas as pd
@@ -30,7 +29,7 @@ from pages.parts.per_run import per_run
 from pages.parts.pickers import factor_list, two_factors
 from pages.parts.runs import colours_of
 from pages.parts.selection.region import plane_of_pair, select_cells_on
-from pages.parts.selection.views import HINT, show_saved, show_selection
+from pages.parts.selection.views import HINT, point_to_selection, show_saved, show_selection
 from pages.parts.style import mode
 
 LIST_HEIGHT = 640  # px
@@ -73,13 +72,18 @@ def show_pair(opened: OpenRun, factors: Factors, second: int, *, use: Use, n_arr
             ),
             genes_panel(opened, factors, pair, use=use, n_arrows=n_arrows),
         ]
+
+        def below() -> None:
+            show_legend(opened, colour, key="legend")
+            point_to_selection(opened)
+
         how = HOW_PAIR + (HOW_USAGE if factors.are_usages else "")
         show_figure(
             panels,
             key="pair",
             finding=pair_finding(factors, pair, followed),
             how_to_read=how,
-            legends=[functools.partial(show_legend, opened, colour, key="legend")],
+            legends=[below],
         )
         say_following(opened, factors)
         derived_badge(opened.counts, colour.column or opened.label_column)
