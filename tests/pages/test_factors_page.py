@@ -215,3 +215,11 @@ def test_a_factor_that_predicts_worse_than_none_is_said_to_explain_nothing(open_
     at = open_page("factors.py")
     assert "explains nothing" in at.radio(key="x").proto.captions[3]
     assert "-0.12%" not in words(at.segmented_control(key="view").set_value("Gallery").run())
+
+
+def test_thumbnails_stay_readable_with_thirty_names(open_page, finished_run):
+    """A small frame has no room for all that were asked for: its first dozen is named."""
+    at = open_page("factors.py", view="Gallery", arrows="30")
+    for number in range(len(at.get("plotly_chart"))):
+        names = [trace for trace in chart(at, number)["data"] if trace.get("name") == "names"]
+        assert 0 < sum(len(trace["text"]) for trace in names) <= 12

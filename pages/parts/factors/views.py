@@ -34,6 +34,7 @@ from pages.parts.style import mode
 
 LIST_HEIGHT = 640  # px
 MOST_PAIRS = 12  # of the gallery on one screen
+MOST_NAMES = 12  # of a thumbnail: more cannot be read in it
 THUMBNAIL_HEIGHT = 200  # px: as high as its two frames are wide, three in a row at 1440
 HOW_PAIR = (
     "**Left:** every cell, placed by its position on two factors; darker is more cells (to the power 0.25, so that "
@@ -160,7 +161,7 @@ def _draw_thumbnails(
             if pair not in rasters:
                 x, y = (factors.representation[:, factor] for factor in pair)
                 rasters[pair] = density_raster(x, y, from_zero=factors.are_usages)
-            table = biplot_table(factors, pair, use=use, n_arrows=n_arrows)
+            table = biplot_table(factors, pair, use=use, n_arrows=min(n_arrows, MOST_NAMES))
             figures[pair] = plot_thumbnail(
                 rasters[pair],
                 table,

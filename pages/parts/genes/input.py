@@ -29,7 +29,7 @@ def gene_picker(opened: OpenRun) -> Found:
         select_all=False,  # its entry would stand first, where Enter takes every match
         on_change=_resolve_names,
         args=(opened,),
-        width=430,
+        width=290,
     )
     found = index.find(values)
     written, missing = st.session_state.get(MISSING, ((), ()))

@@ -104,7 +104,7 @@ def cells_colour(opened: OpenRun, factors: Factors, genes: np.ndarray) -> Colour
     if st.session_state.get(COLOUR_OF, name) != name:
         st.session_state["genes_colour"] = name
     st.session_state[COLOUR_OF] = name
-    return colour_picker(opened, factors, "Colour cells by", key="genes_colour", default=name, width=150)
+    return colour_picker(opened, factors, "Colour cells by", key="genes_colour", default=name, width=125)
 
 
 def _cells(opened: OpenRun, factors: Factors, pair: Pair, colour: Colour) -> Panel:
