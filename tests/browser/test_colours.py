@@ -48,6 +48,7 @@ def test_a_typed_gene_colours_the_cells_and_stands_in_the_address(visit, page):
 
 def test_the_name_of_an_arrow_opens_its_gene(visit, page):
     """Not only the arrow's line: the word is what people click."""
+    page.set_viewport_size({"width": 1440, "height": 900})
     visit("factors?run=demo")
     page.wait_for_selector(FIGURE, timeout=SECONDS)
     settle(page)
