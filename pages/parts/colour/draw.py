@@ -1,5 +1,7 @@
 """Cells in any plane, in any colouring: one drawing for pairs of factors and for maps."""
 
+from typing import Any
+
 import numpy as np
 from plotly.graph_objects import Figure
 
@@ -25,7 +27,7 @@ def draw_cells(
     hidden: tuple[str, ...] = (), from_zero: bool = False, height: int, look: Mode,
 ) -> Figure:  # fmt: skip
     """The cells of a plane in a colouring. hidden: types drawn in grey; from_zero: usages, whose axes start at 0."""
-    shared = {"x_title": titles[0], "y_title": titles[1], "mode": look, "height": height}
+    shared: dict[str, Any] = {"x_title": titles[0], "y_title": titles[1], "mode": look, "height": height}
     if colour.column is not None:
         rasters = _rasters_of_types(opened, plane, colour.column, from_zero)
         return plot_types(rasters, colours_of(opened, colour.column), hidden=hidden, **shared)
