@@ -2,7 +2,15 @@
 
 import json
 
+import numpy as np
+import pandas as pd
 import pytest
+
+from ldvae_core.plots.theme import OKABE_ITO
+from ldvae_core.runs.additions import OTHERS
+from ldvae_core.runs.opened import open_run_folder
+from ldvae_core.workspace.folders import Workspace
+from pages.parts.runs import OF_NO_KIND, colours_of
 
 
 @pytest.fixture
@@ -61,3 +69,10 @@ def test_a_new_gene_on_the_genes_page_brings_its_own_colours(open_page, finished
     assert "mean ln" not in remarks(at, 1)
     at.multiselect(key="genes").set_value([names[7]]).run()
     assert f"{names[7]}, mean ln" in remarks(at, 1)
+
+
+def test_cells_of_no_named_kind_are_grey(make_run, planted):
+    """A saved selection colours its own cells; the others are background."""
+    kinds = np.where(np.arange(planted.counts.n_cells) % 3, OTHERS, "late erythroid")
+    opened = open_run_folder(Workspace.default().runs / make_run(annotations=pd.DataFrame({"cell_type": kinds})))
+    assert colours_of(opened, "cell_type") == {"late erythroid": OKABE_ITO[0], OTHERS: OF_NO_KIND}
