@@ -4,7 +4,7 @@ import streamlit as st
 from streamlit.navigation.page import StreamlitPage
 
 from ldvae_core.runs.store import RunCard
-from pages.parts.runs import RUN, STATE_DOTS, STATE_WORDS, use_run
+from pages.parts.runs import RUN, STATE_DOTS, STATE_WORDS, links_are_drawn, use_run
 from pages.parts.style import put_saving
 from pages.parts.text import as_html, plain, show
 
@@ -23,6 +23,7 @@ def show_sidebar(pages: list[StreamlitPage], cards: list[RunCard], chosen: RunCa
         with st.container(gap=None, key="pages"):
             for page in pages:
                 st.page_link(page, query_params={RUN: chosen.run_id} if chosen else None, width="stretch")
+        links_are_drawn()
         put_saving()
 
 
