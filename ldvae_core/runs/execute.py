@@ -29,7 +29,7 @@ from ldvae_core.data.split import TEST, TRAIN
 from ldvae_core.durable import write_table
 from ldvae_core.errors import LdvaeError, RunError
 from ldvae_core.jobs.progress import Progress as JobProgress
-from ldvae_core.jobs.progress import write_progress
+from ldvae_core.model.budget import seconds_after_training
 from ldvae_core.model.config import ModelConfig
 from ldvae_core.model.families import LikelihoodName
 from ldvae_core.model.ldvae import LDVAE, LinearDecoder, centred_levels
@@ -37,8 +37,9 @@ from ldvae_core.runs.baseline import run_baseline
 from ldvae_core.runs.opened import HISTORY_COLUMNS, read_history, read_metrics
 from ldvae_core.runs.prepare import Steps, completed_for, one_hot
 from ldvae_core.runs.settings import LONGEST_NAME, RunFile
-from ldvae_core.runs.states import write_folder_state
+from ldvae_core.runs.states import Stage, write_folder_state
 from ldvae_core.runs.trained import load_model, save_model
+from ldvae_core.runs.under_way import UnderWay
 from ldvae_core.training.checkpoint import read_checkpoint, write_checkpoint
 from ldvae_core.training.devices import choose_device, device_faults_in_words, found_devices
 from ldvae_core.training.live_programs import top_genes_so_far
@@ -148,6 +149,7 @@ class _Run:
         self.steps = Steps(folder, open_counts, should_stop)
         self.training = self.steps.training
         self.checkpointed = time.monotonic()
+        self.under_way = UnderWay(folder / "progress.json")
 
     def go(self, *, resume: bool) -> dict[str, Any]:
         began = time.monotonic()
@@ -172,14 +174,15 @@ class _Run:
         threads = choose_threads(trainer, self.training.threads)
         if resume and self.steps.checkpoint.exists():
             trainer.restore(read_checkpoint(self.steps.checkpoint, device))
+            self.under_way = UnderWay(self.folder / "progress.json", before=trainer.state.seconds)
         write_folder_state(self.folder, "training")
         self.device_note = {"device": device.type, "device_reason": found_devices()["reason"], "threads": threads}
-        answer = trainer.train(Reports(self._tick(counts.gene_names), self._point(counts.gene_names), self._keep))
+        answer = trainer.train(Reports(self._tick(trainer, counts), self._point(counts.gene_names), self._keep))
         if answer == "pause":
             write_checkpoint(self.steps.checkpoint, trainer.snapshot())
         if answer in ("pause", "cancel"):
             return self.steps.end_without_results(answer)
-        write_folder_state(self.folder, "refining")
+        self._begin("refining")
         began = time.monotonic()
         trained = trainer.state.epochs_done * len(trainer.train_cells)
         outcome, asked = self._refine(trainer, counts, split, told=answer, at_most=trained)
@@ -188,7 +191,7 @@ class _Run:
         if asked in ("pause", "cancel"):
             return self.steps.end_without_results(asked)
         seconds_refining = time.monotonic() - began
-        write_folder_state(self.folder, "analysing")
+        self._begin("analysing")
         metrics = self._save_results(trainer, outcome, counts, split, covariates)
         summary = {
             "n_cells": counts.n_cells,
@@ -204,7 +207,7 @@ class _Run:
 
     def refine_only(self, model: LDVAE, metrics: dict[str, Any]) -> dict[str, Any]:
         """Refine a model that was trained elsewhere, and save all results; see refine_run."""
-        write_folder_state(self.folder, "refining")
+        self._begin("refining")
         counts, device = self.steps.counts(), choose_device(self.training.device)
         split, covariates = self.steps.split(counts.n_cells), one_hot(counts.annotations, model.config.covariates)
         history = read_history(self.folder)
@@ -219,10 +222,14 @@ class _Run:
         if asked != "go":
             return self.steps.end_without_results("cancel")
         seconds = round(time.monotonic() - began, 3)
-        write_folder_state(self.folder, "analysing")
+        self._begin("analysing")
         found = self._save_results(trainer, outcome, counts, split, covariates)
         of_training = {name: value for name, value in metrics.items() if name not in found or name in OF_TRAINING}
         return self.steps.finish({**found, **of_training}, {"seconds_refining": seconds}, "go")
+
+    def _begin(self, stage: Stage) -> None:
+        write_folder_state(self.folder, stage)
+        self.under_way.begin(stage)
 
     def _refine(
         self, trainer: Trainer, counts: CountMatrix, split: np.ndarray, *, told: Answer, at_most: int | None
@@ -235,6 +242,7 @@ class _Run:
 
         def go_on(done: float) -> bool:
             nonlocal asked, looked
+            self.under_way.reached("refining", done)
             if time.monotonic() - looked > SECONDS_BETWEEN_TICKS:
                 asked, looked = self.should_stop(), time.monotonic()
             return asked in ("go", told)
@@ -265,9 +273,24 @@ class _Run:
                 on_progress=lambda progress: self.on_progress(Progress(**progress)),
             )
 
-    def _tick(self, gene_names: np.ndarray) -> Callable[[Progress, LDVAE], Answer]:
+    def _tick(self, trainer: Trainer, counts: CountMatrix) -> Callable[[Progress, LDVAE], Answer]:
+        n_train = len(trainer.train_cells)
+
         def tick(progress: Progress, model: LDVAE) -> Answer:
-            self._write_progress(progress, model, gene_names)
+            forming = top_genes_so_far(model, counts.gene_names)
+            more = {**asdict(progress), **self.device_note, "top_genes": forming}
+            left = seconds_after_training(
+                model.config,
+                n_cells=counts.n_cells,
+                n_train=n_train,
+                n_genes=counts.n_genes,
+                cells_trained=trainer.n_epochs * n_train,
+                cells_per_second=progress.cells_per_second,
+            )
+            self.under_way.training(
+                JobProgress("training", progress.step, progress.n_steps, progress.seconds, progress.seconds_left, more),
+                left,
+            )
             self.on_progress(progress)
             return self.should_stop()
 
@@ -293,13 +316,6 @@ class _Run:
     def _write_history(self, history: list[HistoryPoint]) -> None:
         write_table(self.folder / "history.parquet", pd.DataFrame([asdict(point) for point in history]))
 
-    def _write_progress(self, progress: Progress, model: LDVAE, gene_names: np.ndarray) -> None:
-        forming = top_genes_so_far(model, gene_names)
-        more = {**asdict(progress), **self.device_note, "top_genes": forming}
-        told = JobProgress("training", progress.step, progress.n_steps, progress.seconds, progress.seconds_left, more)
-        with _not_fatal("progress.json"):
-            write_progress(self.folder / "progress.json", told)
-
     def _save_results(
         self, trainer: Trainer, outcome: Outcome, counts: CountMatrix, split: np.ndarray, covariates: np.ndarray
     ) -> dict[str, Any]:
@@ -314,7 +330,9 @@ class _Run:
         if model.likelihood.has_dispersion:
             theta = model.bounded_log_theta().detach().double().exp().cpu().numpy()
         effects = _covariate_effects(model)
-        for axes in ALL_AXES if model.prior.may_rotate else ALL_AXES[:1]:
+        wanted = ALL_AXES if model.prior.may_rotate else ALL_AXES[:1]
+        for number, axes in enumerate(wanted):
+            self.under_way.reached("analysing", 0.5 * number / len(wanted))
             factors = build_factors(
                 representation=posterior.mean,
                 posterior_variance=posterior.variance,
@@ -337,6 +355,7 @@ class _Run:
             names = [f"{item.name}: {level}" for item in config.covariates for level in item.levels]
             write_table(self.folder / "covariates.parquet", pd.DataFrame(effects, counts.gene_names, names))
         self._write_dispersion_levels(model, counts.gene_names)
+        self.under_way.reached("analysing", 0.5)
         return self._figures(trainer.source, outcome, factors, counts, split, posterior.mean) | {
             **outcome.figures(),
             **_overlap(factors),

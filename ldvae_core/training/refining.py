@@ -6,14 +6,12 @@ from typing import NamedTuple
 import numpy as np
 from scipy import sparse
 
+from ldvae_core.model.budget import refit_share, rounds_within
 from ldvae_core.model.ldvae import LDVAE
 from ldvae_core.training.minibatches import MinibatchSource
 from ldvae_core.training.refine import Refined, refine, unrefinable
-from ldvae_core.training.refit import MOST_CELLS, MOST_ROUNDS, Refit, refit, refittable
+from ldvae_core.training.refit import Refit, refit, refittable
 
-REFINE_PASSES = 24  # passes of the training that refining a cell costs as much time as, measured on one core: 9 to 24
-ROUND_PASSES = 40  # that a round of refitting costs a training cell
-FREE = 100_000  # passes of a cell, some seconds at most, that are always granted
 STOPPED = "it was stopped"
 
 
@@ -51,13 +49,12 @@ def refined_model(
     """
     if why_not := unrefinable(model):
         return Outcome(model, None, None, why_not)
-    budget = max(cells_trained, FREE) - REFINE_PASSES * source.n_cells
-    if budget < 0:
+    rounds = rounds_within(cells_trained, source.n_cells, len(train))
+    if rounds is None:
         return Outcome(model, None, None, "so many cells would take longer than the training itself")
-    rounds = min(MOST_ROUNDS, budget // (ROUND_PASSES * min(len(train), MOST_CELLS)))
     fitted, share = None, 0.0
     if refittable(model) and rounds:
-        share = 0.7
+        share = refit_share(rounds, source.n_cells, len(train))
         fitted = refit(model, source, counts, train, validation, rounds=rounds, go_on=lambda done: go_on(share * done))
         if fitted is None:
             return Outcome(model, None, None, STOPPED)

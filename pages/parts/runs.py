@@ -19,7 +19,7 @@ from pages.parts.text import literal
 RUN = "run"  # in the session and in the address alike
 DATA = "data"  # in the session: the data set in use, that of the run until the Data page or the Train form says another
 DATA_OF = "data_of_run"  # the run that DATA was last taken from
-LEFT = "run_left"  # the run in use before a choice, and when the links of the menu were drawn anew since (None: not yet)
+LEFT = "run_left"  # the run in use before a choice, and when the menu's links were drawn anew (None: not yet)
 LINKS_SECONDS = 2.0  # that a drawn link takes to reach a browser, at most
 UNKNOWN = "unknown_run"  # what an address asked for in vain
 NEXT = "next_page"  # where a click wants to go
