@@ -9,12 +9,14 @@ PROJECT = str(Path(__file__).resolve().parents[1])
 if PROJECT not in sys.path:  # started from elsewhere than the project's folder
     sys.path.insert(0, PROJECT)
 
+from pages.parts.live import tab_title  # noqa: E402
 from pages.parts.runs import choose_run, follow, store  # noqa: E402
 from pages.parts.sidebar import show_sidebar  # noqa: E402
 from pages.parts.style import put_style  # noqa: E402
 
+cards = store().cards()
 st.set_page_config(
-    page_title="Gene Program Explorer",
+    page_title=tab_title(cards),
     page_icon=str(Path(__file__).parent / "parts" / "icon.png"),
     layout="wide",
     initial_sidebar_state=236,
@@ -33,6 +35,5 @@ PAGES = [
 ]
 page = st.navigation(PAGES, position="hidden")  # the sidebar lists them below the name and the run in use
 follow()
-cards = store().cards()
 show_sidebar(PAGES, cards, choose_run(cards))
 page.run()

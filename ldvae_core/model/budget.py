@@ -13,6 +13,7 @@ MOST_ROUNDS = 3  # of refitting; later ones gain below 0.05 nats
 MOST_CELLS = 20_000  # that are refitted to; above, a seeded sample of the training cells
 # Seconds of analysing on one core, measured: for every run (null model, bounds), and for every value (cells x genes).
 ANALYSING, ANALYSING_A_VALUE = 2.5, 0.2e-6
+MEASURED_AT, SLOWEST = 150e6, 5.0  # values a second that the training had then; how much slower a busy machine may be
 
 
 class AfterTraining(NamedTuple):
@@ -38,7 +39,8 @@ def seconds_after_training(
     model: ModelConfig, *, n_cells: int, n_train: int, n_genes: int, cells_trained: int, cells_per_second: float
 ) -> AfterTraining:
     """What is still to come when a training of so many cells, over all epochs, at this speed, has ended."""
-    analysing = ANALYSING + ANALYSING_A_VALUE * n_cells * n_genes
+    slower = min(max(MEASURED_AT / max(cells_per_second * n_genes, 1.0), 1.0), SLOWEST)
+    analysing = slower * (ANALYSING + ANALYSING_A_VALUE * n_cells * n_genes)
     prior, likelihood = PRIORS[model.prior], LIKELIHOODS[model.likelihood]
     rounds = rounds_within(cells_trained, n_cells, n_train)
     is_refined = model.decoder == "linear" and not likelihood.is_zero_inflated

@@ -14,7 +14,7 @@ from ldvae_core.jobs.progress import Progress, number, read_object, read_progres
 from ldvae_core.jobs.queue import Asked, Job
 from ldvae_core.runs.additions import Additions
 from ldvae_core.runs.settings import NewerFormatError, RunFile, RunSettings
-from ldvae_core.runs.states import FolderState, RunState, Stage, merged_state, read_folder_state
+from ldvae_core.runs.states import STATE_FILE, FolderState, RunState, Stage, merged_state, read_folder_state
 from ldvae_core.workspace import processes
 
 log = logging.getLogger(__name__)
@@ -71,6 +71,7 @@ class TrainingProgress(Progress):
     threads: int = 0
     kl_weight: float = 0.0
     top_genes: tuple[tuple[str, ...], ...] = ()  # of every factor, as they form
+    stage_seconds: float = 0.0  # since the stage began; 0 before the first one
     whole_share: float | None = None  # of the time of all stages; None in older files and for baselines
 
     @property
@@ -144,6 +145,7 @@ def read_training_progress(folder: Path) -> TrainingProgress:
         top_genes=tuple(tuple(map(str, genes)) for genes in programs if isinstance(genes, list))
         if isinstance(programs, list)
         else (),
+        stage_seconds=_age(folder / STATE_FILE),
         whole_share=number(more.get("whole_share")),
     )
 

@@ -4,9 +4,10 @@ import streamlit as st
 from streamlit.navigation.page import StreamlitPage
 
 from ldvae_core.runs.store import RunCard
-from pages.parts.runs import RUN, STATE_DOTS, STATE_WORDS, links_are_drawn, use_run
+from pages.parts.live import put_calling, show_state
+from pages.parts.runs import RUN, links_are_drawn, use_run
 from pages.parts.style import put_saving
-from pages.parts.text import as_html, plain, show
+from pages.parts.text import plain, show
 
 PICKER = "run_picker"
 
@@ -25,22 +26,7 @@ def show_sidebar(pages: list[StreamlitPage], cards: list[RunCard], chosen: RunCa
                 st.page_link(page, query_params={RUN: chosen.run_id} if chosen else None, width="stretch")
         links_are_drawn()
         put_saving()
-
-
-def run_state_html(card: RunCard) -> str:
-    """Dot and words for a run's state; how far it is stands in the live panel of the Train page, which moves."""
-    words = STATE_WORDS.get(card.state, card.state)
-    if card.state == "running":
-        words = {
-            "preparing": "preparing the data",
-            "refining": "refining positions",
-            "analysing": "computing factors",
-        }.get(card.stage or "", words)
-        words = words if card.stage else "starting"
-        words += f", will {card.request} soon" if card.request else ""
-    if card.state == "queued" and card.place:
-        words = "next in the queue" if card.place == 1 else f"number {card.place} in the queue"
-    return f'<b class="{STATE_DOTS.get(card.state, "")}"></b>{as_html(words)}'
+        put_calling()
 
 
 def _pick_run(cards: list[RunCard], chosen: RunCard) -> None:
@@ -55,7 +41,7 @@ def _pick_run(cards: list[RunCard], chosen: RunCard) -> None:
         label_visibility="collapsed",
         help=None,
     )
-    show(run_state_html(chosen), kind="state")
+    show_state(cards, chosen)
 
 
 def _distinct_names(cards: list[RunCard]) -> dict[str, str]:

@@ -31,6 +31,9 @@ _CSS = """
 .gpe-state b.good {{ background: {accent}; }}
 .gpe-state b.busy {{ background: transparent; border: 2px solid {accent}; }}
 .gpe-state b.bad {{ background: {warning}; }}
+.gpe-bar {{ height: 4px; border-radius: 2px; background: {lines}; overflow: hidden; margin-top: .25rem; }}
+.gpe-bar i {{ display: block; height: 100%; background: {accent}; }}
+.st-key-train_status {{ min-height: 5.6rem; }}
 .gpe-badge {{ display: inline-block; font-size: .78rem; border: 1px solid {warning}; color: {warning};
   border-radius: 4px; padding: 0 .4rem; margin-right: .25rem; }}
 .gpe-facts {{ display: flex; flex-wrap: wrap; gap: .5rem 2.4rem; font-variant-numeric: tabular-nums; }}

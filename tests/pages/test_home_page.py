@@ -57,6 +57,14 @@ def test_the_demo_cannot_be_renamed_or_deleted(open_page, with_demo):
         home.button(key="delete_demo")
 
 
+def test_a_name_that_is_too_long_is_refused_in_words(home, workspace, finished_run):
+    """Pasted, it stays in its box, and the box says how long a name may be."""
+    home.text_input(key=f"name_{finished_run}").set_value("x" * 200).run()
+    home.button(key=f"rename_{finished_run}").click().run()
+    assert "this one has 200" in home.error[0].value.replace("\\", "")
+    assert RunStore(workspace).card(finished_run).name == "Planted programs"
+
+
 def test_hostile_run_names_stay_letters(open_page, make_run, words):
     """A run may be called anything."""
     make_run(name="<img src=x onerror=alert(1)> **x**")

@@ -10,10 +10,10 @@ from ldvae_core.workspace.folders import DEMO, Workspace, sync_warning, synced_b
 from pages.parts.best_pair import DEMO_TYPES, separation
 from pages.parts.figures import show_figure
 from pages.parts.header import derived_badge
+from pages.parts.live import state_html
 from pages.parts.pair import cells_panel, genes_panel
 from pages.parts.problems import problem_box, refusals
 from pages.parts.runs import colours_of, factors_of, go, open_run, store
-from pages.parts.sidebar import run_state_html
 from pages.parts.text import as_html, count, genes, literal, show
 
 CARDS = 24  # runs on the page; older ones are in the picker of the sidebar
@@ -103,7 +103,7 @@ def show_runs(cards: list[RunCard]) -> None:
 
 def _card(card: RunCard) -> None:
     show(f'<div class="gpe-name">{as_html(card.name)}</div>', kind="card")
-    show(run_state_html(card), kind="state")
+    show(state_html(card), kind="state")
     facts = [as_html(card.data_name)]
     if card.n_cells and card.n_genes:
         facts.append(f"{card.n_cells:,} cells × {card.n_genes:,} genes")
@@ -126,7 +126,7 @@ def _card(card: RunCard) -> None:
 
 
 def _rename_or_delete(card: RunCard) -> None:
-    name = st.text_input("Name", value=card.name, max_chars=120, key=f"name_{card.run_id}")
+    name = st.text_input("Name", value=card.name, key=f"name_{card.run_id}")
     if st.button("Rename", key=f"rename_{card.run_id}", disabled=name.strip() in ("", card.name)):
         _change(lambda: store().rename(card.run_id, name))
     sure = st.checkbox("Delete it with all its results", key=f"sure_{card.run_id}")

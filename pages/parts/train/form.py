@@ -88,7 +88,7 @@ def show_form() -> Form:
         trained = TrainingConfig(
             n_epochs=training.n_epochs, seed=training.seed, device=training.asked, **more.numbers._asdict()
         )
-        wanted = runs_of(training.plan, data, more.name, model, trained)
+        wanted = runs_of(training.plan, data, st.session_state.get("train_name") or "", model, trained)
     except LdvaeError as fault:
         return Form(data, training.plan, (), fault, training.device)
     return Form(data, training.plan, tuple(wanted), None, training.device)
