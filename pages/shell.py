@@ -35,5 +35,5 @@ PAGES = [
 ]
 page = st.navigation(PAGES, position="hidden")  # the sidebar lists them below the name and the run in use
 follow()
-show_sidebar(PAGES, cards, choose_run(cards))
+show_sidebar(PAGES, page, cards, choose_run(cards))
 page.run()

@@ -1,5 +1,7 @@
 """Top of the sidebar on every page: the program's name, the run in use and its state; then the pages."""
 
+from contextlib import nullcontext
+
 import streamlit as st
 from streamlit.navigation.page import StreamlitPage
 
@@ -12,8 +14,10 @@ from pages.parts.text import plain, show
 PICKER = "run_picker"
 
 
-def show_sidebar(pages: list[StreamlitPage], cards: list[RunCard], chosen: RunCard | None) -> None:
-    """Draw it. chosen: the run in use, one of the cards."""
+def show_sidebar(
+    pages: list[StreamlitPage], current: StreamlitPage, cards: list[RunCard], chosen: RunCard | None
+) -> None:
+    """Draw it. current: the page that is shown. chosen: the run in use, one of the cards."""
     with st.sidebar:
         show("Gene Program Explorer", kind="name")
         if chosen is None:
@@ -23,7 +27,8 @@ def show_sidebar(pages: list[StreamlitPage], cards: list[RunCard], chosen: RunCa
         st.space("xsmall")
         with st.container(gap=None, key="pages"):
             for page in pages:
-                st.page_link(page, query_params={RUN: chosen.run_id} if chosen else None, width="stretch")
+                with st.container(key="page_in_use") if page == current else nullcontext():
+                    st.page_link(page, query_params={RUN: chosen.run_id} if chosen else None, width="stretch")
         links_are_drawn()
         put_saving()
         put_calling()

@@ -5,6 +5,8 @@ import streamlit as st
 
 from ldvae_core.plots.theme import Mode, palette
 
+# Drawings with a column a factor, type or gene: on a phone they scroll inside their frame, instead of overlapping.
+_MANY = ("association", "covariance", "gene_groups", "gene_list", "matching", "factor", "test_metric", "held_out")
 _CSS = """
 .stMainBlockContainer {{ padding: 1.4rem 2.25rem 2rem; max-width: 1720px; }}
 .stAppHeader {{ background: transparent; pointer-events: none; }}
@@ -16,7 +18,16 @@ _CSS = """
 .stSelectbox input {{ text-overflow: ellipsis; }}
 .st-key-train_plan [data-variant=segmented_control] {{ padding-left: .5rem; padding-right: .5rem; }}
 .st-key-controls [data-testid=stPopover] {{ margin-top: 1.75rem; }}
-.st-key-pages [data-testid=stPageLink-NavLink] {{ padding: .36rem .55rem; }}
+.st-key-pages [data-testid=stPageLink-NavLink] {{ padding: .36rem .55rem; background: transparent;
+  border-left: 3px solid transparent; }}
+.st-key-pages [data-testid=stPageLink-NavLink]:hover,
+  .st-key-page_in_use [data-testid=stPageLink-NavLink] {{ background: {lines} !important; }}
+.st-key-page_in_use [data-testid=stPageLink-NavLink] {{ border-left-color: {accent}; }}
+.st-key-pages [data-testid=stPageLink-NavLink]:focus-visible {{ outline: 2px solid {accent}; outline-offset: -2px; }}
+[data-testid=stSidebar] .stElementContainer:has(.gpe-live) {{ display: none; }}
+.stApp:has([data-testid=stExpandSidebarButton]) .stMainBlockContainer {{ padding-top: 3.1rem; }}
+[data-testid=stMultiSelectTagsContainer], [data-testid=stMultiSelectTagsContainer] > [role=group] {{
+  flex-wrap: wrap !important; height: auto !important; max-height: 9rem; min-width: 0; }}
 .gpe-head {{ display: flex; align-items: baseline; gap: .9rem; flex-wrap: wrap; }}
 .gpe-head h1 {{ margin: 0; padding: 0; font-size: 1.6rem; font-weight: 600; letter-spacing: -.01em; }}
 .gpe-head span, .gpe-quiet {{ color: {quiet}; }}
@@ -73,9 +84,15 @@ _CSS = """
     gap: .5rem; }}
   [class*=st-key-split] [data-testid=stHorizontalBlock] > [data-testid=stColumn] {{ width: 100% !important;
     flex: 1 1 auto !important; min-width: 0; }}
-  .st-key-factor_list, [data-testid=stLayoutWrapper]:has(> .st-key-factor_list) {{ height: 11rem !important;
-    max-height: 11rem !important; flex: none !important; }}
+  .st-key-factor_list, [data-testid=stLayoutWrapper]:has(> .st-key-factor_list) {{ height: 18rem !important;
+    max-height: 18rem !important; flex: none !important; }}
   .stMainBlockContainer {{ padding-left: 1.25rem; padding-right: 1.25rem; }}
+}}
+@media (max-width: 640px) {{
+  .stButtonGroup [role=radiogroup] {{ flex-wrap: wrap; row-gap: .25rem; }}
+  .stMainBlockContainer {{ padding-left: 1rem; padding-right: 1rem; }}
+  {many} {{ overflow-x: auto; }}
+  {many} .stPlotlyChart {{ min-width: 620px; }}
 }}
 @media (prefers-reduced-motion: reduce) {{ * {{ animation-duration: 0s !important; transition: none !important; }} }}
 """
@@ -109,7 +126,9 @@ if (!window.gpeSaves) {
 def put_style() -> None:
     """Once a page, from the shell."""
     colours = palette(mode())
-    st.html(f"<style>{_CSS.format(**{name: getattr(colours, name) for name in colours.__dataclass_fields__})}</style>")
+    values = {name: getattr(colours, name) for name in colours.__dataclass_fields__}
+    many = f":is({', '.join(f'.st-key-{key}_{number}' for key in _MANY for number in (0, 1))})"
+    st.html(f"<style>{_CSS.format(**values, many=many)}</style>")
 
 
 def put_saving() -> None:
