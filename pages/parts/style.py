@@ -28,6 +28,7 @@ _CSS = """
 .stApp:has([data-testid=stExpandSidebarButton]) .stMainBlockContainer {{ padding-top: 3.1rem; }}
 [data-testid=stMultiSelectTagsContainer], [data-testid=stMultiSelectTagsContainer] > [role=group] {{
   flex-wrap: wrap !important; height: auto !important; max-height: 9rem; min-width: 0; }}
+.stMultiSelect [role=group][data-rac] {{ height: auto; max-height: 9.2rem; }}
 .gpe-head {{ display: flex; align-items: baseline; gap: .9rem; flex-wrap: wrap; }}
 .gpe-head h1 {{ margin: 0; padding: 0; font-size: 1.6rem; font-weight: 600; letter-spacing: -.01em; }}
 .gpe-head span, .gpe-quiet {{ color: {quiet}; }}
