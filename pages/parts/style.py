@@ -93,7 +93,7 @@ _CSS = """
   .stButtonGroup [role=radiogroup] {{ flex-wrap: wrap; row-gap: .25rem; }}
   .stMainBlockContainer {{ padding-left: 1rem; padding-right: 1rem; }}
   {many} {{ overflow-x: auto; }}
-  {many} .stPlotlyChart {{ min-width: 620px; }}
+  {many} > div {{ min-width: 620px; }}
 }}
 @media (prefers-reduced-motion: reduce) {{ * {{ animation-duration: 0s !important; transition: none !important; }} }}
 """
