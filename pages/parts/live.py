@@ -59,8 +59,9 @@ def at_work(cards: Sequence[RunCard]) -> RunCard | None:
 
 def short_name(card: RunCard) -> str:
     """Its data, in a few letters: 'kang18_ifnb_pbmc'."""
-    ending = next((suffix for suffix in SUFFIXES if card.data_name.lower().endswith(suffix)), "")
-    return plain(card.data_name.removesuffix(ending) if ending else card.data_name or card.name, longest=24)
+    name = card.data_name.split(" (")[0] or card.name
+    ending = next((suffix for suffix in SUFFIXES if name.endswith(suffix)), "")
+    return plain(name.removesuffix(ending), longest=24)
 
 
 def tab_title(cards: Sequence[RunCard]) -> str:
@@ -148,7 +149,7 @@ def _under_way(drawn: list[str]) -> None:
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
             left = left_words(progress.seconds_left) if card.state == "running" else ""
             rest = f", {len(live) - 1} more" if len(live) > 1 else ""
-            show(f"<b>{as_html(card.name)}</b> {state_html(card)}"
+            show(f"<strong>{as_html(card.name)}</strong> {state_html(card)}"
                  f"<span>{as_html(', '.join(filter(None, [left])) + rest)}</span>", kind="state")  # fmt: skip
             if st.button("See its training", key="under_way_open", icon=":material/monitoring:"):
                 go_next("train.py", card.run_id)

@@ -104,6 +104,8 @@ def mode() -> Mode:
     return "dark" if st.context.theme.type == "dark" else "light"
 
 
+PRINT = 2126  # px: 180 mm, the width of a page's two columns, at 300 dots an inch
+
 # Drawings are saved by the browser: the camera that plotly gives every figure, asked for one format or the other.
 _SAVE = """<script>
 if (!window.gpeSaves) {
@@ -116,7 +118,8 @@ if (!window.gpeSaves) {
       .find(tool => (tool.getAttribute("data-title") || "").startsWith("Download plot"));
     if (!camera) return;
     const format = button.dataset.format, usual = figure._context.toImageButtonOptions;
-    figure._context.toImageButtonOptions = { ...usual, format, scale: format === "png" ? 3 : 1 };
+    const scale = format === "png" ? Math.max(3, __PRINT__ / figure.clientWidth) : 1;
+    figure._context.toImageButtonOptions = { ...usual, format, scale };
     camera.click();
     figure._context.toImageButtonOptions = usual;
   });
@@ -134,4 +137,4 @@ def put_style() -> None:
 
 def put_saving() -> None:
     """Once a page: lets the buttons of figures.offer_files work."""
-    st.html(_SAVE, unsafe_allow_javascript=True)
+    st.html(_SAVE.replace("__PRINT__", str(PRINT)), unsafe_allow_javascript=True)

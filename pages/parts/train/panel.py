@@ -201,7 +201,7 @@ def _programs(card: RunCard, progress: TrainingProgress) -> None:
     if not rows and card.has_results:
         return
     show(f"<b>{as_html(title)}</b>")
-    body = "".join(f"<dt>{label}</dt><dd>{names}</dd>" for label, names in rows) or f"<dt>{NOT_YET}</dt>"
+    body = "".join(f"<dt>{label}</dt><dd>{names}</dd>" for label, names in rows)
     fixed = card.state in UNDER_WAY or len(rows) > 5
     with st.container(height=GENES_HEIGHT if fixed else "content", border=False, key="train_programs"):
-        show(f'<dl class="gpe-programs">{body}</dl>')
+        show(f'<dl class="gpe-programs">{body}</dl>' if body else NOT_YET, kind="line" if body else "quiet")
