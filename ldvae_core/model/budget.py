@@ -38,13 +38,16 @@ def refit_share(rounds: int, n_cells: int, n_train: int) -> float:
 def seconds_after_training(
     model: ModelConfig, *, n_cells: int, n_train: int, n_genes: int, cells_trained: int, cells_per_second: float
 ) -> AfterTraining:
-    """What is still to come when a training of so many cells, over all epochs, at this speed, has ended."""
-    slower = min(max(MEASURED_AT / max(cells_per_second * n_genes, 1.0), 1.0), SLOWEST)
+    """What is still to come when a training of so many cells, over all epochs, at this speed, has ended.
+
+    cells_per_second: > 0, or NaN while it is unknown; what follows is then unknown too.
+    """
+    slower = min(max(MEASURED_AT / (cells_per_second * n_genes), 1.0), SLOWEST)
     analysing = slower * (ANALYSING + ANALYSING_A_VALUE * n_cells * n_genes)
     prior, likelihood = PRIORS[model.prior], LIKELIHOODS[model.likelihood]
     rounds = rounds_within(cells_trained, n_cells, n_train)
     is_refined = model.decoder == "linear" and not likelihood.is_zero_inflated
-    if rounds is None or not is_refined or cells_per_second <= 0:
+    if rounds is None or not is_refined:
         return AfterTraining(0.0, analysing)
     passes = REFINE_PASSES * n_cells
     if prior.is_standard:

@@ -39,7 +39,7 @@ from ldvae_core.runs.prepare import Steps, completed_for, one_hot
 from ldvae_core.runs.settings import LONGEST_NAME, RunFile
 from ldvae_core.runs.states import Stage, write_folder_state
 from ldvae_core.runs.trained import load_model, save_model
-from ldvae_core.runs.under_way import UnderWay
+from ldvae_core.runs.under_way import Speed, UnderWay
 from ldvae_core.training.checkpoint import read_checkpoint, write_checkpoint
 from ldvae_core.training.devices import choose_device, device_faults_in_words, found_devices
 from ldvae_core.training.live_programs import top_genes_so_far
@@ -274,23 +274,22 @@ class _Run:
             )
 
     def _tick(self, trainer: Trainer, counts: CountMatrix) -> Callable[[Progress, LDVAE], Answer]:
-        n_train = len(trainer.train_cells)
+        n_train, speed = len(trainer.train_cells), Speed()
 
         def tick(progress: Progress, model: LDVAE) -> Answer:
-            forming = top_genes_so_far(model, counts.gene_names)
-            more = {**asdict(progress), **self.device_note, "top_genes": forming}
-            left = seconds_after_training(
+            steps_per_second = speed.of(progress.step, progress.seconds)
+            left = (progress.n_steps - progress.step) / steps_per_second
+            after = seconds_after_training(
                 model.config,
                 n_cells=counts.n_cells,
                 n_train=n_train,
                 n_genes=counts.n_genes,
                 cells_trained=trainer.n_epochs * n_train,
-                cells_per_second=progress.cells_per_second,
+                cells_per_second=steps_per_second * trainer.minibatch_size,
             )
-            self.under_way.training(
-                JobProgress("training", progress.step, progress.n_steps, progress.seconds, progress.seconds_left, more),
-                left,
-            )
+            more = {**asdict(progress), **self.device_note, "top_genes": top_genes_so_far(model, counts.gene_names)}
+            told = JobProgress("training", progress.step, progress.n_steps, progress.seconds, left, more)
+            self.under_way.training(told, after)
             self.on_progress(progress)
             return self.should_stop()
 

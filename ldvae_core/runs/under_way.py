@@ -1,6 +1,7 @@
 """How far a run is, over all its stages: one share of its time and one time left, in progress.json."""
 
 import logging
+import math
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,6 +18,20 @@ ENOUGH = 0.15  # of a stage, after which its own pace counts
 FASTEST, SLOWEST = 0.5, 4.0  # seconds that one expected second may have taken
 
 
+class Speed:
+    """Steps a second since the first report: what a process does first, it also compiles."""
+
+    def __init__(self) -> None:
+        self._first: tuple[int, float] | None = None
+
+    def of(self, step: int, seconds: float) -> float:
+        """Steps a second; NaN at the first report."""
+        if self._first is None:
+            self._first = (step, seconds)
+        steps, passed = step - self._first[0], seconds - self._first[1]
+        return steps / passed if passed > 0 and steps > 0 else math.nan
+
+
 class UnderWay:
     """Writes where a run stands. before: seconds of work before this process took it up."""
 
@@ -29,7 +44,7 @@ class UnderWay:
     def training(self, told: Progress, after: AfterTraining) -> None:
         """told: where the training stands. after: what will follow it."""
         self._last, self._after = told, after
-        self._write("training", told.seconds_left + sum(after))
+        self._write("training", told.seconds_left + sum(after))  # NaN while the speed is unknown
 
     def begin(self, stage: Stage) -> None:
         """A stage after the training begins."""
@@ -50,7 +65,8 @@ class UnderWay:
 
     def _write(self, stage: Stage, left: float) -> None:
         elapsed = self._before + time.monotonic() - self._began
-        self._share = max(self._share, elapsed / max(elapsed + left, 1e-9))  # a bar never goes back
+        if not math.isnan(left):  # a bar never goes back
+            self._share = max(self._share, elapsed / max(elapsed + left, 1e-9))
         more: Mapping[str, Any] = {**self._last.more, "whole_share": self._share}
         last = self._last
         try:

@@ -9,7 +9,7 @@ from ldvae_core.model.budget import AfterTraining, seconds_after_training
 from ldvae_core.model.config import ModelConfig
 from ldvae_core.runs import under_way
 from ldvae_core.runs.cards import read_training_progress
-from ldvae_core.runs.under_way import UnderWay
+from ldvae_core.runs.under_way import Speed, UnderWay
 
 
 @pytest.fixture
@@ -59,6 +59,24 @@ def test_a_slow_stage_slows_down_what_is_expected_of_the_rest(run, clock, tmp_pa
     clock.now += 6
     run.reached("refining", 0.5)
     assert read_training_progress(tmp_path).seconds_left == pytest.approx(6 + 8, abs=1)
+
+
+def test_the_first_steps_of_a_process_are_no_measure():
+    """They are compiled: 8 seconds for one step say nothing of the other 999."""
+    speed = Speed()
+    assert math.isnan(speed.of(1, 8.0))
+    assert speed.of(101, 9.0) == 100.0
+
+
+def test_an_unknown_speed_leaves_bar_and_time_unknown(tmp_path, clock):
+    """The page then says what it expects by earlier runs."""
+    running = UnderWay(tmp_path / "progress.json")
+    clock.now += 8
+    nan = math.nan
+    running.training(Progress("training", 1, 1000, 8.0, nan, {"epoch": 1, "n_epochs": 10}), AfterTraining(nan, nan))
+    told = read_training_progress(tmp_path)
+    assert (told.share, told.epoch) == (0.0, 1)
+    assert math.isnan(told.seconds_left)
 
 
 def test_what_follows_a_training_is_counted_in_its_own_speed():

@@ -1,6 +1,7 @@
 """The run in use while it learns: state, progress, curves, programs as they form, and what can be asked of it."""
 
 import functools
+import math
 
 import streamlit as st
 
@@ -108,10 +109,10 @@ def _line(card: RunCard, progress: TrainingProgress, cards: list[RunCard]) -> st
     if card.state == "queued":
         return "Training starts as soon as the device is free. This page can be closed meanwhile."
     if card.state == "running":
-        if card.stage == "training" and progress.n_epochs:
-            return progress_line(progress)
-        known = card.stage in ("refining", "analysing")
+        known = card.stage in STAGES and card.stage != "preparing" and not math.isnan(progress.seconds_left)
         left = left_words(progress.seconds_left if known else expected_left(card, cards, store()))
+        if card.stage == "training" and progress.n_epochs:
+            return progress_line(progress, left)
         return ": ".join(filter(None, [STAGES.get(card.stage or "", STARTING), left]))
     reached = f"It stands in epoch {progress.epoch:,} of {progress.n_epochs:,}. " if progress.n_epochs else ""
     why = "" if card.state == "paused" else "Its process has ended before it was done. "
@@ -130,12 +131,12 @@ def _show_trouble(card: RunCard) -> None:
         problem_box(RunError(card.error))
 
 
-def progress_line(progress: TrainingProgress) -> str:
-    """'Epoch 12 of 60, 0:41 left, 9,800 cells/s, CPU (1 thread)'; the time is that of all stages."""
+def progress_line(progress: TrainingProgress, left: str) -> str:
+    """'Epoch 12 of 60, 0:41 left, 9,800 cells/s, CPU (1 thread)'. left: of all stages, in words."""
     device = kind_of(progress.device)
     device += f" ({count(progress.threads, 'thread')})" if progress.device == "cpu" and progress.threads else ""
     speed = f"{progress.cells_per_second:,.0f} cells/s"
-    said = [f"Epoch {progress.epoch:,} of {progress.n_epochs:,}", left_words(progress.seconds_left), speed, device]
+    said = [f"Epoch {progress.epoch:,} of {progress.n_epochs:,}", left, speed, device]
     return ", ".join(filter(None, said))
 
 
