@@ -4,6 +4,7 @@ Progress goes to stderr, results to stdout. Refused input: exit status 2 and one
 An interrupted run: exit status 130; `train --resume RUN`, or the same `paper` again, goes on with it.
 """
 
+import functools
 import io
 import json
 import logging
@@ -15,15 +16,15 @@ from typing import Any
 import click
 
 from ldvae_core.data.choices import DataChoices
+from ldvae_core.data.reading_options import ReadingOptions
 from ldvae_core.errors import LdvaeError
 from ldvae_core.model.config import ModelConfig, TrainingConfig
-from ldvae_core.runs.options import PARTS, no, options_of
-from ldvae_core.setting import Setting, choices_of, defaults_of, types_of
+from ldvae_core.runs.options import PARTS, no, options_of, parameter_of
+from ldvae_core.setting import Setting, choices_of, defaults_of, described, types_of
 from ldvae_core.workspace.system import allow_many_files
 
-HELP_ORDER = (ModelConfig, DataChoices, TrainingConfig)
+HELP_ORDER = (ModelConfig, DataChoices, TrainingConfig, ReadingOptions)
 REFUSED, INTERRUPTED, FAILED = 2, 130, 1
-DEMO = "demo"
 PATH = click.Path(path_type=Path)
 
 
@@ -49,6 +50,19 @@ def _options_of_settings(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
+def _options_of_reading(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The options of every command with DATA, given to it as one ReadingOptions named `reading`."""
+
+    @functools.wraps(command)
+    def wrapped(*arguments: Any, **given: Any) -> Any:
+        said = {field: given.pop(parameter_of(option.flag)) for field, option in described(ReadingOptions).items()}
+        return command(*arguments, reading=ReadingOptions.from_dict(said), **given)
+
+    for field, option in reversed(described(ReadingOptions).items()):
+        wrapped = _option_of(ReadingOptions, field, option)(wrapped)
+    return wrapped
+
+
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "show_default": True})
 def cli() -> None:
     """Gene Program Explorer on the command line. DATA is a file, a 10x folder, or `demo`; RUN a run folder."""
@@ -56,17 +70,22 @@ def cli() -> None:
 
 @cli.command()
 @click.argument("data")
-def info(data: str) -> None:
-    """Say what DATA holds: one JSON object."""
-    from ldvae_core.commands.sources import opened_counts
+@_options_of_reading
+def info(data: str, reading: ReadingOptions) -> None:
+    """Say what DATA holds, and how it was read: one JSON object."""
+    from ldvae_core.commands.sources import opened_counts, reading_of
 
-    with opened_counts(data) as counts:
+    with opened_counts(data, reading) as counts:
+        found = reading_of(counts)
         facts = {
             "n_cells": counts.n_cells,
             "n_genes": counts.n_genes,
             "counts_from": counts.counts_from,
             "annotations": [str(column) for column in counts.annotations.columns],
             "warnings": list(counts.notices),
+            "genes_named_by": found.genes_named_by,
+            "cells_named_by": found.cells_named_by,
+            "sentence": found.sentence,
         }
     _answer(facts)
 
@@ -99,12 +118,10 @@ def train(data: str | None, out: Path | None, resume: Path | None, **options: An
 )
 def export(run: Path, target: Path, axes: str | None) -> None:
     """Write RUN (or `demo`) as one .h5ad with counts, factors, loadings and figures."""
+    from ldvae_core.commands.sources import opened_run
     from ldvae_core.export import write_h5ad
-    from ldvae_core.runs.additions import Additions
-    from ldvae_core.runs.opened import with_additions
-    from ldvae_core.runs.store import open_demo_run, open_run_folder
 
-    opened = open_demo_run() if str(run) == DEMO else with_additions(open_run_folder(run), Additions.beside(run))
+    opened = opened_run(str(run))
     write_h5ad(opened, target, axes=axes.replace("-", "_") if axes else None)
     _answer({"file": str(target), "n_cells": opened.counts.n_cells, "n_genes": opened.counts.n_genes})
 
@@ -113,11 +130,12 @@ def export(run: Path, target: Path, axes: str | None) -> None:
 @click.argument("run", type=PATH)
 @click.argument("data")
 @click.option("--to", "target", type=PATH, required=True, help="The .h5ad file to write.")
-def score(run: Path, data: str, target: Path) -> None:
+@_options_of_reading
+def score(run: Path, data: str, target: Path, reading: ReadingOptions) -> None:
     """Place the cells of DATA on the programs of RUN, and write them as one .h5ad."""
     from ldvae_core.commands.scoring import score_cells
 
-    _answer(score_cells(run, data, target))
+    _answer(score_cells(run, data, target, reading))
 
 
 @cli.command()
@@ -189,11 +207,15 @@ def enrich(run: str, sets: str, ranked: bool, target: Path) -> None:
     default=False,
     help="As published: latent library size; no KL warm-up, early stop or prior on weights; no intercept of its own.",
 )
-def paper(data: str, out: Path, factors: int, epochs: int | None, seed: int, as_published: bool) -> None:
+@_options_of_reading
+def paper(
+    data: str, out: Path, factors: int, epochs: int | None, seed: int, as_published: bool, reading: ReadingOptions
+) -> None:
     """Train the paper's five models on DATA: same genes, split and seed. Finished ones are not trained again."""
     from ldvae_core.commands.paper import train_papers_models
 
-    _answer(train_papers_models(data, out, n_factors=factors, n_epochs=epochs, seed=seed, published=as_published))
+    wanted = {"n_factors": factors, "n_epochs": epochs, "seed": seed, "published": as_published}
+    _answer(train_papers_models(data, out, reading=reading, **wanted))  # type: ignore[arg-type]  # as click gave them
 
 
 @cli.command()

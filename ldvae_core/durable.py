@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from ldvae_core.errors import RunError
@@ -57,6 +58,54 @@ def read_json(path: Path) -> Any:
 def write_array(path: Path, array: np.ndarray) -> None:
     """Write one array as .npy; object arrays are refused (ValueError), because they would need pickle."""
     _replace(path, lambda file: np.save(file, np.ascontiguousarray(array), allow_pickle=False))
+
+
+class GrowingArray:
+    """A one-dimensional .npy file written piece by piece; it can be read after close(), which flushes it to the disk.
+
+    For files of a folder that write_folder makes: the file itself is not replaced in one step.
+    """
+
+    def __init__(self, path: Path, dtype: npt.DTypeLike) -> None:
+        self.path, self.dtype, self.length = path, np.dtype(dtype), 0
+        self._file = open(path, "w+b")  # noqa: SIM115  # closed by close()
+        self._write_header()
+
+    def append(self, values: np.ndarray) -> None:
+        """Add values at the end, brought to the file's type. Raises OSError when the disk is full."""
+        piece = np.ascontiguousarray(values, dtype=self.dtype)
+        self._file.write(piece.data)
+        self.length += len(piece)
+
+    def widen(self, dtype: npt.DTypeLike, *, together: int = 1 << 20) -> None:
+        """Keep what is written so far as a larger type from now on."""
+        wider = GrowingArray(self.path.with_name(f"{self.path.name}.wider"), dtype)
+        start = self._write_header()
+        while len(read := self._file.read(together * self.dtype.itemsize)):
+            wider.append(np.frombuffer(read, self.dtype))
+        self._file.close()
+        os.replace(wider.path, self.path)
+        self._file, self.dtype, self.length = wider._file, wider.dtype, wider.length
+        assert self._file.tell() == start + self.length * self.dtype.itemsize
+
+    def close(self) -> None:
+        """Write the length into the header and flush everything to the disk."""
+        self._write_header()
+        self._file.flush()
+        os.fsync(self._file.fileno())
+        self._file.close()
+
+    def abandon(self) -> None:
+        """Close and remove the file."""
+        self._file.close()
+        self.path.unlink(missing_ok=True)
+
+    def _write_header(self) -> int:
+        """The header, which numpy pads so that it is as long for every length; returns where the values start."""
+        self._file.seek(0)
+        described = {"descr": np.lib.format.dtype_to_descr(self.dtype), "fortran_order": False, "shape": (self.length,)}
+        np.lib.format.write_array_header_1_0(self._file, described)
+        return self._file.tell()
 
 
 def write_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> None:

@@ -1,6 +1,6 @@
 """The only exceptions a person using the program is meant to read."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 
 class LdvaeError(Exception):
@@ -17,7 +17,21 @@ class LdvaeError(Exception):
 
 
 class CountsError(LdvaeError):
-    """A file or matrix that cannot be used as raw counts."""
+    """A file or matrix that cannot be used as raw counts.
+
+    offers: reading options with which the same file might be read, each with the values it can take: {"choose":
+    ("rna", "adt")}, {"genes_in": ("rows", "columns")}, {"round_counts": ()}.
+    """
+
+    def __init__(
+        self,
+        problems: str | Sequence[str],
+        remedy: str = "",
+        *,
+        offers: Mapping[str, Sequence[str]] | None = None,
+    ) -> None:
+        super().__init__(problems, remedy)
+        self.offers = {option: tuple(values) for option, values in (offers or {}).items()}
 
 
 class SettingsError(LdvaeError):

@@ -8,6 +8,7 @@ from pages.parts.data.cells import choose_cells, show_survivors
 from pages.parts.data.choose import data_in_use
 from pages.parts.data.facts import show_annotations, show_facts
 from pages.parts.data.genes import choose_genes, show_preview
+from pages.parts.data.reading import show_reading
 from pages.parts.header import page_header
 from pages.parts.problems import problem_box, refusals
 from pages.parts.runs import go
@@ -27,6 +28,7 @@ page_header("Data", "What did I load, and what will be modelled?")
 data = data_in_use()
 source = data.card.dataset_id
 show_facts(data)
+show_reading(data)
 label = show_annotations(data)
 
 st.subheader("Which cells", anchor=False)

@@ -9,6 +9,11 @@ import sys
 import pytest
 
 
+def pytest_addoption(parser):
+    """What is too much for every time."""
+    parser.addoption("--all-hostile", action="store_true", help="read the whole corpus of hostile files (minutes)")
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _home_of_its_own(tmp_path_factory):
     """What a run remembers of this machine goes into a temporary folder, also in processes that tests start."""

@@ -75,7 +75,8 @@ def test_info_is_one_json_object(counts_file, capsys):
     facts = json.loads(capsys.readouterr().out)
     assert facts == {
         "n_cells": 400, "n_genes": 80, "counts_from": "X", "annotations": ["cell_type"],
-        "warnings": ["Genes are named by the column 'names'."],
+        "warnings": ["Genes are named by the column 'names'."], "genes_named_by": "names", "cells_named_by": "index",
+        "sentence": "400 cells x 80 genes; genes named by `names`, cells by `index`; counts from X; 1 annotation.",
     }  # fmt: skip
 
 

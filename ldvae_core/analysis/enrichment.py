@@ -12,7 +12,8 @@ from scipy.stats import false_discovery_control, hypergeom
 
 from ldvae_core.analysis.factors import Factors
 from ldvae_core.analysis.programs import SIGNS, gene_ranking, genes_at
-from ldvae_core.data.genesets import GeneSets, symbols_of
+from ldvae_core.data.genesets import symbols_of
+from ldvae_core.data.gmt import GeneSets
 from ldvae_core.errors import SettingsError
 
 Method = Literal["over_representation", "pre_ranked"]

@@ -16,7 +16,8 @@ from ldvae_core.analysis.enrichment import (
 from ldvae_core.commands.programs import ENDS
 from ldvae_core.commands.sources import opened_run, own_sets_of
 from ldvae_core.data.genes import guess_species
-from ldvae_core.data.genesets import LARGEST_FILE, GeneSets, collections, load_collection, read_gmt
+from ldvae_core.data.genesets import collections, load_collection
+from ldvae_core.data.gmt import GeneSets, read_own_gmt
 from ldvae_core.durable import write_bytes
 from ldvae_core.errors import RunError, SettingsError
 from ldvae_core.runs.gene_set_results import GeneSetResults
@@ -59,9 +60,7 @@ def enrich_run(run: str, *, sets: str, method: Method, target: Path) -> dict[str
 def _sets(name: str, opened: OpenRun, own: GeneSetResults) -> GeneSets:
     path = Path(name).expanduser()
     if path.is_file():
-        if path.stat().st_size > LARGEST_FILE:
-            raise SettingsError(f"{path.name} is larger than {LARGEST_FILE >> 20} MB.", "Keep the sets you need.")
-        return read_gmt(path.read_bytes(), path.name)
+        return read_own_gmt(path, path.name)
     shipped = {word.casefold(): one.key for one in collections() for word in (one.key, one.title)}
     added = {title.casefold(): digest for digest, title in own.own_sets().items()}
     if (wanted := name.strip().casefold()) in shipped:

@@ -16,6 +16,7 @@ from ldvae_core.commands.sources import opened_counts, source_of
 from ldvae_core.commands.training import INTERRUPTED, Asked, nothing_half_done, run_to_end
 from ldvae_core.data.choices import DataChoices
 from ldvae_core.data.counts import CountMatrix
+from ldvae_core.data.reading_options import NOTHING_SAID, ReadingOptions
 from ldvae_core.errors import RunError
 from ldvae_core.model.config import ModelConfig, TrainingConfig
 from ldvae_core.model.describe import model_words
@@ -48,7 +49,14 @@ PUBLISHED = (
 
 
 def train_papers_models(
-    data: str, out: Path, *, n_factors: int, n_epochs: int | None, seed: int, published: bool = False
+    data: str,
+    out: Path,
+    *,
+    n_factors: int,
+    n_epochs: int | None,
+    seed: int,
+    published: bool = False,
+    reading: ReadingOptions = NOTHING_SAID,
 ) -> dict[str, Any]:
     """Train the five models as run folders inside `out`, write paper.csv there; returns the command's last line.
 
@@ -63,14 +71,14 @@ def train_papers_models(
         model, training = as_published(model, training)
     choices = DataChoices(gene_selection="variance", n_genes=GENES)
     for key, each in MODELS.items():
-        settings = RunSettings(key, source, choices=choices, model=each.of(model), training=training)
+        settings = RunSettings(key, source, reading=reading, choices=choices, model=each.of(model), training=training)
         _require_same(out / key, settings)
         wanted[key] = settings
     asked = Asked().listen()
     with contextlib.ExitStack() as stack:
         for position, (key, settings) in enumerate(wanted.items(), start=1):
             title = f"{position} of {len(wanted)}, {model_words(settings.model)}"
-            _train(out / key, settings, _counts_for(out, data, stack), asked, title)
+            _train(out / key, settings, _counts_for(out, data, reading, stack), asked, title)
     return _answer(out, seed)
 
 
@@ -88,13 +96,15 @@ def _require_same(folder: Path, wanted: RunSettings) -> None:
         )
 
 
-def _counts_for(out: Path, data: str, stack: contextlib.ExitStack) -> Callable[[], CountMatrix]:
+def _counts_for(
+    out: Path, data: str, reading: ReadingOptions, stack: contextlib.ExitStack
+) -> Callable[[], CountMatrix]:
     """Opens the data when the first run asks for it; read once."""
     opened: list[CountMatrix] = []
 
     def open_counts() -> CountMatrix:
         if not opened:
-            opened.append(stack.enter_context(opened_counts(data)))
+            opened.append(stack.enter_context(opened_counts(data, reading)))
         return opened[0]
 
     return open_counts

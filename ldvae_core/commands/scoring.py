@@ -4,34 +4,31 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from ldvae_core.commands.sources import opened_counts
-from ldvae_core.data.demo import DEMO_RUN
+from ldvae_core.commands.sources import folder_of, opened_counts, opened_run
 from ldvae_core.data.names import listing
+from ldvae_core.data.reading_options import NOTHING_SAID, ReadingOptions
 from ldvae_core.errors import RunError
 from ldvae_core.export import write_projection
 from ldvae_core.model.describe import model_words
 from ldvae_core.runs.projection import Projection, project
-from ldvae_core.runs.store import open_demo_run, open_run_folder
-from ldvae_core.workspace.folders import DEMO
 
 
-def score_cells(run: Path, data: str, target: Path) -> dict[str, Any]:
+def score_cells(run: Path, data: str, target: Path, reading: ReadingOptions = NOTHING_SAID) -> dict[str, Any]:
     """Project the cells of DATA, write them as .h5ad, return the command's last line; notices go to stderr.
 
     Raises LdvaeError: a run without results or without its trained network, data that do not fit it.
     """
     from ldvae_core.runs.trained import load_model
 
-    is_demo = str(run) == DEMO
-    opened = open_demo_run() if is_demo else open_run_folder(run)
+    opened = opened_run(str(run))
     if opened.settings.model.is_baseline:
         raise RunError(
             f"The run {opened.name!r} is a baseline ({model_words(opened.settings.model)}), which keeps no network "
             "that could place new cells.",
             "Choose an LDVAE run.",
         )
-    model = load_model(DEMO_RUN if is_demo else run)
-    with opened_counts(data) as counts:
+    model = load_model(folder_of(str(run)))
+    with opened_counts(data, reading) as counts:
         projection = project(opened, model, counts)
         _say(projection)
         write_projection(opened, projection, target)

@@ -1,13 +1,17 @@
 """What DATA and RUN may be on the command line: a path, `demo`, or an id of the workspace."""
 
 import contextlib
+import sys
 import tempfile
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from ldvae_core.data.counts import CountMatrix
-from ldvae_core.data.demo import load_demo
-from ldvae_core.errors import RunError
+from ldvae_core.data.demo import DEMO_RUN, load_demo
+from ldvae_core.data.progress import ReadingProgress
+from ldvae_core.data.reading_options import NOTHING_SAID, Reading, ReadingOptions
+from ldvae_core.errors import RunError, SettingsError
 from ldvae_core.runs.additions import Additions
 from ldvae_core.runs.gene_set_results import GeneSetResults
 from ldvae_core.runs.opened import OpenRun, open_run_folder, with_additions
@@ -26,6 +30,14 @@ def opened_run(run: str) -> OpenRun:
         return with_additions(open_run_folder(folder), Additions.beside(folder))
     store = RunStore(Workspace.default())
     return with_additions(store.open(run), store.additions(run))
+
+
+def folder_of(run: str) -> Path:
+    """Where the results of RUN lie, which opened_run has opened."""
+    folder = Path(run).expanduser()
+    if run == DEMO:
+        return DEMO_RUN
+    return folder if folder.is_dir() else Workspace.default().runs / run
 
 
 def own_sets_of(run: str) -> GeneSetResults:
@@ -51,18 +63,51 @@ def source_of(data: str) -> str:
 
 
 @contextlib.contextmanager
-def opened_counts(data: str) -> Iterator[CountMatrix]:
+def opened_counts(data: str, reading: ReadingOptions = NOTHING_SAID) -> Iterator[CountMatrix]:
     """The counts of DATA; a file is read in a safe process, into a folder that lives as long as they are used.
 
-    Raises RunError when there is no such thing, CountsError when it is refused.
+    How far the reading is goes to stderr. Raises RunError when there is no such thing, CountsError when it is refused,
+    SettingsError when `reading` is said of what was read already.
     """
-    from ldvae_core.data.read import read_counts
+    from ldvae_core.data import read  # looked up when it is called, so that tests can read in this process
 
     source = source_of(data)
-    if source == DEMO:
-        yield load_demo()
-    elif not Path(source).is_absolute():
-        yield Datasets(Workspace.default()).open(source)
-    else:
-        with tempfile.TemporaryDirectory(prefix="gene-programs-") as folder:
-            yield read_counts(Path(source), Path(folder) / "counts")
+    if Path(source).is_absolute():
+        with tempfile.TemporaryDirectory(prefix="gene-programs-") as folder, _said_on_stderr() as say:
+            yield read.read_counts(Path(source), Path(folder) / "counts", options=reading, on_progress=say)
+        return
+    if reading:
+        raise SettingsError(f"'{data}' was read already: how to read it cannot be said any more.", "Give its file.")
+    yield load_demo() if source == DEMO else Datasets(Workspace.default()).open(source)
+
+
+def reading_of(counts: CountMatrix) -> Reading:
+    """How counts were read; for those of older data sets and the demo, what can still be told."""
+    if counts.reading is not None:
+        return counts.reading
+    sentence = f"{counts.n_cells:,} cells x {counts.n_genes:,} genes; counts from {counts.counts_from}; "
+    n = counts.annotations.shape[1]
+    return Reading("index", "index", "columns", f"{sentence}{n:,} annotation{'' if n == 1 else 's'}.")
+
+
+@contextlib.contextmanager
+def _said_on_stderr() -> Iterator[Callable[[ReadingProgress], None]]:
+    """A line on stderr, rewritten in a terminal, every few seconds elsewhere; short readings say nothing."""
+    last, said = time.monotonic(), False
+
+    def say(progress: ReadingProgress) -> None:
+        nonlocal last, said
+        terminal = sys.stderr.isatty()
+        if progress.step == "opening" or time.monotonic() - last < (0.5 if terminal else 5.0):
+            return  # most refusals come while it is opened
+        last, said = time.monotonic(), True
+        left = progress.seconds_left
+        line = f"{progress.words}: {progress.share:.0%}" + ("" if left is None else f", {left:,.0f} s left")
+        sys.stderr.write(f"\r{line}\x1b[K" if terminal else f"{line}\n")
+        sys.stderr.flush()
+
+    try:
+        yield say
+    finally:
+        if said and sys.stderr.isatty():
+            sys.stderr.write("\n")

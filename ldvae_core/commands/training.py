@@ -110,8 +110,9 @@ def say_progress(title: str = "") -> Callable[[Any], None]:
 
 def _train(folder: Path, data: str, *, resume: bool) -> dict[str, Any]:
     asked = Asked().listen()
+    reading = RunSettings.read(folder).reading
     with contextlib.ExitStack() as stack:
-        summary = run_to_end(folder, lambda: stack.enter_context(opened_counts(data)), asked, resume=resume)
+        summary = run_to_end(folder, lambda: stack.enter_context(opened_counts(data, reading)), asked, resume=resume)
     if summary is None:
         sys.stderr.write(f"interrupted; go on with: python -m ldvae_core train --resume {folder}\n")
         sys.exit(INTERRUPTED)

@@ -53,7 +53,8 @@ def align_genes(
     columns = np.flatnonzero(found).astype(part.indices.dtype)
     counts = sparse.csr_matrix((part.data, columns[part.indices], part.indptr), shape=(data.n_cells, len(found)))
     counts.sort_indices()
-    aligned = replace(data, counts=counts, gene_names=np.asarray(gene_names), gene_ids=gene_ids, notices=())
+    wanted = np.asarray(gene_names)
+    aligned = replace(data, counts=counts, gene_names=wanted, gene_ids=gene_ids, notices=(), tallies=None)
     filled = aligned.genes_per_cell > 0
     if not filled.any():
         raise CountsError("No cell has counts in the modelled genes.", "Check that these are the right data.")

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 
 from ldvae_core.data.names import LONGEST_NAME, listing, tidy_names
+from ldvae_core.data.stored_types import is_nullable, plain_numbers, storable_text
 
 MOST_LABELS = 100  # distinct values; a column with more, on few cells each, names the cells instead of grouping them
 CELLS_PER_LABEL = 1_000  # ... unless there are that many cells for each
@@ -81,16 +82,18 @@ def _is_label(column: pd.Series) -> bool:
 def _plain_column(column: pd.Series) -> pd.Series | None:
     """Numbers, true/false, dates and text stay; categories become text categories; anything else is None."""
     dtype = column.dtype
-    if isinstance(dtype, pd.CategoricalDtype):
+    if isinstance(dtype, pd.CategoricalDtype) and len(dtype.categories):  # without any, Parquet keeps text, too
         texts = [_cut(value) for value in dtype.categories]
         if len(set(texts)) < len(texts):
             return None
         return pd.Series(column.cat.rename_categories(texts).array)
-    if pd.api.types.is_object_dtype(dtype) or pd.api.types.is_string_dtype(dtype):
+    if pd.api.types.is_object_dtype(dtype) or isinstance(dtype, pd.StringDtype | pd.CategoricalDtype):
         return _text_column(column)
     if pd.api.types.is_numeric_dtype(dtype) and not pd.api.types.is_complex_dtype(dtype):
-        return pd.Series(column.array)
-    return pd.Series(column.array) if pd.api.types.is_datetime64_any_dtype(dtype) else None
+        return pd.Series(column.array if is_nullable(column) else plain_numbers(column))
+    if pd.api.types.is_datetime64_any_dtype(dtype):
+        return pd.Series((column.dt.as_unit("ms") if column.dt.unit == "s" else column).array)  # Parquet has no seconds
+    return None
 
 
 def _text_column(column: pd.Series) -> pd.Series | None:
@@ -103,8 +106,7 @@ def _text_column(column: pd.Series) -> pd.Series | None:
 
 def _cut(value: object) -> str:
     """Text that can be saved and shown; bytes are read as UTF-8, and a book in a label is cut."""
-    text = value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
-    text = text.encode("utf-8", "replace").decode("utf-8")
+    text = storable_text(value.decode("utf-8", "replace") if isinstance(value, bytes) else value)
     return text if len(text) <= LONGEST_NAME else f"{text[: LONGEST_NAME - 3]}..."
 
 

@@ -1,9 +1,10 @@
 """CountMatrix: raw molecules per cell and gene, checked once and trusted everywhere else."""
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,8 +12,12 @@ from scipy import sparse
 
 from ldvae_core.data.annotations import tidy_annotations
 from ldvae_core.data.blocks import row_blocks
-from ldvae_core.data.faults import RAW_COUNTS_REMEDY, fault_sentences, find_faults, guess_transformation
+from ldvae_core.data.faults import RAW_COUNTS_REMEDY, diagnose, fault_sentences, find_faults
+from ldvae_core.data.histogram import GeneHistogram
 from ldvae_core.data.names import tidy_names
+from ldvae_core.data.reading_options import Reading
+from ldvae_core.data.tallies import Tallies
+from ldvae_core.durable import release_mapped_pages
 from ldvae_core.errors import CountsError
 
 FEWEST_CELLS = 50  # a factor model of fewer cells learns their noise
@@ -31,7 +36,8 @@ class CountMatrix:
     notices: what was changed or chosen while reading, one sentence each. about: title, origin, licence, caveats and
     derived_labels (comma-separated annotation columns not made by the data's authors), colours (JSON of annotation ->
     category -> "#RRGGBB", from the file), where known. whole_library: float64 (n_cells,), molecules over all genes of
-    the file that these genes were chosen from; None when it is not known, or when these are all.
+    the file that these genes were chosen from; None when it is not known, or when these are all. reading: how it was
+    read, where it came from a file. tallies: what was counted then, while these are all cells and genes of a data set.
     """
 
     counts: sparse.csr_matrix
@@ -43,6 +49,8 @@ class CountMatrix:
     notices: tuple[str, ...] = ()
     about: dict[str, str] = field(default_factory=dict)
     whole_library: np.ndarray | None = None
+    reading: Reading | None = None
+    tallies: Tallies | None = None
 
     @property
     def n_cells(self) -> int:
@@ -62,7 +70,7 @@ class CountMatrix:
     @cached_property
     def library_size(self) -> np.ndarray:
         """Molecules per cell over the genes of this matrix: float64 (n_cells,)."""
-        return sum_by_cell(self.counts)
+        return sum_by_cell(self.counts) if self.tallies is None else self.tallies.library_size
 
     @property
     def molecules(self) -> np.ndarray:
@@ -72,19 +80,20 @@ class CountMatrix:
     @cached_property
     def genes_per_cell(self) -> np.ndarray:
         """Number of genes with at least one molecule: int64 (n_cells,)."""
-        return np.diff(self.counts.indptr).astype(np.int64)
+        return np.diff(self.counts.indptr).astype(np.int64) if self.tallies is None else self.tallies.genes_per_cell
+
+    @cached_property
+    def histogram(self) -> GeneHistogram:
+        """How often each gene shows each count over the cells."""
+        if self.tallies is not None:
+            return self.tallies.histogram
+        return GeneHistogram.of((block for _, block in row_blocks(self.counts)), self.n_genes)
 
     @cached_property
     def fingerprint(self) -> str:
         """sha256 (64 hex digits) over shape, counts and names; annotations do not enter."""
-        digest = hashlib.sha256(f"counts 1 {self.n_cells} {self.n_genes}".encode())
-        arrays = ((self.counts.indptr, np.int64), (self.counts.indices, np.uint32), (self.counts.data, np.uint32))
-        for array, dtype in arrays:  # one dtype, so that it depends on the numbers and not on how they are stored
-            for start in range(0, len(array), HASHED_TOGETHER):
-                digest.update(np.ascontiguousarray(array[start : start + HASHED_TOGETHER], dtype=dtype).data)
-        for names in (self.cell_ids, self.gene_names):
-            digest.update("\n".join(names.tolist()).encode())
-        return digest.hexdigest()
+        parts = (self.counts.indptr, self.counts.indices, self.counts.data)
+        return fingerprint_of(*parts, self.cell_ids, self.gene_names)
 
     def subset(self, cells: np.ndarray | None = None, genes: np.ndarray | None = None) -> "CountMatrix":
         """Only these cells and genes, in that order: positions or boolean masks; None keeps all."""
@@ -99,6 +108,7 @@ class CountMatrix:
             gene_ids=self.gene_ids if columns is None or self.gene_ids is None else self.gene_ids[columns],
             annotations=self.annotations if rows is None else self.annotations.iloc[rows],
             whole_library=None if self.whole_library is None else _taken(self.whole_library, rows),
+            tallies=None,
         )
 
     def with_notices(self, *more: str) -> "CountMatrix":
@@ -154,8 +164,32 @@ def value_problems(counts: sparse.csr_matrix, *, where: str) -> list[str]:
     faults = find_faults(counts.data)
     if not faults:
         return []
-    guess = guess_transformation(counts)
+    guess = diagnose(counts, faults).sentence
     return [*fault_sentences(faults, n_entries=counts.nnz, where=where), *([guess] if guess else [])]
+
+
+def fingerprint_of(
+    indptr: np.ndarray,
+    indices: np.ndarray,
+    data: np.ndarray,
+    cell_ids: np.ndarray,
+    gene_names: np.ndarray,
+    *,
+    on_piece: Callable[[int, int], object] = lambda _done, _of: None,
+) -> str:
+    """sha256 (64 hex digits) of a CSR matrix and its names, a piece at a time. on_piece: told (entries done, of)."""
+    digest = hashlib.sha256(f"counts 1 {len(cell_ids)} {len(gene_names)}".encode())
+    done, of = 0, len(indptr) + len(indices) + len(data)
+    for array, dtype in ((indptr, np.int64), (indices, np.uint32), (data, np.uint32)):
+        # one dtype, so that it depends on the numbers and not on how they are stored
+        for start in range(0, len(array), HASHED_TOGETHER):
+            digest.update(np.ascontiguousarray(array[start : start + HASHED_TOGETHER], dtype=dtype).data)
+            done += min(HASHED_TOGETHER, len(array) - start)
+            on_piece(done, of)
+            release_mapped_pages()
+    for names in (cell_ids, gene_names):
+        digest.update("\n".join(names.tolist()).encode())
+    return digest.hexdigest()
 
 
 def sum_by_cell(counts: sparse.csr_matrix) -> np.ndarray:
@@ -248,9 +282,23 @@ def _chosen(counts: sparse.csr_matrix, rows: np.ndarray | None, columns: np.ndar
         wanted = np.zeros(counts.shape[0], bool)
         wanted[slice(None) if rows is None else rows] = True
         blocks = [block[wanted[cells]][:, columns] for cells, block in row_blocks(counts)]
-        chosen = sparse.csr_matrix(sparse.vstack(blocks, format="csr", dtype=counts.dtype))
+        chosen = _stacked(blocks, counts.dtype, len(columns))
     chosen.sort_indices()
     return chosen
+
+
+def _stacked(blocks: list[sparse.csr_matrix], dtype: np.dtype[Any], n_columns: int) -> sparse.csr_matrix:
+    """The blocks below one another, which are emptied on the way: never twice in memory."""
+    lengths = np.concatenate([np.zeros(0, np.int64), *(np.diff(block.indptr) for block in blocks)])
+    starts = np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)])
+    small = np.int32 if max(len(starts), int(starts[-1]), n_columns) < 2**31 else np.int64
+    data, indices = np.empty(starts[-1], dtype), np.empty(starts[-1], small)
+    end = int(starts[-1])
+    while blocks:
+        block = blocks.pop()
+        data[end - block.nnz : end], indices[end - block.nnz : end] = block.data, block.indices
+        end -= block.nnz
+    return sparse.csr_matrix((data, indices, starts.astype(small)), shape=(len(lengths), n_columns))
 
 
 def _taken(values: np.ndarray, rows: np.ndarray | None) -> np.ndarray:

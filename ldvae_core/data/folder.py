@@ -1,5 +1,6 @@
 """A CountMatrix as a folder of memory-mapped arrays, so that opening two million cells costs nothing."""
 
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -7,7 +8,11 @@ import pandas as pd
 from scipy import sparse
 
 from ldvae_core import durable
-from ldvae_core.data.counts import CountMatrix
+from ldvae_core.data.counts import CountMatrix, fingerprint_of
+from ldvae_core.data.progress import Report, silent
+from ldvae_core.data.reading_options import Reading
+from ldvae_core.data.store import COUNTS_FILES
+from ldvae_core.data.tallies import Tallies
 from ldvae_core.errors import CountsError
 
 FORMAT_VERSION = 1
@@ -21,26 +26,77 @@ def save_counts(matrix: CountMatrix, folder: Path) -> None:
 
 def fill_counts(matrix: CountMatrix, folder: Path) -> None:
     """Write the files of a CountMatrix into an existing folder."""
-    durable.write_array(folder / "counts_data.npy", matrix.counts.data)
-    durable.write_array(folder / "counts_indices.npy", matrix.counts.indices)
-    durable.write_array(folder / "counts_indptr.npy", matrix.counts.indptr)
-    durable.write_array(folder / "cell_ids.npy", matrix.cell_ids)
-    durable.write_array(folder / "gene_names.npy", matrix.gene_names)
-    if matrix.gene_ids is not None:
-        durable.write_array(folder / "gene_ids.npy", matrix.gene_ids)
+    for name, array in zip(
+        COUNTS_FILES, (matrix.counts.data, matrix.counts.indices, matrix.counts.indptr), strict=True
+    ):
+        durable.write_array(folder / name, array)
+    write_names(
+        folder,
+        cell_ids=matrix.cell_ids,
+        gene_names=matrix.gene_names,
+        gene_ids=matrix.gene_ids,
+        annotations=matrix.annotations,
+    )
     if matrix.whole_library is not None:
         durable.write_array(folder / WHOLE_LIBRARY, matrix.whole_library)
-    durable.write_table(folder / "annotations.parquet", matrix.annotations.reset_index(drop=True))
-    about = {
+    write_about(
+        folder,
+        n_cells=matrix.n_cells,
+        n_genes=matrix.n_genes,
+        counts_from=matrix.counts_from,
+        notices=matrix.notices,
+        about=matrix.about,
+        reading=matrix.reading,
+        fingerprint=matrix.fingerprint,
+    )
+
+
+def write_names(
+    folder: Path,
+    *,
+    cell_ids: np.ndarray,
+    gene_names: np.ndarray,
+    gene_ids: np.ndarray | None,
+    annotations: pd.DataFrame,
+) -> None:
+    """Write what names cells and genes; annotations: one row a cell."""
+    durable.write_array(folder / "cell_ids.npy", cell_ids)
+    durable.write_array(folder / "gene_names.npy", gene_names)
+    if gene_ids is not None:
+        durable.write_array(folder / "gene_ids.npy", gene_ids)
+    durable.write_table(folder / "annotations.parquet", annotations.reset_index(drop=True))
+
+
+def write_about(
+    folder: Path,
+    *,
+    n_cells: int,
+    n_genes: int,
+    counts_from: str,
+    notices: Iterable[str],
+    about: Mapping[str, str],
+    reading: Reading | None = None,
+    fingerprint: str = "",
+    report: Report = silent,
+) -> None:
+    """Write the last file of a folder of counts. fingerprint: where it is known; else it is made from the others."""
+    if not fingerprint:
+        arrays = (durable.read_array(folder / name) for name in (*COUNTS_FILES, "cell_ids.npy", "gene_names.npy"))
+        data, indices, indptr, cell_ids, gene_names = arrays
+        fingerprint = fingerprint_of(
+            indptr, indices, data, cell_ids, gene_names, on_piece=lambda done, of: report("checking", done, of)
+        )
+    content = {
         "format_version": FORMAT_VERSION,
-        "n_cells": matrix.n_cells,
-        "n_genes": matrix.n_genes,
-        "counts_from": matrix.counts_from,
-        "notices": list(matrix.notices),
-        "about": matrix.about,
-        "fingerprint": matrix.fingerprint,
+        "n_cells": n_cells,
+        "n_genes": n_genes,
+        "counts_from": counts_from,
+        "notices": list(notices),
+        "about": dict(about),
+        "fingerprint": fingerprint,
+        "reading": None if reading is None else reading.to_dict(),
     }
-    durable.write_json(folder / "about.json", about)
+    durable.write_json(folder / "about.json", content)
 
 
 def load_counts(folder: Path) -> CountMatrix:
@@ -55,8 +111,7 @@ def load_counts(folder: Path) -> CountMatrix:
             "Update the program, or load the data set again.",
         )
     data, indices, indptr, cell_ids, gene_names = (
-        durable.read_array(folder / f"{name}.npy")
-        for name in ("counts_data", "counts_indices", "counts_indptr", "cell_ids", "gene_names")
+        durable.read_array(folder / name) for name in (*COUNTS_FILES, "cell_ids.npy", "gene_names.npy")
     )
     ids_path = folder / "gene_ids.npy"
     gene_ids = np.asarray(durable.read_array(ids_path)) if ids_path.exists() else None
@@ -72,7 +127,7 @@ def load_counts(folder: Path) -> CountMatrix:
         raise CountsError(f"The library sizes in {folder.name} do not fit its cells.", "Load the data set again.")
     counts = sparse.csr_matrix((data, indices, indptr), shape=shape)
     counts.has_canonical_format = True  # it was when it was saved; asking scipy would read the whole file
-    return CountMatrix(
+    matrix = CountMatrix(
         counts=counts,
         cell_ids=np.asarray(cell_ids),
         gene_names=np.asarray(gene_names),
@@ -82,4 +137,8 @@ def load_counts(folder: Path) -> CountMatrix:
         notices=tuple(about["notices"]),
         about=dict(about["about"]),
         whole_library=whole_library,
+        reading=Reading.from_dict(about["reading"]) if about.get("reading") else None,
+        tallies=Tallies.of(folder, n_cells=shape[0], n_genes=shape[1]),
     )
+    matrix.__dict__["fingerprint"] = str(about["fingerprint"])  # as it was computed when these files were written
+    return matrix

@@ -1,37 +1,114 @@
-"""Which files can be read, and by what."""
+"""The table of what can be read. A new format is a row here and a module with its opener."""
 
+import os
+from dataclasses import dataclass
 from pathlib import Path
 
 from ldvae_core.errors import CountsError
 
+
+@dataclass(frozen=True)
+class Format:
+    """name, files, written_by: for people. module, opener: in ldvae_core.data, an opened.Opener.
+
+    suffixes: endings of single files and of folders that are one data set; the longest that fits decides. holding:
+    endings of names that a folder must hold, one of each group, gzipped or not.
+    """
+
+    name: str
+    files: str
+    written_by: str
+    module: str
+    opener: str
+    suffixes: tuple[str, ...] = ()
+    holding: tuple[tuple[str, ...], ...] = ()
+
+
+TEXT = (".csv", ".tsv", ".txt", ".tab")
+PACKED = (".gz",)
+HDF5 = (".h5ad", ".h5", ".hdf5", ".loom", ".h5mu")
+FORMATS = (
+    Format("AnnData", ".h5ad", "scanpy, anndata, CELLxGENE", "hdf5", "open_hdf5", (".h5ad",)),
+    Format("MuData", ".h5mu: its RNA", "muon", "hdf5", "open_hdf5", (".h5mu",)),
+    Format("10x HDF5", ".h5", "Cell Ranger 2 and later, CellBender", "hdf5", "open_hdf5", (".h5", ".hdf5")),
+    Format("loom", ".loom", "loompy, loomR, SCENIC, velocyto", "hdf5", "open_hdf5", (".loom",)),
+    Format(
+        "Packed HDF5", "any of these with .gz", "GEO", "packed", "open_packed_file",
+        tuple(f"{ending}.gz" for ending in HDF5),
+    ),
+    Format("AnnData in zarr", "a .zarr folder", "anndata", "zarr_folder", "open_zarr", (".zarr",)),
+    Format(
+        "Packed folder", ".zip, .tar.gz or .tar of one of the folders below, or of one file", "GEO, Cell Ranger",
+        "packed", "open_archive", (".zip", ".tar.gz", ".tgz", ".tar"),
+    ),
+    Format(
+        "Text table", ".csv, .tsv, .tab or .txt, also with .gz: cells x genes or genes x cells",
+        "spreadsheets, R, featureCounts, BD Rhapsody, CosMx", "tables", "open_text_table",
+        tuple(f"{ending}{packed}" for ending in TEXT for packed in ("", *PACKED)),
+    ),
+    Format(
+        "Parse Biosciences", "a folder with count_matrix.mtx or DGE.mtx, cell_metadata.csv, all_genes.csv",
+        "split-pipe", "folders", "open_parse",
+        holding=(("count_matrix.mtx", "dge.mtx"), ("cell_metadata.csv",), ("all_genes.csv",)),
+    ),
+    Format(
+        "kallisto bustools", "a folder with cells_x_genes.mtx, .barcodes.txt, .genes.txt", "kb count",
+        "folders", "open_kallisto",
+        holding=(
+            ("cells_x_genes.mtx", "cells_x_genes.total.mtx", "cells_x_genes.mature.mtx"),
+            (".barcodes.txt",),
+            (".genes.txt",),
+        ),
+    ),
+    Format(
+        "alevin-fry", "a folder with quants_mat.mtx, quants_mat_rows.txt, quants_mat_cols.txt", "alevin-fry",
+        "folders", "open_alevin",
+        holding=(("quants_mat.mtx",), ("quants_mat_rows.txt",), ("quants_mat_cols.txt",)),
+    ),
+    Format(
+        "10x folder", "a folder with matrix.mtx, barcodes.tsv, features.tsv or genes.tsv, gzipped or not",
+        "Cell Ranger, STARsolo, CITE-seq-Count, GEO", "folders", "open_tenx",
+        holding=(("matrix.mtx",), ("barcodes.tsv",), ("features.tsv", "genes.tsv")),
+    ),
+)  # fmt: skip
 READABLE = (
-    ".h5ad, a 10x folder (matrix.mtx, barcodes.tsv, features.tsv or genes.tsv, gzipped or not), "
-    "a folder of Parse Biosciences, kallisto bustools or alevin-fry, a 10x .h5, .loom, "
-    ".csv or .tsv (also .gz), and a .zarr folder of AnnData"
+    ".h5ad, a 10x folder (matrix.mtx, barcodes.tsv, features.tsv or genes.tsv, gzipped or not), a folder of Parse "
+    "Biosciences, kallisto bustools or alevin-fry, a .zip or .tar.gz of such a folder, a 10x .h5, .loom, .h5mu (these "
+    "also .gz), .csv or .tsv (also .gz), and a .zarr folder of AnnData or SpatialData"
 )
 
-_READERS: dict[str, tuple[str, str]] = {
-    ".h5ad": ("hdf5", "read_hdf5"),
-    ".h5": ("hdf5", "read_hdf5"),
-    ".hdf5": ("hdf5", "read_hdf5"),
-    ".loom": ("hdf5", "read_hdf5"),
-    ".csv": ("tables", "read_text_table"),
-    ".tsv": ("tables", "read_text_table"),
-    ".txt": ("tables", "read_text_table"),
-    ".csv.gz": ("tables", "read_text_table"),
-    ".tsv.gz": ("tables", "read_text_table"),
-    ".txt.gz": ("tables", "read_text_table"),
-}
-SUFFIXES = tuple(_READERS)  # of single files, longest match wins
+
+def suffixes() -> tuple[str, ...]:
+    """Endings of single files that can be read."""
+    return tuple(suffix for one in FORMATS for suffix in one.suffixes if suffix != ".zarr")
 
 
-def reader_of(source: Path) -> tuple[str, str]:
-    """(module, function) that reads this file or folder. Raises CountsError listing what can be read."""
+def format_of(source: Path) -> Format:
+    """The format of a file, or of a folder by the names in it: nothing is opened. Raises CountsError with the list."""
     name = source.name.lower()
+    fitting = [(suffix, one) for one in FORMATS for suffix in one.suffixes if name.endswith(suffix)]
     if source.is_dir():
-        return ("zarr_folder", "read_zarr") if name.endswith(".zarr") else ("tenx", "read_folder")
-    for suffix in sorted(_READERS, key=len, reverse=True):
-        if name.endswith(suffix):
-            return _READERS[suffix]
+        if any(suffix == ".zarr" for suffix, _ in fitting):
+            return next(one for suffix, one in fitting if suffix == ".zarr")
+        return folder_format(source) or _by_name("10x folder")
+    fitting = [(suffix, one) for suffix, one in fitting if suffix != ".zarr"]
+    if fitting:
+        return max(fitting, key=lambda pair: len(pair[0]))[1]
     hint = " For a matrix.mtx, choose the folder it lies in." if ".mtx" in name else ""
     raise CountsError(f"{source.name} is of a kind that cannot be read.{hint}", f"Readable: {READABLE}.")
+
+
+def folder_format(folder: Path) -> Format | None:
+    """The format whose files this very folder holds; None when it holds none of the matrices."""
+    names = [name.lower() for name in os.listdir(folder) if not name.startswith(".")]
+    matrices = ((one, packings(one.holding[0])) for one in FORMATS if one.holding)
+    return next((one for one, endings in matrices if any(name.endswith(endings) for name in names)), None)
+
+
+def packings(endings: tuple[str, ...]) -> tuple[str, ...]:
+    """The endings, gzipped or not."""
+    return tuple(f"{ending}{packed}" for ending in endings for packed in ("", *PACKED))
+
+
+def _by_name(name: str) -> Format:
+    return next(one for one in FORMATS if one.name == name)

@@ -4,6 +4,7 @@ Read plainly, a crafted file can return bytes of other files (external links, ex
 declare a terabyte in a kilobyte. So the low-level links are walked first, opening objects of this file only.
 """
 
+import contextlib
 import math
 import re
 from collections.abc import Sequence
@@ -15,6 +16,7 @@ from typing import Any, NoReturn
 import h5py
 import numpy as np
 
+from ldvae_core.data.limits import expect, opening
 from ldvae_core.data.regular import require_regular
 from ldvae_core.errors import CountsError
 
@@ -62,23 +64,9 @@ class SafeFile:
 
     def __init__(self, path: Path) -> None:
         require_regular(path)
-        try:
-            self.file = h5py.File(path, "r")
-        except (OSError, RuntimeError, ValueError):
-            raise CountsError(
-                f"{path.name} is not a readable HDF5 file: it is damaged, cut short, or of another kind.",
-                "Copy or download it again.",
-            ) from None
-        try:
-            check_links(self.file, path.stat().st_size)
-        except (OSError, RuntimeError, ValueError, KeyError):  # HDF5's own words name its inner parts
-            self.file.close()
-            raise CountsError(
-                f"{path.name} is damaged: its own list of contents cannot be followed.", "Copy or download it again."
-            ) from None
-        except BaseException:
-            self.file.close()
-            raise
+        with opening():
+            self.file, declared = _opened(path)
+        expect(declared)
 
     def __enter__(self) -> h5py.File:
         return self.file
@@ -87,6 +75,27 @@ class SafeFile:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.file.close()
+
+
+def _opened(path: Path) -> tuple[h5py.File, int]:
+    """The file, once it passed, and the bytes that it declares."""
+    try:
+        file = h5py.File(path, "r")
+    except (OSError, RuntimeError, ValueError):
+        raise CountsError(
+            f"{path.name} is not a readable HDF5 file: it is damaged, cut short, or of another kind.",
+            "Copy or download it again.",
+        ) from None
+    try:
+        return file, check_links(file, path.stat().st_size)
+    except (OSError, RuntimeError, ValueError, KeyError):  # HDF5's own words name its inner parts
+        file.close()
+        raise CountsError(
+            f"{path.name} is damaged: its own list of contents cannot be followed.", "Copy or download it again."
+        ) from None
+    except BaseException:
+        file.close()
+        raise
 
 
 class _Walk:
@@ -118,6 +127,7 @@ def check_links(file: h5py.File, size: int) -> int:
     root = h5py.h5g.open(file.id, b"/")
     groups = [(root, "", 0, False)]
     walk.seen.add(h5py.h5o.get_info(root).addr)
+    _try_attributes(root, "", size)
     while groups:
         group, path, depth, unread = groups.pop()
         if depth >= DEEPEST:
@@ -131,6 +141,7 @@ def check_links(file: h5py.File, size: int) -> int:
             where = f"{path}/{name.decode('utf-8', 'replace')}"
             child = _hard_child(group, name, where)
             address = h5py.h5o.get_info(child).addr
+            _try_attributes(child, where, size)
             if isinstance(child, h5py.h5g.GroupID):
                 if address in walk.seen:
                     _refuse(f"{where} is reached by more than one path, so the file goes round in a circle.")
@@ -157,6 +168,19 @@ def _hard_child(group: h5py.h5g.GroupID, name: bytes, where: str) -> Any:
     if group.links.get_info(name).type != h5py.h5l.TYPE_HARD:
         _refuse(f"{where} is a link to another place or file, which is not followed.")
     return h5py.h5o.open(group, name)
+
+
+def _try_attributes(owner: Any, where: str, size: int) -> None:
+    """Read each once: damaged ones can be followed for ever, and only the time for opening is short.
+
+    Those that cannot be read are passed over, as most are never asked for. Raises CountsError: larger than the file.
+    """
+    for position in range(h5py.h5a.get_num_attrs(owner)):
+        with contextlib.suppress(OSError, RuntimeError, TypeError, ValueError, KeyError):
+            attribute = h5py.h5a.open(owner, index=position)
+            if attribute.get_storage_size() > size:
+                _refuse(f"{where or 'The file'} has an attribute that is larger than the file.")
+            attribute.read(np.empty(attribute.shape, dtype=attribute.dtype))
 
 
 def check_filters(dataset: h5py.h5d.DatasetID, where: str) -> list[Filter]:

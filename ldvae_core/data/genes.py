@@ -1,7 +1,6 @@
 """Which genes to model: the most variable ones, and what gene names tell about themselves."""
 
 import re
-from collections.abc import Iterator
 from typing import Literal
 
 import numpy as np
@@ -9,7 +8,7 @@ import numpy as np
 from ldvae_core.data.annotations import guess_roles, label_columns
 from ldvae_core.data.blocks import row_blocks
 from ldvae_core.data.choices import GeneSelection
-from ldvae_core.data.counts import CountMatrix, sum_by_gene
+from ldvae_core.data.counts import CountMatrix
 from ldvae_core.data.gene_lookup import bare_id
 from ldvae_core.data.histogram import GeneHistogram, HistogramTally
 from ldvae_core.data.levels import levels_of
@@ -49,8 +48,11 @@ def select_genes(
     keep: tuple[str, ...] = (),
     drop_mitochondrial: bool = False,
     drop_ribosomal: bool = False,
+    cells: np.ndarray | None = None,
 ) -> np.ndarray:
-    """Positions of the genes to model, ascending; all cells take part. Genes without counts are never chosen.
+    """Positions of the genes to model, ascending. Genes without counts are never chosen.
+
+    cells: bool (n_cells,), those that take part; None: all.
 
     method: "variance" takes the highest variance of raw counts, as in the paper; "seurat_v3" the highest variance after
     the trend with the mean is taken out (Stuart et al. 2019), within each level of batch_column where one is given.
@@ -60,7 +62,8 @@ def select_genes(
     if n_genes < 2:
         raise SettingsError(f"{n_genes} genes cannot be modelled.", "Choose at least 2, better 1,000.")
     kept = find_genes(matrix, keep)
-    candidates = sum_by_gene(matrix.counts) > 0
+    histograms = _by_batch(matrix, batch_column if method == "seurat_v3" else None, cells)
+    candidates = np.any([one.sums(np.ones(len(one.cells))) > 0 for one in histograms], axis=0)
     if drop_mitochondrial:
         candidates &= ~mitochondrial_mask(matrix.gene_names)
     if drop_ribosomal:
@@ -69,7 +72,7 @@ def select_genes(
     wanted = max(0, n_genes - len(kept))
     chosen = np.flatnonzero(candidates)
     if wanted < len(chosen):
-        chosen = _most_variable(matrix, method, batch_column, candidates, wanted)
+        chosen = _most_variable(histograms, method, candidates, wanted)
     return np.sort(np.concatenate([kept, chosen])).astype(np.int64)
 
 
@@ -127,48 +130,48 @@ def guess_species(gene_names: np.ndarray, gene_ids: np.ndarray | None = None) ->
 
 
 def _most_variable(
-    matrix: CountMatrix, method: GeneSelection, batch_column: str | None, candidates: np.ndarray, wanted: int
+    histograms: list[GeneHistogram], method: GeneSelection, candidates: np.ndarray, wanted: int
 ) -> np.ndarray:
     """Positions of the `wanted` most variable candidates (a mask); equals stay in the order of the file."""
     if method == "variance":
-        variances = [_variance(matrix)]
+        variances = [_variance(histogram) for histogram in histograms]
     elif method == "seurat_v3":
-        variances = [normalised_variance(histogram) for histogram in _by_batch(matrix, batch_column)]
+        variances = [normalised_variance(histogram) for histogram in histograms]
     else:
         raise SettingsError(f"Unknown gene selection '{method}'.", "Choose 'seurat_v3' or 'variance'.")
     return rank_genes([np.where(candidates, variance, -np.inf) for variance in variances], wanted)[:wanted]
 
 
-def _by_batch(matrix: CountMatrix, batch_column: str | None) -> Iterator[GeneHistogram]:
-    """The histogram of every batch, from one walk over the cells."""
+def _by_batch(matrix: CountMatrix, batch_column: str | None, cells: np.ndarray | None) -> list[GeneHistogram]:
+    """The histogram of every batch, from one walk over the cells; of all cells as one, it is known beforehand."""
     if batch_column is None:
-        yield GeneHistogram.of((block for _, block in row_blocks(matrix.counts)), matrix.n_genes)
-        return
+        if cells is None or cells.all():
+            return [matrix.histogram]
+        return [GeneHistogram.of((block[cells[rows]] for rows, block in row_blocks(matrix.counts)), matrix.n_genes)]
     if batch_column not in matrix.annotations:
         raise SettingsError(
             f"The batch column '{batch_column}' is not in the data, which has: {listing(matrix.annotations.columns)}.",
             "Choose one of these, or none.",
         )
-    levels = levels_of(matrix.annotations[batch_column])
-    names, cells = np.unique(levels.astype(str), return_counts=True)
-    sizes = zip(names.tolist(), cells.tolist(), strict=True)
-    if small := [f"{name} ({n})" for name, n in sizes if n < FEWEST_OF_BATCH]:
+    taken = np.ones(matrix.n_cells, bool) if cells is None else cells
+    levels = levels_of(matrix.annotations[batch_column]).astype(str)
+    names, sizes = np.unique(levels[taken], return_counts=True)
+    described = zip(names.tolist(), sizes.tolist(), strict=True)
+    if small := [f"{name} ({n})" for name, n in described if n < FEWEST_OF_BATCH]:
         raise SettingsError(
             f"{len(small):,} of {len(names):,} levels of '{batch_column}' have fewer than {FEWEST_OF_BATCH} cells, "
             f"too few to compare the variance of genes in them: {listing(small)}.",
             "Leave these cells out, rank genes without a batch column, or choose gene selection 'variance'.",
         )
-    codes = np.searchsorted(names, levels.astype(str))
+    codes = np.where(taken, np.searchsorted(names, levels), -1)
     tallies = [HistogramTally(matrix.n_genes) for _ in names]
-    for cells_of_block, block in row_blocks(matrix.counts):
-        for code in np.unique(codes[cells_of_block]).tolist():
-            tallies[code].add(block[codes[cells_of_block] == code])
-    for tally in tallies:
-        yield GeneHistogram(*tally.result())
+    for rows, block in row_blocks(matrix.counts):
+        for code in np.unique(codes[rows][codes[rows] >= 0]).tolist():
+            tallies[code].add(block[codes[rows] == code])
+    return [GeneHistogram(*tally.result()) for tally in tallies]
 
 
-def _variance(matrix: CountMatrix) -> np.ndarray:
+def _variance(histogram: GeneHistogram) -> np.ndarray:
     """Variance of raw counts over cells, float64 (n_genes,)."""
-    (histogram,) = _by_batch(matrix, None)
-    counts = histogram.counts.astype(np.float64)
-    return histogram.sums(counts**2) / matrix.n_cells - np.square(histogram.sums(counts) / matrix.n_cells)
+    counts, n_cells = histogram.counts.astype(np.float64), histogram.n_cells
+    return histogram.sums(counts**2) / n_cells - np.square(histogram.sums(counts) / n_cells)

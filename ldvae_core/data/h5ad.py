@@ -1,66 +1,81 @@
 """Raw counts out of an .h5ad: only the counts, the annotations of the cells and the names of the genes are read."""
 
+import contextlib
 import json
 import re
+from functools import cache
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from anndata.io import read_elem
 
-from ldvae_core.data.counts import CountMatrix, make_count_matrix
 from ldvae_core.data.gate import referenced_dataset
-from ldvae_core.data.names import listing
-from ldvae_core.data.orient import gene_naming, is_transposed
-from ldvae_core.data.places import DAMAGED_REMEDY, Place, find_place, take_counts
+from ldvae_core.data.opened import Candidate, Side
+from ldvae_core.data.stored import DAMAGED_REMEDY, Stored, as_text, stored_matrix
+from ldvae_core.data.stored_names import decode_all, encode
+from ldvae_core.data.stored_types import restored
 from ldvae_core.errors import CountsError
 
 COUNT_LAYERS = ("counts", "raw_counts", "count", "raw", "umi", "umis", "umi_counts", "molecules", "spliced")
 MOST_COLUMNS = 1_000
 MOST_COLOURS = 500  # categories of one annotation
-EXPRESSIONS = ("gene expression", "gex", "rna", "gene", "genes")  # what is modelled, against antibodies and guides
 
 
-def read_anndata(root: Any) -> CountMatrix:
-    """Counts of an opened AnnData store that has passed its gate.
+def anndata_candidates(root: Any, *, group: str = "") -> tuple[Candidate, ...]:
+    """The matrices of an opened AnnData store that has passed its gate, X first, in the order of preference.
 
-    Taken from X, else a layer named for counts, else raw, else any layer: the first with whole numbers >= 0.
-    Raises CountsError: parts missing or damaged, no raw counts anywhere.
+    Then layers named for counts, raw, any other layer. group: the modality, where the file holds several. Raises
+    CountsError when there is no matrix, or the first is damaged.
     """
-    counts, place, notices = take_counts(_candidates(root))
-    obs, left_out = read_frame(root["obs"], place.n_rows, "obs")
-    genes = root["raw"]["var"] if place.where == "raw.X" and "var" in root["raw"] else root["var"]
-    var, _ = read_frame(genes, place.n_columns, "raw.var" if place.where == "raw.X" else "var")
-    if left_out:
-        notices.append(f"Annotation columns that could not be read were left out: {listing(left_out)}.")
-    if is_transposed(obs.index.tolist(), var.index.tolist()):
-        counts, obs, var = counts.T.tocsr(), var, obs
-        notices.append("Rows hold genes and columns cells in this file: turned around.")
-    expression = _expression_genes(var)
-    if expression is not None:
-        notices.append(f"{int((~expression).sum()):,} features are not gene expression (such as antibodies): left out.")
-        counts, var = counts[:, expression], var[expression]
-    names, ids, naming = gene_naming(var)
-    return make_count_matrix(
-        counts,
-        cell_ids=obs.index,
-        gene_names=names,
-        gene_ids=ids,
-        annotations=obs,
-        counts_from=place.where,
-        notices=(*notices, *naming),
-        about=_given_colours(root, obs),
-    )
+    raw_var = _raw_var(root)
+    ours = "uns" in root and hasattr(root["uns"], "keys") and "ldvae" in root["uns"]  # our exports know their sides
+
+    @cache
+    def cells(n_rows: int) -> Side:
+        return _frame(root["obs"], n_rows, "obs", uns=root.get("uns", {}))
+
+    @cache
+    def genes(n_columns: int) -> Side:
+        return _frame(root["var"], n_columns, "var", uns=root.get("uns", {}))
+
+    @cache
+    def raw_genes(n_columns: int) -> Side:
+        return genes(n_columns) if raw_var is None else _frame(raw_var, n_columns, "raw.var", uns=root.get("uns", {}))
+
+    def candidate(where: str, stored: Stored) -> Candidate:
+        of_genes = raw_genes if where == "raw.X" else genes
+        return Candidate(
+            where,
+            stored,
+            rows=lambda: cells(stored.n_rows),
+            columns=lambda: of_genes(stored.n_columns),
+            genes_in="columns" if ours else None,
+            group=group,
+            about=lambda obs: _given_colours(root, obs),
+        )
+
+    return tuple(candidate(where, stored) for where, stored in _matrices_of(root))
 
 
-def read_frame(element: Any, n_rows: int, where: str) -> tuple[pd.DataFrame, list[str]]:
+def _frame(element: Any, n_rows: int, where: str, uns: Any) -> Side:
+    table, left_out = read_frame(element, n_rows, where, uns=uns)
+    name = str(table.index.name or "index")
+    return Side(table, "index" if name in ("_index", "index") else name, tuple(left_out))
+
+
+def read_frame(element: Any, n_rows: int, where: str, *, uns: Any) -> tuple[pd.DataFrame, list[str]]:
     """A table (obs or var) column by column: (table with its names as index, columns that could not be read).
 
-    Raises CountsError when the names themselves cannot be read or are not n_rows many.
+    uns: where anndata before 0.8 kept the categories of columns of codes. Raises CountsError when the names themselves
+    cannot be read or are not n_rows many.
     """
     if hasattr(element, "dtype"):
-        return _read_compound(element, n_rows, where), []
-    key = _text(element.attrs.get("_index", "_index"))
+        table = _read_compound(element, n_rows, where)
+        return pd.DataFrame(
+            {name: _with_old_categories(table[name], str(name), uns) for name in table}, table.index
+        ), []
+    key = as_text(element.attrs.get("_index", "_index"))
     present = set(element.keys())
     if key not in present:
         key = next((name for name in ("_index", "index") if name in present), key)
@@ -69,13 +84,30 @@ def read_frame(element: Any, n_rows: int, where: str) -> tuple[pd.DataFrame, lis
         raise CountsError(
             f"The names in {where} cannot be read, or are not {n_rows:,} as the matrix asks.", DAMAGED_REMEDY
         )
-    order = [_text(name) for name in np.atleast_1d(element.attrs.get("column-order", sorted(present)))]
+    order = [as_text(name) for name in np.atleast_1d(element.attrs.get("column-order", sorted(present)))]
     order = [name for name in order if _holds(element, name, present) and name != key and not name.startswith("__")]
     columns = {name: _read_column(element, name, n_rows) for name in order[:MOST_COLUMNS]}
     left_out = [name for name, column in columns.items() if column is None] + order[MOST_COLUMNS:]
+    called = decode_all(columns)
     kept = {name: pd.Series(column).reset_index(drop=True) for name, column in columns.items() if column is not None}
-    table = pd.DataFrame(kept, index=range(n_rows)).set_axis(pd.Index(list(map(_text, names)), dtype=object))
+    kept = {called[name]: _with_old_categories(column, name, uns) for name, column in kept.items()}
+    index = pd.Index(list(map(as_text, names)), dtype=object, name=key)
+    table = pd.DataFrame(kept, index=range(n_rows)).set_axis(index)
     return table, left_out
+
+
+def _with_old_categories(column: pd.Series, name: str, uns: Any) -> pd.Series:
+    """A column of codes with its categories, where uns["<column>_categories"] holds them; else as it is."""
+    key = f"{name}_categories"
+    if column.dtype.kind not in "iu" or "/" in key or not hasattr(uns, "keys") or key not in uns:
+        return column
+    categories = _read_column(uns, key, uns[key].shape[0]) if getattr(uns[key], "ndim", 0) == 1 else None
+    if categories is None or not len(categories) or int(column.max()) >= len(categories) or int(column.min()) < -1:
+        return column
+    names = pd.Index([as_text(value) for value in categories])
+    if not names.is_unique:
+        return column
+    return pd.Series(pd.Categorical.from_codes(column.to_numpy(), names), index=column.index)
 
 
 def _holds(group: Any, name: str, present: set[str]) -> bool:
@@ -99,38 +131,44 @@ def _given_colours(root: Any, obs: pd.DataFrame) -> dict[str, str]:
     uns = root.get("uns", {})
     found: dict[str, dict[str, str]] = {}
     for name in obs.columns:
-        key = f"{name}_colors"
-        plain = "/" not in key and hasattr(uns, "keys")  # a path would lead to what the gate did not look at
-        if not isinstance(obs[name].dtype, pd.CategoricalDtype) or not plain or key not in uns:
+        key = f"{encode(name)}_colors"  # never a path, which would lead to what the gate did not look at
+        if not isinstance(obs[name].dtype, pd.CategoricalDtype) or not hasattr(uns, "keys") or key not in uns:
             continue
         categories = [str(category) for category in obs[name].cat.categories]
         colours = _read_column(uns, key, len(categories))
         if colours is None or len(categories) > MOST_COLOURS:
             continue
-        hexes = [_text(colour)[:7].upper() for colour in np.atleast_1d(colours)]
+        hexes = [as_text(colour)[:7].upper() for colour in np.atleast_1d(colours)]
         given = {c: h for c, h in zip(categories, hexes, strict=True) if re.fullmatch("#[0-9A-F]{6}", h)}
         found |= {str(name): given} if given else {}
     return {"colours": json.dumps(found)} if found else {}
 
 
-def _candidates(root: Any) -> list[Place]:
-    """The matrices of the file in the order of preference; only the first is required to be well formed."""
+def _matrices_of(root: Any) -> list[tuple[str, Stored]]:
+    """Only the first is required to be well formed."""
     elements = [("X", root["X"])] if "X" in root and not _is_null(root["X"]) else []
     layers = _matrices(root["layers"]) if "layers" in root and hasattr(root["layers"], "keys") else []
     named = [name for wanted in COUNT_LAYERS for name in layers if name.lower().split("/")[-1] == wanted]
     elements += [(f"layers['{name}']", root["layers"][name]) for name in named]
     if "raw" in root and hasattr(root["raw"], "keys") and "X" in root["raw"]:
         elements.append(("raw.X", root["raw"]["X"]))
+    elif "raw.X" in root:  # anndata before 0.7
+        elements.append(("raw.X", root["raw.X"]))
     elements += [(f"layers['{name}']", root["layers"][name]) for name in layers if name not in named]
     if not elements:
         raise CountsError("The file holds no matrix: neither X, nor layers, nor raw.", DAMAGED_REMEDY)
-    places = [find_place(elements[0][1], elements[0][0])]
+    found = [(elements[0][0], stored_matrix(elements[0][1], elements[0][0]))]
     for where, element in elements[1:]:
-        try:
-            places.append(find_place(element, where))
-        except CountsError:
-            continue
-    return places
+        with contextlib.suppress(CountsError):
+            found.append((where, stored_matrix(element, where)))
+    return found
+
+
+def _raw_var(root: Any) -> Any | None:
+    """The table of the genes of raw, wherever anndata put it."""
+    if "raw" in root and hasattr(root["raw"], "keys") and "var" in root["raw"]:
+        return root["raw"]["var"]
+    return root.get("raw.var")
 
 
 def _read_column(group: Any, name: str, n_rows: int) -> Any | None:
@@ -142,7 +180,7 @@ def _read_column(group: Any, name: str, n_rows: int) -> Any | None:
     try:
         if shape is not None and "categories" in element.attrs:
             return _read_old_categories(group, element)
-        column = read_elem(element)
+        column = restored(read_elem(element), element.attrs)
     except Exception:  # noqa: BLE001  # errors of every kind, and one bad column must not refuse a good matrix
         return None
     return column if np.shape(column) == (n_rows,) else None
@@ -151,7 +189,7 @@ def _read_column(group: Any, name: str, n_rows: int) -> Any | None:
 def _read_old_categories(group: Any, element: Any) -> "pd.Categorical[str]":
     """Categories as written before anndata 0.8: the column holds codes and points at its categories."""
     categories = read_elem(referenced_dataset(group.file, element.attrs["categories"]))
-    return pd.Categorical.from_codes(element[:], pd.Index([_text(value) for value in categories]))
+    return pd.Categorical.from_codes(element[:], pd.Index([as_text(value) for value in categories]))
 
 
 def _read_compound(element: Any, n_rows: int, where: str) -> pd.DataFrame:
@@ -160,28 +198,10 @@ def _read_compound(element: Any, n_rows: int, where: str) -> pd.DataFrame:
         raise CountsError(f"{where} is not a table of {n_rows:,} rows as the matrix asks.", DAMAGED_REMEDY)
     table = pd.DataFrame.from_records(element[:])
     for name in table.select_dtypes(object).columns:
-        table[name] = [_text(value) for value in table[name]]
+        table[name] = [as_text(value) for value in table[name]]
     key = next((name for name in ("index", "_index") if name in table), table.columns[0])
     return table.set_index(key)
 
 
-def _expression_genes(var: pd.DataFrame) -> np.ndarray | None:
-    """Which features are genes, where the file mixes them with others; None when all are."""
-    kinds = next((var[name] for name in ("feature_types", "feature_type") if name in var), None)
-    if kinds is None:
-        return None
-    genes = are_genes(kinds)
-    return genes if genes.any() and not genes.all() else None
-
-
-def are_genes(kinds: Any) -> np.ndarray:
-    """Which features are genes by their kind, in whatever spelling: bool, one a feature."""
-    return np.asarray([str(kind).strip().lower() in EXPRESSIONS for kind in kinds], dtype=bool)
-
-
 def _is_null(element: Any) -> bool:
-    return _text(element.attrs.get("encoding-type", "")) == "null" or getattr(element, "shape", ()) is None
-
-
-def _text(value: object) -> str:
-    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+    return as_text(element.attrs.get("encoding-type", "")) == "null" or getattr(element, "shape", ()) is None

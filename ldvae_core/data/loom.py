@@ -1,58 +1,51 @@
-"""Raw counts out of a .loom file: genes are its rows, cells its columns."""
+"""A .loom file: genes are its rows, cells its columns."""
 
+from functools import cache
 from typing import Any
 
 import h5py
 import numpy as np
 import pandas as pd
 
-from ldvae_core.data.counts import CountMatrix, make_count_matrix
 from ldvae_core.data.gate import is_numeric
 from ldvae_core.data.h5ad import COUNT_LAYERS
-from ldvae_core.data.orient import gene_naming
-from ldvae_core.data.places import DAMAGED_REMEDY, Place, take_counts
+from ldvae_core.data.opened import Candidate, Side
+from ldvae_core.data.stored import DAMAGED_REMEDY, stored_matrix
 from ldvae_core.errors import CountsError
 
 _CELL_NAMES = ("CellID", "obs_names", "cell_id", "cell_names", "barcode", "Barcode")
 _GENE_NAMES = ("Gene", "var_names", "gene", "gene_name", "gene_names", "Accession", "gene_id", "gene_ids")
 
 
-def read_loom(root: h5py.Group) -> CountMatrix:
-    """Counts of an opened loom file that has passed the gate: the main matrix, else a layer named for counts.
-
-    Raises CountsError: no matrix, no names, no raw counts.
-    """
-    counts, place, notices = take_counts(_candidates(root))
-    genes = _attributes(root["row_attrs"], place.n_rows)
-    cells = _attributes(root["col_attrs"], place.n_columns)
-    cell_key = next((name for name in _CELL_NAMES if name in cells), None)
-    gene_key = next((name for name in _GENE_NAMES if name in genes), None)
-    if cell_key is None or gene_key is None:
-        raise CountsError(f"The file names no {'genes' if cell_key else 'cells'}.", DAMAGED_REMEDY)
-    names, ids, naming = gene_naming(genes.set_index(gene_key))
-    return make_count_matrix(
-        counts.T.tocsr(),
-        cell_ids=cells[cell_key],
-        gene_names=names,
-        gene_ids=ids,
-        annotations=cells.drop(columns=cell_key),
-        counts_from=place.where,
-        notices=(*notices, *naming),
-    )
-
-
-def _candidates(file: Any) -> list[Place]:
-    layers = file.get("layers", {})
+def loom_candidates(root: h5py.Group) -> tuple[Candidate, ...]:
+    """The main matrix, then the layers named for counts. Raises CountsError when there is no matrix of numbers."""
+    layers = root.get("layers", {})
     named = [name for wanted in COUNT_LAYERS for name in layers if name.lower() == wanted]
-    elements = [("matrix", file["matrix"]), *((f"layers['{name}']", layers[name]) for name in named)]
-    places = [
-        Place(where, item, item.shape[0], item.shape[1], "dense")
-        for where, item in elements
-        if is_numeric(item, n_dimensions=2)
-    ]
-    if not places:
+    elements = [("matrix", root["matrix"]), *((f"layers['{name}']", layers[name]) for name in named)]
+    matrices = [(where, stored_matrix(item, where)) for where, item in elements if is_numeric(item, n_dimensions=2)]
+    if not matrices:
         raise CountsError("The file holds no matrix of numbers.", DAMAGED_REMEDY)
-    return places
+
+    @cache
+    def genes() -> Side:
+        return _side(root["row_attrs"], matrices[0][1].n_rows, _GENE_NAMES, "genes")
+
+    @cache
+    def cells() -> Side:
+        return _side(root["col_attrs"], matrices[0][1].n_columns, _CELL_NAMES, "cells")
+
+    return tuple(Candidate(where, stored, genes, cells, genes_in="rows") for where, stored in matrices)
+
+
+def _side(group: Any, length: int, names: tuple[str, ...], what: str) -> Side:
+    """An axis by the attribute that names it: one usually called so, else the first text without repeats."""
+    table = _attributes(group, length)
+    known = [name for name in names if name in table]
+    distinct = [name for name in table.columns if table[name].dtype == object and table[name].is_unique]
+    key = next(iter([*known, *distinct]), None)
+    if key is None:
+        raise CountsError(f"The file names no {what}.", DAMAGED_REMEDY)
+    return Side(table.set_index(key), str(key))
 
 
 def _attributes(group: Any, length: int) -> pd.DataFrame:

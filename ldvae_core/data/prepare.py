@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from ldvae_core.data.blocks import row_blocks
 from ldvae_core.data.choices import DataChoices as DataChoices
 from ldvae_core.data.counts import FEWEST_CELLS, CountMatrix, sum_by_gene
 from ldvae_core.data.genes import mitochondrial_mask, select_genes
@@ -21,11 +22,12 @@ def prepare(matrix: CountMatrix, choices: DataChoices) -> CountMatrix:
     is not in the data, or select_genes refuses.
     """
     passing = passing_cells(matrix, choices)
-    _require_cells(int(passing.sum()), matrix.n_cells)
+    n_cells = int(passing.sum())
+    _require_cells(n_cells, matrix.n_cells)
     notices = []
-    if not passing.all():
-        notices.append(f"{int((~passing).sum()):,} of {matrix.n_cells:,} cells fail the cell filters: left out.")
-        matrix = matrix.subset(cells=passing)
+    if n_cells < matrix.n_cells:
+        notices.append(f"{matrix.n_cells - n_cells:,} of {matrix.n_cells:,} cells fail the cell filters: left out.")
+    cells = passing if n_cells < matrix.n_cells else None
     genes = select_genes(
         matrix,
         method=choices.gene_selection,
@@ -34,10 +36,12 @@ def prepare(matrix: CountMatrix, choices: DataChoices) -> CountMatrix:
         keep=choices.keep_genes,
         drop_mitochondrial=choices.drop_mitochondrial,
         drop_ribosomal=choices.drop_ribosomal,
+        cells=cells,
     )
-    modelled = replace(matrix.subset(genes=genes), whole_library=matrix.molecules)
+    molecules = matrix.molecules if cells is None else matrix.molecules[cells]
+    modelled = replace(matrix.subset(cells=cells, genes=genes), whole_library=molecules)
     _require_countable(modelled)
-    if choices.gene_selection == "seurat_v3" and (said := missing_words(matrix, choices.batch_column)):
+    if choices.gene_selection == "seurat_v3" and (said := missing_words(modelled, choices.batch_column)):
         notices.append(said)
     silent = sum_by_gene(modelled.counts) == 0  # genes kept by name can have lost all their cells to the filters
     if silent.any():
@@ -49,8 +53,8 @@ def prepare(matrix: CountMatrix, choices: DataChoices) -> CountMatrix:
         raise SettingsError(f"{modelled.n_genes} genes are left to model.", "Drop fewer genes.")
     empty = modelled.library_size == 0
     if empty.any():
-        _require_cells(int((~empty).sum()), matrix.n_cells)
-        notices.append(f"{int(empty.sum()):,} of {matrix.n_cells:,} cells have no counts in these genes: left out.")
+        _require_cells(int((~empty).sum()), n_cells)
+        notices.append(f"{int(empty.sum()):,} of {n_cells:,} cells have no counts in these genes: left out.")
         modelled = modelled.subset(cells=~empty)
     return modelled.with_notices(*notices)
 
@@ -65,10 +69,22 @@ def passing_cells(matrix: CountMatrix, choices: DataChoices) -> np.ndarray:
 
 def mitochondrial_share(matrix: CountMatrix) -> np.ndarray:
     """Share of each cell's molecules from mitochondrial genes: float64 (n_cells,), 0 without such genes."""
-    mitochondrial = matrix.counts @ mitochondrial_mask(matrix.gene_names).astype(np.float64)
+    mitochondrial = np.zeros(matrix.n_cells)
+    if matrix.tallies is not None:
+        mitochondrial = matrix.tallies.mitochondrial
+    elif (genes := mitochondrial_genes(matrix)).any():
+        chosen = genes.astype(np.float64)
+        for cells, block in row_blocks(matrix.counts):
+            mitochondrial[cells] = block @ chosen
     share = np.zeros(matrix.n_cells)
     np.divide(mitochondrial, matrix.library_size, out=share, where=matrix.library_size > 0)
     return share
+
+
+def mitochondrial_genes(matrix: CountMatrix) -> np.ndarray:
+    """Genes of the mitochondrial genome by name or id: bool (n_genes,)."""
+    named = mitochondrial_mask(matrix.gene_names)
+    return named if matrix.gene_ids is None else named | mitochondrial_mask(matrix.gene_ids)
 
 
 def missing_words(matrix: CountMatrix, column: str | None) -> str:

@@ -3,67 +3,89 @@
 import json
 import logging
 import os
-import signal
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any
 
 from ldvae_core import durable
 from ldvae_core.data.counts import CountMatrix
 from ldvae_core.data.folder import load_counts
-from ldvae_core.data.formats import reader_of
+from ldvae_core.data.formats import format_of
+from ldvae_core.data.limited import LIBRARIES, PROJECT, child_environment
+from ldvae_core.data.limits import SPENT
+from ldvae_core.data.progress import ReadingProgress, read_progress
+from ldvae_core.data.reading_options import NOTHING_SAID, ReadingOptions
+from ldvae_core.data.sizes import size_of
 from ldvae_core.data.watched import run_watched
 from ldvae_core.errors import CountsError
 
-MEMORY_BASE = 2 << 30  # bytes; enough for any file of a few hundred megabytes
-LIBRARIES = 600_000_000  # bytes that the child holds before it opens anything, and some more
-MEMORY_PER_BYTE = 12  # a gzipped sparse matrix unfolds to about six times its size, held twice while it is sorted
+MEMORY = 2 << 30  # bytes; what a reading holds does not grow with the counts, only with names and annotations
 TIMEOUT_BASE_S = 60.0
 TIMEOUT_S_PER_BYTE = 1e-6  # a second a megabyte; about 20 times what a common .h5ad takes
-PROJECT = Path(__file__).resolve().parents[2]
 CHILD = (sys.executable, "-m", "ldvae_core.data.reading_process")
 LOGGED = 4_000  # last characters of the child's messages that go to the log
-_PASSED_ON = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "TEMP", "TMP", "SYSTEMROOT", "LD_LIBRARY_PATH", "VIRTUAL_ENV")
-
 logger = logging.getLogger(__name__)
 
 
 def read_counts(
-    source: Path, into: Path, *, memory_limit_bytes: int | None = None, timeout_s: float | None = None
+    source: Path,
+    into: Path,
+    *,
+    options: ReadingOptions = NOTHING_SAID,
+    memory_limit_bytes: int = MEMORY,
+    timeout_s: float | None = None,
+    on_progress: Callable[[ReadingProgress], None] | None = None,
+    should_stop: Callable[[], bool] = lambda: False,
 ) -> CountMatrix:
-    """Read `source` (see formats.READABLE) into the folder `into` and open that: counts checked, names unique.
+    """Read `source` (see formats.FORMATS) into the folder `into` and open that: counts checked, names unique.
 
-    memory_limit_bytes: for the child beyond its libraries. timeout_s: seconds of wall clock. None grows with the file.
-    Raises CountsError: missing or unreadable file, refused for safety, no raw counts, too large, too slow, or a reader
-    that died. On any failure `into` is as it was before, and nothing is left beside it.
+    memory_limit_bytes: for the child beyond its libraries, whatever the size of the file. timeout_s: seconds of wall
+    clock; None grows with the file. on_progress: told some times a second. should_stop: asked as often. Raises
+    CountsError: missing or unreadable file, refused for safety, no raw counts, an option that means nothing here, too
+    large, too slow, stopped, or a reader that died. On any failure `into` is as it was before, and nothing is left.
     """
     source = source.expanduser()
     if not source.exists():
         raise CountsError(f"{source.name} does not exist.", "Check the path.")
     if not source.is_file() and not source.is_dir():
         raise CountsError(f"{source.name} is neither a file nor a folder.", "Choose a data file.")
-    reader_of(source)
-    size = _size(source)
-    memory = MEMORY_BASE + MEMORY_PER_BYTE * size if memory_limit_bytes is None else memory_limit_bytes
-    seconds = TIMEOUT_BASE_S + TIMEOUT_S_PER_BYTE * size if timeout_s is None else timeout_s
-    durable.write_folder(into, lambda part: _run(source.resolve(), part.resolve(), memory, seconds))
+    format_of(source)
+    seconds = TIMEOUT_BASE_S + TIMEOUT_S_PER_BYTE * size_of(source) if timeout_s is None else timeout_s
+
+    def fill(part: Path) -> None:
+        def look() -> bool:
+            progress = read_progress(part) if on_progress is not None else None
+            if progress is not None and on_progress is not None:
+                on_progress(progress)
+            return not should_stop()
+
+        _run(source.resolve(), part.resolve(), options, memory_limit_bytes, seconds, look)
+
+    durable.write_folder(into, fill)
     return load_counts(into)
 
 
-def _run(source: Path, folder: Path, memory_bytes: int, timeout_s: float) -> None:
+def _run(
+    source: Path, folder: Path, options: ReadingOptions, memory_bytes: int, timeout_s: float, look: Callable[[], bool]
+) -> None:
     """Let the child fill `folder`; turn its refusal, its death or its silence into CountsError."""
-    arguments = [str(source), str(folder), str(memory_bytes), str(max(1, round(timeout_s)))]
+    limits = [str(memory_bytes), str(max(1, round(timeout_s)))]
+    arguments = [str(source), str(folder), *limits, json.dumps(options.to_dict())]
     with tempfile.TemporaryFile() as answer, tempfile.TemporaryFile() as messages:
         status = run_watched(
             [*CHILD, *arguments],
             memory_bytes=memory_bytes + LIBRARIES,
             seconds=timeout_s,
-            environment=_environment(),
+            environment=child_environment(),
             folder=PROJECT,
             output=answer,
             errors=messages,
+            look=look,
         )
+        if status == "stopped":
+            raise CountsError(f"Reading {source.name} was stopped.", "Nothing was loaded.")
         if status == "too slow":
             raise _too_slow(source, timeout_s)
         if status == "too large":
@@ -73,10 +95,13 @@ def _run(source: Path, folder: Path, memory_bytes: int, timeout_s: float) -> Non
             logger.info("Reading %s ended with status %s: %s", source.name, status, _tail(messages))
     if status == 0 and reply is not None:
         if reply:
-            raise CountsError(reply["problems"], reply["remedy"])
+            raise CountsError(reply["problems"], reply["remedy"], offers=reply.get("offers"))
         return
-    if status == -getattr(signal, "SIGXCPU", signal.SIGTERM):
-        raise _too_slow(source, timeout_s)
+    if status == SPENT:
+        raise CountsError(
+            f"{source.name} is damaged: reading it takes far longer than a whole file of its size does.",
+            "Nothing was loaded. Write or download the file again.",
+        )
     raise CountsError(
         f"The reader stopped while it read {source.name} (status {status}): the file is damaged, or larger than the "
         f"{memory_bytes / 2**30:.1f} GB of memory allowed.",
@@ -106,25 +131,6 @@ def _too_slow(source: Path, timeout_s: float) -> CountsError:
         f"Reading {source.name} took longer than {timeout_s:,.0f} seconds and was stopped.",
         "Nothing was loaded. Save the matrix in sparse form, or load fewer cells.",
     )
-
-
-def _environment() -> dict[str, str]:
-    """What the child needs, and no more: no secrets of the server, no HDF5 plugins, one thread, plain allocators."""
-    return {
-        **{name: os.environ[name] for name in _PASSED_ON if name in os.environ},
-        "PYTHONPATH": str(PROJECT),
-        "PYTHONIOENCODING": "utf-8",
-        "HDF5_PLUGIN_PRELOAD": "::",
-        "OMP_NUM_THREADS": "1",
-        "OPENBLAS_NUM_THREADS": "1",
-        "ARROW_DEFAULT_MEMORY_POOL": "system",
-    }
-
-
-def _size(source: Path) -> int:
-    if source.is_file():
-        return source.stat().st_size
-    return sum(path.stat().st_size for path in source.rglob("*") if path.is_file())
 
 
 def _tail(messages: IO[bytes]) -> str:

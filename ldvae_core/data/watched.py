@@ -3,14 +3,14 @@
 import contextlib
 import subprocess
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Literal
 
 import psutil
 
 LOOK_SECONDS = 0.1  # a file that unfolds in memory takes some 50 MB in that time
-Ended = int | Literal["too slow", "too large"]
+Ended = int | Literal["too slow", "too large", "stopped"]
 
 
 def run_watched(
@@ -22,10 +22,12 @@ def run_watched(
     folder: Path,
     output: IO[bytes],
     errors: IO[bytes],
+    look: Callable[[], bool] = lambda: True,
 ) -> Ended:
     """Run `command` in `folder` to its end: the exit status, or why it was ended with all that it had started.
 
-    memory_bytes: held by it and its children together, libraries included. Raises OSError when it cannot be started.
+    memory_bytes: held by it and its children together, libraries included. look: called whenever its limits are looked
+    at; false ends it. Raises OSError when it cannot be started.
     """
     until = time.monotonic() + seconds
     child = subprocess.Popen(
@@ -39,6 +41,8 @@ def run_watched(
                 return "too slow"
             if _held(child.pid) > memory_bytes:
                 return "too large"
+            if not look():
+                return "stopped"
     finally:
         _end(child)
 

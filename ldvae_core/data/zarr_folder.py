@@ -2,12 +2,15 @@
 
 import os
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import NoReturn
 
-from ldvae_core.data.counts import CountMatrix
 from ldvae_core.data.gate import MOST_OBJECTS, MOST_UNFOLDING, SLACK_BYTES
-from ldvae_core.data.h5ad import read_anndata
+from ldvae_core.data.h5ad import anndata_candidates
+from ldvae_core.data.hdf5 import modality_candidates
+from ldvae_core.data.limits import expect
+from ldvae_core.data.opened import Opened, Opening
 from ldvae_core.data.regular import require_regular
 from ldvae_core.data.zarr_metadata import METADATA, MetadataError, declared_bytes, read_metadata
 from ldvae_core.errors import CountsError
@@ -16,9 +19,9 @@ MOST_FILES = 1_000_000
 UNREAD = re.compile(r"uns/(?![^/]*_(?:colors|categories)/).+/[^/]+")  # what lies in uns, but for what is read there
 
 
-def read_zarr(folder: Path) -> CountMatrix:
-    """Counts as read_h5ad finds them. Raises CountsError: unsafe or damaged folder, no AnnData, no raw counts."""
-    check_folder(folder)
+def open_zarr(folder: Path, opening: Opening) -> Opened:
+    """AnnData, MuData or SpatialData. Raises CountsError: an unsafe or damaged folder, or none of these."""
+    expect(check_folder(folder))
     import zarr  # here, not above: only this format needs it
     from zarr.errors import BaseZarrError
 
@@ -26,9 +29,16 @@ def read_zarr(folder: Path) -> CountMatrix:
         root = zarr.open_group(store=str(folder), mode="r", use_consolidated=False)
     except (BaseZarrError, OSError, ValueError, KeyError):
         raise CountsError(f"{folder.name} is not a readable zarr folder.", "Write it again with write_zarr.") from None
-    if "obs" not in root or "var" not in root:
-        raise CountsError(f"{folder.name} has no obs or no var: it is not AnnData.", "Write it with adata.write_zarr.")
-    return read_anndata(root)
+    if "obs" in root and "var" in root:
+        return Opened(anndata_candidates(root))
+    for drawer in ("tables", "table", "mod"):  # SpatialData, its early versions, MuData
+        if drawer in root and (found := modality_candidates(root[drawer])):
+            single = len({candidate.group for candidate in found}) == 1
+            return Opened(tuple(replace(one, group="") for one in found) if single else found)
+    raise CountsError(
+        f"{folder.name} has no obs or no var: it is neither AnnData, nor MuData, nor SpatialData with a table.",
+        "Write it with adata.write_zarr.",
+    )
 
 
 def check_folder(folder: Path) -> int:

@@ -13,14 +13,24 @@ from typing import Any
 
 LARGEST_PIECE_BYTES = 1 << 30
 LARGEST_METADATA = 64 << 20  # bytes; copies of the metadata of 10,000 arrays have 10 MB
-METADATA = (".zarray", "zarr.json")  # not .zmetadata, a copy that is never used
+ARRAYS = (".zarray", "zarr.json")
+METADATA = (*ARRAYS, ".zattrs", ".zgroup")  # not .zmetadata, a copy that is never used
 COMPRESSORS = {"blosc", "gzip", "lz4", "zlib", "zstd"}
 FILTERS_2 = {"shuffle", "vlen-bytes", "vlen-utf8"}
 TEXT = {"vlen-bytes", "vlen-utf8"}
 CODECS_3 = {"blosc", "bytes", "crc32c", "gzip", "transpose", "vlen-bytes", "vlen-utf8", "zstd"}
+GROUP_KEYS = {"zarr_format", "node_type", "attributes", "consolidated_metadata"}
+ARRAY_KEYS_3 = {
+    *("zarr_format", "node_type", "attributes", "shape", "data_type", "chunk_grid", "chunk_key_encoding"),
+    *("fill_value", "codecs", "storage_transformers", "dimension_names"),
+}
+SHARD_KEYS = {"chunk_shape", "codecs", "index_codecs", "index_location"}
 SHARDS = "sharding_indexed"
 TYPES_2 = re.compile(r"[<>|=]?(?:(b1)|[iuf]([1248])|S(\d{1,6})|U(\d{1,6}))")
 TYPES_3 = re.compile(r"bool|u?int(?:8|16|32|64)|float(?:16|32|64)|string|variable_length_(?:utf8|bytes)")
+FLOATS = re.compile(r"[<>]f\d|float\d\d")
+NUMBERS = re.compile(r"[<>|]?[biuf]\d|bool|u?int\d+|float\d\d")
+NO_NUMBERS = ("NaN", "Infinity", "-Infinity")
 FIXED_TEXTS_3 = {"fixed_length_utf32", "null_terminated_bytes"}
 POINTER = 8  # bytes of a text of any length, as far as the array itself goes
 
@@ -30,16 +40,22 @@ class MetadataError(ValueError):
 
 
 def read_metadata(path: Path) -> dict[str, Any]:
-    """One file of METADATA. Raises MetadataError when it is not an object of JSON, or too large."""
+    """One file of METADATA; {} of those that never describe an array.
+
+    Raises MetadataError when it is not an object of JSON, or too large.
+    """
     try:
         if path.stat().st_size > LARGEST_METADATA:
             raise MetadataError("is larger than a description of arrays can be")
         content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, RecursionError, ValueError) as fault:
         raise fault if isinstance(fault, MetadataError) else MetadataError("is not readable") from None
-    if not isinstance(content, dict):
+    known = {".zattrs": 0, "zarr.json": 3}.get(path.name, 2)  # attributes of zarr 2 say no version
+    if not isinstance(content, dict) or (known and content.get("zarr_format") != known):
         raise MetadataError("is not readable")
-    return content
+    if path.name == ".zgroup" and content.keys() & (GROUP_KEYS - {"zarr_format"}):
+        raise MetadataError("is not readable")
+    return content if path.name in ARRAYS else {}
 
 
 def declared_bytes(content: dict[str, Any], *, root: bool) -> int:
@@ -49,7 +65,11 @@ def declared_bytes(content: dict[str, Any], *, root: bool) -> int:
     """
     for copy in () if root else _copies(content):
         _declared(copy)
-    return _declared(content) if "shape" in content else 0
+    if "shape" in content:
+        return _declared(content)
+    if not (content.keys() <= GROUP_KEYS and content.get("node_type", "group") == "group"):
+        raise MetadataError("is not readable")
+    return 0
 
 
 def _copies(group: dict[str, Any]) -> Iterator[dict[str, Any]]:
@@ -71,11 +91,31 @@ def _declared(array: dict[str, Any]) -> int:
         item = _checked_2(array) if "dtype" in array else _checked_3(array)
         grid = array["chunks"] if "dtype" in array else _piece_3(array)
         piece, total = (item * math.prod(_length(number) for number in lengths) for lengths in (grid, array["shape"]))
+        pieces = all(one > 0 or length == 0 for one, length in zip(grid, array["shape"], strict=True))
+        fits = pieces and _is_plain(array)
     except (AttributeError, IndexError, KeyError, RecursionError, TypeError, ValueError) as fault:
         raise fault if isinstance(fault, MetadataError) else MetadataError("is not readable") from None
+    if not fits:
+        raise MetadataError("is not readable")
     if piece > LARGEST_PIECE_BYTES:
         raise MetadataError(f"is stored in pieces larger than {LARGEST_PIECE_BYTES:,} bytes")
     return total
+
+
+def _is_plain(array: dict[str, Any]) -> bool:
+    """Whether what the library would refuse in its own words is as it should be."""
+    fill, separator = array.get("fill_value"), array.get("dimension_separator", ".")
+    if "data_type" in array:
+        encoding = array.get("chunk_key_encoding", {})
+        separator = encoding.get("configuration", {}).get("separator", "/")
+        more = [value for key, value in array.items() if key not in ARRAY_KEYS_3]
+        optional = all(isinstance(value, dict) and value.get("must_understand") is False for value in more)
+        if array["node_type"] != "array" or not isinstance(array.get("attributes", {}), dict) or not optional:
+            return False
+    kind = str(array.get("dtype", array.get("data_type")))
+    worded = NO_NUMBERS if FLOATS.fullmatch(kind) else ()
+    filled = abs(fill) < 2**64 if isinstance(fill, int) else not isinstance(fill, str) or fill in worded
+    return (filled or not NUMBERS.fullmatch(kind)) and separator in (".", "/") and array.get("order", "C") in ("C", "F")
 
 
 def _length(number: object) -> int:
@@ -97,7 +137,7 @@ def _checked_2(array: dict[str, Any]) -> int:
             raise MetadataError("holds objects that are not text")
         return POINTER
     match = TYPES_2.fullmatch(dtype) if isinstance(dtype, str) else None
-    if match is None:
+    if match is None or TEXT & set(names):
         raise MetadataError(f"holds values of type {str(dtype)[:40]}, which are not read")
     return int(match[1] is not None or match[2] or match[3] or 4 * int(match[4]))
 
@@ -122,6 +162,8 @@ def _check_codecs(codecs: Sequence[Any], *, shards: bool) -> None:
     if sum(name in COMPRESSORS or name == SHARDS for name in names) > 1:
         raise MetadataError("is compressed more than once")
     for name, codec in zip(names, codecs, strict=True):
+        if name == SHARDS and not codec["configuration"].keys() <= SHARD_KEYS:
+            raise MetadataError("is not readable")
         if name == SHARDS:
             _check_codecs(codec["configuration"]["codecs"], shards=False)
             _check_codecs(codec["configuration"].get("index_codecs") or (), shards=False)

@@ -15,6 +15,7 @@ import pandas as pd
 
 from ldvae_core.data.counts import CountMatrix
 from ldvae_core.data.demo import load_demo
+from ldvae_core.data.reading_options import ReadingOptions
 from ldvae_core.errors import LdvaeError
 from ldvae_core.runs.opened import OpenRun
 from ldvae_core.workspace.datasets import Datasets
@@ -41,7 +42,7 @@ def counts_of_all_genes(run: OpenRun, workspace: Workspace | None = None) -> Cou
             return load_demo()
         if not Path(source).is_absolute():
             return Datasets(workspace or Workspace.default()).open(source)
-        return _read_file(Path(source))
+        return _read_file(Path(source), run.settings.reading)
     except (LdvaeError, OSError):
         return None
 
@@ -81,12 +82,12 @@ def _same_counts(modelled: CountMatrix, whole: CountMatrix, cells: np.ndarray) -
     return bool(gap.count_nonzero() == 0)
 
 
-def _read_file(source: Path) -> CountMatrix:
+def _read_file(source: Path, options: ReadingOptions) -> CountMatrix:
     from ldvae_core.data.read import read_counts
 
     folder = tempfile.mkdtemp(prefix="gene-programs-")
     try:
-        counts = read_counts(source, Path(folder) / "counts")
+        counts = read_counts(source, Path(folder) / "counts", options=options)
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise

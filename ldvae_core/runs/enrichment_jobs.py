@@ -5,7 +5,8 @@ import time
 from typing import get_args
 
 from ldvae_core.analysis.enrichment import background, enrichment_id, pre_ranked
-from ldvae_core.data.genesets import GeneSets, Species, load_collection
+from ldvae_core.data.genesets import Species, load_collection
+from ldvae_core.data.gmt import GeneSets
 from ldvae_core.errors import RunError
 from ldvae_core.jobs.kinds import Control, Kind
 from ldvae_core.jobs.lanes import Lanes

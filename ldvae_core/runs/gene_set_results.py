@@ -12,7 +12,7 @@ import pandas as pd
 from ldvae_core import durable
 from ldvae_core.analysis.enrichment import Background, Method, ranking_digest
 from ldvae_core.analysis.factors import Factors
-from ldvae_core.data.genesets import GeneSets, read_gmt, write_gmt
+from ldvae_core.data.gmt import GeneSets, read_gmt, read_own_bytes, write_gmt
 from ldvae_core.errors import RunError, SettingsError
 from ldvae_core.jobs.progress import read_object
 from ldvae_core.runs.additions import Additions
@@ -80,11 +80,11 @@ class GeneSetResults:
         return read_gmt(content, title)
 
     def keep_own(self, content: bytes, title: str) -> GeneSets:
-        """Check a file of gene sets and keep it with the run.
+        """Check a file of gene sets, in a limited child, and keep it with the run.
 
-        Raises SettingsError as read_gmt or when there are 20 already; RunError when the disk refuses.
+        Raises SettingsError as read_own_bytes or when there are 20 already; RunError when the disk refuses.
         """
-        found = read_gmt(content, title[:LONGEST_TITLE])
+        found = read_own_bytes(content, title[:LONGEST_TITLE])
         with self._additions.writing():
             own = read_object(self._folder / OWN_ABOUT)  # asked with the lock: somebody may have added one just now
             if found.digest not in own and len(own) >= MOST_OWN:

@@ -10,17 +10,22 @@ import numpy as np
 from ldvae_core import durable
 from ldvae_core.analysis.neighbours import CellMap
 from ldvae_core.errors import RunError
-from ldvae_core.runs.additions import MAP
+from ldvae_core.runs.additions import MAP, Additions
 from ldvae_core.runs.store import RunStore
 from ldvae_core.workspace.folders import Workspace
 
 
 def read_map(workspace: Workspace, run_id: str, n_cells: int) -> CellMap | None:
-    """The finished map; None without one. Raises RunError: no such run, damaged, or of other cells.
+    """The finished map; None without one. Raises RunError: no such run, damaged, or of other cells."""
+    return map_in(RunStore(workspace).additions(run_id), n_cells)
+
+
+def map_in(additions: Additions, n_cells: int) -> CellMap | None:
+    """The map among what was added to a run; None without one. Raises RunError: damaged, or of other cells.
 
     Held whole, because Windows could not replace a map that is mapped.
     """
-    folder = RunStore(workspace).additions(run_id).folder / MAP
+    folder = additions.folder / MAP
     if not (folder / "about.json").exists():
         return None
     found = CellMap(*(np.array(durable.read_array(folder / name)) for name in ("umap.npy", "leiden.npy")))

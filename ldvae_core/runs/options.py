@@ -4,11 +4,17 @@ from collections.abc import Iterator
 from typing import Any
 
 from ldvae_core.data.choices import DataChoices
+from ldvae_core.data.reading_options import ReadingOptions
 from ldvae_core.model.config import ModelConfig, TrainingConfig
 from ldvae_core.setting import Setting, described
 
 # of RunSettings: its fields that are dataclasses, with from_dict and to_dict
-PARTS: dict[str, Any] = {"choices": DataChoices, "model": ModelConfig, "training": TrainingConfig}
+PARTS: dict[str, Any] = {
+    "reading": ReadingOptions,
+    "choices": DataChoices,
+    "model": ModelConfig,
+    "training": TrainingConfig,
+}
 
 
 def options_of() -> Iterator[tuple[str, str, Setting]]:

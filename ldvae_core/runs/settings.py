@@ -12,6 +12,7 @@ from typing import Any, Self
 import ldvae_core
 from ldvae_core import durable
 from ldvae_core.data.choices import DataChoices
+from ldvae_core.data.reading_options import ReadingOptions
 from ldvae_core.errors import LdvaeError, RunError, SettingsError
 from ldvae_core.model.config import ModelConfig, TrainingConfig
 from ldvae_core.runs.options import PARTS
@@ -32,6 +33,7 @@ class RunSettings:
     choices: DataChoices = field(default_factory=DataChoices)
     model: ModelConfig = field(default_factory=ModelConfig)  # not yet completed for the data, see runs/prepare.py
     training: TrainingConfig = field(default_factory=TrainingConfig)
+    reading: ReadingOptions = field(default_factory=ReadingOptions)  # of a file; a data set has been read
 
     def __post_init__(self) -> None:
         problems = _naming_problems(self.name, self.data_source)
@@ -50,6 +52,7 @@ class RunSettings:
             "name": self.name,
             "data_source": self.data_source,
             "label_column": self.label_column,
+            "reading": self.reading.to_dict(),
             "choices": self.choices.to_dict(),
             "model": self.model.to_dict(),
             "training": self.training.to_dict(),

@@ -1,5 +1,6 @@
 """Files that people put into the workspace's data folder: listed by id, and never reached by a path from outside."""
 
+import contextlib
 import os
 import stat
 from collections.abc import Iterator
@@ -7,18 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from ldvae_core.data.formats import SUFFIXES
+from ldvae_core.data.formats import folder_format, suffixes
 from ldvae_core.errors import RunError
 from ldvae_core.workspace.folders import checked_inside, make_id
 
 MOST_LISTED = 1_000
 DEEPEST = 4  # folders
-MATRICES = (
-    "matrix",
-    "count_matrix",
-    "cells_x_genes",
-    "quants_mat",
-)  # Cell Ranger, Parse, kallisto, alevin-fry
 MOST_PARTS = 200_000  # files of one .zarr folder
 
 
@@ -77,7 +72,7 @@ def _walk(root: Path, below: str, depth: int) -> Iterator[tuple[os.DirEntry[str]
         if entry.name.startswith("."):
             continue
         relative = f"{below}/{entry.name}" if below else entry.name
-        if entry.is_file(follow_symlinks=False) and entry.name.lower().endswith(SUFFIXES):
+        if entry.is_file(follow_symlinks=False) and entry.name.lower().endswith(suffixes()):
             yield entry, relative
         elif entry.is_dir(follow_symlinks=False):
             if _is_data_set(entry):
@@ -90,8 +85,9 @@ def _is_data_set(folder: os.DirEntry[str]) -> bool:
     """Whether the folder as a whole is one data set."""
     if folder.name.lower().endswith(".zarr"):
         return True
-    names = (f"{matrix}.mtx{packed}" for matrix in MATRICES for packed in ("", ".gz"))
-    return any(os.path.exists(os.path.join(folder.path, name)) for name in names)
+    with contextlib.suppress(OSError):
+        return folder_format(Path(folder.path)) is not None
+    return False
 
 
 def _require_plain_parts(folder: Path) -> None:

@@ -1,5 +1,6 @@
 """The data sets of a workspace: what was uploaded or found in the data folder, read once, checked, and kept by id."""
 
+import contextlib
 import errno
 import hashlib
 import io
@@ -8,11 +9,11 @@ import os
 import re
 import shutil
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import pandas as pd
 
@@ -20,7 +21,7 @@ from ldvae_core import durable
 from ldvae_core.data.counts import CountMatrix
 from ldvae_core.data.demo import DEMO_ABOUT, load_demo
 from ldvae_core.data.folder import load_counts
-from ldvae_core.data.formats import reader_of
+from ldvae_core.data.formats import format_of
 from ldvae_core.errors import CountsError, LdvaeError, RunError
 from ldvae_core.workspace import processes
 from ldvae_core.workspace.datafolder import DataFile, find_data_file, list_data_folder
@@ -28,8 +29,10 @@ from ldvae_core.workspace.folders import DEMO, Workspace, listed_folder, listed_
 
 log = logging.getLogger(__name__)
 
-Reader = Callable[[Path, Path], CountMatrix]
+Reader = Callable[..., CountMatrix]  # (source, into, **how), as read_counts
 CARD_FILE = "dataset.json"
+OWNER, UPLOADED = "owner", "upload.json"  # in a folder of the uploads
+UPLOAD_ID = re.compile("[0-9a-f]{32}")
 MOST_UPLOADED = 4 << 30  # bytes
 CHUNK = 1 << 20  # bytes
 FULL_DISK = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
@@ -48,6 +51,7 @@ class DatasetCard:
     fingerprint: str = ""  # of the counts and names; "" for the demo, which the program's version stands for
     identity: str = ""  # the same with the annotations
     about: dict[str, str] = field(default_factory=dict)  # title, origin, licence, caveats, where known
+    source: str = ""  # what it can be read from again: "file ID" of the data folder, "upload ID" while that is kept
 
 
 class Datasets:
@@ -79,14 +83,15 @@ class Datasets:
         """What add_file can load from the workspace's data folder."""
         return tuple(list_data_folder(self.workspace.data_folder))
 
-    def add_file(self, file_id: str) -> str:
+    def add_file(self, file_id: str, **how: Any) -> str:
         """Read a file or folder of data_files(); returns the data set's id, the known one when it is known.
 
-        Raises RunError when the id is not listed, CountsError as read_counts does; nothing is kept then.
+        how: options, on_progress and should_stop of read_counts. Raises RunError when the id is not listed, CountsError
+        as read_counts does; nothing is kept then.
         """
         source = find_data_file(self.workspace.data_folder, file_id)
         with self._scratch_folder() as scratch:
-            return self._add(source, source.name, scratch)
+            return self._add(source, source.name, scratch, f"file {file_id}", how)
 
     def add_upload(self, name: str, content: bytes | BinaryIO, *, most_bytes: int = MOST_UPLOADED) -> str:
         """Take in an uploaded file, its content in chunks; returns the data set's id, the known one when it is known.
@@ -95,23 +100,68 @@ class Datasets:
         larger than most_bytes, of an unknown kind, does not fit on the disk, or is refused by read_counts; nothing is
         kept then.
         """
+        upload_id = self.keep_upload(name, content, most_bytes=most_bytes)
+        try:
+            return self.add_kept(upload_id)
+        finally:
+            self.drop_upload(upload_id)
+
+    def keep_upload(self, name: str, content: bytes | BinaryIO, *, most_bytes: int = MOST_UPLOADED) -> str:
+        """Write an uploaded file to the disk, to be read by add_kept; returns its id. Raises as add_upload.
+
+        It stays until drop_upload, or until the process that kept it has ended and another one sweeps.
+        """
         shown, safe = _file_names(name)
-        reader_of(Path(safe))
+        format_of(Path(safe))
+        upload_id = uuid.uuid4().hex
+        folder = self.workspace.make().uploads / upload_id
+        with self._no_room_is_said():
+            folder.mkdir(mode=0o700)
+            try:
+                (folder / OWNER).write_text(processes.this_process(), encoding="utf-8")
+                durable.write_json(folder / UPLOADED, {"name": shown, "file": safe})
+                (folder / "file").mkdir()
+                stream = io.BytesIO(content) if isinstance(content, bytes) else content
+                _copy_upload(stream, folder / "file" / safe, most_bytes)
+            except BaseException:
+                shutil.rmtree(folder, ignore_errors=True)
+                raise
+        return upload_id
+
+    def add_kept(self, upload_id: str, **how: Any) -> str:
+        """Read a kept upload, as add_file reads a file. Raises RunError when it is not kept any more."""
+        folder = self._upload(upload_id)
+        names = durable.read_json(folder / UPLOADED)
         with self._scratch_folder() as scratch:
-            source = scratch / "file" / safe
-            source.parent.mkdir()
-            _copy_upload(io.BytesIO(content) if isinstance(content, bytes) else content, source, most_bytes)
-            return self._add(source, shown, scratch)
+            return self._add(folder / "file" / names["file"], names["name"], scratch, f"upload {upload_id}", how)
+
+    def can_be_read_again(self, card: DatasetCard) -> bool:
+        """Whether the file of a data set is still there."""
+        kind, _, key = card.source.partition(" ")
+        if kind == "upload":
+            return (self.workspace.uploads / key / UPLOADED).exists() if UPLOAD_ID.fullmatch(key) else False
+        return kind == "file" and any(file.file_id == key for file in self.data_files())
+
+    def drop_upload(self, upload_id: str) -> None:
+        """Remove a kept upload, if it is there."""
+        with contextlib.suppress(RunError):
+            shutil.rmtree(self._upload(upload_id), ignore_errors=True)
 
     def sweep(self) -> None:
         """Remove what uploads left behind whose process was killed."""
         for entry in self.workspace.uploads.iterdir() if self.workspace.uploads.exists() else ():
             try:
-                owner = (entry / "owner").read_text(encoding="utf-8")
+                owner = (entry / OWNER).read_text(encoding="utf-8")
             except OSError:
                 continue
             if processes.is_surely_dead(owner):
                 shutil.rmtree(entry, ignore_errors=True)
+
+    def _upload(self, upload_id: str) -> Path:
+        folder = self.workspace.uploads / upload_id
+        if not UPLOAD_ID.fullmatch(upload_id) or not (folder / UPLOADED).exists():
+            raise RunError("The uploaded file is not kept any more.", "Upload it again.")
+        return folder
 
     def _folder(self, dataset_id: str) -> Path:
         try:
@@ -119,8 +169,8 @@ class Datasets:
         except RunError as fault:
             raise RunError(fault.problems, f"{fault.remedy[:-1]}; and demo.") from None
 
-    def _add(self, source: Path, name: str, scratch: Path) -> str:
-        matrix = self._read(source, scratch / "counts")
+    def _add(self, source: Path, name: str, scratch: Path, origin: str, how: Mapping[str, Any]) -> str:
+        matrix = self._read(source, scratch / "counts", **how)
         card = DatasetCard(
             dataset_id="",
             name=name,
@@ -131,6 +181,7 @@ class Datasets:
             fingerprint=matrix.fingerprint,
             identity=_identity(matrix),
             about=matrix.about,
+            source=origin,
         )
         del matrix  # its files are about to move
         known = {other.identity: other.dataset_id for other in self.list()}
@@ -147,26 +198,33 @@ class Datasets:
         scratch = self.workspace.make().uploads / uuid.uuid4().hex
         scratch.mkdir(mode=0o700)
         try:
-            (scratch / "owner").write_text(processes.this_process(), encoding="utf-8")
-            yield scratch
+            (scratch / OWNER).write_text(processes.this_process(), encoding="utf-8")
+            with self._no_room_is_said():
+                yield scratch
+        finally:
+            shutil.rmtree(scratch, ignore_errors=True)
+
+    @contextmanager
+    def _no_room_is_said(self) -> Iterator[None]:
+        try:
+            yield
         except OSError as fault:
             if fault.errno not in FULL_DISK:
                 raise
             raise _no_room(self.workspace.root) from fault
-        finally:
-            shutil.rmtree(scratch, ignore_errors=True)
 
 
-def _read_safely(source: Path, into: Path) -> CountMatrix:
+def _read_safely(source: Path, into: Path, **how: Any) -> CountMatrix:
     from ldvae_core.data.read import read_counts
 
-    return read_counts(source, into)
+    return read_counts(source, into, **how)
 
 
 def _read_card(folder: Path) -> DatasetCard:
     values = durable.read_json(folder / CARD_FILE)
     try:
-        known = {name: values[name] for name in DatasetCard.__dataclass_fields__}
+        known = {name: values[name] for name in DatasetCard.__dataclass_fields__ if name != "source"}
+        known["source"] = str(values.get("source", ""))  # cards had none before 2026-12
         sizes = {"n_cells": int(known["n_cells"]), "n_genes": int(known["n_genes"])}
         return DatasetCard(**{**known, **sizes, "dataset_id": folder.name, "notices": tuple(known["notices"])})
     except (KeyError, TypeError, ValueError):

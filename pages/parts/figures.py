@@ -88,7 +88,7 @@ def download_table(
     )
 
 
-def csv_bytes(table: pd.DataFrame, *, index: bool = False) -> bytes:
+def csv_bytes(table: pd.DataFrame, *, index: bool = False, header: bool = True) -> bytes:
     """The table as UTF-8 CSV; text that a spreadsheet would take for a formula gets a leading apostrophe."""
     safe = table.copy(deep=False)
     for name in safe.columns:
@@ -97,7 +97,7 @@ def csv_bytes(table: pd.DataFrame, *, index: bool = False) -> bytes:
     if index:
         safe.index = [_defused(value) for value in safe.index]
     safe.columns = [_defused(str(name)) for name in safe.columns]
-    return safe.to_csv(index=index).encode("utf-8")
+    return safe.to_csv(index=index, header=header).encode("utf-8")
 
 
 def draw(panel: Panel, key: str, finding: str = "", on_click: Callable[[], None] | None = None) -> None:

@@ -15,7 +15,7 @@ from ldvae_core.analysis.enrichment import (
     q_values,
 )
 from ldvae_core.analysis.factors import Factors
-from ldvae_core.data.genesets import GeneSets
+from ldvae_core.data.gmt import GeneSets
 from ldvae_core.errors import SettingsError
 
 N = 200

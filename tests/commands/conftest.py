@@ -1,6 +1,5 @@
 """Small runs on planted cells, trained once for all tests of the commands."""
 
-import importlib
 import json
 from pathlib import Path
 
@@ -11,8 +10,9 @@ import pytest
 
 from ldvae_core.__main__ import main
 from ldvae_core.data.counts import CountMatrix
-from ldvae_core.data.folder import load_counts, save_counts
-from ldvae_core.data.formats import reader_of
+from ldvae_core.data.folder import load_counts
+from ldvae_core.data.reading_options import NOTHING_SAID, ReadingOptions
+from ldvae_core.data.reading_process import fill_folder
 from ldvae_core.data.synthetic import Planted, plant_programs
 
 SHORT = ["--factors", "3", "--epochs", "4", "--genes", "80", "--device", "cpu"]
@@ -52,9 +52,9 @@ def _symbols(n: int) -> list[str]:
 def _no_reading_process():
     """Files are read in this process, which saves a second each; tests/data reads them as a person's are read."""
 
-    def read(source: Path, into: Path) -> CountMatrix:
-        module, function = reader_of(source)
-        save_counts(getattr(importlib.import_module(f"ldvae_core.data.{module}"), function)(source), into)
+    def read(source: Path, into: Path, *, options: ReadingOptions = NOTHING_SAID, **_watching: object) -> CountMatrix:
+        into.mkdir(parents=True)
+        fill_folder(source, into, options)
         return load_counts(into)
 
     with pytest.MonkeyPatch.context() as patch:

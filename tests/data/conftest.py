@@ -1,7 +1,5 @@
 """Small data sets that the tests of reading and preparing share."""
 
-import importlib
-
 import anndata
 import numpy as np
 import pandas as pd
@@ -9,7 +7,9 @@ import pytest
 from scipy import sparse
 
 from ldvae_core.data.counts import make_count_matrix
-from ldvae_core.data.formats import reader_of
+from ldvae_core.data.folder import load_counts
+from ldvae_core.data.reading_options import ReadingOptions
+from ldvae_core.data.reading_process import fill_folder
 
 N_CELLS, N_GENES = 80, 40
 GENES = ["Actb", "Gapdh", "Malat1", "Eef1a1", "B2m", "Rps2", "mt-Co1", *(f"Abc{n}" for n in range(N_GENES - 7))]
@@ -59,11 +59,12 @@ def saved(adata, tmp_path):
 
 
 @pytest.fixture
-def read_here():
+def read_here(tmp_path_factory):
     """Read a file in this process, without the child that limits it: fast, for files whose refusal comes first."""
 
-    def read(path):
-        module, function = reader_of(path)
-        return getattr(importlib.import_module(f"ldvae_core.data.{module}"), function)(path)
+    def read(path, **options):
+        folder = tmp_path_factory.mktemp("read")
+        fill_folder(path, folder, ReadingOptions(**options))
+        return load_counts(folder)
 
     return read

@@ -154,6 +154,7 @@ def test_several_folders_of_counts_are_a_choice(written, read_here):
     """Samples side by side are not guessed among."""
     written(folder="run/one")
     folder = written(folder="run/two").parent
-    with pytest.raises(CountsError, match="run holds several folders of counts: one, two") as refusal:
+    with pytest.raises(CountsError, match="There are 2 data sets in it: one, two") as refusal:
         read_here(folder)
-    assert "Choose one" in refusal.value.remedy
+    assert refusal.value.offers == {"choose": ("one", "two")}
+    assert read_here(folder, choose="two").n_cells > 0

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from ldvae_core.data import gate
-from ldvae_core.data.read import PROJECT
+from ldvae_core.data.limited import PROJECT
+from ldvae_core.data.limits import SPENT
 from ldvae_core.errors import CountsError
 from tests.links import make_link, make_pipe
 
@@ -154,3 +155,20 @@ def test_a_pipe_in_a_10x_folder_is_refused_at_once(tmp_path, read_here):
     (tmp_path / "genes.tsv").write_text("x\n")
     with pytest.raises(CountsError, match=r"matrix\.mtx is not a file"):
         read_here(tmp_path)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the parent's look at the clock ends it")
+def test_a_damaged_heap_is_not_followed_for_ever(saved):
+    """Texts of attributes stand in a heap; HDF5 goes from piece to piece, and pieces of no length have no end."""
+    path = saved()
+    content = bytearray(path.read_bytes())
+    start = content.index(b"GCOL") + 16
+    content[start : start + 256] = bytes(256)
+    path.write_bytes(content)
+    code = (
+        "import sys; from pathlib import Path; from ldvae_core.data import gate, limits\n"
+        "limits.OPENING_SECONDS = 0; limits.limit_process(memory_bytes=1 << 30, seconds=60)\n"
+        "gate.SafeFile(Path(sys.argv[1]))"
+    )
+    child = subprocess.run([sys.executable, "-c", code, str(path)], cwd=PROJECT, capture_output=True, check=False)
+    assert child.returncode == SPENT

@@ -1,21 +1,11 @@
-"""Gene sets: what is shipped, and files of strangers."""
-
-import gzip
+"""Gene sets: what is shipped."""
 
 import numpy as np
 import pytest
 
 from ldvae_core.data import genesets
-from ldvae_core.data.genesets import (
-    GeneSets,
-    as_mouse,
-    collections,
-    collections_for,
-    load_collection,
-    read_gmt,
-    symbols_of,
-    write_gmt,
-)
+from ldvae_core.data.genesets import as_mouse, collections, collections_for, load_collection, symbols_of
+from ldvae_core.data.gmt import GeneSets
 from ldvae_core.errors import SettingsError
 
 
@@ -67,53 +57,3 @@ def test_ensembl_ids_become_symbols():
     """With or without version, mouse and human; other names stay."""
     names = np.array(["ENSMUSG00000061808.4", "ENSG00000118271", "Ttr", "ENSG99999999999"])
     assert symbols_of(names) == ["Ttr", "TTR", "Ttr", "ENSG99999999999"]
-
-
-@pytest.mark.parametrize("pack", [bytes, gzip.compress], ids=["text", "gzip"])
-def test_a_gmt_file_is_read(pack):
-    """Name, description, genes; each gene once, weights after a comma dropped, Windows line ends accepted."""
-    found = read_gmt(pack(b"A\tabout\tTtr\tApob,1.0\tTtr\r\n\r\nB set\t\tGata1\n"), "mine.gmt")
-    assert dict(found.sets) == {"A": ("Ttr", "Apob"), "B set": ("Gata1",)}
-    assert found.notices == ()
-
-
-def test_bad_lines_are_named_and_left_out():
-    """A sentence for each kind of fault, with the numbers of its lines."""
-    found = read_gmt(b"A\tx\tTtr\nA\tx\tApob\nonly a name\nB\tx\n\tx\tTtr\n", "mine.gmt")
-    assert list(found.sets) == ["A"]
-    assert found.notices == (
-        "1 line was left out (a name that stands above already): 2.",
-        "2 lines were left out (fewer than three columns): 3, 4.",
-        "1 line was left out (no name, or one longer than 200 characters): 5.",
-    )
-
-
-@pytest.mark.parametrize(
-    ("content", "words"),
-    [
-        (b"\xff\xfe\x00", "is not text"),
-        (b"A\0B\tx\tTtr", "is not text"),
-        (b"\x1f\x8bnonsense", "is a damaged gzip file"),
-        (b"just words\n", "holds no gene set"),
-        (b"", "holds no gene set"),
-    ],
-    ids=["utf16", "nul", "gzip", "words", "empty"],
-)
-def test_what_is_no_gmt_file_is_refused(content, words):
-    """In words, with what to do."""
-    with pytest.raises(SettingsError, match=words):
-        read_gmt(content, "mine.gmt")
-
-
-def test_a_small_file_cannot_unpack_to_a_large_one(monkeypatch):
-    """Unpacking stops at the limit."""
-    monkeypatch.setattr(genesets, "LARGEST_TEXT", 1 << 20)
-    with pytest.raises(SettingsError, match="unpacks to more than 1 MB"):
-        read_gmt(gzip.compress(b"A" * (50 << 20)), "bomb.gmt.gz")
-
-
-def test_sets_survive_being_kept():
-    """What is written reads back the same, digest and all; another gene makes another digest."""
-    found = read_gmt(b"A\tx\tTtr\tApob\n", "mine.gmt")
-    assert read_gmt(write_gmt(found), "mine.gmt").digest == found.digest
-    assert read_gmt(b"A\tx\tTtr\n", "mine.gmt").digest != found.digest

@@ -199,9 +199,9 @@ def test_a_zarr_folder_with_a_link_is_refused(adata, tmp_path, read_here, canary
 def test_a_zarr_array_that_declares_too_much_is_refused(tmp_path, read_here):
     """Declared against stored bytes, as for HDF5."""
     (tmp_path / "x.zarr" / "X").mkdir(parents=True)
-    content = '{"shape": [1000000, 1000000], "chunks": [1000, 1000], "dtype": "<f8"}'
+    content = '{"zarr_format": 2, "shape": [1000000, 1000000], "chunks": [1000, 1000], "dtype": "<f8"}'
     (tmp_path / "x.zarr" / "X" / ".zarray").write_text(content)
-    with pytest.raises(CountsError, match="it declares 8,000,000,000,000 bytes, but only 69 are stored"):
+    with pytest.raises(CountsError, match="it declares 8,000,000,000,000 bytes, but only 87 are stored"):
         read_here(tmp_path / "x.zarr")
 
 

@@ -114,12 +114,12 @@ def test_what_is_no_data_is_refused(tmp_path, source, words):
 def test_the_child_gets_no_secrets(monkeypatch):
     """Only the named variables of the server's environment are passed on."""
     monkeypatch.setenv("COOKIE_SECRET", "hush")
-    assert "COOKIE_SECRET" not in read._environment()
+    assert "COOKIE_SECRET" not in read.child_environment()
 
 
 def test_reading_needs_neither_torch_nor_streamlit():
     """The child starts in a second and a half because it imports no more than it needs."""
-    modules = "reading_process, hdf5, tables, tenx, zarr_folder"
+    modules = "reading_process, hdf5, tables, folders, packed, zarr_folder"
     code = f"import sys; from ldvae_core.data import {modules}; print({{'torch', 'streamlit'}} & set(sys.modules))"
     answer = subprocess.run([sys.executable, "-c", code], cwd=read.PROJECT, capture_output=True, text=True, check=True)
     assert answer.stdout.strip() == "set()"

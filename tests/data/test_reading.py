@@ -11,7 +11,7 @@ import pytest
 from scipy import sparse
 from scipy.io import mmwrite
 
-from ldvae_core.data.formats import reader_of
+from ldvae_core.data.formats import format_of
 from ldvae_core.errors import CountsError
 
 from .conftest import CELLS, GENES
@@ -265,11 +265,11 @@ def test_what_is_no_table_is_refused_in_words(tmp_path, read_here, content):
         read_here(tmp_path / "x.csv")
 
 
-@pytest.mark.parametrize("name", ["x.rds", "x.pkl", "x.xlsx", "x", "x.h5ad.txt.zip"])
+@pytest.mark.parametrize("name", ["x.rds", "x.pkl", "x.xlsx", "x", "x.h5ad.txt.rar"])
 def test_other_kinds_are_refused_with_a_list_of_what_can_be_read(tmp_path, name):
     """The remedy lists the formats."""
     with pytest.raises(CountsError, match=r"of a kind that cannot be read.*Readable: \.h5ad, a 10x folder"):
-        reader_of(tmp_path / name)
+        format_of(tmp_path / name)
 
 
 @pytest.mark.parametrize(

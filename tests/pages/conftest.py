@@ -1,5 +1,7 @@
 """A workspace of its own for every test, and runs whose truth is known, made without any training."""
 
+import contextlib
+import uuid
 from pathlib import Path
 
 import numpy as np
@@ -10,10 +12,14 @@ from streamlit.testing.v1 import AppTest
 from ldvae_core.analysis.factors import build_factors, save_factors
 from ldvae_core.data.folder import save_counts
 from ldvae_core.data.prepare import DataChoices
+from ldvae_core.data.reading_options import NOTHING_SAID
 from ldvae_core.data.split import split_cells
 from ldvae_core.data.synthetic import plant_programs
 from ldvae_core.durable import write_array, write_json, write_table
+from ldvae_core.errors import LdvaeError
+from ldvae_core.jobs.queue import Job
 from ldvae_core.model.config import ModelConfig
+from ldvae_core.runs.reading_jobs import read_data
 from ldvae_core.runs.settings import RunSettings
 from ldvae_core.runs.states import write_folder_state
 from ldvae_core.runs.store import HISTORY_COLUMNS
@@ -30,6 +36,25 @@ def workspace(tmp_path, monkeypatch):
     """An empty workspace, which every page of this test uses."""
     monkeypatch.setenv(HOME_VARIABLE, str(tmp_path / "home"))
     return Workspace.default().make()
+
+
+@pytest.fixture(autouse=True)
+def _read_at_once(monkeypatch):
+    """A file is read where the page asks for it: no worker looks after the queue of these tests."""
+
+    class AtOnce:
+        answer = staticmethod(lambda: "go")
+        report = staticmethod(lambda _progress: None)
+
+    def start(workspace, source, *, options=NOTHING_SAID):
+        reading_id = uuid.uuid4().hex
+        arguments = {"source": source, "options": options.to_dict()}
+        job = Job(1, "reading", reading_id, "", arguments, 1, "running", "", "", 0, "")
+        with contextlib.suppress(LdvaeError):
+            read_data(workspace, job, AtOnce())
+        return reading_id
+
+    monkeypatch.setattr("pages.parts.data.reading.start_reading", start)
 
 
 @pytest.fixture

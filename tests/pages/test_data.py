@@ -136,7 +136,7 @@ def test_a_refused_upload_is_not_read_again_on_a_rerun(data_page, embryo, put, m
     embryo.X = -embryo.X
     data_page.segmented_control(key="data_from").set_value("Upload").run()
     data_page.file_uploader(key="upload").upload("negative.h5ad", put()).run()
-    monkeypatch.setattr(Datasets, "add_upload", lambda *_: pytest.fail("read again"))
+    monkeypatch.setattr(Datasets, "keep_upload", lambda *_: pytest.fail("read again"))
     data_page.number_input(key="min_counts").set_value(10).run()
     assert len(data_page.error) == 1
     assert not data_page.exception
@@ -218,3 +218,29 @@ def test_names_from_a_file_are_shown_letter_by_letter(data_page, embryo, put):
     load_first_file(data_page)
     assert not data_page.exception
     assert not any("<img" in element.proto.body or "<b>bold" in element.proto.body for element in data_page.get("html"))
+
+
+def test_how_a_file_was_read_is_said_and_can_be_changed(data_page, embryo, put):
+    """The sentence, the first cells and genes, and another column for the names, without loading the file again."""
+    embryo.var["name"] = [f"Gene of {gene}" for gene in GENES]
+    put()
+    page = load_first_file(data_page)
+    first = choice(page)["data_source"]
+    assert "120 cells x 60 genes; genes named by index" in words(page).replace("`", "")
+    assert page.dataframe[0].value.shape == (10, 10)
+    page.selectbox(key=f"genes_named_by {first}").set_value("name").run()
+    page.button(key="read_otherwise").click().run()
+    assert choice(page)["data_source"] != first
+    assert "genes named by name" in words(page).replace("`", "")
+    assert page.dataframe[0].value.columns[0].startswith("Gene of")
+
+
+def test_fractional_counts_are_rounded_with_a_click(data_page, embryo, put, workspace):
+    """The refusal offers what fits; the upload is not asked for again."""
+    embryo.X = embryo.X * 0.93
+    data_page.segmented_control(key="data_from").set_value("Upload").run()
+    data_page.file_uploader(key="upload").upload("soup.h5ad", put()).run()
+    assert "ambient RNA" in words(data_page)
+    data_page.button(key="offer round_counts True").click().run()
+    assert choice(data_page)["data_source"].startswith("soup-")
+    assert "were rounded to whole molecules" in words(data_page)

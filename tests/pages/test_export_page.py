@@ -1,8 +1,15 @@
 """The Export page: the run as a file, as tables, and as a command."""
 
 import shlex
+from io import BytesIO
+from unittest.mock import Mock
 
-from pages.parts.export.views import command_line
+import numpy as np
+import pandas as pd
+import pytest
+
+from ldvae_core.errors import RunError
+from pages.parts.export.views import cells_csv, command_line
 from pages.parts.factor_table import factor_file_of
 from pages.parts.pair import cells_panel
 from pages.parts.runs import open_run, store
@@ -13,6 +20,70 @@ def test_the_file_and_the_tables_are_offered(open_page, finished_run):
     at = open_page("export.py")
     keys = {button.key for button in at.get("download_button")}
     assert {"h5ad", "table_factors", "table_loadings", "table_cells"} <= keys
+
+
+@pytest.fixture
+def press(monkeypatch):
+    """press(at, key) does what a browser does with a button that makes its file when it is pressed."""
+    offered = {}
+
+    def button(label, data, *, key, on_click, **options):
+        offered[key] = data, on_click
+
+    monkeypatch.setattr("streamlit.download_button", button)
+
+    def click(at, key):
+        data, on_click = offered[key]
+        on_click()
+        try:
+            return data()
+        except Exception:  # noqa: BLE001  # what Streamlit makes of it says nothing
+            return None
+        finally:
+            at.run()
+
+    return click
+
+
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [
+        (RunError("run.h5ad cannot be written (No space left on device).", "Make room on the disk."), "No space left"),
+        (OSError(28, "No space left on device"), "No space left on device"),
+        (MemoryError(), "not enough memory"),
+        (ValueError("inner words"), "a fault of the program"),
+    ],
+    ids=lambda given: type(given).__name__,
+)
+def test_a_file_that_cannot_be_made_is_said(fault, words, open_page, finished_run, press, monkeypatch):
+    """The button alone would do nothing; the next press that succeeds takes the words away."""
+    at = open_page("export.py")
+    with monkeypatch.context() as patch:
+        patch.setattr("ldvae_core.export.write_h5ad", Mock(side_effect=fault))
+        assert press(at, "h5ad") is None
+    assert [words in box.value for box in at.error] == [True]
+    assert press(at, "h5ad").startswith(b"\x89HDF")
+    assert not at.error
+
+
+def test_every_table_can_be_saved(open_page, finished_run, press):
+    """Each has a header and rows."""
+    at = open_page("export.py")
+    for name in ("factors", "programs", "loadings", "cells", "history"):
+        assert len(press(at, f"table_{name}").splitlines()) > 3
+
+
+def test_the_table_of_cells_keeps_annotations_of_any_name(make_run, planted, monkeypatch):
+    """Also where they are called as our own columns; blocks make one table."""
+    notes = planted.counts.annotations.assign(cell=range(300), share="mine", **{"Factor 1": 0.5})
+    opened = open_run(make_run(annotations=notes))
+    monkeypatch.setattr("pages.parts.export.views.ROW_NUMBERS", 20_000)
+    table = pd.read_csv(BytesIO(cells_csv(opened, opened.factors["readable"])))
+    assert table.columns.tolist()[:2] == ["cell_", "cell_type"]
+    assert table["cell"].tolist() == list(range(300))
+    assert set(table["share"]) == {"mine"}
+    assert set(table["share_"]) == {"train", "validation", "test"}
+    assert np.allclose(table["Factor 1_"], opened.factors["readable"].representation[:, 0], atol=1e-6)
 
 
 def test_the_command_repeats_the_run(workspace, make_run):

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ldvae_core.data.genesets import GeneSets
+from ldvae_core.data.gmt import GeneSets
 from ldvae_core.errors import SettingsError
 from ldvae_core.jobs import worker
 from ldvae_core.jobs.queue import Queue

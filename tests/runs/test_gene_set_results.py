@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from ldvae_core.analysis.enrichment import background, enrichment_id, over_representation
-from ldvae_core.data.genesets import GeneSets, write_gmt
+from ldvae_core.data.gmt import GeneSets, write_gmt
 from ldvae_core.errors import RunError, SettingsError
 from ldvae_core.jobs import worker
 from ldvae_core.jobs.queue import Queue
@@ -63,14 +63,14 @@ def test_a_deleted_run_does_not_come_back_with_a_result(workspace, store, finish
 
 def test_two_people_keeping_their_own_sets_at_once_keep_both(results, monkeypatch):
     """Nobody writes a list that somebody else has just made longer."""
-    together, real = threading.Barrier(2), gene_set_results.read_gmt
+    together, real = threading.Barrier(2), gene_set_results.read_own_bytes
 
     def read_together(content, title):
         found = real(content, title)
         together.wait(10)
         return found
 
-    monkeypatch.setattr(gene_set_results, "read_gmt", read_together)
+    monkeypatch.setattr(gene_set_results, "read_own_bytes", read_together)
     files = [write_gmt(GeneSets("x", {f"set {k}": ("Gene1", "Gene2")})) for k in range(2)]
     people = [threading.Thread(target=results.keep_own, args=(file, f"{k}.gmt")) for k, file in enumerate(files)]
     for person in people:

@@ -7,24 +7,20 @@ from typing import Any
 import streamlit as st
 
 from ldvae_core.data.describe import describe
-from ldvae_core.data.formats import READABLE, SUFFIXES
+from ldvae_core.data.formats import READABLE, suffixes
 from ldvae_core.data.prepare import DataChoices
 from ldvae_core.errors import LdvaeError, RunError
 from ldvae_core.workspace.datasets import MOST_UPLOADED, DatasetCard, Datasets
 from ldvae_core.workspace.folders import DEMO, HOME_VARIABLE, PROJECT, Workspace
 from pages.parts.data.opened import NONE, OpenData, annotation_table
+from pages.parts.data.reading import LOADED, begin, follow, is_known, show_refused
 from pages.parts.problems import problem_box
 from pages.parts.text import as_html, literal, plain, show
 
 DATA = "data"  # in the session and in the address alike
-PICKER, SOURCE, LOADED, REFUSED, CHOICES_OF = (
-    "data_picker",
-    "data_from",
-    "data_loaded",
-    "data_refused",
-    "data_choices_of",
-)
+PICKER, SOURCE, CHOICES_OF = "data_picker", "data_from", "data_choices_of"
 SOURCES = {"loaded": "Already loaded", "folder": "Data folder", "upload": "Upload"}
+KEPT = "data_upload_kept"  # id of this session's last upload
 MB = 1_000_000  # bytes
 DEMO_GENES = 2_000  # all that it comes with
 
@@ -32,6 +28,7 @@ DEMO_GENES = 2_000  # all that it comes with
 def data_in_use() -> OpenData:
     """Pickers of what is loaded and what can be, then the data set in use, opened; a damaged one ends the page."""
     datasets = Datasets(Workspace.default())
+    follow(use_data)
     if st.session_state.pop(LOADED, False):
         st.session_state[SOURCE] = SOURCES["loaded"]
     cards = {card.dataset_id: card for card in datasets.list()}
@@ -144,14 +141,14 @@ def _pick_file(datasets: Datasets) -> tuple[str, str, Callable[[], str], bool] |
                           key="data_file", width=380)  # fmt: skip
     pressed = st.button("Load this file", icon=":material/table_view:", key="load_file")
     show(f"To see a file here, put it into {_folder_words(datasets)}.", kind="quiet")
-    return f"file {chosen}", files[chosen].name, lambda: datasets.add_file(chosen), pressed
+    return f"file {chosen}", files[chosen].name, lambda: f"file {chosen}", pressed
 
 
 def _load_upload(datasets: Datasets) -> None:
     most = min(MOST_UPLOADED // MB, int(st.get_option("server.maxUploadSize")))
     uploaded = st.file_uploader(
         "One file with the raw counts of cells and genes",
-        type=[suffix.lstrip(".") for suffix in SUFFIXES],
+        type=[suffix.lstrip(".") for suffix in suffixes()],
         key="upload",
         help=f"Readable: {READABLE}.",
     )
@@ -160,26 +157,24 @@ def _load_upload(datasets: Datasets) -> None:
     if uploaded is None:
         return
     key = f"upload {uploaded.file_id}"
-    known = st.session_state.get(REFUSED, ("",))[0] == key
-    _load(key, uploaded.name, lambda: datasets.add_upload(uploaded.name, uploaded), not known)
+    _load(key, uploaded.name, lambda: f"upload {_kept(datasets, uploaded)}", not is_known(key))
 
 
-def _load(key: str, name: str, add: Callable[[], str], start: bool) -> None:
-    """Read and check, then go on with the new data set; a refusal stays on screen as long as its file is chosen."""
+def _kept(datasets: Datasets, uploaded: Any) -> str:
+    """Keep an upload, so that it can be read otherwise; the one before it is kept no longer."""
+    if (before := st.session_state.pop(KEPT, None)) is not None:
+        datasets.drop_upload(before)
+    with st.spinner(f"Keeping {literal(uploaded.name)}", show_time=True):
+        st.session_state[KEPT] = upload_id = datasets.keep_upload(uploaded.name, uploaded)
+    return upload_id
+
+
+def _load(key: str, name: str, source: Callable[[], str], start: bool) -> None:
+    """Have it read, and go on with the new data set; a refusal stays on screen as long as its file is chosen."""
     if start:
-        st.session_state.pop(REFUSED, None)
-        try:
-            with st.spinner(f"Reading {literal(name)} and checking every entry", show_time=True):
-                use_data(add())
-        except LdvaeError as fault:
-            st.session_state[REFUSED] = (key, fault)
-        else:
-            st.session_state[LOADED] = True
-            st.rerun()
-    refused: tuple[str, Any] = st.session_state.get(REFUSED, ("", None))
-    if refused[0] == key:
-        with st.container(key="data_refusal"):
-            problem_box(refused[1])
+        begin(key, name, source)
+        st.rerun()
+    show_refused(key)
 
 
 def _folder_words(datasets: Datasets) -> str:

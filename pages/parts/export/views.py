@@ -2,6 +2,8 @@
 
 import shlex
 import tempfile
+from collections.abc import Callable, Collection
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -10,13 +12,16 @@ import streamlit as st
 
 from ldvae_core.analysis.factors import Factors
 from ldvae_core.analysis.programs import top_genes
+from ldvae_core.data.chunks import cell_chunks
 from ldvae_core.data.split import SPLIT_NAMES
 from ldvae_core.runs.recipe import train_command
 from ldvae_core.runs.store import OpenRun
 from pages.parts.factor_table import factor_file_of
-from pages.parts.figures import download_table
+from pages.parts.figures import csv_bytes
+from pages.parts.saving import Work, save_button
 
 TOP = 50  # genes of each end in the table of programs
+ROW_NUMBERS = 40  # as wide as a row of cells.csv is taken to be
 RECIPE = """\
 import anndata
 import numpy as np
@@ -39,18 +44,17 @@ def show_file(opened: OpenRun, factors: Factors) -> None:
     st.markdown(
         "An **.h5ad** for scanpy, R and cell browsers: counts of the modelled genes, your annotations, the share each "
         "cell belonged to (`ldvae_split`), positions of cells (`X_ldvae`), loadings with standard errors, raw and "
-        "shrunken, and the settings and history of the run."
+        "shrunken, names and notes of the factors, gene sets found, the map and its clusters where there are any, and "
+        "the settings and history of the run."
     )
     name = f"{opened.run_id}_{factors.axes}.h5ad"
-    st.download_button(
+    save_button(
         f"Save {name}",
-        data=lambda: _h5ad(opened, factors.axes),
+        lambda report: _h5ad(opened, factors.axes, report),
         file_name=name,
         mime="application/x-hdf5",
         key="h5ad",
-        type="primary",
-        icon=":material/download:",
-        on_click="ignore",
+        kind="primary",
     )
     with st.expander("What the numbers mean: recompute the test error from the file"):
         st.code(RECIPE.format(file=name), language="python")
@@ -62,20 +66,32 @@ def show_file(opened: OpenRun, factors: Factors) -> None:
 def show_tables(opened: OpenRun, factors: Factors) -> None:
     """The same as spreadsheets."""
     st.subheader("Tables", anchor=False)
-    offered = {
+    offered: dict[str, tuple[Work, str, str]] = {
         "Programs": (
-            lambda: factor_file_of(opened, factors),
+            lambda report: csv_bytes(factor_file_of(opened, factors)),
             "factors",
             "one row a factor: name, notes, explained deviance, both ends",
         ),
-        "Genes of every program": (lambda: _programs(factors), "programs", f"the {TOP} first genes of each end"),
-        "Loadings": (lambda: _loadings(factors), "loadings", "every gene on every factor, with standard errors"),
-        "Cells": (lambda: _cells(opened, factors), "cells", "every cell: factors, annotations, share"),
-        "Learning curves": (lambda: opened.history, "history", "one row an epoch, nats per cell"),
+        "Genes of every program": (
+            lambda report: csv_bytes(_programs(factors)),
+            "programs",
+            f"the {TOP} first genes of each end",
+        ),
+        "Loadings": (
+            lambda report: csv_bytes(_loadings(factors)),
+            "loadings",
+            "every gene on every factor, with standard errors",
+        ),
+        "Cells": (
+            lambda report: cells_csv(opened, factors, report),
+            "cells",
+            "every cell: factors, annotations, share",
+        ),
+        "Learning curves": (lambda report: csv_bytes(opened.history), "history", "one row an epoch, nats per cell"),
     }
-    for label, (table, name, words) in offered.items():
+    for label, (work, name, words) in offered.items():
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-            download_table(table, f"{opened.run_id}_{name}", key=f"table_{name}", label=label)
+            save_button(label, work, file_name=f"{opened.run_id}_{name}.csv", mime="text/csv", key=f"table_{name}")
             st.caption(words)
 
 
@@ -90,12 +106,21 @@ def command_line(opened: OpenRun) -> str:
     return shlex.join(train_command(opened.settings, opened.run_id))
 
 
-def _h5ad(opened: OpenRun, axes: str) -> bytes:
+def cells_csv(opened: OpenRun, factors: Factors, report: Callable[[float], None] = lambda share: None) -> bytes:
+    """A row a cell: its id, annotations, share and place on every factor; made a block of the cells at a time."""
+    content, n_cells = BytesIO(), factors.n_cells
+    for cells in cell_chunks(n_cells, ROW_NUMBERS):
+        content.write(csv_bytes(_cells(opened, factors, cells), header=cells.start == 0))
+        report(cells.stop / n_cells)
+    return content.getvalue()
+
+
+def _h5ad(opened: OpenRun, axes: str, report: Callable[[float], None]) -> bytes:
     from ldvae_core.export import write_h5ad  # anndata takes a second to load
 
     with tempfile.TemporaryDirectory(prefix="gene-programs-") as folder:
         path = Path(folder) / "run.h5ad"
-        write_h5ad(opened, path, axes=axes)
+        write_h5ad(opened, path, axes=axes, report=report)
         return path.read_bytes()
 
 
@@ -121,9 +146,22 @@ def _loadings(factors: Factors) -> pd.DataFrame:
     return pd.DataFrame(columns)
 
 
-def _cells(opened: OpenRun, factors: Factors) -> pd.DataFrame:
-    table = opened.counts.annotations.reset_index(names="cell")
-    table["share"] = np.array(SPLIT_NAMES)[np.asarray(opened.split)]
-    for k in range(factors.n_factors):
-        table[factors.label(k)] = factors.representation[:, k]
-    return table
+def _cells(opened: OpenRun, factors: Factors, cells: slice) -> pd.DataFrame:
+    annotations = opened.counts.annotations.iloc[cells]
+    positions = np.asarray(factors.representation[cells])
+    own = {
+        "cell": annotations.index.to_numpy(),
+        "share": np.array(SPLIT_NAMES)[np.asarray(opened.split[cells])],
+        **{factors.label(k): positions[:, k] for k in range(factors.n_factors)},
+    }
+    named = {_free(name, annotations.columns): values for name, values in own.items()}
+    table = pd.concat([pd.DataFrame(named), annotations.reset_index(drop=True)], axis=1)
+    names = list(named)
+    return table[[names[0], *annotations.columns, *names[1:]]]
+
+
+def _free(name: str, taken: Collection[str]) -> str:
+    """A name that no annotation has."""
+    while name in taken:
+        name += "_"
+    return name

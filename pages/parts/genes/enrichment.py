@@ -18,7 +18,8 @@ from ldvae_core.analysis.enrichment import (
 from ldvae_core.analysis.factors import Factors
 from ldvae_core.analysis.genes import strongest_factors
 from ldvae_core.data.genes import guess_species
-from ldvae_core.data.genesets import LARGEST_FILE, GeneSets, collections, collections_for, load_collection
+from ldvae_core.data.genesets import collections, collections_for, load_collection
+from ldvae_core.data.gmt import LARGEST_FILE, GeneSets
 from ldvae_core.errors import SettingsError
 from ldvae_core.plots.enrichment import MOST_BARS, plot_enrichment
 from ldvae_core.runs.enrichment_jobs import OWN, end_enrichment, enrichment_status, start_enrichment, stop_enrichment

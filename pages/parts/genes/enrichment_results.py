@@ -9,7 +9,7 @@ import streamlit as st
 from ldvae_core import durable
 from ldvae_core.analysis.enrichment import Background, background, over_representation
 from ldvae_core.analysis.factors import Factors
-from ldvae_core.data.genesets import GeneSets
+from ldvae_core.data.gmt import GeneSets
 from ldvae_core.errors import RunError, SettingsError
 from ldvae_core.runs.gene_set_results import GeneSetResults
 from ldvae_core.runs.store import OpenRun

@@ -1,0 +1,73 @@
+"""What people can say about a file where it does not speak for itself, and what a reading says of itself."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Literal, Self
+
+from ldvae_core.setting import known, setting
+
+GenesIn = Literal["rows", "columns"]
+
+
+@dataclass(frozen=True)
+class ReadingOptions:
+    """How to read a file. Nothing given: as the file tells.
+
+    genes_in: the side of the stored matrix that holds the genes. round_counts: bring fractional counts to whole
+    molecules. choose: one matrix, sample, genome or modality, by the names that a refusal lists. genes_named_by: the
+    column of the table of genes that holds their names, or "index".
+    """
+
+    genes_in: GenesIn | None = setting(None, "--genes-in", "The side of the table that holds the genes.")
+    round_counts: bool = setting(False, "--round", "Bring fractional counts to whole molecules.")
+    choose: str | None = setting(
+        None, "--choose", "One of several matrices, samples or modalities in the file.", metavar="NAME"
+    )
+    genes_named_by: str | None = setting(
+        None, "--genes-named-by", "The column of the table of genes that names them, or `index`.", metavar="COLUMN"
+    )
+
+    def __bool__(self) -> bool:
+        """Whether anything was said."""
+        return self != type(self)()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, for JSON."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Self:
+        """What to_dict gave. Raises SettingsError for an option this version does not know."""
+        return cls(**known(cls, dict(values)))
+
+
+NOTHING_SAID = ReadingOptions()
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What a reading found, for people to check and to change.
+
+    genes_named_by, cells_named_by: where the names came from. genes_in: the side of the stored matrix that held the
+    genes. sentence: all of it in one. choices: what `choose` would take in this file, the one taken first;
+    gene_columns: what `genes_named_by` would take. options: those that it was read with.
+    """
+
+    genes_named_by: str
+    cells_named_by: str
+    genes_in: GenesIn
+    sentence: str
+    choices: tuple[str, ...] = ()
+    gene_columns: tuple[str, ...] = ()
+    options: ReadingOptions = NOTHING_SAID
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, for JSON."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Self:
+        """What to_dict gave."""
+        told = {name: values[name] for name in cls.__dataclass_fields__}
+        lists = {name: tuple(told[name]) for name in ("choices", "gene_columns")}
+        return cls(**{**told, **lists, "options": ReadingOptions.from_dict(told["options"])})

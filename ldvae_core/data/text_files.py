@@ -1,0 +1,59 @@
+"""Small text files beside a matrix: rows of fields, whatever their encoding and quotes."""
+
+import csv
+import gzip
+import itertools
+import zlib
+from pathlib import Path
+from typing import TextIO
+
+import pandas as pd
+
+from ldvae_core.data.stored import DAMAGED_REMEDY
+from ldvae_core.errors import CountsError
+
+MOST_ROWS = 20_000_000
+
+
+def open_text(path: Path) -> TextIO:
+    """The file as UTF-8 text, unpacked where its name says so, without a byte order mark."""
+    if path.name.lower().endswith(".gz"):
+        return gzip.open(path, "rt", encoding="utf-8-sig", newline="")
+    return open(path, encoding="utf-8-sig", newline="")
+
+
+def rows_of(path: Path, *, keep_empty: bool = False) -> list[list[str]]:
+    """The first three tab-separated fields of rows that are not empty, without the quotes that R puts around words.
+
+    Raises CountsError when it is no such text.
+    """
+    try:
+        with open_text(path) as file:
+            reader = csv.reader(file, delimiter="\t", quoting=csv.QUOTE_NONE)
+            some = itertools.islice(reader, MOST_ROWS + 1)
+            rows = [[_unquoted(word) for word in row[:3]] or [""] for row in some if row or keep_empty]
+    except (UnicodeDecodeError, csv.Error, EOFError, OSError, zlib.error) as fault:
+        raise CountsError(f"{path.name} is not a readable text table ({fault}).", DAMAGED_REMEDY) from None
+    if len(rows) > MOST_ROWS:
+        raise CountsError(f"{path.name} has more than {MOST_ROWS:,} lines.", DAMAGED_REMEDY)
+    return rows
+
+
+def table_of(path: Path) -> pd.DataFrame:
+    """A comma-separated table with a header, every field as text. Raises CountsError when it is none."""
+    try:
+        with open_text(path) as file:
+            return pd.read_csv(file, dtype=str, keep_default_na=False)
+    except (ValueError, EOFError, OSError, zlib.error) as fault:
+        raise CountsError(f"{path.name} is not a readable text table ({fault}).", DAMAGED_REMEDY) from None
+
+
+def numbers_of(column: pd.Series) -> pd.Series:
+    """The column as numbers where all of it are; an empty field is missing."""
+    filled = column.mask(column == "")
+    numbers = pd.to_numeric(filled, errors="coerce")
+    return numbers if numbers.notna().equals(filled.notna()) else filled
+
+
+def _unquoted(word: str) -> str:
+    return word[1:-1] if len(word) > 1 and word[0] == word[-1] == '"' else word

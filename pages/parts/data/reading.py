@@ -1,0 +1,177 @@
+"""A file on its way into the program: how far it is, why it was refused, what would help; reading it otherwise."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from ldvae_core.data.counts import CountMatrix
+from ldvae_core.data.progress import WORDS
+from ldvae_core.data.reading_options import NOTHING_SAID, GenesIn, ReadingOptions
+from ldvae_core.errors import CountsError, LdvaeError
+from ldvae_core.runs.reading_jobs import (
+    SILENT_SECONDS,
+    cancel_reading,
+    end_reading,
+    reading_status,
+    start_reading,
+)
+from ldvae_core.workspace.datasets import Datasets
+from ldvae_core.workspace.folders import Workspace
+from pages.parts.data.opened import OpenData
+from pages.parts.job_bar import Actions, show_job
+from pages.parts.problems import problem_box
+from pages.parts.text import as_html, plain, show
+
+READING, REFUSED, LOADED = "data_reading", "data_refused", "data_loaded"  # in the session
+SHOWN = 10  # cells and genes of the preview
+OFFERS = {
+    "round_counts": "Round to whole molecules",
+    "genes_in": "Genes are in the {}",
+    "choose": "Read {}",
+    "genes_named_by": "Name genes by {}",
+}
+
+
+class Begun(NamedTuple):
+    """A reading in work. key: what on the page it was begun for; source: what is read; name: for people."""
+
+    reading_id: str
+    key: str
+    name: str
+    source: str
+    options: ReadingOptions
+
+
+class Refused(NamedTuple):
+    """A reading that has led to nothing."""
+
+    begun: Begun
+    fault: LdvaeError
+
+
+def begin(key: str, name: str, source: Callable[[], str], options: ReadingOptions = NOTHING_SAID) -> None:
+    """Have a file read; what keeps it from being begun is shown like a refusal."""
+    st.session_state.pop(REFUSED, None)
+    begun = Begun("", key, name, "", options)
+    try:
+        begun = begun._replace(source=source())
+        reading_id = start_reading(Workspace.default(), begun.source, options=options)
+        st.session_state[READING] = begun._replace(reading_id=reading_id)
+    except LdvaeError as fault:
+        st.session_state[REFUSED] = Refused(begun, fault)
+
+
+def follow(use: Callable[[str], None]) -> None:
+    """The bar of this session's reading, from second to second; `use` is called with what it has led to."""
+    begun: Begun | None = st.session_state.get(READING)
+    if begun is None:
+        return
+    status = reading_status(Workspace.default(), begun.reading_id)
+    if status.job.under_way:
+        st.fragment(_live, run_every=0.7, key="reading_progress")(begun)
+        return
+    del st.session_state[READING]
+    if status.dataset_id is not None:
+        st.session_state[LOADED] = True
+        use(status.dataset_id)
+        st.rerun()
+    if status.refusal is not None:
+        st.session_state[REFUSED] = Refused(begun, status.refusal)
+        if begun.source.startswith("upload ") and not offers_of(status.refusal):
+            Datasets(Workspace.default()).drop_upload(begun.source.removeprefix("upload "))
+
+
+def is_known(key: str) -> bool:
+    """Whether what the page shows is being read, or was refused: it is not begun again by itself."""
+    known = (st.session_state.get(READING), st.session_state.get(REFUSED))
+    return any((one.begun if isinstance(one, Refused) else one).key == key for one in known if one is not None)
+
+
+def show_refused(key: str) -> None:
+    """Why the file that the page shows was refused, and buttons for what would help."""
+    refused: Refused | None = st.session_state.get(REFUSED)
+    if refused is None or refused.begun.key != key:
+        return
+    with st.container(key="data_refusal"):
+        problem_box(refused.fault)
+        with st.container(horizontal=True, gap="small"):
+            for option, value, words in offers_of(refused.fault):
+                options = replace(refused.begun.options, **{option: value})
+                st.button(plain(words, longest=60), key=f"offer {option} {value}", on_click=begin,
+                          args=(key, refused.begun.name, _same(refused.begun.source), options))  # fmt: skip
+
+
+def offers_of(fault: LdvaeError) -> list[tuple[str, Any, str]]:
+    """Option, value and words of all that might help."""
+    offers = fault.offers if isinstance(fault, CountsError) else {}
+    values = {option: given or (True,) for option, given in offers.items() if option in OFFERS}
+    return [(option, one, OFFERS[option].format(one)) for option, given in values.items() for one in given[:20]]
+
+
+def show_reading(data: OpenData) -> None:
+    """How the file was read: a sentence to check, its first cells and genes, and what can be changed."""
+    reading = data.counts.reading
+    if reading is None:
+        return
+    show(as_html(reading.sentence, longest=400), kind="line")
+    with st.expander("How it was read: look at it, or change it", icon=":material/table_view:", key="how_read"):
+        st.dataframe(preview(data.counts), key="reading_preview", row_height=30,
+                     alt="The counts of the first cells and genes.")  # fmt: skip
+        key = f"again {data.card.dataset_id}"
+        if not Datasets(Workspace.default()).can_be_read_again(data.card):
+            show("The file itself is not kept any more: load it again to read it otherwise.", kind="quiet")
+            return
+        with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+            options = _asked(data)
+            asked = (key, data.card.name, _same(data.card.source), options)
+            st.button("Read it so", key="read_otherwise", icon=":material/refresh:", on_click=begin, args=asked,
+                      disabled=options == reading.options)  # fmt: skip
+        show_refused(key)
+
+
+def preview(counts: CountMatrix) -> pd.DataFrame:
+    """Counts of the first cells and of the genes with most molecules among them: cells x genes."""
+    some = counts.counts[:SHOWN]
+    genes = np.sort(np.argsort(-np.asarray(some.sum(axis=0)).ravel(), kind="stable")[:SHOWN])
+    cells = [plain(name, longest=40) for name in counts.cell_ids[:SHOWN].tolist()]
+    return pd.DataFrame(some[:, genes].toarray(), cells, [plain(name, longest=30) for name in counts.gene_names[genes]])
+
+
+def _asked(data: OpenData) -> ReadingOptions:
+    """What the controls say; they start from how it was read."""
+    reading = data.counts.reading
+    assert reading is not None  # the caller looked
+    options, of = reading.options, data.card.dataset_id
+    if len(reading.gene_columns) > 1:
+        named = options.genes_named_by or next(
+            (name for name in reading.gene_columns if name == reading.genes_named_by), "index"
+        )
+        chosen = st.selectbox("Genes named by", reading.gene_columns, index=reading.gene_columns.index(named),
+                              format_func=plain, key=f"genes_named_by {of}", width=220)  # fmt: skip
+        options = replace(options, genes_named_by=chosen) if chosen != named else options
+    if len(reading.choices) > 1:
+        taken = st.selectbox("Counts from", reading.choices, format_func=plain, key=f"choose {of}", width=240)
+        options = replace(options, choose=taken) if taken != reading.choices[0] else options
+    sides: tuple[GenesIn, ...] = ("columns", "rows")
+    side = st.selectbox("Genes are in the", sides, index=sides.index(reading.genes_in), key=f"genes_in {of}", width=160)
+    return replace(options, genes_in=side) if side != reading.genes_in else options
+
+
+def _same(source: str) -> Callable[[], str]:
+    return lambda: source
+
+
+def _live(begun: Begun) -> None:
+    workspace = Workspace.default()
+    status = reading_status(workspace, begun.reading_id).job
+    if not status.under_way:
+        st.rerun(scope="app")
+    step = WORDS.get(status.progress.stage, "starting")  # type: ignore[call-overload]  # a stage of another version
+    actions = Actions(
+        stop=lambda: cancel_reading(workspace, begun.reading_id), end=lambda: end_reading(workspace, begun.reading_id)
+    )
+    show_job(status, f"{begun.name}: {step}", actions, key="reading", patience=SILENT_SECONDS)
