@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from ldvae_core.data.formats import SUFFIXES
+from ldvae_core.data.formats import suffixes
 from ldvae_core.errors import LdvaeError
 from ldvae_core.runs.cards import RunCard, TrainingProgress
 from pages.parts.job_bar import NOT_ANSWERING
@@ -60,7 +60,7 @@ def at_work(cards: Sequence[RunCard]) -> RunCard | None:
 def short_name(card: RunCard) -> str:
     """Its data, in a few letters: 'kang18_ifnb_pbmc'."""
     name = card.data_name.split(" (")[0] or card.name
-    ending = next((suffix for suffix in SUFFIXES if name.endswith(suffix)), "")
+    ending = next((suffix for suffix in suffixes() if name.endswith(suffix)), "")
     return plain(name.removesuffix(ending), longest=24)
 
 
