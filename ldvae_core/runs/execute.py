@@ -22,13 +22,14 @@ from ldvae_core.data.split import TRAIN
 from ldvae_core.durable import write_table
 from ldvae_core.errors import LdvaeError
 from ldvae_core.jobs.progress import Progress as JobProgress
-from ldvae_core.jobs.progress import write_progress
+from ldvae_core.model.budget import seconds_after_training
 from ldvae_core.model.config import ModelConfig
 from ldvae_core.model.ldvae import LDVAE
 from ldvae_core.runs.baseline import run_baseline
 from ldvae_core.runs.prepare import Steps, completed_for, one_hot
 from ldvae_core.runs.results import save_results
-from ldvae_core.runs.states import write_folder_state
+from ldvae_core.runs.states import Stage, write_folder_state
+from ldvae_core.runs.under_way import Speed, UnderWay
 from ldvae_core.training.checkpoint import read_checkpoint, write_checkpoint
 from ldvae_core.training.devices import choose_device, device_faults_in_words, found_devices
 from ldvae_core.training.live_programs import top_genes_so_far
@@ -93,6 +94,7 @@ class _Run:
         self.steps = Steps(folder, open_counts, should_stop)
         self.training = self.steps.training
         self.checkpointed = time.monotonic()
+        self.under_way = UnderWay(folder / "progress.json")
 
     def go(self, *, resume: bool) -> dict[str, Any]:
         began = time.monotonic()
@@ -117,14 +119,15 @@ class _Run:
         threads = choose_threads(trainer, self.training.threads)
         if resume and self.steps.checkpoint.exists():
             trainer.restore(read_checkpoint(self.steps.checkpoint, device))
+            self.under_way = UnderWay(self.folder / "progress.json", before=trainer.state.seconds)
         write_folder_state(self.folder, "training")
         self.device_note = {"device": device.type, "device_reason": found_devices()["reason"], "threads": threads}
-        answer = trainer.train(Reports(self._tick(counts.gene_names), self._point(counts.gene_names), self._keep))
+        answer = trainer.train(Reports(self._tick(trainer, counts), self._point(counts.gene_names), self._keep))
         if answer == "pause":
             write_checkpoint(self.steps.checkpoint, trainer.snapshot())
         if answer in ("pause", "cancel"):
             return self.steps.end_without_results(answer)
-        write_folder_state(self.folder, "refining")
+        self._begin("refining")
         began = time.monotonic()
         trained = trainer.state.epochs_done * len(trainer.train_cells)
         outcome, asked = self._refine(trainer, counts, split, told=answer, at_most=trained)
@@ -133,9 +136,17 @@ class _Run:
         if asked in ("pause", "cancel"):
             return self.steps.end_without_results(asked)
         seconds_refining = time.monotonic() - began
-        write_folder_state(self.folder, "analysing")
+        self._begin("analysing")
         self._write_history(trainer.state.history)
-        found = save_results(self.folder, trainer.source, outcome, counts=counts, split=split, covariates=covariates)
+        found = save_results(
+            self.folder,
+            trainer.source,
+            outcome,
+            counts=counts,
+            split=split,
+            covariates=covariates,
+            on_share=lambda done: self.under_way.reached("analysing", done),
+        )
         metrics = {**found, **_of_training(trainer)}
         summary = {
             "n_cells": counts.n_cells,
@@ -149,6 +160,10 @@ class _Run:
         }
         return self.steps.finish({**metrics, "seconds_refining": round(seconds_refining, 3)}, summary, answer)
 
+    def _begin(self, stage: Stage) -> None:
+        write_folder_state(self.folder, stage)
+        self.under_way.begin(stage)
+
     def _refine(
         self, trainer: Trainer, counts: CountMatrix, split: np.ndarray, *, told: Answer, at_most: int
     ) -> tuple[Outcome, Answer]:
@@ -160,6 +175,7 @@ class _Run:
 
         def go_on(done: float) -> bool:
             nonlocal asked, looked
+            self.under_way.reached("refining", done)
             if time.monotonic() - looked > SECONDS_BETWEEN_TICKS:
                 asked, looked = self.should_stop(), time.monotonic()
             return asked in ("go", told)
@@ -190,9 +206,23 @@ class _Run:
                 on_progress=lambda progress: self.on_progress(Progress(**progress)),
             )
 
-    def _tick(self, gene_names: np.ndarray) -> Callable[[Progress, LDVAE], Answer]:
+    def _tick(self, trainer: Trainer, counts: CountMatrix) -> Callable[[Progress, LDVAE], Answer]:
+        n_train, speed = len(trainer.train_cells), Speed()
+
         def tick(progress: Progress, model: LDVAE) -> Answer:
-            self._write_progress(progress, model, gene_names)
+            steps_per_second = speed.of(progress.step, progress.seconds)
+            left = (progress.n_steps - progress.step) / steps_per_second
+            after = seconds_after_training(
+                model.config,
+                n_cells=counts.n_cells,
+                n_train=n_train,
+                n_genes=counts.n_genes,
+                cells_trained=trainer.n_epochs * n_train,
+                cells_per_second=steps_per_second * trainer.minibatch_size,
+            )
+            more = {**asdict(progress), **self.device_note, "top_genes": top_genes_so_far(model, counts.gene_names)}
+            told = JobProgress("training", progress.step, progress.n_steps, progress.seconds, left, more)
+            self.under_way.training(told, after)
             self.on_progress(progress)
             return self.should_stop()
 
@@ -217,13 +247,6 @@ class _Run:
 
     def _write_history(self, history: list[HistoryPoint]) -> None:
         write_table(self.folder / "history.parquet", pd.DataFrame([asdict(point) for point in history]))
-
-    def _write_progress(self, progress: Progress, model: LDVAE, gene_names: np.ndarray) -> None:
-        forming = top_genes_so_far(model, gene_names)
-        more = {**asdict(progress), **self.device_note, "top_genes": forming}
-        told = JobProgress("training", progress.step, progress.n_steps, progress.seconds, progress.seconds_left, more)
-        with _not_fatal("progress.json"):
-            write_progress(self.folder / "progress.json", told)
 
 
 def _of_training(trainer: Trainer) -> dict[str, Any]:

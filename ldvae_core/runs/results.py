@@ -3,6 +3,7 @@
 Loads torch.
 """
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -44,10 +45,12 @@ def save_results(
     counts: CountMatrix,
     split: np.ndarray,
     covariates: np.ndarray,
+    on_share: Callable[[float], object] = lambda _done: None,
 ) -> dict[str, Any]:
     """Write all but metrics.json, and return the figures for it that are not about how training went.
 
-    source: holds the same counts and covariates (n_cells, levels). Raises OSError when the disk refuses.
+    source: holds the same counts and covariates (n_cells, levels). on_share: told how much is done,
+    0 to 1, now and then. Raises OSError when the disk refuses.
     """
     model, refined = outcome.model, outcome.refined
     save_model(model, folder)
@@ -58,7 +61,9 @@ def save_results(
     if model.likelihood.has_dispersion:
         theta = model.bounded_log_theta().detach().double().exp().cpu().numpy()
     effects = _covariate_effects(model)
-    for axes in ALL_AXES if model.prior.may_rotate else ALL_AXES[:1]:
+    wanted = ALL_AXES if model.prior.may_rotate else ALL_AXES[:1]
+    for number, axes in enumerate(wanted):
+        on_share(0.5 * number / len(wanted))
         factors = build_factors(
             representation=posterior.mean,
             posterior_variance=posterior.variance,
@@ -81,6 +86,7 @@ def save_results(
         names = [f"{item.name}: {level}" for item in config.covariates for level in item.levels]
         write_table(folder / "covariates.parquet", pd.DataFrame(effects, counts.gene_names, names))
     _write_dispersion_levels(model, counts.gene_names, folder)
+    on_share(0.5)
     figures = _figures(folder, source, outcome, factors, counts, split, posterior.mean)
     return {**figures, **outcome.figures(), **_overlap(factors)}
 

@@ -31,12 +31,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ldvae_core.model.budget import ALL_STEPS
 from ldvae_core.model.config import MAX_THETA, MIN_THETA
 from ldvae_core.model.ldvae import LDVAE, LinearDecoder, Minibatch, centred_levels
 from ldvae_core.training.minibatches import MinibatchSource
 
 TOLERANCE = 1e-3  # nats that a full step would gain by the quadratic model, below which it is the last one
-MOST_STEPS, MOST_HALVINGS = 12, 10
+MOST_STEPS, MOST_HALVINGS = ALL_STEPS, 10
 BLOCK_ENTRIES, GPU_ENTRIES = 2**17, 2**24  # cells x genes at a time; 1 MB was measured fastest
 
 

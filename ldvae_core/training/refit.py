@@ -26,6 +26,7 @@ from scipy import sparse
 from torch import Tensor
 
 from ldvae_core.data.chunks import some_cells
+from ldvae_core.model.budget import MOST_CELLS, MOST_ROUNDS
 from ldvae_core.model.dispersion import fit_inverse_dispersion
 from ldvae_core.model.ldvae import LDVAE, NORM_EPSILON
 from ldvae_core.model.refinable import unrefinable
@@ -47,12 +48,10 @@ from ldvae_core.training.score import reconstruction_errors
 
 log = logging.getLogger(__name__)
 
-MOST_ROUNDS = 3  # later ones gain below 0.05 nats
 STEP = 0.5
 RIDGE = 2.0  # of the loadings: a prior of sd 0.7, so that a gene of few counts stays near 0
 INTERCEPT_RIDGE = 1e-3  # a constant added to every intercept changes nothing
-MOST_CELLS = 20_000  # above, a seeded sample of the training cells
-DISPERSION_CELLS, VALIDATION_CELLS = 5_000, 1_000  # likewise: enough for one number a gene, and for a difference
+DISPERSION_CELLS, VALIDATION_CELLS = 5_000, 1_000  # seeded samples: enough for one number a gene, and for a difference
 STEPS_A_ROUND = 2  # of every cell's position
 
 

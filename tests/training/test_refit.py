@@ -107,7 +107,7 @@ def test_a_refit_that_is_stopped_gives_nothing(trained, few_cells):
 
 def test_more_cells_than_the_training_went_through_are_left(trained, few_cells, monkeypatch):
     """Refining may take as long as the training, and no longer."""
-    monkeypatch.setattr("ldvae_core.training.refining.FREE", 0)
+    monkeypatch.setattr("ldvae_core.model.budget.FREE", 0)
     train, validation = shares(few_cells.counts.n_cells)
     found = refined_model(
         trained.model, trained.source, few_cells.counts.counts, train=train, validation=validation, cells_trained=10

@@ -26,7 +26,8 @@ from pages.parts.per_run import per_run
 from pages.parts.problems import problem_box
 from pages.parts.runs import go, store
 from pages.parts.selection.region import WHO, name_of_person
-from pages.parts.text import as_html, explained, genes, plain, sentence, show
+from pages.parts.text import as_html, genes, plain, sentence, show
+from pages.parts.text import explained as with_terms
 from pages.parts.undo import offer_undo
 
 N_LINKS = 5  # genes of each end with a link of their own
@@ -152,7 +153,7 @@ def _facts(opened: OpenRun, factors: Factors, factor: int) -> None:
     error = opened.metrics.get("test_reconstruction_error")
     if isinstance(error, int | float) and "readable" in opened.factors:
         words = f"Fit to unseen cells {error:,.1f} nats per cell: the same on all axes; lower is better."
-        show(explained(words), kind="quiet")
+        show(with_terms(words), kind="quiet")
 
 
 def _small_card(opened: OpenRun, factors: Factors, factor: int) -> None:
