@@ -37,12 +37,13 @@ cells[:, cells.var["highly_variable"]].copy()
 PAGES = """
 import sys
 from streamlit.testing.v1 import AppTest
-app = AppTest.from_file("app.py", default_timeout=600)
-app.query_params["run"] = sys.argv[1]
-app.run()
-for page in ("home", "data", "train", "factors", "cell_types", "genes", "compare", "export"):
-    app.switch_page(f"pages/{page}.py").run()
-    assert not app.exception, (page, app.exception)
+shown = AppTest.from_file("pages/shell.py", default_timeout=1800)
+shown.query_params["run"] = sys.argv[1]
+shown.run()
+for page in ("data", "train", "factors", "cell_types", "genes", "compare", "export"):
+    shown.switch_page(f"{page}.py").run()
+    assert not shown.exception, (page, shown.exception)
+    assert page not in ("factors", "cell_types") or shown.get("plotly_chart"), page
 """
 
 
