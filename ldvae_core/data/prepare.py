@@ -1,6 +1,7 @@
 """From what was loaded to what is modelled: cells filtered, genes chosen, every cell with molecules left."""
 
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 
@@ -9,6 +10,7 @@ from ldvae_core.data.choices import DataChoices as DataChoices
 from ldvae_core.data.chosen_cells import chosen_cells
 from ldvae_core.data.counts import FEWEST_CELLS, CountMatrix, sum_by_gene
 from ldvae_core.data.genes import mitochondrial_mask, select_genes
+from ldvae_core.data.histogram import GeneHistogram
 from ldvae_core.data.names import listing
 from ldvae_core.errors import SettingsError
 
@@ -22,6 +24,56 @@ def prepare(matrix: CountMatrix, choices: DataChoices) -> CountMatrix:
     What was dropped is said in notices. Raises SettingsError when fewer than FEWEST_CELLS cells are left, a kept gene
     is not in the data, or select_genes refuses.
     """
+    cells, genes, notices = _chosen(matrix, choices)
+    n_cells = matrix.n_cells if cells is None else int(cells.sum())
+    molecules = matrix.molecules if cells is None else matrix.molecules[cells]
+    modelled = replace(matrix.subset(cells=cells, genes=genes), whole_library=molecules)
+    _require_countable(modelled)
+    if choices.gene_selection == "seurat_v3" and (said := missing_words(modelled, choices.batch_column)):
+        notices.append(said)
+    silent = sum_by_gene(modelled.counts) == 0  # genes kept by name can have lost all their cells to the filters
+    if silent.any():
+        notices.append(f"{int(silent.sum()):,} kept genes have no counts in these cells: left out.")
+        modelled = modelled.subset(genes=~silent)
+    if modelled.n_genes < choices.n_genes:
+        notices.append(f"{choices.n_genes:,} genes were asked for; all {modelled.n_genes:,} with counts are modelled.")
+    if modelled.n_genes < 2:
+        raise SettingsError(f"{modelled.n_genes} genes are left to model.", "Drop fewer genes.")
+    empty = modelled.library_size == 0
+    if empty.any():
+        _require_cells(int((~empty).sum()), n_cells)
+        notices.append(f"{int(empty.sum()):,} of {n_cells:,} cells have no counts in these genes: left out.")
+        modelled = modelled.subset(cells=~empty)
+    return modelled.with_notices(*notices)
+
+
+class Outline(NamedTuple):
+    """What would be modelled, without its counts. Arrays of the chosen genes; n_cells: before those without counts."""
+
+    genes: np.ndarray  # positions
+    molecules: np.ndarray  # float64, over the cells
+    cells: np.ndarray  # int64, with at least one
+    n_cells: int
+    notices: tuple[str, ...]
+
+
+def outline(matrix: CountMatrix, choices: DataChoices) -> Outline:
+    """What `prepare` would model, from what is known of the genes: holds no counts, whatever the number of cells.
+
+    Raises SettingsError as `prepare` does, but for what only the counts tell.
+    """
+    cells, genes, notices = _chosen(matrix, choices)
+    histogram = matrix.histogram
+    if cells is not None:
+        histogram = GeneHistogram.of((block[cells[rows]] for rows, block in row_blocks(matrix.counts)), matrix.n_genes)
+    molecules = histogram.sums(histogram.counts.astype(np.float64))[genes]
+    shown = histogram.sums(np.ones(len(histogram.cells)))[genes].astype(np.int64)
+    n_cells = matrix.n_cells if cells is None else int(cells.sum())
+    return Outline(genes, molecules, shown, n_cells, tuple(notices))
+
+
+def _chosen(matrix: CountMatrix, choices: DataChoices) -> tuple[np.ndarray | None, np.ndarray, list[str]]:
+    """(bool (n_cells,) of the cells, None when all; positions of the genes; notices)."""
     passing, notices, total = passing_cells(matrix, choices), [], matrix.n_cells
     if choices.cells:
         chosen, words = chosen_cells(matrix, choices.cells)
@@ -44,25 +96,7 @@ def prepare(matrix: CountMatrix, choices: DataChoices) -> CountMatrix:
         drop_ribosomal=choices.drop_ribosomal,
         cells=cells,
     )
-    molecules = matrix.molecules if cells is None else matrix.molecules[cells]
-    modelled = replace(matrix.subset(cells=cells, genes=genes), whole_library=molecules)
-    _require_countable(modelled)
-    if choices.gene_selection == "seurat_v3" and (said := missing_words(modelled, choices.batch_column)):
-        notices.append(said)
-    silent = sum_by_gene(modelled.counts) == 0  # genes kept by name can have lost all their cells to the filters
-    if silent.any():
-        notices.append(f"{int(silent.sum()):,} kept genes have no counts in these cells: left out.")
-        modelled = modelled.subset(genes=~silent)
-    if modelled.n_genes < choices.n_genes:
-        notices.append(f"{choices.n_genes:,} genes were asked for; all {modelled.n_genes:,} with counts are modelled.")
-    if modelled.n_genes < 2:
-        raise SettingsError(f"{modelled.n_genes} genes are left to model.", "Drop fewer genes.")
-    empty = modelled.library_size == 0
-    if empty.any():
-        _require_cells(int((~empty).sum()), n_cells)
-        notices.append(f"{int(empty.sum()):,} of {n_cells:,} cells have no counts in these genes: left out.")
-        modelled = modelled.subset(cells=~empty)
-    return modelled.with_notices(*notices)
+    return cells, genes, notices
 
 
 def passing_cells(matrix: CountMatrix, choices: DataChoices) -> np.ndarray:

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from ldvae_core.data.describe import describe
-from ldvae_core.data.prepare import DataChoices, mitochondrial_share, prepare
+from ldvae_core.data.prepare import DataChoices, mitochondrial_share, outline, prepare
 from ldvae_core.errors import SettingsError
 
 
@@ -104,3 +104,14 @@ def test_a_batch_column_that_is_not_used_asks_for_nothing(matrix):
     """Highest variance ranks over all cells, whatever a batch column of the settings is called."""
     choices = DataChoices(n_genes=20, batch_column="gone", gene_selection="variance")
     assert prepare(matrix, choices).n_genes == 20
+
+
+@pytest.mark.parametrize("least", [0, 20])
+def test_an_outline_says_what_would_be_modelled(matrix, least):
+    """The same genes, molecules and cells as the prepared counts, without holding them."""
+    choices = DataChoices(n_genes=12, min_genes=least)
+    found, whole = outline(matrix, choices), prepare(matrix, choices)
+    assert matrix.gene_names[found.genes].tolist() == whole.gene_names.tolist()
+    assert np.array_equal(found.molecules, np.asarray(whole.counts.sum(axis=0), dtype=float).ravel())
+    assert np.array_equal(found.cells, np.bincount(whole.counts.indices, minlength=12))
+    assert found.n_cells == whole.n_cells

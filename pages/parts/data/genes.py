@@ -11,7 +11,7 @@ import streamlit as st
 
 from ldvae_core.data.counts import CountMatrix, sum_by_gene
 from ldvae_core.data.genes import GeneSelection, find_genes, mitochondrial_mask, ribosomal_mask
-from ldvae_core.data.prepare import DataChoices, prepare
+from ldvae_core.data.prepare import DataChoices, outline, prepare
 from ldvae_core.errors import SettingsError
 from ldvae_core.workspace.folders import DEMO
 from pages.parts.data.opened import NONE, OpenData
@@ -24,6 +24,7 @@ METHODS: dict[GeneSelection, str] = {
 }
 CAPTIONS = ("seurat_v3: finds markers of small groups too", "as in the paper: led by abundant genes")
 FIRST_NAMES = 24
+MOST_COUNTED = 50_000_000  # counts of all genes, above which a page does not take those of the modelled genes out
 MOST_SEARCHED = 12  # names in the search box
 
 
@@ -127,14 +128,30 @@ def _keep(names: list[str]) -> None:
 
 @st.cache_resource(max_entries=32, show_spinner="Choosing genes")
 def _preview(key: tuple[str, str, str], choices: DataChoices, _counts: CountMatrix) -> Preview:
+    if _counts.counts.nnz > MOST_COUNTED:
+        return _outlined(_counts, choices)
     chosen = prepare(_counts, choices)
     table = pd.DataFrame({"gene": chosen.gene_names, "counts": sum_by_gene(chosen.counts).astype(np.int64),
                           "cells": np.bincount(chosen.counts.indices, minlength=chosen.n_genes)})  # fmt: skip
-    if chosen.gene_ids is not None:
-        table.insert(1, "id", chosen.gene_ids)
-    table = table.sort_values("counts", ascending=False, kind="stable", ignore_index=True)
     notices = [notice for notice in chosen.notices[len(_counts.notices) :] if "cell filters" not in notice]
-    return Preview(chosen.n_cells, table, tuple(notices))
+    return Preview(chosen.n_cells, _sorted(table, chosen.gene_ids), tuple(notices))
+
+
+def _outlined(counts: CountMatrix, choices: DataChoices) -> Preview:
+    """The same where the counts are too many to be held by a page: cells without counts in these genes are still in."""
+    found = outline(counts, choices)
+    table = pd.DataFrame({"gene": counts.gene_names[found.genes], "counts": found.molecules.astype(np.int64),
+                          "cells": found.cells})  # fmt: skip
+    notices = tuple(notice for notice in found.notices if "cell filters" not in notice)
+    return Preview(
+        found.n_cells, _sorted(table, None if counts.gene_ids is None else counts.gene_ids[found.genes]), notices
+    )
+
+
+def _sorted(table: pd.DataFrame, ids: np.ndarray | None) -> pd.DataFrame:
+    if ids is not None:
+        table.insert(1, "id", ids)
+    return table.sort_values("counts", ascending=False, kind="stable", ignore_index=True)
 
 
 @st.cache_data(max_entries=16, show_spinner=False)
