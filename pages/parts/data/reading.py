@@ -1,5 +1,6 @@
 """A file on its way into the program: how far it is, why it was refused, what would help; reading it otherwise."""
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, NamedTuple
@@ -117,7 +118,7 @@ def show_reading(data: OpenData) -> None:
     reading = data.counts.reading
     if reading is None:
         return
-    show(as_html(reading.sentence.replace("`", "'"), longest=400), kind="line")
+    show(re.sub("`([^`]*)`", r"<b>\1</b>", as_html(reading.sentence, longest=400)), kind="line")
     with st.expander("How it was read: look at it, or change it", icon=":material/table_view:", key="how_read"):
         st.dataframe(preview(data.counts), key="reading_preview", row_height=30,
                      alt="The counts of the first cells and genes.")  # fmt: skip
