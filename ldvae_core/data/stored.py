@@ -270,9 +270,12 @@ def first_rows(stored: Stored) -> sparse.csr_matrix:
 
 
 def _read(array: Any, piece: Any) -> np.ndarray:
-    """A piece of an array of h5py or zarr."""
+    """A piece of an array of h5py or zarr, in a type that scipy's sparse matrices can hold."""
     with damage_in("A part of the matrix"):
-        return np.asarray(array[piece])
+        values = np.asarray(array[piece])
+    if values.dtype.kind == "f" and values.dtype.itemsize < 4:  # half precision
+        return values.astype(np.float32)
+    return values.astype(values.dtype.newbyteorder("="), copy=False)
 
 
 def as_text(value: object) -> str:
