@@ -70,6 +70,11 @@ FORMATS = (
         "Cell Ranger, STARsolo, CITE-seq-Count, GEO", "folders", "open_tenx",
         holding=(("matrix.mtx",), ("barcodes.tsv",), ("features.tsv", "genes.tsv")),
     ),
+    Format(
+        "Matrix Market folder", "a folder with any .mtx and two texts (.tsv, .csv, .txt) that name its sides",
+        "STARsolo Velocyto and EM, kb --workflow lamanno, R, GEO", "loose_folder", "open_loose",
+        holding=((".mtx",),),
+    ),
 )  # fmt: skip
 READABLE = (
     ".h5ad, a 10x folder (matrix.mtx, barcodes.tsv, features.tsv or genes.tsv, gzipped or not), a folder of Parse "

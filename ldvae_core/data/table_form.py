@@ -23,9 +23,7 @@ class Form(NamedTuple):
 
 def form_of(path: Path) -> Form:
     """The encoding, by its first bytes and by what the beginning can be read as; and the lines before the header."""
-    with gzip.open(path, "rb") if path.name.lower().endswith(".gz") else open(path, "rb") as file:
-        start = file.read(LOOKED_AT)
-    encoding = _encoding(start)
+    encoding = encoding_of(path)
     before, declared, last = 0, "", ""
     with open_table(path, encoding) as file:
         while line := file.readline(LONGEST_LINE):
@@ -38,8 +36,10 @@ def form_of(path: Path) -> Form:
     return Form(encoding, before - headed, declared)  # a header may begin with "#": it has as many fields as the rows
 
 
-def _encoding(start: bytes) -> str:
+def encoding_of(path: Path) -> str:
     """By a mark, by the zeros that two-byte letters leave, by what the beginning can be read as; else latin-1."""
+    with gzip.open(path, "rb") if path.name.lower().endswith(".gz") else open(path, "rb") as file:
+        start = file.read(LOOKED_AT)
     marked = next((name for mark, name in MARKS.items() if start.startswith(mark)), None)
     if marked is not None:
         return marked
