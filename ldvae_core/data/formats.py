@@ -81,6 +81,17 @@ READABLE = (
     "Biosciences, kallisto bustools or alevin-fry, a .zip or .tar.gz of such a folder, a 10x .h5, .loom, .h5mu (these "
     "also .gz), .csv or .tsv (also .gz), and a .zarr folder of AnnData or SpatialData"
 )
+_FROM_R = "In R, write its counts with DropletUtils::write10xCounts, and load that folder. "
+REMEDIES = {  # by what a name contains
+    ".mtx": "For a matrix.mtx, choose the folder it lies in. ",
+    ".xls": "In the spreadsheet, save the sheet as CSV, and load that. ",
+    ".ods": "In the spreadsheet, save the sheet as CSV, and load that. ",
+    **dict.fromkeys((".rds", ".rdata", ".rda", ".qs", ".h5seurat"), _FROM_R),
+    **dict.fromkeys(
+        (".bam", ".fastq", ".fq"), "These are reads: count them with Cell Ranger, STARsolo or alevin-fry. "
+    ),
+    **dict.fromkeys((".bz2", ".xz", ".rar", ".7z", ".zst"), "Unpack it, and load the file or folder inside. "),
+}
 
 
 def suffixes() -> tuple[str, ...]:
@@ -99,8 +110,8 @@ def format_of(source: Path) -> Format:
     fitting = [(suffix, one) for suffix, one in fitting if suffix != ".zarr"]
     if fitting:
         return max(fitting, key=lambda pair: len(pair[0]))[1]
-    hint = " For a matrix.mtx, choose the folder it lies in." if ".mtx" in name else ""
-    raise CountsError(f"{source.name} is of a kind that cannot be read.{hint}", f"Readable: {READABLE}.")
+    remedy = next((words for ending, words in REMEDIES.items() if ending in name), "")
+    raise CountsError(f"{source.name} is of a kind that cannot be read.", f"{remedy}Readable: {READABLE}.")
 
 
 def folder_format(folder: Path) -> Format | None:
