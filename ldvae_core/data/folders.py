@@ -23,7 +23,7 @@ from ldvae_core.data.text_files import numbers_of, rows_of, table_of
 from ldvae_core.errors import CountsError
 
 INNER = (  # folders that tools write their counts into, those of cells before those of all barcodes
-    *("outs", "per_sample_outs", "filtered_feature_bc_matrix", "sample_filtered_feature_bc_matrix"),
+    *("outs", "per_sample_outs", "count", "filtered_feature_bc_matrix", "sample_filtered_feature_bc_matrix"),
     *("filtered_gene_bc_matrices", "umi_count", "alevin", "Gene", "GeneFull", "filtered", "DGE_filtered"),
     *("counts_filtered", "counts_unfiltered"),
 )
