@@ -25,7 +25,7 @@ from ldvae_core.errors import CountsError
 INNER = (  # folders that tools write their counts into, those of cells before those of all barcodes
     *("outs", "per_sample_outs", "count", "filtered_feature_bc_matrix", "sample_filtered_feature_bc_matrix"),
     *("filtered_gene_bc_matrices", "umi_count", "alevin", "Gene", "GeneFull", "filtered", "DGE_filtered"),
-    *("counts_filtered", "counts_unfiltered"),
+    *("counts_filtered", "counts_unfiltered", "all-sample"),
 )
 DEEPEST = 6
 KALLISTO_NAMES = (".genes.names.txt",)

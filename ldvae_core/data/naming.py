@@ -20,7 +20,7 @@ OTHER_KINDS = re.compile(  # what is counted beside it
 MOST_KINDS = 12
 SUMMARY = re.compile(  # rows that counting programs add below the genes
     "__(no_feature|ambiguous|too_low_aqual|not_aligned|alignment_not_unique)|"
-    "N_(unmapped|multimapping|noFeature|ambiguous)|unmapped",
+    "N_(unmapped|multimapping|noFeature|ambiguous)|unmapped|(grand )?totals?",
     re.IGNORECASE,
 )
 CONTROL = re.compile(  # probes that no gene has, of CosMx, Xenium and MERFISH, and antibodies of BD Rhapsody
@@ -34,7 +34,10 @@ _HINTS = (
 )
 _ID_COLUMNS = ("gene_ids", "gene_id", "feature_id", "ensembl_id", "ensembl", "Accession")
 _GENE_ID = re.compile(r"(ENS[A-Z]{0,4}G\d{6,}(\.\d+)?|FBgn\d{7}|WBGene\d{8})", re.IGNORECASE)
-_JOINED = re.compile(rf"{_GENE_ID.pattern}[_|:;-](?P<symbol>[^_|:;-].*)", re.IGNORECASE)
+_JOINED = re.compile(
+    rf"(?P<id>{_GENE_ID.pattern})[_|:; -]+(?P<symbol>.+)|(?P<symbol_first>.+)[_|:; -](?P<id_last>{_GENE_ID.pattern})",
+    re.IGNORECASE,
+)
 _NO_SYMBOL = re.compile(r"ENS[A-Z]{0,4}[GT]\d{6,}|FBgn\d+|WBGene\d+|\d+(\.\d+)?$", re.IGNORECASE)
 _GENOME = re.compile(
     r"(GRC[hmz]\w*?|hg\d+|mm\d+|rn\d+|dm\d+|T2T\w*?|GENCODE\w*?|refdata\w*?)[_-]+(?=[^_-])", re.IGNORECASE
@@ -75,8 +78,8 @@ def gene_names(table: pd.DataFrame, *, asked: str | None = None) -> GeneNames:
     named_by = asked or (_symbol_column(table) if coded else None) or "index"
     joined = [_JOINED.fullmatch(name) for name in index] if named_by == "index" and asked is None else [None]
     if all(joined) and len(index):
-        names = np.asarray([match["symbol"] for match in joined if match], dtype=object)
-        ids = np.asarray([match[1] for match in joined if match], dtype=object)
+        names = np.asarray([match["symbol"] or match["symbol_first"] for match in joined if match], dtype=object)
+        ids = np.asarray([match["id"] or match["id_last"] for match in joined if match], dtype=object)
         notices = ["Genes were called by id and symbol in one: named by the symbol, ids kept beside."]
     elif named_by == "index":
         names = index

@@ -7,8 +7,9 @@ from pathlib import Path
 
 from ldvae_core.data.damage import damage_in
 from ldvae_core.data.folders import inner_folders
-from ldvae_core.data.formats import folder_format, format_of, suffixes
+from ldvae_core.data.formats import FORMATS, Format, folder_format, format_of, suffixes
 from ldvae_core.data.opened import Candidate, Opened, Opener, Opening
+from ldvae_core.data.regular import is_gzipped, require_regular
 from ldvae_core.errors import CountsError
 
 MOST_FILES = 100  # of one folder that are opened
@@ -87,10 +88,20 @@ def _bare(name: str) -> str:
 
 def opener_of(source: Path) -> Opener:
     """What opens a file or folder. Raises CountsError when it is of no known format."""
-    fitting = format_of(source)
+    fitting = _format(source)
     module = fitting.module if "." in fitting.module else f"ldvae_core.data.{fitting.module}"
     opener: Opener = getattr(importlib.import_module(module), fitting.opener)
     return opener
+
+
+def _format(source: Path) -> Format:
+    """By its name; but whether HDF5 is packed, its first bytes tell."""
+    fitting = format_of(source)
+    if source.is_file() and fitting.opener in ("open_hdf5", "open_packed_file"):
+        require_regular(source)
+        opener = "open_packed_file" if is_gzipped(source) else "open_hdf5"
+        return next(one for one in FORMATS if one.opener == opener)
+    return fitting
 
 
 def _open(source: Path, opening: Opening) -> Opened:

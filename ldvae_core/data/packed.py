@@ -1,6 +1,7 @@
 """Files that are packed once more: unpacked into a folder of the reading, never further than their size allows."""
 
 import gzip
+import re
 import shutil
 import tarfile
 import zipfile
@@ -27,7 +28,7 @@ def open_packed_file(path: Path, opening: Opening) -> Opened:
     from ldvae_core.data.opening import open_source
 
     require_regular(path)
-    target = unpacking_folder(opening) / path.name[: -len(".gz")]
+    target = unpacking_folder(opening) / re.sub(r"\.gz$", "", path.name, flags=re.IGNORECASE)
     room = _Room(path, opening.scratch)
     try:
         with gzip.open(path, "rb") as packed:

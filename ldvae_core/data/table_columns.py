@@ -12,7 +12,8 @@ from ldvae_core.errors import CountsError
 
 TABLE_REMEDY = "Write a table with names of genes along one side, names of cells along the other, raw counts between."
 NO_COUNTS = re.compile(  # names of columns that say something of a cell or a gene, though they hold numbers
-    r"length|chr(omosome)?|start|end|strand|gc([_ .]?content)?|fov|cell_?id|batch|sample|donor|orig\.ident|age|phase"
+    r"(grand )?totals?|length|width"
+    r"|chr(omosome)?|start|end|strand|gc([_ .]?content)?|fov|cell_?id|batch|sample|donor|orig\.ident|age|phase"
     r"|(leiden|louvain|doublets?|(seurat_)?clusters?|percent|pct|umap|tsne)([_. ].*)?|.*_snn_res.*"
     r"|n_?(count|feature|gene|umi)s?([_.].*)?|(total|log1p)_.*|(s|g2m)[_.]?score|(x|y|z)_?(coord.*|centroid|position)"
     r"|(center|centroid)_[xyz]|volume|area",
@@ -20,6 +21,7 @@ NO_COUNTS = re.compile(  # names of columns that say something of a cell or a ge
 )
 MOST_MEASURED = 0.2  # share of the columns of numbers that hold fractions, when these are no counts but the others are
 ROWS_OF_TEXT = 0.1  # share of the rows
+WORDED = 0.02  # share of numbers up to which a column is one of words
 
 
 def is_number(dtype: Any) -> bool:
@@ -77,6 +79,22 @@ def refuse_text_rows(body: pd.DataFrame, names: pd.Series) -> None:
             f"Rows of the table hold text among the counts: {listing(names[worded])}.",
             "Take these rows out; what they say of the cells can be added afterwards from a table of its own.",
         )
+
+
+def are_mixed(column: pd.Series) -> bool:
+    """Whether some values are numbers and others words."""
+    if column.dtype != object and not isinstance(column.dtype, pd.StringDtype):
+        return False
+    known = column.dropna()
+    share = float(pd.to_numeric(known.astype(str), errors="coerce").notna().mean()) if len(known) else 0.0
+    return WORDED < share < 1
+
+
+def clean_names(names: list[str]) -> list[str]:
+    """Without spaces around them, and without single quotes where all have them."""
+    names = [name.strip() for name in names]
+    quoted = len(names) > 1 and all(len(name) > 1 and name[0] == name[-1] == "'" for name in names)
+    return [name[1:-1] for name in names] if quoted else names
 
 
 def text_place(column: pd.Series, names: list[str]) -> str:

@@ -8,6 +8,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple, TextIO
 
+from ldvae_core.data.regular import is_gzipped
+
 LONGEST_LINE = 50_000_000  # characters; enough for millions of columns
 SEPARATORS = ",\t;"
 SPACES = " "  # one or more of them
@@ -71,7 +73,7 @@ def _filled(line: str, mark: str) -> int:
 
 def encoding_of(path: Path) -> str:
     """By a mark, by the zeros that two-byte letters leave, by what the beginning can be read as; else latin-1."""
-    with gzip.open(path, "rb") if path.name.lower().endswith(".gz") else open(path, "rb") as file:
+    with gzip.open(path, "rb") if is_gzipped(path) else open(path, "rb") as file:
         start = file.read(LOOKED_AT)
     marked = next((name for mark, name in MARKS.items() if start.startswith(mark)), None)
     if marked is not None:
@@ -133,6 +135,6 @@ def _decimal(rows: Iterable[list[str]]) -> str:
 
 def open_table(path: Path, encoding: str) -> TextIO:
     """The table as text."""
-    if path.name.lower().endswith(".gz"):
+    if is_gzipped(path):
         return gzip.open(path, "rt", encoding=encoding, newline="")
     return open(path, encoding=encoding, newline="")

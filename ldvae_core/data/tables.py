@@ -16,10 +16,12 @@ from ldvae_core.data.limits import expect
 from ldvae_core.data.names import listing
 from ldvae_core.data.opened import Candidate, Opened, Opening, Side
 from ldvae_core.data.orient import by_totals, is_transposed
-from ldvae_core.data.regular import require_regular
+from ldvae_core.data.regular import is_gzipped, require_regular
 from ldvae_core.data.stored import SpilledStored
 from ldvae_core.data.table_columns import (
     TABLE_REMEDY,
+    are_mixed,
+    clean_names,
     holding_no_counts,
     is_number,
     refuse_text_rows,
@@ -96,7 +98,8 @@ def open_text_table(path: Path, opening: Opening) -> Opened:
     try:
         form = form_of(path)
         header = header_of(path, form)
-        _read(_chunks(path, form, header), header.columns, spill)
+        columns = clean_names(header.columns)
+        _read(_chunks(path, form, header), columns, spill)
     except (UnicodeDecodeError, pd.errors.ParserError, EOFError, OSError, zlib.error, csv.Error, ValueError) as fault:
         if isinstance(fault, OSError) and fault.errno in OF_THE_DISK:
             raise
@@ -104,7 +107,7 @@ def open_text_table(path: Path, opening: Opening) -> Opened:
         raise CountsError(f"{path.name} is not a readable table of counts ({detail}).", TABLE_REMEDY) from None
     if spill.is_text.all():
         raise CountsError(f"{path.name} holds no columns of numbers.", TABLE_REMEDY)
-    return Opened((_candidate(path, spill, header.corner, np.asarray(header.columns, dtype=object)),))
+    return Opened((_candidate(path, spill, header.corner, np.asarray(columns, dtype=object)),))
 
 
 def _candidate(path: Path, spill: _Spill, corner: str, columns: np.ndarray) -> Candidate:
@@ -118,7 +121,7 @@ def _candidate(path: Path, spill: _Spill, corner: str, columns: np.ndarray) -> C
         views, cells = (names, annotations[beside]) if corner == "fov" else (annotations[beside], names)
         names = [f"{view}_{cell}" for view, cell in zip(views, cells, strict=True)]
         named_by = "fov and cell_ID"  # cells are numbered within a field of view
-    late = _text_after_numbers(spill, columns)
+    late = _text_after_numbers(spill, annotations)
     if told.rows_are_genes and len(late):
         first = text_place(annotations.iloc[:, int(spill.is_text[: late[0]].sum())], names)
         found = listing(columns[late])
@@ -162,11 +165,12 @@ def _told(corner: str, spill: _Spill, columns: list[str]) -> _Told:
     return _Told(False, " (the names do not tell; this is the usual order)")
 
 
-def _text_after_numbers(spill: _Spill, columns: np.ndarray) -> np.ndarray:
-    """Positions of columns of text that are no known annotation and stand among the counts, not before them."""
+def _text_after_numbers(spill: _Spill, texts: pd.DataFrame) -> np.ndarray:
+    """Positions of columns among the counts, not before them, that hold numbers and text; of words alone is fine."""
     first = int(np.flatnonzero(~spill.is_text)[0])
     late = np.flatnonzero(spill.is_text & ~spill.named)
-    return late[late > first]
+    places = np.cumsum(spill.is_text) - 1
+    return np.asarray([n for n in late if n > first and are_mixed(texts.iloc[:, places[n]])], dtype=int)
 
 
 def _read(chunks: Iterator[pd.DataFrame], columns: list[str], spill: _Spill) -> None:
@@ -180,7 +184,7 @@ def _read(chunks: Iterator[pd.DataFrame], columns: list[str], spill: _Spill) -> 
             refuse_text_rows(body, names)
             spill.named, no_counts = holding_no_counts(body, columns)
             spill.is_text = spill.named | no_counts
-        spill.row_names += names.tolist()
+        spill.row_names += clean_names(names.tolist())
         numbers = body.loc[:, ~spill.is_text]
         broken = [column for column, dtype in numbers.dtypes.items() if not is_number(dtype)]
         if broken:
@@ -205,4 +209,5 @@ def _chunks(path: Path, form: Form, header: Header) -> Iterator[pd.DataFrame]:
         low_memory=False,
         encoding=form.encoding,
         decimal=header.decimal,
+        compression="gzip" if is_gzipped(path) else None,
     )

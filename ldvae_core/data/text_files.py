@@ -9,6 +9,7 @@ from typing import TextIO
 
 import pandas as pd
 
+from ldvae_core.data.regular import is_gzipped
 from ldvae_core.data.stored import DAMAGED_REMEDY
 from ldvae_core.data.table_form import encoding_of
 from ldvae_core.errors import CountsError
@@ -18,8 +19,8 @@ MOST_FIELDS = 30
 
 
 def open_text(path: Path, encoding: str = "utf-8-sig") -> TextIO:
-    """The file as text, unpacked where its name says so, without a byte order mark."""
-    if path.name.lower().endswith(".gz"):
+    """The file as text, unpacked where it is packed, without a byte order mark."""
+    if is_gzipped(path):
         return gzip.open(path, "rt", encoding=encoding, newline="")
     return open(path, encoding=encoding, newline="")
 

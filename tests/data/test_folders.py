@@ -259,3 +259,34 @@ def test_archives_in_an_archive_are_a_choice(written, tmp_path, read_here, matri
                 inner.add(folder, "filtered_feature_bc_matrix")
             archive.add(tmp_path / name, name)
     assert same(read_here(tmp_path / "GSE1_RAW.tar", choose="GSM2"), matrix)
+
+
+def test_whether_the_files_are_packed_their_bytes_tell(written, read_here, matrix):
+    """All of them are named .gz and none is; or the reverse."""
+    named, packed = written(folder="named"), written(folder="packed")
+    for path in list(named.iterdir()):
+        path.rename(path.with_name(f"{path.name}.gz"))
+    for path in packed.iterdir():
+        path.write_bytes(gzip.compress(path.read_bytes()))
+    assert same(read_here(named), matrix)
+    assert same(read_here(packed), matrix)
+
+
+def test_all_samples_of_a_parse_run_are_read_as_one(written, read_here, matrix, molecules):
+    """Each lies beside them in a folder of its own, too."""
+    files = {
+        "cell_metadata.csv": ["bc_wells", *CELLS],
+        "all_genes.csv": ["gene_id,gene_name", *(f"{gene},{gene}" for gene in GENES)],
+    }
+    for sample in ("all-sample", "control", "treated"):
+        folder = f"run/{sample}/DGE_filtered"
+        place = written(files, matrix="count_matrix.mtx", counts=molecules.astype(int), folder=folder)
+    assert same(read_here(place.parents[1]), matrix)
+
+
+def test_a_dense_matrix_market_file_is_refused_in_words(written, read_here, molecules):
+    """Its header has two numbers, not three."""
+    folder = written()
+    mmwrite(folder / "matrix.mtx", molecules.T)
+    with pytest.raises(CountsError, match="is a dense Matrix Market file"):
+        read_here(folder)

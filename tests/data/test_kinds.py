@@ -1,5 +1,7 @@
 """Files as people have them: names are known by what columns hold, and one bad item does not spoil the rest."""
 
+import gzip
+
 import h5py
 import numpy as np
 import pandas as pd
@@ -171,3 +173,13 @@ def test_any_layer_of_a_loom_may_hold_the_counts(loom, read_here, molecules):
     """But unspliced molecules are not all of them."""
     path = loom(np.log1p(molecules.T) / 3, layers={"unspliced": molecules.T, "my molecules": molecules.T})
     assert read_here(path).counts_from == "layers['my molecules']"
+
+
+def test_a_packed_file_without_its_ending_is_read(saved, read_here, molecules):
+    """And one with the ending that a browser has unpacked."""
+    path = saved()
+    whole = path.with_name("whole.h5ad.gz")
+    whole.write_bytes(path.read_bytes())
+    path.write_bytes(gzip.compress(path.read_bytes()))
+    for one in (path, whole):
+        assert (read_here(one).counts.toarray() == molecules).all()

@@ -1,5 +1,7 @@
 """Tables as people have them: encodings, lines before the header, columns and rows that hold no counts."""
 
+import gzip
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -207,3 +209,27 @@ def test_a_logarithm_is_known_whichever_side_holds_the_cells(by_cell, tmp_path, 
         with pytest.raises(CountsError, match=r"look log-normalised|look like log") as refusal:
             read_here(tmp_path / f"{number}.csv")
         assert not refusal.value.offers
+
+
+@pytest.mark.parametrize("name", ["table.csv", "table.csv.gz"])
+def test_whether_a_table_is_packed_its_bytes_tell(by_gene, tmp_path, read_here, molecules, name):
+    """Browsers unpack a file and keep the .gz, or the reverse."""
+    content = by_gene.to_csv(index_label="gene").encode()
+    (tmp_path / name).write_bytes(content if name.endswith(".gz") else gzip.compress(content))
+    assert (read_here(tmp_path / name).counts.toarray() == molecules).all()
+
+
+def test_words_after_the_counts_are_no_cells(by_gene, tmp_path, read_here, molecules):
+    """The biotype of every gene; a total is no cell either."""
+    by_gene.assign(Total=by_gene.sum(axis=1), biotype="protein_coding").to_csv(tmp_path / "x.csv", index_label="gene")
+    counts = read_here(tmp_path / "x.csv")
+    assert (counts.counts.toarray() == molecules).all()
+    assert any("left out: Total, biotype" in notice for notice in counts.notices)
+
+
+def test_spaces_and_single_quotes_are_no_part_of_names(by_gene, tmp_path, read_here):
+    """As hand-written programs put around every name."""
+    quoted = by_gene.rename(index="'{}'".format, columns=" '{}'".format)
+    quoted.to_csv(tmp_path / "table.csv", index_label="gene")
+    counts = read_here(tmp_path / "table.csv")
+    assert (counts.gene_names.tolist(), counts.cell_ids.tolist()) == (list(GENES), list(CELLS))
