@@ -76,6 +76,7 @@ def gene_names(table: pd.DataFrame, *, asked: str | None = None) -> GeneNames:
         )  # fmt: skip
     coded = share(_NO_SYMBOL, index.tolist(), whole=True) > 0.5
     named_by = asked or (_symbol_column(table) if coded else None) or "index"
+    ids: np.ndarray | None
     joined = [_JOINED.fullmatch(name) for name in index] if named_by == "index" and asked is None else [None]
     if all(joined) and len(index):
         names = np.asarray([match["symbol"] or match["symbol_first"] for match in joined if match], dtype=object)

@@ -2,6 +2,7 @@
 
 import gzip
 
+import anndata
 import h5py
 import numpy as np
 import pandas as pd
@@ -183,3 +184,12 @@ def test_a_packed_file_without_its_ending_is_read(saved, read_here, molecules):
     path.write_bytes(gzip.compress(path.read_bytes()))
     for one in (path, whole):
         assert (read_here(one).counts.toarray() == molecules).all()
+
+
+@pytest.mark.parametrize("form", ["FBgn{:07d}", "WBGene{:08d}", "AT1G{:05d}", "YAL{:03d}W"])
+def test_ids_of_any_organism_tell_which_side_holds_the_genes(tmp_path, read_here, molecules, form):
+    """Genes along the rows of an .h5ad, cells with names of their own."""
+    ids = [form.format(number) for number in range(len(GENES))]
+    cells = pd.DataFrame(index=[f"P1_A{number}" for number in range(len(CELLS))])
+    anndata.AnnData(molecules.T, obs=pd.DataFrame(index=ids), var=cells).write_h5ad(tmp_path / "x.h5ad")
+    assert read_here(tmp_path / "x.h5ad").gene_names.tolist() == ids
