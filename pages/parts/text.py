@@ -5,11 +5,12 @@ label. Gene, cell type, column and run names pass through here first.
 """
 
 import html
-import math
 from typing import Literal
 
 import streamlit as st
 
+from ldvae_core.analysis.numbers import percent as percent  # one way to say numbers
+from ldvae_core.glossary import marked_places
 from ldvae_core.plots.escape import plain as one_line
 
 LONGEST = 80  # characters of a name on screen; the whole name is in the tables
@@ -51,22 +52,23 @@ def show(body: str, *, kind: str = "line", width: Literal["stretch", "content"] 
 
 
 def sentence(text: str, *, kind: str = "finding") -> None:
-    """One sentence computed from data."""
-    show(as_html(text, longest=600), kind=kind)
+    """One sentence computed from data; its terms say what they mean when the pointer rests on them."""
+    show(explained(text), kind=kind)
+
+
+def explained(text: str, *, longest: int = 600) -> str:
+    """Text for show(), letter by letter, whose terms of the glossary have their meaning as a hover text."""
+    line, parts, end = plain(text, longest=longest), [], 0
+    for start, stop, term in sorted(marked_places(line), key=lambda place: place[0]):
+        word, meaning = (as_html(part, longest=longest) for part in (line[start:stop], term.meaning))
+        parts += [html.escape(line[end:start]), f'<abbr title="{meaning}" tabindex="0">{word}</abbr>']
+        end = stop
+    return "".join([*parts, html.escape(line[end:])])
 
 
 def count(number: float, thing: str, things: str = "") -> str:
     """'1 cell', '7,850 cells'."""
     return f"{number:,.0f} {thing if number == 1 else things or thing + 's'}"
-
-
-def percent(share: float) -> str:
-    """A share with three significant digits at most: 11.2%, 0.53%, under 0.1%."""
-    if math.isnan(share):
-        return "n/a"
-    if abs(share) < 0.0005:
-        return "0%" if share <= 0 else "under 0.1%"
-    return f"{100 * share:.3g}%" if abs(share) >= 0.01 else f"{100 * share:.2g}%"
 
 
 def clock(seconds: float) -> str:

@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 
 from ldvae_core.runs.store import RunStore
+from pages.parts.runs import store
 from pages.parts.selection.region import composition, plane_of_pair
+from tests.pages.conftest import RUN
 
 
 @pytest.fixture
@@ -142,9 +144,28 @@ def test_an_account_of_the_machine_signs_nothing(open_page, right_half, monkeypa
     assert at.text_input(key="selection_who").value == ""
 
 
-def test_saving_says_so(open_page, right_half):
-    """A short word on every page, which goes by itself."""
+def test_saving_says_so_and_can_be_undone(open_page, right_half, words):
+    """A short word on every page, which goes by itself; one press takes the annotation back, or a deletion."""
     at = open_page("factors.py", region=right_half[0])
     at.text_input(key="selection_name").set_value("Right half")
     next(button for button in at.button if button.label == "Save").click().run()
-    assert "saved" in at.toast[0].value
+    assert "The annotation is saved" in words(at)
+    at.button(key="undo").click().run()
+    assert store().additions(RUN).selections() == []
+    at.text_input(key="selection_name").set_value("Right half")
+    next(button for button in at.button if button.label == "Save").click().run()
+    made = store().additions(RUN).selections()
+    at.button(key=f"delete_{made[0].selection_id}").click().run()
+    assert store().additions(RUN).selections() == []
+    at.button(key="undo").click().run()
+    assert store().additions(RUN).selections() == made
+
+
+def test_a_selection_is_pointed_to_beside_the_figure_with_higher_genes_first(open_page, finished_run, words):
+    """What opens below the fold has its way there; genes that are higher in the selected cells stand first."""
+    at = open_page("factors.py", region="readable.0.1!0.5_-9~9_-9~9_9~0.5_9")
+    assert 'selected</b> · <a href="#what-sets-them-apart">' in words(at)
+    fold = at.dataframe[0].value["log2 fold"].to_numpy()
+    assert list(fold > 0) == sorted(fold > 0, reverse=True)
+    assert (fold > 0).any()
+    assert (fold < 0).any()
