@@ -114,7 +114,10 @@ def _separator(header: str, row: str) -> str:
     """The mark that parts the header and the row below into as many fields; else the one that comes most often."""
 
     def fit(mark: str) -> tuple[bool, int]:
-        n, n_below = len(_split(header, mark)), len(_split(row, mark))
+        try:
+            n, n_below = len(_split(header, mark)), len(_split(row, mark))
+        except csv.Error:  # a header of thousands of names is one field too long where the mark is not in it
+            return False, 1
         return n > 1 and n_below - n in (0, 1), n
 
     best = max(SEPARATORS, key=fit)

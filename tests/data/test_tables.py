@@ -233,3 +233,10 @@ def test_spaces_and_single_quotes_are_no_part_of_names(by_gene, tmp_path, read_h
     quoted.to_csv(tmp_path / "table.csv", index_label="gene")
     counts = read_here(tmp_path / "table.csv")
     assert (counts.gene_names.tolist(), counts.cell_ids.tolist()) == (list(GENES), list(CELLS))
+
+
+def test_a_header_of_thousands_of_names_is_read(tmp_path, read_here, molecules):
+    """Longer than the longest field of the csv library."""
+    genes = [f"a-gene-with-a-name-of-its-own-{number}" for number in range(6_000)]
+    pd.DataFrame(np.tile(molecules, 150).astype(int), list(CELLS), genes).to_csv(tmp_path / "table.csv")
+    assert read_here(tmp_path / "table.csv").n_genes == 6_000
