@@ -9,6 +9,8 @@ from ldvae_core.data.stored_types import is_nullable, plain_numbers, storable_te
 MOST_LABELS = 100  # distinct values; a column with more, on few cells each, names the cells instead of grouping them
 CELLS_PER_LABEL = 1_000  # ... unless there are that many cells for each
 
+_NO_VALUE = ("", "na", "nan", "none", "n/a", "<na>", "null")
+
 _ROLE_NAMES: dict[str, tuple[str, ...]] = {
     "cell_type": (
         "cell_type", "celltype", "cell_types", "celltypes", "cell_ontology_class", "predicted_celltype", "cell_label",
@@ -65,6 +67,9 @@ def tidy_annotations(annotations: pd.DataFrame | None, cell_ids: np.ndarray) -> 
             left_out.append(name)
         else:
             columns[name] = column.set_axis(index)
+    missing = [name for name, column in columns.items() if _is_missing(column)]
+    if missing and len(index):
+        notices.append(f"Annotation columns in which every value is missing: {listing(missing)}.")
     if left_out:
         notices.append(f"Annotation columns that are neither text nor numbers were left out: {listing(left_out)}.")
     return pd.DataFrame(columns, index=index), notices
@@ -77,6 +82,12 @@ def _is_label(column: pd.Series) -> bool:
         return False
     distinct = column.nunique()
     return 1 <= distinct <= max(MOST_LABELS, len(column) // CELLS_PER_LABEL) and 2 * distinct <= max(len(column), 2)
+
+
+def _is_missing(column: pd.Series) -> bool:
+    """Whether there is no value, or only what programs write in its place."""
+    distinct = column.dropna().unique()[:5]
+    return all(isinstance(value, str) and value.strip().lower() in _NO_VALUE for value in distinct)
 
 
 def _plain_column(column: pd.Series) -> pd.Series | None:

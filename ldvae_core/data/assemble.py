@@ -17,7 +17,7 @@ from ldvae_core.data.progress import Report, silent
 from ldvae_core.data.reading_options import ReadingOptions
 from ldvae_core.data.room import require_room
 from ldvae_core.data.store import CountsWriter
-from ldvae_core.data.stored import DenseStored, Entries, SpilledStored, first_rows
+from ldvae_core.data.stored import DenseStored, Entries, SpilledStored, first_cells
 from ldvae_core.data.transpose import Buckets, entries_of
 from ldvae_core.errors import CountsError
 
@@ -34,7 +34,7 @@ def assemble(opened: Opened, folder: Path, options: ReadingOptions, *, scratch: 
     if filled is None and options.round_counts:
         filled = _rounded(candidates[0], options, scratch, report)
     if filled is None:
-        raise _no_counts(candidates)
+        raise _no_counts(candidates, options)
     if options.round_counts and not filled.molecules.n_rounded:
         raise CountsError(
             f"The counts in {filled.candidate.where} are whole numbers: there is nothing to round.",
@@ -65,7 +65,10 @@ def _first_counts(
 def _rounded(candidate: Candidate, options: ReadingOptions, scratch: Path, report: Report) -> Filled | None:
     """The candidate with its fractions brought to whole numbers, where that is a fair reading of them."""
     faults = _count_faults(candidate)
-    if set(faults) != {"fractional"} or not diagnose(first_rows(candidate.stored), faults).can_round:
+    if set(faults) != {"fractional"}:
+        return None
+    cells_in = layout_of(candidate, options).cells_in
+    if not diagnose(first_cells(candidate.stored, cells_in), faults).can_round:
         return None
     return _fill(candidate, options, Molecules(round_all=True), scratch, -1, report)
 
@@ -131,11 +134,11 @@ def _count_faults(candidate: Candidate) -> Counter[str]:
     return faults
 
 
-def _no_counts(candidates: Sequence[Candidate]) -> CountsError:
+def _no_counts(candidates: Sequence[Candidate], options: ReadingOptions) -> CountsError:
     """Why the first place holds no counts, and where else was looked."""
     first = candidates[0]
     faults = _count_faults(first)
-    diagnosis = diagnose(first_rows(first.stored), faults)
+    diagnosis = diagnose(first_cells(first.stored, layout_of(first, options).cells_in), faults)
     where = "the table" if first.where == "table" else first.where
     sentences = fault_sentences(faults, n_entries=first.stored.n_entries, where=where)
     places = ", ".join(candidate.where for candidate in candidates)

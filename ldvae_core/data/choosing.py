@@ -16,7 +16,8 @@ def chosen_candidates(opened: Opened, options: ReadingOptions) -> tuple[tuple[Ca
         raise CountsError("The file holds no matrix of numbers.", "Load a file that holds counts of cells and genes.")
     groups = list(dict.fromkeys(candidate.group for candidate in opened.candidates))
     if options.choose is not None:
-        chosen = tuple(candidate for candidate in opened.candidates if options.choose in _names(candidate))
+        wanted = options.choose.rstrip("._-") or options.choose
+        chosen = tuple(one for one in opened.candidates if {wanted, options.choose} & _names(one))
         if not chosen:
             raise _cannot_choose(f"There is no '{options.choose}' to choose in this file.", opened)
         return chosen, list(opened.notices)

@@ -14,6 +14,7 @@ LOOKED_AT = 200  # cells that the guess at a normalisation is made from
 
 MOSTLY_WHOLE = 0.3  # share of whole numbers above which fractions come from sharing out
 FEWEST_OF_CELL = 5  # values
+LOGARITHMS = {"log": np.e, "log2": 2.0, "log10": 10.0}
 
 RAW_COUNTS_REMEDY = (
     "Load raw counts: whole numbers of molecules per cell and gene, as Cell Ranger, STARsolo or alevin write them. "
@@ -120,22 +121,36 @@ def guess_transformation(rows: sparse.csr_matrix) -> str:
     if (values < 0).any():
         return "They look scaled or centred (values below zero)."
     totals = _row_totals(rows, values)
-    if values.max() < 25:
-        unlogged = np.expm1(values)
-        if np.allclose(unlogged, np.round(unlogged), atol=1e-3, rtol=1e-4):
-            return "They look like log(1 + counts)."
-        if _all_alike(_row_totals(rows, unlogged)):
-            total = float(np.median(_row_totals(rows, unlogged)))
-            return f"They look log-normalised (log(1 + x), every cell brought to a total of {total:,.0f})."
-        if _scaled_by_cell(rows, unlogged):
-            return "They look log-normalised (log(1 + x), every cell divided by a factor of its own)."
+    if values.max() < 25 and (sentence := _guess_logarithm(rows, values)):
+        return sentence
     if _all_alike(totals):
         total = float(np.median(totals))
-        name = " (TPM or CPM)" if abs(total / 1e6 - 1) < 0.01 else ""
-        return f"They look normalised{name} (every cell adds up to {total:,.0f})."
+        return f"They look normalised{_per_million(total)} (every cell adds up to {total:,.0f})."
     if _scaled_by_cell(rows, values):
         return "They look normalised: every cell was divided by a factor of its own."
     return ""
+
+
+def _guess_logarithm(rows: sparse.csr_matrix, values: np.ndarray) -> str:
+    """Which logarithm was taken of what: a sentence, or ""."""
+    for name, base in LOGARITHMS.items():
+        unlogged = np.expm1(values * np.log(base))
+        if np.allclose(unlogged, np.round(unlogged), atol=1e-3, rtol=1e-4):
+            return f"They look like {name}(1 + counts)."
+        unlogged_totals = _row_totals(rows, unlogged)
+        if _all_alike(unlogged_totals):
+            total = float(np.median(unlogged_totals))
+            return (
+                f"They look log-normalised ({name}(1 + x){_per_million(total)}, every cell brought to a total of "
+                f"{total:,.0f})."
+            )
+        if _scaled_by_cell(rows, unlogged):
+            return f"They look log-normalised ({name}(1 + x), every cell divided by a factor of its own)."
+    return ""
+
+
+def _per_million(total: float) -> str:
+    return " (TPM or CPM)" if abs(total / 1e6 - 1) < 0.01 else ""
 
 
 def _scaled_by_cell(rows: sparse.csr_matrix, values: np.ndarray) -> bool:

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from ldvae_core.data.formats import READABLE, Format, folder_format, packings
+from ldvae_core.data.loose_folder import open_loose
 from ldvae_core.data.matrix_market import open_matrix_market
 from ldvae_core.data.names import listing
 from ldvae_core.data.opened import Candidate, Opened, Opening, Side
@@ -22,10 +23,11 @@ from ldvae_core.data.text_files import numbers_of, rows_of, table_of
 from ldvae_core.errors import CountsError
 
 INNER = (  # folders that tools write their counts into, those of cells before those of all barcodes
-    "outs", "filtered_feature_bc_matrix", "sample_filtered_feature_bc_matrix", "filtered_gene_bc_matrices", "umi_count",
-    "alevin", "Gene", "GeneFull", "filtered", "DGE_filtered", "counts_filtered", "counts_unfiltered",
-)  # fmt: skip
-DEEPEST = 4
+    *("outs", "per_sample_outs", "count", "filtered_feature_bc_matrix", "sample_filtered_feature_bc_matrix"),
+    *("filtered_gene_bc_matrices", "umi_count", "alevin", "Gene", "GeneFull", "filtered", "DGE_filtered"),
+    *("counts_filtered", "counts_unfiltered", "all-sample"),
+)
+DEEPEST = 6
 KALLISTO_NAMES = (".genes.names.txt",)
 
 Names = Callable[[Path], Side]
@@ -40,9 +42,18 @@ class Sample(NamedTuple):
     genes: Path
 
 
-def open_tenx(folder: Path, _opening: Opening) -> Opened:
-    """10x, STARsolo, CITE-seq-Count. Raises CountsError: a file is missing, lengths disagree, text that is no table."""
-    return _opened(folder, _barcodes, _features)
+def open_tenx(folder: Path, opening: Opening) -> Opened:
+    """10x, STARsolo, CITE-seq-Count; also with names in files called otherwise, or with a header.
+
+    Raises CountsError: a file is missing, lengths disagree, text that is no table.
+    """
+    try:
+        return _opened(folder, _barcodes, _features)
+    except CountsError as refusal:
+        try:
+            return open_loose(folder, opening)
+        except CountsError:
+            raise refusal from None
 
 
 def open_parse(folder: Path, _opening: Opening) -> Opened:
@@ -78,14 +89,13 @@ def inner_folders(folder: Path, deepest: int = DEEPEST) -> dict[str, Path]:
             )
         return inner_folders(known, deepest - 1)
     plain = {name: path for name, path in inside.items() if not path.is_symlink()}
-    holding = {name: found for name, path in plain.items() if (found := _only(inner_folders(path, deepest - 1)))}
+    holding = {
+        f"{name}/{within}" if within else name: found
+        for name, path in plain.items()
+        for within, found in inner_folders(path, deepest - 1).items()
+        if folder_format(found) is not None
+    }
     return holding if holding else {"": folder}
-
-
-def _only(found: dict[str, Path]) -> Path | None:
-    """The one folder that was found, where it holds a matrix."""
-    paths = list(found.values())
-    return paths[0] if len(paths) == 1 and folder_format(paths[0]) is not None else None
 
 
 def _opened(folder: Path, cells: Names, genes: Names, *, cells_first: bool = False) -> Opened:
@@ -99,7 +109,7 @@ def _opened(folder: Path, cells: Names, genes: Names, *, cells_first: bool = Fal
     candidates: list[Candidate] = []
     for sample in samples:
         try:
-            group = sample.prefix if several else ""
+            group = sample.prefix.rstrip("._-") if several else ""
             candidates.append(_candidate(sample, cells, genes, group, cells_first=cells_first))
         except CountsError:
             if sample == samples[-1] and not candidates:  # a broken one must not refuse the others

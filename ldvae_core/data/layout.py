@@ -3,11 +3,12 @@
 from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 
 from ldvae_core.data.damage import damage_in
 from ldvae_core.data.genes import mitochondrial_mask
 from ldvae_core.data.names import listing, tidy_names
-from ldvae_core.data.naming import SUMMARY, GeneNames, expression_mask, gene_names
+from ldvae_core.data.naming import CONTROL, SUMMARY, GeneNames, expression_mask, gene_names
 from ldvae_core.data.opened import Candidate, Side
 from ldvae_core.data.orient import is_transposed
 from ldvae_core.data.reading_options import GenesIn, ReadingOptions
@@ -52,6 +53,7 @@ def layout_of(candidate: Candidate, options: ReadingOptions) -> Layout:
             )
     genes_in, notices = _genes_in(candidate, options, rows, columns)
     cells, genes = (rows, columns) if genes_in == "columns" else (columns, rows)
+    cells = _named_cells(cells)
     mask, mask_notices = _genes_among(genes, genes_in)
     table = genes.table if mask is None else genes.table[mask]
     notices += mask_notices
@@ -68,8 +70,24 @@ def layout_of(candidate: Candidate, options: ReadingOptions) -> Layout:
         gene_names=names,
         mitochondrial=mitochondrial_mask(names if naming.ids is None else naming.ids.astype(str))
         | mitochondrial_mask(names),
-        notices=(*rows.notices, *columns.notices, *notices, *naming.notices, *name_notices),
+        notices=(*cells.notices, *genes.notices, *notices, *naming.notices, *name_notices),
     )
+
+
+def _named_cells(cells: Side) -> Side:
+    """The cells by a column of names that never repeat, where the index only counts them: 0, 1, 2 or 1, 2, 3."""
+    names = [str(name) for name in cells.table.index]
+    counting = [list(map(str, range(first, first + len(names)))) for first in (0, 1)]
+    if names not in counting:
+        return cells
+    for name in cells.table.columns:
+        column = cells.table[name]
+        texts = [] if pd.api.types.is_numeric_dtype(column.dtype) else column.dropna().astype(str).tolist()
+        if len(texts) == len(names) == len(set(texts)):
+            said = f"Cells are named by the column '{name}': the file only numbers them."
+            table = cells.table.drop(columns=[name]).set_axis(pd.Index(texts, dtype=object))
+            return cells._replace(table=table, named_by=str(name), notices=(*cells.notices, said))
+    return cells
 
 
 def _genes_among(genes: Side, genes_in: GenesIn) -> tuple[np.ndarray | None, list[str]]:
@@ -84,6 +102,11 @@ def _genes_among(genes: Side, genes_in: GenesIn) -> tuple[np.ndarray | None, lis
     if summing.any():
         found = listing(name for name, sums in zip(names, summing, strict=True) if sums)
         notices.append(f"{genes_in.capitalize()} that sum up reads were left out: {found}.")
+    control = np.asarray([CONTROL.fullmatch(str(name)) is not None for name in names], dtype=bool)
+    if control.any() and not control.all():
+        found = listing(name for name, odd in zip(names, control, strict=True) if odd)
+        notices.append(f"{int(control.sum()):,} control probes or antibodies were left out: {found}.")
+        summing |= control
     mask = ~summing if expression is None else expression & ~summing
     return (None if mask.all() else mask), notices
 

@@ -23,6 +23,7 @@ BYTES_A_SECOND = 4_000_000  # declared, read in a second of processor at the ver
 WRITTEN_BASE = 64 << 20
 WRITTEN_PER_BYTE = 8  # a count of one byte in a dense matrix becomes an index of eight
 SPENT = -getattr(signal, "SIGXCPU", signal.SIGTERM)  # how a child ends whose processor time is over
+_declared = 0  # bytes, by all files that were opened
 _limited = False  # this process has limits of ours: only then may they be changed
 
 
@@ -56,11 +57,13 @@ def opening() -> Iterator[None]:
 def expect(declared_bytes: int) -> None:
     """Once a file told how many bytes it unfolds to: as much processor time and as large files as that can take.
 
-    Without effect in a process that is not limited.
+    Of several files, what each told adds up. Without effect in a process that is not limited.
     """
+    global _declared
     if _limited:
-        _set_processor(OPENING_SECONDS + declared_bytes / BYTES_A_SECOND)
-        _set("RLIMIT_FSIZE", WRITTEN_BASE + WRITTEN_PER_BYTE * declared_bytes)
+        _declared += declared_bytes
+        _set_processor(OPENING_SECONDS + _declared / BYTES_A_SECOND)
+        _set("RLIMIT_FSIZE", WRITTEN_BASE + WRITTEN_PER_BYTE * _declared)
 
 
 def answer(work: Callable[[], Mapping[str, Any]]) -> None:

@@ -17,10 +17,14 @@ _CELL_NAMES = ("CellID", "obs_names", "cell_id", "cell_names", "barcode", "Barco
 _GENE_NAMES = ("Gene", "var_names", "gene", "gene_name", "gene_names", "Accession", "gene_id", "gene_ids")
 
 
+_PARTS = ("unspliced", "ambiguous", "spanning")  # of all counts; never these alone
+
+
 def loom_candidates(root: h5py.Group) -> tuple[Candidate, ...]:
-    """The main matrix, then the layers named for counts. Raises CountsError when there is no matrix of numbers."""
+    """The main matrix, layers named for counts, any other layer. Raises CountsError when there is no matrix."""
     layers = root.get("layers", {})
     named = [name for wanted in COUNT_LAYERS for name in layers if name.lower() == wanted]
+    named += [name for name in layers if name not in named and name.lower() not in _PARTS]
     elements = [("matrix", root["matrix"]), *((f"layers['{name}']", layers[name]) for name in named)]
     matrices = [(where, stored_matrix(item, where)) for where, item in elements if is_numeric(item, n_dimensions=2)]
     if not matrices:
@@ -43,6 +47,9 @@ def _side(group: Any, length: int, names: tuple[str, ...], what: str) -> Side:
     known = [name for name in names if name in table]
     distinct = [name for name in table.columns if table[name].dtype == object and table[name].is_unique]
     key = next(iter([*known, *distinct]), None)
+    if key is None and what == "cells":
+        said = "The file does not name its cells: they are numbered."
+        return Side(table.set_axis(pd.RangeIndex(length).astype(str)), "number", notices=(said,))
     if key is None:
         raise CountsError(f"The file names no {what}.", DAMAGED_REMEDY)
     return Side(table.set_index(key), str(key))

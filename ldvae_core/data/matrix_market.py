@@ -12,12 +12,16 @@ import pandas as pd
 from ldvae_core.data.blocks import ENTRIES
 from ldvae_core.data.gate import MOST_UNFOLDING
 from ldvae_core.data.limits import expect
+from ldvae_core.data.regular import is_gzipped
 from ldvae_core.data.stored import DAMAGED_REMEDY, Entries
 from ldvae_core.data.text_files import open_text
 from ldvae_core.errors import CountsError
 
 SHORTEST_ENTRY = 6  # characters of a line: row, column, count, two spaces and the line's end
 LONGEST_LINE = 10_000
+DENSE_REMEDY = (
+    "Write the matrix in sparse form: in R with writeMM of a dgCMatrix, in Python with mmwrite of a coo_matrix."
+)
 BYTES_OF_ENTRY = 20  # as text and as what is written of it
 NUMBERS = ("integer", "real", "float", "double", "unsigned-integer")  # "float" as STARsolo writes it
 
@@ -68,6 +72,7 @@ class MatrixMarket:
                 dtype={0: np.int64, 1: np.int64, 2: np.float64},
                 chunksize=ENTRIES // 2,
                 comment="%",
+                compression="gzip" if is_gzipped(self.path) else None,
                 engine="c",
             )
         except (ValueError, OverflowError, OSError, EOFError, zlib.error) as fault:
@@ -78,13 +83,15 @@ class MatrixMarket:
 def open_matrix_market(path: Path) -> MatrixMarket:
     """Raises CountsError: no header, not sparse, no numbers, or more entries declared than the file can hold."""
     stored = path.stat().st_size
-    size = stored * (MOST_UNFOLDING if path.name.lower().endswith(".gz") else 1)
+    size = stored * (MOST_UNFOLDING if is_gzipped(path) else 1)
     try:
         with open_text(path) as file:
             banner, n_before = file.readline(LONGEST_LINE).lower().split(), 2
             line = file.readline(LONGEST_LINE)
             while line.startswith("%") or (line and not line.strip()):
                 line, n_before = file.readline(LONGEST_LINE), n_before + 1
+        if banner[2:3] == ["array"]:
+            raise CountsError(f"{path.name} is a dense Matrix Market file.", DENSE_REMEDY)
         n_rows, n_columns, n_entries = (int(word) for word in line.split())
     except (ValueError, EOFError, OSError, zlib.error):
         raise CountsError(f"{path.name} has no readable Matrix Market header.", DAMAGED_REMEDY) from None

@@ -12,26 +12,42 @@ from ldvae_core.errors import CountsError
 
 LONGEST_SYMBOL = 40  # characters; descriptions are longer
 SYMBOLS_DIFFER = 0.9  # share of distinct names in a column of symbols; kinds, genomes and chromosomes repeat
-EXPRESSIONS = ("gene expression", "gex", "rna", "gene", "genes", "expression")  # what is modelled
-OTHER_KINDS = (  # what is counted beside it
-    *("antibody capture", "antibody", "adt", "protein", "prot", "crispr guide capture", "hto", "hashtag", "peaks"),
-    *("custom", "multiplexing capture", "atac", "grna", "vdj", "antigen capture", "cmo"),
+EXPRESSIONS = ("gene expression", "gex", "rna", "mrna", "gene", "genes", "expression", "transcriptome")  # modelled
+OTHER_KINDS = re.compile(  # what is counted beside it
+    "antibod|adt|protein|prot$|crispr|guide|grna|hto|hashtag|peak|atac|custom|multiplex|vdj|antigen|cmo|abseq|surface"
+    "|control|codeword|blank|lipid|metabolite"
 )
 MOST_KINDS = 12
 SUMMARY = re.compile(  # rows that counting programs add below the genes
     "__(no_feature|ambiguous|too_low_aqual|not_aligned|alignment_not_unique)|"
-    "N_(unmapped|multimapping|noFeature|ambiguous)|unmapped"
+    "N_(unmapped|multimapping|noFeature|ambiguous)|unmapped|(grand )?totals?",
+    re.IGNORECASE,
+)
+CONTROL = re.compile(  # probes that no gene has, of CosMx, Xenium and MERFISH, and antibodies of BD Rhapsody
+    r"blank[-_]?\w*\d+|(neg(ative)?[-_ ]?(prb|probe|control)|falsecode|systemcontrol|antisense_"
+    r"|(unassigned|deprecated)[-_ ]?codeword).*|.+\|pabo",
+    re.IGNORECASE,
 )
 _HINTS = (
     *("genesymbols", "genesymbol", "featurename", "genename", "genenames", "geneshortname", "symbol", "symbols"),
     *("features", "hgncsymbol", "mgisymbol", "externalgenename"),
 )
 _ID_COLUMNS = ("gene_ids", "gene_id", "feature_id", "ensembl_id", "ensembl", "Accession")
+_GENE_ID = re.compile(r"(ENS[A-Z]{0,4}G\d{6,}(\.\d+)?|FBgn\d{7}|WBGene\d{8})", re.IGNORECASE)
+_JOINED = re.compile(
+    rf"(?P<id>{_GENE_ID.pattern})[_|:; -]+(?P<symbol>.+)|(?P<symbol_first>.+)[_|:; -](?P<id_last>{_GENE_ID.pattern})",
+    re.IGNORECASE,
+)
 _NO_SYMBOL = re.compile(r"ENS[A-Z]{0,4}[GT]\d{6,}|FBgn\d+|WBGene\d+|\d+(\.\d+)?$", re.IGNORECASE)
 _GENOME = re.compile(
     r"(GRC[hmz]\w*?|hg\d+|mm\d+|rn\d+|dm\d+|T2T\w*?|GENCODE\w*?|refdata\w*?)[_-]+(?=[^_-])", re.IGNORECASE
 )
-_DATE = re.compile(r"\d{1,2}-(Mar|Sep|Sept|Dec|Apr|Oct|Feb|Nov)|(Mar|Sep|Sept|Dec)-\d{1,2}", re.IGNORECASE)
+_DATE = re.compile(
+    r"\d{1,2}-(Mar|Sep|Sept|Dec|Apr|Oct|Feb|Nov)|(Mar|Sep|Sept|Dec)-\d{1,2}"
+    r"|(19|20)\d\d-[01]\d-[0-3]\d([ T]00:00:00)?|\d{1,2}[./]\d{1,2}[./](19|20)\d\d",
+    re.IGNORECASE,
+)
+_MISSING = ("na", "nan", "none", "n/a", "<na>", "-")  # as programs write a name that is not there
 _ANTIBODY = re.compile(r".+[_-]TotalSeq[A-D]?", re.IGNORECASE)
 
 
@@ -60,7 +76,13 @@ def gene_names(table: pd.DataFrame, *, asked: str | None = None) -> GeneNames:
         )  # fmt: skip
     coded = share(_NO_SYMBOL, index.tolist(), whole=True) > 0.5
     named_by = asked or (_symbol_column(table) if coded else None) or "index"
-    if named_by == "index":
+    ids: np.ndarray | None
+    joined = [_JOINED.fullmatch(name) for name in index] if named_by == "index" and asked is None else [None]
+    if all(joined) and len(index):
+        names = np.asarray([match["symbol"] or match["symbol_first"] for match in joined if match], dtype=object)
+        ids = np.asarray([match["id"] or match["id_last"] for match in joined if match], dtype=object)
+        notices = ["Genes were called by id and symbol in one: named by the symbol, ids kept beside."]
+    elif named_by == "index":
         names = index
         ids = _given_ids(table)
         notices = []
@@ -76,11 +98,19 @@ def gene_names(table: pd.DataFrame, *, asked: str | None = None) -> GeneNames:
 
 
 def expression_mask(table: pd.DataFrame) -> np.ndarray | None:
-    """Which features are genes, where the table mixes them with antibodies and the like: bool; None when all are."""
+    """Which features are genes, where the table mixes them with antibodies and the like: bool; None when all are.
+
+    Raises CountsError when the table says that none is.
+    """
     for name in table.columns:
         kinds = {str(kind).strip().lower() for kind in table[name].dropna().unique()[: MOST_KINDS + 1]}
         named = str(name).lower().replace(" ", "_") in ("feature_types", "feature_type")
-        known = kinds & set(EXPRESSIONS) and kinds & set(OTHER_KINDS)
+        known = kinds & set(EXPRESSIONS) and any(map(OTHER_KINDS.search, kinds))
+        if named and kinds and len(kinds) <= MOST_KINDS and all(map(OTHER_KINDS.search, kinds)):
+            raise CountsError(
+                f"None of the {len(table):,} features is gene expression: they are {listing(sorted(kinds))}.",
+                "Load the file of the same run that holds the genes.",
+            )
         if len(kinds) <= MOST_KINDS and len(kinds) > 1 and (named or known):
             genes = np.asarray([str(kind).strip().lower() in EXPRESSIONS for kind in table[name]], dtype=bool)
             return genes if genes.any() and not genes.all() else None
@@ -114,7 +144,10 @@ def _oddities(names: np.ndarray) -> list[str]:
 
 
 def _given_ids(table: pd.DataFrame) -> np.ndarray | None:
-    ids = next((name for name in _ID_COLUMNS if name in table.columns), None)
+    """Ids of a column usually called so, else of the first that holds ids of genes."""
+    known = [name for name in _ID_COLUMNS if name in table.columns]
+    holding = (name for name in table.columns if share(_GENE_ID, _texts(table[name])[:SAMPLED], whole=True) > 0.5)
+    ids = next(iter(known), None) or next(holding, None)
     return None if ids is None else table[ids].astype(str).to_numpy(dtype=object)
 
 
@@ -142,4 +175,5 @@ def _texts(column: pd.Series) -> list[str]:
     """Text of every gene, "" where there is none."""
     if pd.api.types.is_numeric_dtype(column.dtype):
         return [""] * len(column)
-    return [str(value).strip() for value in column.astype(object).where(column.notna(), "")]
+    texts = (str(value).strip() for value in column.astype(object).where(column.notna(), ""))
+    return ["" if text.lower() in _MISSING else text for text in texts]

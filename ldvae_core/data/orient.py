@@ -9,7 +9,9 @@ import numpy as np
 SAMPLED = 3_000  # names looked at
 FEWEST_TOTALS = 20
 SPREAD_MORE = 1.5  # of the logarithms of totals
-GENE_ID = re.compile(r"ENS[A-Z]{0,4}G\d{6,}|gene[_-]?\d+$", re.IGNORECASE)
+GENE_ID = re.compile(  # Ensembl, fly, worm, Arabidopsis, yeast
+    r"ENS[A-Z]{0,4}G\d{6,}|gene[_-]?\d+$|^(FBgn\d{7}|WBGene\d{8}|AT[1-5CM]G\d{5}|Y[A-P][LR]\d{3}[WC])\b", re.IGNORECASE
+)
 _CELL_ID = re.compile(r"(^|[^A-Za-z])[ACGTN]{8,}($|[^A-Za-z])|^cell[_-]?\d+$", re.IGNORECASE)
 _KNOWN_GENES = frozenset(
     (

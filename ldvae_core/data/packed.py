@@ -1,6 +1,7 @@
 """Files that are packed once more: unpacked into a folder of the reading, never further than their size allows."""
 
 import gzip
+import re
 import shutil
 import tarfile
 import zipfile
@@ -17,6 +18,7 @@ from ldvae_core.errors import CountsError
 UNPACKED = 60  # bytes of content that a stored byte may become; counts in text become 3 to 20
 SLACK = 50_000_000  # bytes
 MOST_MEMBERS = 20_000
+MOST_PACKED = 100  # archives and packed files in one
 CHUNK = 1 << 20
 REMEDY = "Unpack it yourself, look at what it holds, and load the file or folder inside."
 
@@ -26,7 +28,7 @@ def open_packed_file(path: Path, opening: Opening) -> Opened:
     from ldvae_core.data.opening import open_source
 
     require_regular(path)
-    target = opening.folder("unpacked") / path.name[: -len(".gz")]
+    target = unpacking_folder(opening) / re.sub(r"\.gz$", "", path.name, flags=re.IGNORECASE)
     room = _Room(path, opening.scratch)
     try:
         with gzip.open(path, "rb") as packed:
@@ -45,7 +47,7 @@ def open_archive(path: Path, opening: Opening) -> Opened:
     from ldvae_core.data.opening import open_source
 
     require_regular(path)
-    root = opening.folder("unpacked") / _plain_stem(path.name)
+    root = unpacking_folder(opening) / _plain_stem(path.name)
     root.mkdir()
     room = _Room(path, opening.scratch)
     try:
@@ -64,6 +66,14 @@ def open_archive(path: Path, opening: Opening) -> Opened:
         return open_source(files[0], opening)
     zarr = [folder for folder in root.rglob("*.zarr") if folder.is_dir()]
     return open_source(zarr[0] if zarr else root, opening)
+
+
+def unpacking_folder(opening: Opening) -> Path:
+    """A new folder for what a file holds. Raises CountsError when there are MOST_PACKED already."""
+    n = sum(path.name.startswith("unpacked") for path in opening.scratch.iterdir())
+    if n >= MOST_PACKED:
+        raise CountsError(f"More than {MOST_PACKED} packed files lie in one another.", REMEDY)
+    return opening.folder(f"unpacked{n}")
 
 
 class _Room:

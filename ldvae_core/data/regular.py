@@ -8,6 +8,12 @@ from ldvae_core.errors import CountsError
 LINK_REMEDY = "Copy the folder with its links followed (cp -rL), or name the real folder, then load that."
 
 
+def is_gzipped(path: Path) -> bool:
+    """Whether a regular file is packed, by its first bytes: browsers unpack files and keep the .gz, or the reverse."""
+    with open(path, "rb") as file:
+        return file.read(2) == b"\x1f\x8b"
+
+
 def require_regular(path: Path, folder: Path | None = None) -> None:
     """Look at a file without opening it. Raises CountsError when it is no regular file, or a link inside `folder`.
 

@@ -263,20 +263,36 @@ def sparse_matrix(parts: Any, where: str, *, n_rows: int, n_columns: int, order:
     return SparseStored(parts, where, n_rows, n_columns, order)
 
 
-def first_rows(stored: Stored) -> sparse.csr_matrix:
-    """Some lines for a guess at what was done to the values: cells, where they are stored by cell."""
+def first_cells(stored: Stored, cells_in: Axis) -> sparse.csr_matrix:
+    """The first cells, whole, for a guess at what was done to the values: (at most GUESS_ROWS, n_genes) float64."""
+    if stored.order == cells_in:
+        first = next(iter(stored.blocks()), sparse.csr_matrix((0, 1)))
+        assert not isinstance(first, Entries)
+        return first[:GUESS_ROWS].astype(np.float64)
+    n_cells, n_genes = (stored.n_rows, stored.n_columns) if cells_in == "rows" else (stored.n_columns, stored.n_rows)
+    found, done = [], 0
     for block in stored.blocks():
         if isinstance(block, Entries):
-            parts = (block.values, (block.rows, block.columns))
-            return sparse.csr_matrix(parts, shape=(stored.n_rows, stored.n_columns))[:GUESS_ROWS].astype(np.float64)
-        return block[:GUESS_ROWS].astype(np.float64)
-    return sparse.csr_matrix((0, 1))
+            rows, columns, values = block
+        else:
+            piece = block.tocoo()
+            rows, columns, values = piece.row.astype(np.int64) + done, piece.col, piece.data
+            rows, columns = (rows, columns) if stored.order == "rows" else (columns, rows)
+            done += block.shape[0]
+        cells, genes = (rows, columns) if cells_in == "rows" else (columns, rows)
+        kept = cells < GUESS_ROWS
+        found.append((values[kept].astype(np.float64), cells[kept], genes[kept]))
+    values, cells, genes = (np.concatenate(parts) for parts in zip(*found, strict=True))
+    return sparse.csr_matrix((values, (cells, genes)), shape=(min(n_cells, GUESS_ROWS), n_genes))
 
 
 def _read(array: Any, piece: Any) -> np.ndarray:
-    """A piece of an array of h5py or zarr."""
+    """A piece of an array of h5py or zarr, in a type that scipy's sparse matrices can hold."""
     with damage_in("A part of the matrix"):
-        return np.asarray(array[piece])
+        values = np.asarray(array[piece])
+    if values.dtype.kind == "f" and values.dtype.itemsize < 4:  # half precision
+        return values.astype(np.float32)
+    return values.astype(values.dtype.newbyteorder("="), copy=False)
 
 
 def as_text(value: object) -> str:

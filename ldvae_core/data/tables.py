@@ -1,12 +1,11 @@
 """Counts out of a text table: cells x genes or genes x cells; any common encoding and separator, gzipped or not."""
 
 import csv
-import re
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -17,21 +16,27 @@ from ldvae_core.data.limits import expect
 from ldvae_core.data.names import listing
 from ldvae_core.data.opened import Candidate, Opened, Opening, Side
 from ldvae_core.data.orient import by_totals, is_transposed
-from ldvae_core.data.regular import require_regular
+from ldvae_core.data.regular import is_gzipped, require_regular
 from ldvae_core.data.stored import SpilledStored
-from ldvae_core.data.table_form import SPACES, Form, form_of, layout_of_table
+from ldvae_core.data.table_columns import (
+    TABLE_REMEDY,
+    are_mixed,
+    clean_names,
+    holding_no_counts,
+    is_number,
+    refuse_text_rows,
+    refuse_thousands,
+    text_place,
+)
+from ldvae_core.data.table_form import SPACES, Form, Header, form_of, header_of
 from ldvae_core.durable import GrowingArray
 from ldvae_core.errors import CountsError
 
 VALUES_TOGETHER = 2_000_000
 UNFOLDED = 60  # bytes that are written for a byte of text, at most; a packed one holds some ten letters
-NO_COUNTS = {  # names of columns that say something of a cell or a gene, though they hold numbers
-    *("length", "chr", "start", "end", "strand", "leiden", "louvain", "cluster", "clusters", "seurat_clusters"),
-    *("doublet", "fov", "cell_id", "ncount_rna", "nfeature_rna", "percent.mt", "n_counts", "n_genes", "total_counts"),
-    *("n_genes_by_counts", "pct_counts_mt", "batch", "sample", "donor", "orig.ident", "percent_mt", "doublet_score"),
-}
-THOUSANDS = re.compile(r"\d{1,3}(,\d{3})+$")
-TABLE_REMEDY = "Write a table with names of genes along one side, names of cells along the other, raw counts between."
+LIST_REMEDY = (
+    "Turn the list into a table with a row for each gene and a column for each cell (a pivot), then load that."
+)
 _GENE_CORNERS = {"gene", "genes", "gene_name", "gene_id", "gene_symbol", "symbol", "geneid", "genename"}
 _CELL_CORNERS = {"cell", "cells", "cell_id", "cellid", "cell_name", "barcode", "barcodes", "cell_index"}
 
@@ -43,7 +48,8 @@ class _Spill:
     folder: Path
     row_names: list[str] = field(default_factory=list)
     texts: list[pd.DataFrame] = field(default_factory=list)
-    is_text: np.ndarray = field(default_factory=lambda: np.ones(0, bool))  # by column; empty before the first row
+    is_text: np.ndarray = field(default_factory=lambda: np.ones(0, bool))  # by column: no counts
+    named: np.ndarray = field(default_factory=lambda: np.ones(0, bool))  # those told by their names
     row_totals: list[np.ndarray] = field(default_factory=list)
     column_totals: np.ndarray | None = None
 
@@ -91,8 +97,9 @@ def open_text_table(path: Path, opening: Opening) -> Opened:
     spill = _Spill(opening.folder(f"table{sum(1 for _ in opening.scratch.iterdir())}"))
     try:
         form = form_of(path)
-        separator, corner, columns = layout_of_table(path, form)
-        _read(_chunks(path, form, separator, len(columns)), columns, spill)
+        header = header_of(path, form)
+        columns = clean_names(header.columns)
+        _read(_chunks(path, form, header), columns, spill)
     except (UnicodeDecodeError, pd.errors.ParserError, EOFError, OSError, zlib.error, csv.Error, ValueError) as fault:
         if isinstance(fault, OSError) and fault.errno in OF_THE_DISK:
             raise
@@ -100,7 +107,7 @@ def open_text_table(path: Path, opening: Opening) -> Opened:
         raise CountsError(f"{path.name} is not a readable table of counts ({detail}).", TABLE_REMEDY) from None
     if spill.is_text.all():
         raise CountsError(f"{path.name} holds no columns of numbers.", TABLE_REMEDY)
-    return Opened((_candidate(path, spill, corner, np.asarray(columns, dtype=object)),))
+    return Opened((_candidate(path, spill, header.corner, np.asarray(columns, dtype=object)),))
 
 
 def _candidate(path: Path, spill: _Spill, corner: str, columns: np.ndarray) -> Candidate:
@@ -109,12 +116,20 @@ def _candidate(path: Path, spill: _Spill, corner: str, columns: np.ndarray) -> C
     annotations = pd.concat(spill.texts, ignore_index=True).set_axis(about, axis=1)
     told = _told(corner, spill, numbers.tolist())
     names, named_by = spill.row_names, corner or "first column"
-    if corner == "fov" and "cell_ID" in annotations and not told.rows_are_genes:
-        names = [f"{view}_{cell}" for view, cell in zip(names, annotations["cell_ID"], strict=True)]
+    beside = {"fov": "cell_ID", "cell_id": "fov"}.get(corner)
+    if beside in annotations and not told.rows_are_genes:
+        views, cells = (names, annotations[beside]) if corner == "fov" else (annotations[beside], names)
+        names = [f"{view}_{cell}" for view, cell in zip(views, cells, strict=True)]
         named_by = "fov and cell_ID"  # cells are numbered within a field of view
-    late = _text_after_numbers(spill.is_text, columns)
-    if told.rows_are_genes and late:
-        raise CountsError(f"Columns of {path.name} hold text among the counts: {listing(late)}.", TABLE_REMEDY)
+    late = _text_after_numbers(spill, annotations)
+    if told.rows_are_genes and len(late):
+        first = text_place(annotations.iloc[:, int(spill.is_text[: late[0]].sum())], names)
+        found = listing(columns[late])
+        raise CountsError(f"Columns of {path.name} hold text among the counts: {found}{first}.", TABLE_REMEDY)
+    if len(numbers) == 1 and len(about) and len(set(names)) < len(names):
+        raise CountsError(
+            f"{path.name} is a list with a row for each count, not a table of cells and genes.", LIST_REMEDY
+        )
     side = (
         "rows are genes and whose columns are cells"
         if told.rows_are_genes
@@ -150,50 +165,37 @@ def _told(corner: str, spill: _Spill, columns: list[str]) -> _Told:
     return _Told(False, " (the names do not tell; this is the usual order)")
 
 
-def _text_after_numbers(is_text: np.ndarray, columns: np.ndarray) -> list[str]:
-    """Columns of text that are no known annotation and stand among the counts, not before them."""
-    first = int(np.flatnonzero(~is_text)[0])
-    return [name for name in columns[first:][is_text[first:]].tolist() if name.strip().lower() not in NO_COUNTS]
+def _text_after_numbers(spill: _Spill, texts: pd.DataFrame) -> np.ndarray:
+    """Positions of columns among the counts, not before them, that hold numbers and text; of words alone is fine."""
+    first = int(np.flatnonzero(~spill.is_text)[0])
+    late = np.flatnonzero(spill.is_text & ~spill.named)
+    places = np.cumsum(spill.is_text) - 1
+    return np.asarray([n for n in late if n > first and are_mixed(texts.iloc[:, places[n]])], dtype=int)
 
 
 def _read(chunks: Iterator[pd.DataFrame], columns: list[str], spill: _Spill) -> None:
     """Row blocks, column by column number or text as the first block shows."""
-    for chunk in chunks:
-        body = chunk.iloc[:, 1:]
-        _refuse_thousands(body, chunk.iloc[:, 0], columns)
+    for whole in chunks:
+        empty = (whole.iloc[:, 0].str.strip() == "") & whole.iloc[:, 1:].isna().all(axis=1)
+        chunk = whole[~empty]
+        body, names = chunk.iloc[:, 1:], chunk.iloc[:, 0]
+        refuse_thousands(body, names, columns)
         if not spill.row_names:
-            about = [name.strip().lower() in NO_COUNTS for name in columns]
-            spill.is_text = np.asarray([not _is_number(dtype) for dtype in body.dtypes], dtype=bool) | about
-        spill.row_names += chunk.iloc[:, 0].tolist()
+            refuse_text_rows(body, names)
+            spill.named, no_counts = holding_no_counts(body, columns)
+            spill.is_text = spill.named | no_counts
+        spill.row_names += clean_names(names.tolist())
         numbers = body.loc[:, ~spill.is_text]
-        broken = [column for column, dtype in numbers.dtypes.items() if not _is_number(dtype)]
+        broken = [column for column, dtype in numbers.dtypes.items() if not is_number(dtype)]
         if broken:
             raise ValueError(f"text among the counts in {len(broken):,} columns")
         spill.texts.append(body.loc[:, spill.is_text])
         spill.add(numbers.to_numpy())
 
 
-def _is_number(dtype: Any) -> bool:
-    """Whether a column holds counts: true and false are no counts."""
-    return pd.api.types.is_numeric_dtype(dtype) and not pd.api.types.is_bool_dtype(dtype)
-
-
-def _refuse_thousands(body: pd.DataFrame, names: pd.Series, columns: list[str]) -> None:
-    """A gene with "1,234" among its counts would be taken for text. Raises CountsError with the row and the column."""
-    kinds = [(int(position), dtype) for position, dtype in zip(body.columns, body.dtypes, strict=True)]
-    for position in (position for position, dtype in kinds if not _is_number(dtype)):
-        texts = body[position].astype(str).reset_index(drop=True)
-        grouped = np.flatnonzero(texts.str.fullmatch(THOUSANDS).to_numpy(dtype=bool))
-        if len(grouped) and texts[~np.isin(np.arange(len(texts)), grouped)].str.fullmatch(r"\d+").all():
-            row, column = str(names.iloc[grouped[0]])[:60], columns[position - 1][:60]
-            raise CountsError(
-                f"The count {texts[int(grouped[0])]!r} in row {row!r}, column {column!r} has a comma for thousands.",
-                "Write the table with plain numbers: in a spreadsheet, as numbers without separators.",
-            )
-
-
-def _chunks(path: Path, form: Form, separator: str, n_columns: int) -> Iterator[pd.DataFrame]:
+def _chunks(path: Path, form: Form, header: Header) -> Iterator[pd.DataFrame]:
     """Blocks of rows: column 0 the names as text, then the values."""
+    n_columns, separator = len(header.columns), header.separator
     yield from pd.read_csv(
         path,
         sep=r"\s+" if separator == SPACES else separator,
@@ -206,4 +208,6 @@ def _chunks(path: Path, form: Form, separator: str, n_columns: int) -> Iterator[
         chunksize=max(1, VALUES_TOGETHER // max(1, n_columns)),
         low_memory=False,
         encoding=form.encoding,
+        decimal=header.decimal,
+        compression="gzip" if is_gzipped(path) else None,
     )

@@ -9,17 +9,20 @@ from typing import TextIO
 
 import pandas as pd
 
+from ldvae_core.data.regular import is_gzipped
 from ldvae_core.data.stored import DAMAGED_REMEDY
+from ldvae_core.data.table_form import encoding_of
 from ldvae_core.errors import CountsError
 
 MOST_ROWS = 20_000_000
+MOST_FIELDS = 30
 
 
-def open_text(path: Path) -> TextIO:
-    """The file as UTF-8 text, unpacked where its name says so, without a byte order mark."""
-    if path.name.lower().endswith(".gz"):
-        return gzip.open(path, "rt", encoding="utf-8-sig", newline="")
-    return open(path, encoding="utf-8-sig", newline="")
+def open_text(path: Path, encoding: str = "utf-8-sig") -> TextIO:
+    """The file as text, unpacked where it is packed, without a byte order mark."""
+    if is_gzipped(path):
+        return gzip.open(path, "rt", encoding=encoding, newline="")
+    return open(path, encoding=encoding, newline="")
 
 
 def rows_of(path: Path, *, keep_empty: bool = False) -> list[list[str]]:
@@ -27,11 +30,26 @@ def rows_of(path: Path, *, keep_empty: bool = False) -> list[list[str]]:
 
     Raises CountsError when it is no such text.
     """
+    return _rows(path, "\t", keep_empty=keep_empty, most=3)
+
+
+def fields_of(path: Path) -> list[list[str]]:
+    """All fields of rows that are not empty, separated by the mark that comes most often in the first of them.
+
+    Raises CountsError when it is no text.
+    """
+    return _rows(path, "", keep_empty=False, most=MOST_FIELDS)
+
+
+def _rows(path: Path, separator: str, *, keep_empty: bool, most: int) -> list[list[str]]:
     try:
-        with open_text(path) as file:
-            reader = csv.reader(file, delimiter="\t", quoting=csv.QUOTE_NONE)
+        with open_text(path, encoding_of(path)) as file:
+            lines = iter(file)
+            first = next(lines, "")
+            mark = separator or max("\t,; ", key=first.strip().count)
+            reader = csv.reader(itertools.chain([first], lines), delimiter=mark, quoting=csv.QUOTE_NONE)
             some = itertools.islice(reader, MOST_ROWS + 1)
-            rows = [[_unquoted(word) for word in row[:3]] or [""] for row in some if row or keep_empty]
+            rows = [[_unquoted(word) for word in row[:most]] or [""] for row in some if row or keep_empty]
     except (UnicodeDecodeError, csv.Error, EOFError, OSError, zlib.error) as fault:
         raise CountsError(f"{path.name} is not a readable text table ({fault}).", DAMAGED_REMEDY) from None
     if len(rows) > MOST_ROWS:
@@ -42,7 +60,7 @@ def rows_of(path: Path, *, keep_empty: bool = False) -> list[list[str]]:
 def table_of(path: Path) -> pd.DataFrame:
     """A comma-separated table with a header, every field as text. Raises CountsError when it is none."""
     try:
-        with open_text(path) as file:
+        with open_text(path, encoding_of(path)) as file:
             return pd.read_csv(file, dtype=str, keep_default_na=False)
     except (ValueError, EOFError, OSError, zlib.error) as fault:
         raise CountsError(f"{path.name} is not a readable text table ({fault}).", DAMAGED_REMEDY) from None

@@ -1,8 +1,10 @@
 """Folders of sparse matrices as people have them: copied from a Mac, saved by R or Excel, written by other tools."""
 
 import gzip
+import tarfile
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy import sparse
 from scipy.io import mmwrite
@@ -158,3 +160,133 @@ def test_several_folders_of_counts_are_a_choice(written, read_here):
         read_here(folder)
     assert refusal.value.offers == {"choose": ("one", "two")}
     assert read_here(folder, choose="two").n_cells > 0
+
+
+@pytest.mark.parametrize(
+    ("matrix_name", "cells", "genes"),
+    [
+        ("matrix.mtx", "barcodes.csv", "features.csv"),
+        ("matrix.mtx", "barcodes.txt", "genes.txt"),
+        ("counts.mtx", "cells.tsv", "genes.tsv"),
+        ("GSM1_heart_counts.mtx", "GSM1_heart_cells.txt", "GSM1_heart_genes.txt"),
+        ("matrix_GSM1.mtx", "barcodes_GSM1.tsv", "features_GSM1.tsv"),
+        ("UniqueAndMult-EM.mtx", "barcodes.tsv", "features.tsv"),
+    ],
+)
+def test_files_of_names_are_known_whatever_they_are_called(
+    written, read_here, matrix, molecules, matrix_name, cells, genes
+):
+    """By how many lines they have and the words in their names."""
+    files = {cells: CELLS, genes: GENES}
+    for table, folder in ((molecules.T, "genes along rows"), (molecules, "cells along rows")):
+        place = written(files, matrix=matrix_name, counts=table.astype(int), folder=folder)
+        assert same(read_here(place), matrix)
+
+
+def test_headers_and_numbers_of_lines_are_no_names(written, read_here, matrix):
+    """write.table of R puts both around the names; others write a header of words."""
+    quoted = {
+        "barcodes.tsv": ['"x"', *(f'"{n + 1}"\t"{cell}"' for n, cell in enumerate(CELLS))],
+        "features.tsv": ['"x"', *(f'"{n + 1}"\t"{gene}"' for n, gene in enumerate(GENES))],
+    }
+    worded = {"barcodes.tsv": ["barcode", *CELLS], "features.tsv": ["gene_id\tgene_name\tfeature_type", *LINES]}
+    assert same(read_here(written(quoted, folder="quoted")), matrix)
+    read = read_here(written(worded, folder="worded"))
+    assert same(read, matrix)
+    assert read.gene_ids[1] == "ID1"
+
+
+def test_an_accent_in_an_old_encoding_is_read(written, read_here):
+    """latin-1, as R writes on Windows."""
+    folder = written({"barcodes.tsv": CELLS, "features.tsv": LINES})
+    (folder / "features.tsv").write_bytes("\n".join([*LINES[:-1], "ID39\té"]).encode("latin-1") + b"\n")
+    assert read_here(folder).gene_names[-1] == "é"
+
+
+def test_spliced_counts_are_read_of_a_folder_of_velocity(written, read_here, matrix, molecules):
+    """STARsolo has one file of names for all, kb one for each; the others can be chosen."""
+    for name in ("unspliced", "spliced", "ambiguous"):
+        counts = (molecules.T if name == "spliced" else molecules.T + 1).astype(int)
+        star = written({"barcodes.tsv": CELLS, "features.tsv": LINES}, matrix=f"{name}.mtx", counts=counts)
+        names = {f"{name}.barcodes.txt": CELLS, f"{name}.genes.txt": GENES}
+        kallisto = written(names, matrix=f"{name}.mtx", counts=counts, folder="counts_unfiltered")
+    for folder in (star, kallisto):
+        read = read_here(folder)
+        assert same(read, matrix)
+        assert read.counts_from == "spliced.mtx"
+        assert not same(read_here(folder, choose="unspliced.mtx"), matrix)
+
+
+def test_the_samples_of_a_multi_run_are_a_choice(written, read_here, matrix):
+    """Several folders deep; all barcodes of the run lie beside them."""
+    inner = "count/sample_filtered_feature_bc_matrix"
+    for sample in ("one", "two"):
+        written(folder=f"run/outs/per_sample_outs/{sample}/{inner}")
+    folder = written(folder="run/outs/multi/count/raw_feature_bc_matrix").parents[3]
+    with pytest.raises(CountsError, match="There are 2 data sets in it") as refusal:
+        read_here(folder)
+    assert same(read_here(folder, choose=refusal.value.offers["choose"][1]), matrix)
+
+
+def test_one_file_in_a_folder_is_read_whatever_lies_beside(adata, tmp_path, read_here, matrix):
+    """A note, a list of links."""
+    (tmp_path / "download").mkdir()
+    adata.write_h5ad(tmp_path / "download/cells.h5ad")
+    (tmp_path / "download/README.txt").write_text("Read me first.")
+    read = read_here(tmp_path / "download")
+    assert same(read, matrix)
+    assert "Read from the file cells.h5ad inside download." in read.notices
+
+
+def test_several_files_in_an_archive_are_a_choice(tmp_path, read_here, matrix, molecules):
+    """GSE..._RAW.tar holds a table, or a packed folder, of every sample."""
+    table = pd.DataFrame(molecules.T.astype(int), index=list(GENES), columns=list(CELLS))
+    with tarfile.open(tmp_path / "GSE1_RAW.tar", "w") as archive:
+        for name in ("GSM1_a.csv.gz", "GSM2_b.csv.gz"):
+            table.to_csv(tmp_path / name, index_label="gene")
+            archive.add(tmp_path / name, name)
+    with pytest.raises(CountsError, match="There are 2 data sets in it: GSM1_a, GSM2_b"):
+        read_here(tmp_path / "GSE1_RAW.tar")
+    assert same(read_here(tmp_path / "GSE1_RAW.tar", choose="GSM2_b"), matrix)
+
+
+def test_archives_in_an_archive_are_a_choice(written, tmp_path, read_here, matrix):
+    """A .tar of a .tar.gz a sample."""
+    folder = written()
+    with tarfile.open(tmp_path / "GSE1_RAW.tar", "w") as archive:
+        for name in ("GSM1.tar.gz", "GSM2.tar.gz"):
+            with tarfile.open(tmp_path / name, "w:gz") as inner:
+                inner.add(folder, "filtered_feature_bc_matrix")
+            archive.add(tmp_path / name, name)
+    assert same(read_here(tmp_path / "GSE1_RAW.tar", choose="GSM2"), matrix)
+
+
+def test_whether_the_files_are_packed_their_bytes_tell(written, read_here, matrix):
+    """All of them are named .gz and none is; or the reverse."""
+    named, packed = written(folder="named"), written(folder="packed")
+    for path in list(named.iterdir()):
+        path.rename(path.with_name(f"{path.name}.gz"))
+    for path in packed.iterdir():
+        path.write_bytes(gzip.compress(path.read_bytes()))
+    assert same(read_here(named), matrix)
+    assert same(read_here(packed), matrix)
+
+
+def test_all_samples_of_a_parse_run_are_read_as_one(written, read_here, matrix, molecules):
+    """Each lies beside them in a folder of its own, too."""
+    files = {
+        "cell_metadata.csv": ["bc_wells", *CELLS],
+        "all_genes.csv": ["gene_id,gene_name", *(f"{gene},{gene}" for gene in GENES)],
+    }
+    for sample in ("all-sample", "control", "treated"):
+        folder = f"run/{sample}/DGE_filtered"
+        place = written(files, matrix="count_matrix.mtx", counts=molecules.astype(int), folder=folder)
+    assert same(read_here(place.parents[1]), matrix)
+
+
+def test_a_dense_matrix_market_file_is_refused_in_words(written, read_here, molecules):
+    """Its header has two numbers, not three."""
+    folder = written()
+    mmwrite(folder / "matrix.mtx", molecules.T)
+    with pytest.raises(CountsError, match="is a dense Matrix Market file"):
+        read_here(folder)

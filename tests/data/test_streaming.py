@@ -278,7 +278,7 @@ def test_modalities_and_samples_are_chosen(adata, tmp_path, read_here):
         path.rename(folder / f"s2_{path.name}")
     with pytest.raises(CountsError, match="2 data sets") as refusal:
         read_here(folder)
-    assert refusal.value.offers == {"choose": ("s1_", "s2_")}
+    assert refusal.value.offers == {"choose": ("s1", "s2")}
     assert read_here(folder, choose="s2_").n_cells == 80
 
 

@@ -1,5 +1,7 @@
 """Tables as people have them: encodings, lines before the header, columns and rows that hold no counts."""
 
+import gzip
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -117,3 +119,124 @@ def test_a_letter_cut_where_the_encoding_is_looked_for_is_no_other_encoding(tmp_
     table = pd.DataFrame(np.tile(molecules.T.astype(int), 10), index=list(GENES), columns=long)
     table.to_csv(tmp_path / "table.csv", index_label="gene", encoding="utf-8")
     assert read_here(tmp_path / "table.csv").cell_ids.tolist() == long
+
+
+@pytest.mark.parametrize(("separator", "name"), [(";", "table.csv"), ("\t", "table.tsv"), (",", "table.csv")])
+def test_a_comma_can_be_the_decimal_mark(by_gene, tmp_path, read_here, molecules, separator, name):
+    """As spreadsheets of half of Europe write; in quotes where it parts the fields, too."""
+    (by_gene * 1.0).to_csv(tmp_path / name, sep=separator, decimal=",", index_label="gene")
+    assert (read_here(tmp_path / name).counts.toarray() == molecules).all()
+
+
+@pytest.mark.parametrize("separator", ["|", " ", "\t", ";"])
+def test_every_separator_is_read(by_gene, tmp_path, read_here, molecules, separator):
+    """Also where names hold a comma."""
+    table = by_gene.rename(index={GENES[3]: "a,b"}, columns={CELLS[2]: "c,d"})
+    table.to_csv(tmp_path / "table.txt", sep=separator, index_label="gene")
+    counts = read_here(tmp_path / "table.txt")
+    assert (counts.counts.toarray() == molecules).all()
+    assert (counts.gene_names[3], counts.cell_ids[2]) == ("a,b", "c,d")
+
+
+@pytest.mark.parametrize("title", ["My counts of May\n\n", "My counts of May" + "," * 80 + "\n" + "," * 80 + "\n"])
+def test_a_title_is_no_header(by_gene, tmp_path, read_here, molecules, title):
+    """With and without the commas that a spreadsheet fills its line with."""
+    (tmp_path / "table.csv").write_text(title + by_gene.to_csv(index_label="gene"))
+    assert (read_here(tmp_path / "table.csv").counts.toarray() == molecules).all()
+
+
+def test_the_lines_above_a_gct_are_no_header(by_gene, tmp_path, read_here, molecules):
+    """Its version, its size; its descriptions are no counts."""
+    by_gene.insert(0, "Description", "na")
+    (tmp_path / "table.txt").write_text("#1.2\n40\t80\n" + by_gene.to_csv(sep="\t", index_label="NAME"))
+    assert (read_here(tmp_path / "table.txt").counts.toarray() == molecules).all()
+
+
+def test_empty_rows_at_the_end_are_no_cells(by_gene, tmp_path, read_here, molecules):
+    """As spreadsheets write a sheet that was longer once."""
+    (tmp_path / "table.csv").write_text(by_gene.to_csv(index_label="gene") + ("," * len(CELLS) + "\n") * 2)
+    assert (read_here(tmp_path / "table.csv").counts.toarray() == molecules).all()
+
+
+def test_few_columns_of_measurements_are_annotations(by_cell, tmp_path, read_here, molecules):
+    """Whatever they are called: fractions and numbers below zero are no counts where all other columns are."""
+    about = {"anything": np.linspace(0.1, 5, 80), "UMAP_1": np.linspace(-1, 1, 80), "x": 3, "y": 4, "n_UMI": 7}
+    by_cell.assign(**about, empty=np.nan).to_csv(tmp_path / "table.csv", index_label="cell")
+    counts = read_here(tmp_path / "table.csv")
+    assert (counts.counts.toarray() == molecules).all()
+    assert set(counts.annotations.columns) == {*about, "empty"}
+
+
+def test_rows_of_text_are_named(by_gene, tmp_path, read_here):
+    """One row of cell types above the counts had made every column text."""
+    kinds = pd.DataFrame([["T", "B"] * 40], index=["cell_type"], columns=list(CELLS))
+    pd.concat([kinds, by_gene.astype(object)]).to_csv(tmp_path / "table.csv", index_label="gene")
+    with pytest.raises(CountsError, match=r"Rows of the table hold text among the counts: cell_type\."):
+        read_here(tmp_path / "table.csv")
+
+
+def test_text_among_the_counts_is_named_by_row_and_column(by_gene, tmp_path, read_here):
+    """A person can find it."""
+    by_gene = by_gene.astype(object)
+    by_gene.iloc[4, 7] = "about 5"
+    by_gene.to_csv(tmp_path / "table.csv", index_label="gene")
+    with pytest.raises(CountsError, match=rf"{CELLS[7]} \('about 5' in row '{GENES[4]}'\)"):
+        read_here(tmp_path / "table.csv")
+
+
+@pytest.mark.parametrize(("count", "mark"), [("1.234.567", "a dot"), ("1'234", "an apostrophe")])
+def test_other_marks_for_thousands_are_refused_by_row_and_column(by_gene, tmp_path, read_here, count, mark):
+    """As Germany and Switzerland write them."""
+    by_gene[CELLS[5]] = [count, *["0"] * (len(GENES) - 1)]
+    by_gene.to_csv(tmp_path / "table.csv", sep=";", index_label="gene")
+    with pytest.raises(CountsError, match=f"{count}.* in row .*{GENES[0]}.* has {mark} for thousands"):
+        read_here(tmp_path / "table.csv")
+
+
+def test_a_list_of_counts_is_told_from_a_table(by_gene, tmp_path, read_here):
+    """Gene, cell, count: the remedy is a pivot."""
+    by_gene.stack().reset_index().to_csv(tmp_path / "table.csv", index=False)
+    with pytest.raises(CountsError, match="is a list with a row for each count"):
+        read_here(tmp_path / "table.csv")
+
+
+@pytest.mark.parametrize("logarithm", [np.log1p, lambda x: np.log2(1 + x), lambda x: np.log10(1 + x)])
+def test_a_logarithm_is_known_whichever_side_holds_the_cells(by_cell, tmp_path, read_here, logarithm):
+    """Cells are looked at whole, along rows or columns; of e, 2 and 10."""
+    share = by_cell.div(by_cell.sum(axis=1), axis=0) * 1e4
+    for number, table in enumerate((logarithm(share), logarithm(share).T, logarithm(by_cell))):
+        table.to_csv(tmp_path / f"{number}.csv", index_label="")
+        with pytest.raises(CountsError, match=r"look log-normalised|look like log") as refusal:
+            read_here(tmp_path / f"{number}.csv")
+        assert not refusal.value.offers
+
+
+@pytest.mark.parametrize("name", ["table.csv", "table.csv.gz"])
+def test_whether_a_table_is_packed_its_bytes_tell(by_gene, tmp_path, read_here, molecules, name):
+    """Browsers unpack a file and keep the .gz, or the reverse."""
+    content = by_gene.to_csv(index_label="gene").encode()
+    (tmp_path / name).write_bytes(content if name.endswith(".gz") else gzip.compress(content))
+    assert (read_here(tmp_path / name).counts.toarray() == molecules).all()
+
+
+def test_words_after_the_counts_are_no_cells(by_gene, tmp_path, read_here, molecules):
+    """The biotype of every gene; a total is no cell either."""
+    by_gene.assign(Total=by_gene.sum(axis=1), biotype="protein_coding").to_csv(tmp_path / "x.csv", index_label="gene")
+    counts = read_here(tmp_path / "x.csv")
+    assert (counts.counts.toarray() == molecules).all()
+    assert any("left out: Total, biotype" in notice for notice in counts.notices)
+
+
+def test_spaces_and_single_quotes_are_no_part_of_names(by_gene, tmp_path, read_here):
+    """As hand-written programs put around every name."""
+    quoted = by_gene.rename(index="'{}'".format, columns=" '{}'".format)
+    quoted.to_csv(tmp_path / "table.csv", index_label="gene")
+    counts = read_here(tmp_path / "table.csv")
+    assert (counts.gene_names.tolist(), counts.cell_ids.tolist()) == (list(GENES), list(CELLS))
+
+
+def test_a_header_of_thousands_of_names_is_read(tmp_path, read_here, molecules):
+    """Longer than the longest field of the csv library."""
+    genes = [f"a-gene-with-a-name-of-its-own-{number}" for number in range(6_000)]
+    pd.DataFrame(np.tile(molecules, 150).astype(int), list(CELLS), genes).to_csv(tmp_path / "table.csv")
+    assert read_here(tmp_path / "table.csv").n_genes == 6_000
