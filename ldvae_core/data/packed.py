@@ -1,7 +1,9 @@
 """Files that are packed once more: unpacked into a folder of the reading, never further than their size allows."""
 
 import gzip
+import lzma
 import shutil
+import struct
 import tarfile
 import zipfile
 import zlib
@@ -9,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import IO, cast
 
+from ldvae_core.data.damage import OF_THE_DISK
 from ldvae_core.data.limits import expect
 from ldvae_core.data.opened import Opened, Opening
 from ldvae_core.data.regular import require_regular
@@ -18,6 +21,10 @@ UNPACKED = 60  # bytes of content that a stored byte may become; counts in text 
 SLACK = 50_000_000  # bytes
 MOST_MEMBERS = 20_000
 CHUNK = 1 << 20
+OF_ARCHIVES = (
+    tarfile.TarError, zipfile.BadZipFile, EOFError, OSError, zlib.error, lzma.LZMAError, RuntimeError, ValueError,
+    struct.error,
+)  # fmt: skip
 REMEDY = "Unpack it yourself, look at what it holds, and load the file or folder inside."
 
 
@@ -31,7 +38,9 @@ def open_packed_file(path: Path, opening: Opening) -> Opened:
     try:
         with gzip.open(path, "rb") as packed:
             room.copy(cast(IO[bytes], packed), target)
-    except (EOFError, OSError, zlib.error):
+    except (EOFError, OSError, zlib.error) as fault:
+        if isinstance(fault, OSError) and fault.errno in OF_THE_DISK:
+            raise
         raise CountsError(f"{path.name} is not a whole gzip file.", "Copy or download it again.") from None
     return open_source(target, opening)
 
@@ -54,7 +63,9 @@ def open_archive(path: Path, opening: Opening) -> Opened:
             target.parent.mkdir(parents=True, exist_ok=True)
             if not target.exists():
                 room.copy(stream, target)
-    except (tarfile.TarError, zipfile.BadZipFile, EOFError, OSError, zlib.error, RuntimeError, NotImplementedError):
+    except OF_ARCHIVES as fault:
+        if isinstance(fault, OSError) and fault.errno in OF_THE_DISK:
+            raise
         raise CountsError(f"{path.name} is not a whole archive, or is locked with a password.", REMEDY) from None
     files = [file for file in root.rglob("*") if file.is_file()]
     if not files:
@@ -71,18 +82,22 @@ class _Room:
 
     def __init__(self, path: Path, scratch: Path) -> None:
         self._name = path.name
-        self._declared = UNPACKED * path.stat().st_size + SLACK
-        self._left = min(self._declared, shutil.disk_usage(scratch).free // 2)
-        expect(self._declared)
+        self._left = UNPACKED * path.stat().st_size + SLACK
+        self._free = shutil.disk_usage(scratch).free // 2  # what is read of it needs as much
+        expect(self._left)
 
     def copy(self, stream: IO[bytes], target: Path) -> None:
         """Write a stream. Raises CountsError when it is too long."""
         with open(target, "xb") as file:
             while chunk := stream.read(CHUNK):
                 self._left -= len(chunk)
+                self._free -= len(chunk)
                 if self._left < 0:
+                    raise CountsError(f"{self._name} unpacks to far more than its size.", REMEDY)
+                if self._free < 0:
                     raise CountsError(
-                        f"{self._name} unpacks to far more than its size, or than the disk has room for.", REMEDY
+                        f"The disk where data sets are kept has no room to unpack {self._name}.",
+                        "Make room, then try again.",
                     )
                 file.write(chunk)
 

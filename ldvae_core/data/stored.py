@@ -272,7 +272,8 @@ def first_rows(stored: Stored) -> sparse.csr_matrix:
 def _read(array: Any, piece: Any) -> np.ndarray:
     """A piece of an array of h5py or zarr."""
     with damage_in("A part of the matrix"):
-        return np.asarray(array[piece])
+        values = np.asarray(array[piece])
+    return values.astype(np.float32) if values.dtype == np.float16 else values  # scipy knows no half numbers
 
 
 def as_text(value: object) -> str:
