@@ -54,6 +54,8 @@ def open_archive(path: Path, opening: Opening) -> Opened:
     from ldvae_core.data.opening import open_source
 
     require_regular(path)
+    if opening.scratch in path.parents:
+        raise CountsError(f"The archive holds another archive, {path.name}, which is not unpacked too.", REMEDY)
     root = opening.folder("unpacked") / _plain_stem(path.name)
     root.mkdir()
     room = _Room(path, opening.scratch)
