@@ -1,5 +1,6 @@
 """Files that are packed once more: unpacked into a folder of the reading, never further than their size allows."""
 
+import bz2
 import gzip
 import lzma
 import shutil
@@ -7,7 +8,7 @@ import struct
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath
 from typing import IO, cast
 
@@ -25,6 +26,7 @@ OF_ARCHIVES = (
     tarfile.TarError, zipfile.BadZipFile, EOFError, OSError, zlib.error, lzma.LZMAError, RuntimeError, ValueError,
     struct.error,
 )  # fmt: skip
+PACKINGS: dict[bytes, Callable[..., object]] = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ\0": lzma.open}
 REMEDY = "Unpack it yourself, look at what it holds, and load the file or folder inside."
 
 
@@ -84,7 +86,7 @@ class _Room:
 
     def __init__(self, path: Path, scratch: Path) -> None:
         self._name = path.name
-        self._left = UNPACKED * path.stat().st_size + SLACK
+        self._left = _most_unpacked(path)
         self._free = shutil.disk_usage(scratch).free // 2  # what is read of it needs as much
         expect(self._left)
 
@@ -95,13 +97,42 @@ class _Room:
                 self._left -= len(chunk)
                 self._free -= len(chunk)
                 if self._left < 0:
-                    raise CountsError(f"{self._name} unpacks to far more than its size.", REMEDY)
+                    raise _bomb(self._name)
                 if self._free < 0:
                     raise CountsError(
                         f"The disk where data sets are kept has no room to unpack {self._name}.",
                         "Make room, then try again.",
                     )
                 file.write(chunk)
+
+
+class _Counted:
+    """What a .tar unpacks to, also where it is passed over. Raises CountsError when that is far more than its size."""
+
+    def __init__(self, stream: IO[bytes], path: Path) -> None:
+        self._stream, self._name, self._left = stream, path.name, _most_unpacked(path)
+
+    def read(self, n: int) -> bytes:
+        chunk = self._stream.read(n)
+        self._left -= len(chunk)
+        if self._left < 0:
+            raise _bomb(self._name)
+        return chunk
+
+
+def _most_unpacked(path: Path) -> int:
+    return UNPACKED * path.stat().st_size + SLACK
+
+
+def _bomb(name: str) -> CountsError:
+    return CountsError(f"{name} unpacks to far more than its size.", REMEDY)
+
+
+def _unpacked(path: Path) -> IO[bytes]:
+    with open(path, "rb") as file:
+        start = file.read(6)
+    opener = next((opener for mark, opener in PACKINGS.items() if start.startswith(mark)), open)
+    return cast(IO[bytes], opener(path, "rb"))
 
 
 def _members(path: Path) -> Iterator[tuple[PurePosixPath, IO[bytes]]]:
@@ -115,7 +146,7 @@ def _members(path: Path) -> Iterator[tuple[PurePosixPath, IO[bytes]]]:
                     with archive.open(info) as stream:
                         yield name, stream
         return
-    with tarfile.open(path, "r|*") as tar:
+    with _unpacked(path) as stream, tarfile.open(fileobj=_Counted(stream, path), mode="r|") as tar:
         for n, member in enumerate(tar):
             _count(path, n)
             name = _plain(member.name)

@@ -419,3 +419,11 @@ def test_a_packed_file_in_an_archive_is_read_and_an_archive_in_it_is_not(ending,
     write(tmp_path / f"two.{ending}", [(f"one.{ending}", (tmp_path / f"one.{ending}").read_bytes())])
     with pytest.raises(CountsError, match=r"holds another archive, one\."):
         read_here(tmp_path / f"two.{ending}")
+
+
+@pytest.mark.parametrize("name", [".hidden", "../x.csv", "x.csv"])
+def test_what_is_passed_over_in_an_archive_is_counted(name, tmp_path, read_here):
+    """A bomb that is never written takes its time all the same."""
+    write(tmp_path / "x.tar.gz", [(name, bytes(80_000_000)), ("y.csv", b"a,b")])
+    with pytest.raises(CountsError, match=r"x\.tar\.gz unpacks to far more than its size"):
+        read_here(tmp_path / "x.tar.gz")
