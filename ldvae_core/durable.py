@@ -30,7 +30,7 @@ from ldvae_core.errors import RunError
 LARGE = 20_000_000  # bytes of an array whose pages are worth giving back
 MAPPED_FROM = 4_000_000  # bytes; smaller arrays are read whole: a run has some thirty, and each map holds a descriptor
 PATIENCE_SECONDS = 2.0  # for whoever has a file open that is to be replaced
-DELETED = "deleted"  # a file in a folder that is to be removed as soon as nobody has its files open
+DELETED = "deleted"  # a file in a folder that is to be removed, once nobody has its files open and its time is over
 _MAPPED: "weakref.WeakSet[mmap.mmap]" = weakref.WeakSet()  # of read_array; only reading, so no page is ever dirty
 _LOCK = threading.Lock()
 
@@ -219,7 +219,7 @@ def delete_folder(folder: Path) -> None:
     try:
         os.replace(folder, hidden)
     except PermissionError:
-        (folder / DELETED).touch()
+        write_bytes(folder / DELETED, b"")
         return
     shutil.rmtree(hidden, ignore_errors=True)
 
@@ -229,10 +229,18 @@ def is_deleted(folder: Path | os.DirEntry[str]) -> bool:
     return os.path.exists(os.path.join(folder, DELETED))
 
 
+def kept_until(folder: Path) -> float:
+    """Until when a deleted folder can be had back, in seconds since the epoch; 0 for one that cannot."""
+    try:
+        return float((folder / DELETED).read_text(encoding="ascii"))
+    except (OSError, ValueError):
+        return 0.0
+
+
 def sweep_deleted(parent: Path) -> None:
-    """Remove the marked folders in `parent` whose files nobody has open any more."""
+    """Remove the marked folders in `parent` whose time is over and whose files nobody has open any more."""
     for folder in parent.iterdir() if parent.exists() else ():
-        if is_deleted(folder):
+        if is_deleted(folder) and not kept_until(folder) > time.time():
             hidden = _beside(folder, "old")
             with contextlib.suppress(PermissionError):
                 os.replace(folder, hidden)

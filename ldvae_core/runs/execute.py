@@ -34,6 +34,7 @@ from ldvae_core.model.config import ModelConfig
 from ldvae_core.model.families import LikelihoodName
 from ldvae_core.model.ldvae import LDVAE, LinearDecoder, centred_levels
 from ldvae_core.runs.baseline import run_baseline
+from ldvae_core.runs.by_cell import write_by_cell
 from ldvae_core.runs.opened import HISTORY_COLUMNS, read_history, read_metrics
 from ldvae_core.runs.prepare import Steps, completed_for, one_hot
 from ldvae_core.runs.settings import LONGEST_NAME, RunFile
@@ -72,11 +73,13 @@ FILES = {
     "model.npz": "the trained network, which places new cells (runs/trained.py)",
     "factors": "readable, gene_sparse and as_trained: folders of analysis/factors.py",
     "metrics.json": "figures on the test cells",
+    "test_cells.parquet": "the same figures of every test cell (runs/by_cell.py)",
     "covariates.parquet": "loadings of the covariates by name: genes x levels",
     "dispersion_levels.parquet": "what each level adds to log inverse dispersion: genes x levels",
 }
 MADE_ANEW = ("run.json", "state.json", "progress.json", "checkpoint.npz", "model.npz", "factors", "metrics.json",
-             "covariates.parquet", "dispersion_levels.parquet", "kept", "map")  # fmt: skip  # by refine_run
+             "test_cells.parquet", "covariates.parquet", "dispersion_levels.parquet", "kept",
+             "map")  # fmt: skip  # by refine_run
 OF_TRAINING = ("best_epoch", "cells_per_second", "rollbacks", "notices")  # figures that refining does not change
 ALL_AXES: tuple[Axes, ...] = ("as_trained", "gene_sparse", "readable")  # the first under every prior
 CHECKPOINT_SECONDS = 10.0  # at most this much training is done again after a crash, or one epoch if that is longer
@@ -365,6 +368,7 @@ class _Run:
         around = None if refined is None else tighter_proposal(model, source, scored, refined.of(scored))
         bounds = likelihood_bounds(model, source, scored, around=around)
         null = fit_null_model(counts.counts[np.flatnonzero(split == TRAIN)])
+        write_by_cell(self.folder, test, error=error, elbo=(scored, bounds.elbo), iwll=(scored, bounds.iwll))
         values = {"test_reconstruction_error": error, "test_elbo": bounds.elbo, "test_iwll": bounds.iwll}
         means = {name: mean_and_error(per_cell) for name, per_cell in values.items()}
         return {

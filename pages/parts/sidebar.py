@@ -3,7 +3,9 @@
 import streamlit as st
 from streamlit.navigation.page import StreamlitPage
 
+from ldvae_core.runs.names import distinct_names
 from ldvae_core.runs.store import RunCard
+from pages.parts.rename import offer_renaming
 from pages.parts.runs import RUN, STATE_DOTS, STATE_WORDS, use_run
 from pages.parts.style import put_saving
 from pages.parts.text import as_html, plain, show
@@ -19,6 +21,7 @@ def show_sidebar(pages: list[StreamlitPage], cards: list[RunCard], chosen: RunCa
             show("<b></b>No run yet", kind="state")
         else:
             _pick_run(cards, chosen)
+            offer_renaming([chosen], key="rename_in_use")
         st.space("xsmall")
         with st.container(gap=None, key="pages"):
             for page in pages:
@@ -58,9 +61,5 @@ def _pick_run(cards: list[RunCard], chosen: RunCard) -> None:
 
 
 def _distinct_names(cards: list[RunCard]) -> dict[str, str]:
-    """Name of every run by id; equal names get the end of their id."""
-    names = [card.name for card in cards]
-    return {
-        card.run_id: plain(card.name if names.count(card.name) == 1 else f"{card.name} ({card.run_id[-4:]})")
-        for card in cards
-    }
+    """Name of every run by id; where names are equal, what differs comes first."""
+    return {run_id: plain(name) for run_id, name in distinct_names(cards).items()}

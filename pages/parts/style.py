@@ -49,6 +49,17 @@ _CSS = """
 [data-testid=stCaptionContainer] p {{ color: inherit; }}
 [data-testid=stSliderThumbValue] p {{ color: {accent}; }}
 [data-testid=stCode] .token {{ color: {ink} !important; }}
+.gpe-answers dl {{ display: grid; grid-template-columns: max-content 1fr; gap: .3rem 1.1rem; margin: 0; padding: .1rem 0
+  .1rem .7rem; border-left: 3px solid {accent}; max-width: 84rem; font-size: 1rem; line-height: 1.5; }}
+.gpe-answers dt {{ color: {quiet}; font-weight: 400; }}
+.gpe-answers dd {{ margin: 0; font-variant-numeric: tabular-nums; }}
+.gpe-glossary dl {{ margin: 0; font-size: .93rem; line-height: 1.45; }}
+.gpe-glossary dt {{ font-weight: 600; }}
+.gpe-glossary dd {{ margin: 0 0 .55rem; color: {quiet}; }}
+.stMain abbr[title] {{ text-decoration: underline dotted {quiet}; text-underline-offset: .2em; cursor: help; }}
+.st-key-page_head {{ padding-right: 2.5rem; }}
+.st-key-paper_panel_frame {{ overflow-x: auto; }}
+.st-key-paper_panel {{ min-width: 1000px; }}
 .gpe-file {{ font-size: .88rem; min-width: 4.2rem; }}
 .gpe-files {{ white-space: nowrap; }}
 .gpe-save {{ font: inherit; font-size: .88rem; color: {ink}; background: transparent; border: 1px solid {lines};
@@ -65,6 +76,12 @@ _CSS = """
 .st-key-factor_list [data-testid=stRadioCaption] p {{ font-size: .82rem; line-height: 1.38; color: {quiet}; }}
 .st-key-factor_list [data-testid=stCaptionContainer],
   .st-key-factor_list [data-testid=stRadioCaption] {{ opacity: 1; color: {quiet}; }}
+[class*=st-key-undo_brief], [class*=st-key-undo_lasting] {{ position: fixed; left: 50%; bottom: 1.2rem; z-index: 1000;
+  transform: translateX(-50%); width: max-content !important; max-width: calc(100vw - 2rem); padding: .35rem .9rem;
+  border-radius: 6px; border: 1px solid {accent}; background: {paper}; box-shadow: 0 3px 14px rgba(0, 0, 0, .22); }}
+[class*=st-key-undo_brief] {{ animation: gpe-leave .3s 20s forwards; }}
+[class*=st-key-undo_brief]:hover, [class*=st-key-undo_brief]:focus-within {{ animation: none; }}
+@keyframes gpe-leave {{ to {{ opacity: 0; visibility: hidden; }} }}
 @media (max-width: 1100px) {{
   [class*=st-key-split] > [data-testid=stLayoutWrapper] > [data-testid=stHorizontalBlock] {{ flex-direction: column;
     gap: .5rem; }}
@@ -72,6 +89,8 @@ _CSS = """
     flex: 1 1 auto !important; min-width: 0; }}
   .st-key-factor_list, [data-testid=stLayoutWrapper]:has(> .st-key-factor_list) {{ height: 11rem !important;
     max-height: 11rem !important; flex: none !important; }}
+  .gpe-answers dl {{ grid-template-columns: 1fr; gap: 0 1rem; }}
+  .gpe-answers dd {{ margin-bottom: .4rem; }}
   .stMainBlockContainer {{ padding-left: 1.25rem; padding-right: 1.25rem; }}
 }}
 @media (prefers-reduced-motion: reduce) {{ * {{ animation-duration: 0s !important; transition: none !important; }} }}

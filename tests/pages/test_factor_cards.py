@@ -73,6 +73,17 @@ def test_turning_round_changes_signs_and_nothing_else(card, kept):
     assert [g.label for g in card.button if g.key and g.key.startswith("card_positive_gene")] == genes
 
 
+def test_a_name_and_a_turn_can_be_undone(card, kept):
+    """One press each, and the other stays."""
+    save(card, name="gut")
+    card.button(key="card_turn").click().run()
+    card.button(key="undo").click().run()
+    assert (kept.factor_notes("readable")[1].name, kept.factor_notes("readable")[1].flipped) == ("gut", False)
+    save(card, name="liver")
+    card.button(key="undo").click().run()
+    assert kept.factor_notes("readable")[1].name == "gut"
+
+
 def test_usages_cannot_be_turned(open_page, make_run):
     """A share has no sign: there is no such button."""
     at = open_page("factors.py", run=make_run(prior="logistic_normal"), view="One factor")

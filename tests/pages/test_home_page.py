@@ -42,12 +42,21 @@ def test_a_run_can_be_renamed(home, workspace, finished_run):
     assert RunStore(workspace).card(finished_run).name == "Blood"
 
 
-def test_deleting_asks_first(home, workspace, finished_run):
-    """Nothing is deleted by one click."""
-    assert home.button(key=f"delete_{finished_run}").disabled
-    home.checkbox(key=f"sure_{finished_run}").check().run()
+def test_a_deleted_run_can_be_had_back(home, workspace, finished_run, words):
+    """By one press, where it is said that it is deleted; nothing of it is lost."""
     home.button(key=f"delete_{finished_run}").click().run()
+    assert "The run Planted programs is deleted." in words(home)
     assert finished_run not in [card.run_id for card in RunStore(workspace).cards()]
+    home.button(key="undo").click().run()
+    assert RunStore(workspace).open(finished_run).name == "Planted programs"
+
+
+def test_what_was_deleted_is_listed_and_can_be_removed_at_once(home, workspace, finished_run):
+    """Whoever needs room does not wait for ten minutes."""
+    home.button(key=f"delete_{finished_run}").click().run()
+    home.button(key=f"remove_{finished_run}").click().run()
+    assert list(workspace.runs.iterdir()) == []
+    assert not [button.key for button in home.button if str(button.key).startswith("restore_")]
 
 
 def test_the_demo_cannot_be_renamed_or_deleted(open_page, with_demo):

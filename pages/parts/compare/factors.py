@@ -70,7 +70,7 @@ def show_matching(chosen: list[RunCard]) -> None:
     others = tuple(run_id for run_id in opened if run_id not in (first, second))
     runs = tuple(opened[run_id] for run_id in (first, second, *others))
     say_slopes(*runs)
-    found = _matched(runs, tuple(factors_of(run, axes) for run in runs))
+    found = matched(runs, tuple(factors_of(run, axes) for run in runs))
     pair = (names[first], names[second])
     finding = matching_finding(found.table, found.angles, pair)
     with st.container(key="split_matching"):
@@ -174,6 +174,7 @@ def _matching_rows(table: pd.DataFrame, others: tuple[str, ...]) -> None:
         rows,
         key="matching_table",
         hide_index=True,
+        placeholder="—",
         height=35 * (min(len(rows), 12) + 1) + 3,
         column_config={
             "Factor": number(width=60),
@@ -197,7 +198,7 @@ def _verdict(row: Any) -> str:
 
 
 @per_run(max_entries=32, spinner="Matching factors")
-def _matched(runs: tuple[OpenRun, ...], factors: tuple[Factors, ...]) -> Matched:
+def matched(runs: tuple[OpenRun, ...], factors: tuple[Factors, ...]) -> Matched:
     """The first run's factors beside the second's, and found again or not in all others. factors: one for each run."""
     a, b, *others = factors
     return Matched(

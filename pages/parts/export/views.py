@@ -11,6 +11,7 @@ import pandas as pd
 import streamlit as st
 
 from ldvae_core.analysis.factors import Factors
+from ldvae_core.analysis.gmt import programs_as_gmt
 from ldvae_core.analysis.programs import top_genes
 from ldvae_core.data.chunks import cell_chunks
 from ldvae_core.data.split import SPLIT_NAMES
@@ -93,6 +94,14 @@ def show_tables(opened: OpenRun, factors: Factors) -> None:
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
             save_button(label, work, file_name=f"{opened.run_id}_{name}.csv", mime="text/csv", key=f"table_{name}")
             st.caption(words)
+
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        st.download_button(
+            "Gene sets", data=lambda: programs_as_gmt(factors, n_genes=TOP, source=opened.name), type="tertiary",
+            file_name=f"{opened.run_id}_programs.gmt", mime="text/tab-separated-values", key="programs_gmt",
+            on_click="ignore", icon=":material/download:", help="For enrichment tests in other programs.",
+        )  # fmt: skip
+        st.caption(f"both ends of every program as a .gmt file, {TOP} genes each")
 
 
 def show_command(opened: OpenRun) -> None:
