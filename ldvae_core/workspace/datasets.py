@@ -193,10 +193,8 @@ class Datasets:
                 dead = processes.is_surely_dead((entry / OWNER).read_text(encoding="utf-8"))
             except (OSError, UnicodeDecodeError):
                 dead = _age_seconds(entry) > OLD_SECONDS
-            if dead:
-                with contextlib.suppress(
-                    OSError
-                ):  # in one step: a reader that outlived its parent writes there no more
+            if dead:  # removed in one step: a reader that outlived its parent writes there no more
+                with contextlib.suppress(OSError):
                     durable.delete_folder(entry)
 
     def _upload(self, upload_id: str) -> Path:
