@@ -4,6 +4,7 @@ import csv
 import gzip
 import itertools
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TextIO
 
@@ -13,6 +14,7 @@ from ldvae_core.data.stored import DAMAGED_REMEDY
 from ldvae_core.errors import CountsError
 
 MOST_ROWS = 20_000_000
+UNPACKED, SLACK = 60, 50_000_000  # characters of a packed byte, and some more; barcodes and genes become 3 to 10
 
 
 def open_text(path: Path) -> TextIO:
@@ -29,7 +31,8 @@ def rows_of(path: Path, *, keep_empty: bool = False) -> list[list[str]]:
     """
     try:
         with open_text(path) as file:
-            reader = csv.reader(file, delimiter="\t", quoting=csv.QUOTE_NONE)
+            lines = _bounded(file, path)
+            reader = csv.reader(lines, delimiter="\t", quoting=csv.QUOTE_NONE)
             some = itertools.islice(reader, MOST_ROWS + 1)
             rows = [[_unquoted(word) for word in row[:3]] or [""] for row in some if row or keep_empty]
     except (UnicodeDecodeError, csv.Error, EOFError, OSError, zlib.error) as fault:
@@ -37,6 +40,16 @@ def rows_of(path: Path, *, keep_empty: bool = False) -> list[list[str]]:
     if len(rows) > MOST_ROWS:
         raise CountsError(f"{path.name} has more than {MOST_ROWS:,} lines.", DAMAGED_REMEDY)
     return rows
+
+
+def _bounded(file: TextIO, path: Path) -> Iterator[str]:
+    """Its lines. Raises CountsError when they are far more than the size of the file."""
+    left = UNPACKED * path.stat().st_size + SLACK
+    for line in file:
+        left -= len(line)
+        if left < 0:
+            raise CountsError(f"{path.name} unpacks to far more than its size.", DAMAGED_REMEDY)
+        yield line
 
 
 def table_of(path: Path) -> pd.DataFrame:

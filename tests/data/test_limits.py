@@ -72,7 +72,7 @@ limits.answer(lambda: print("at work", flush=True) or time.sleep(600))
 """
     parent = f"""
 import os, subprocess, sys
-child = subprocess.Popen([sys.executable, "-c", {child!r}], stderr=subprocess.PIPE)
+child = subprocess.Popen([sys.executable, "-c", {child!r}], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
 child.stderr.readline()
 print(child.pid, flush=True)
 os._exit(0)
