@@ -115,6 +115,35 @@ class GrowingArray:
         return self._file.tell()
 
 
+class ArrayFile:
+    """A one-dimensional .npy file read piece by piece and never mapped: a limited process has no room for a map of it.
+
+    Raises RunError when it is missing or no such file.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        try:
+            with open(path, "rb") as file:
+                np.lib.format.read_magic(file)
+                shape, _, self._dtype = np.lib.format.read_array_header_1_0(file)
+                self._start = file.tell()
+        except FileNotFoundError:
+            raise RunError(f"{path.name} is missing from {path.parent.name}.", "The folder is incomplete.") from None
+        except ValueError as fault:
+            raise RunError(f"{path.name} in {path.parent.name} cannot be read ({fault}).", "It is damaged.") from None
+        self._length = int(shape[0])
+
+    def __len__(self) -> int:
+        return self._length
+
+    def __getitem__(self, piece: slice) -> np.ndarray:
+        """Consecutive values, read now."""
+        start, stop, _ = piece.indices(self._length)
+        offset = self._start + start * self._dtype.itemsize
+        return np.fromfile(self._path, self._dtype, max(0, stop - start), offset=offset)
+
+
 def write_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
     """Write several arrays under their names as one .npz; none of objects, which would need pickle."""
     _replace(path, lambda file: np.savez(file, **arrays))  # type: ignore[arg-type]  # "allow_pickle" is no name of ours

@@ -8,6 +8,7 @@ import pandas as pd
 from scipy import sparse
 
 from ldvae_core.analysis.factors import Factors
+from ldvae_core.analysis.numbers import fold, three_digits
 from ldvae_core.analysis.programs import Use, effects
 from ldvae_core.analysis.raster import Raster, Window, mean_raster
 from ldvae_core.errors import SettingsError
@@ -15,6 +16,7 @@ from ldvae_core.errors import SettingsError
 PER = 10_000  # counts to which every cell is brought before the logarithm
 UNIT = "ln(1 + CP10k)"  # counts per 10,000 counts of the cell
 ENTRIES_AT_ONCE = 1_000_000  # stored counts looked through in one piece, which stays in the processor's cache
+FEWEST_TO_NAME = 20  # cells of a group, before a sentence names it
 MOST_COMPARED = 3  # genes: up to here comparing with each is quicker than looking every entry up
 
 
@@ -150,24 +152,29 @@ def gene_finding(factors: Factors, gene: int, alike: pd.DataFrame | None = None,
     best = int(np.abs(loading).argmax())
     if not np.abs(loading[best]) > 0:
         return f"{name} loads on no factor."
-    fold = f"{np.exp(abs(loading[best])):.3g}-fold {'higher' if loading[best] > 0 else 'lower'} per SD"
+    times = f"{fold(float(np.exp(abs(loading[best]))), 1)}-fold {'higher' if loading[best] > 0 else 'lower'} per SD"
     sure = "" if np.isnan(error[best]) or abs(loading[best]) > 1.645 * error[best] else ", an interval that includes 0"
-    first = f"{name} loads most on {factors.label(best)} (share of molecules {fold}{sure})"
+    first = f"{name} loads most on {factors.label(best)} (share of molecules {times}{sure})"
     near = [] if alike is None else alike[alike["cosine"] > 0.5]["gene"].head(3).tolist()
     return f"{first}; the genes most like it are {', '.join(near)}." if near else f"{first}."
 
 
 def group_finding(table: pd.DataFrame, column: str) -> str:
-    """One sentence on the first gene of expression_by_group: the group with the highest mean."""
+    """One sentence on the first gene of expression_by_group: the group with the highest mean.
+
+    Groups of fewer than FEWEST_TO_NAME cells are not told, for their means are high by luck; "" where all are so small.
+    """
     if table.empty:
         return ""
-    own = table[table["position"] == table["position"].iloc[0]]
+    own = table[(table["position"] == table["position"].iloc[0]) & (table["n_cells"] >= FEWEST_TO_NAME)]
+    if own.empty:
+        return ""
     top = own.loc[own["mean"].idxmax()]
     if top["mean"] <= 0:
-        return f"No group of {column} has counts of {top['gene']}."
+        return f"No group of {column} with {FEWEST_TO_NAME} cells or more has counts of {top['gene']}."
     return (
         f"{top['gene']} is highest in {top['group']}: {top['share']:.0%} of its {int(top['n_cells']):,} cells have "
-        f"counts of it, mean {top['mean']:.3g} {UNIT}."
+        f"counts of it, mean {three_digits(float(top['mean']))} {UNIT}."
     )
 
 

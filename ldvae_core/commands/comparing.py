@@ -12,16 +12,17 @@ import pandas as pd
 
 from ldvae_core.analysis.comparison import REPLICATES, matching_table, principal_angles, stability
 from ldvae_core.analysis.factors import Factors
-from ldvae_core.analysis.findings import factor_label
+from ldvae_core.analysis.findings import factor_label, placement_finding
 from ldvae_core.data.demo import DEMO_RUN
 from ldvae_core.errors import RunError
+from ldvae_core.model.describe import BASELINES
 from ldvae_core.runs.additions import Additions
 from ldvae_core.runs.by_cell import read_by_cell
 from ldvae_core.runs.cards import RunCard, read_card
 from ldvae_core.runs.comparable import Basis, groups, left_out, read_basis
 from ldvae_core.runs.standings import leaders
 from ldvae_core.runs.store import open_demo_run, open_run_folder
-from ldvae_core.runs.table import METRICS, runs_table
+from ldvae_core.runs.table import METRICS, method_of, runs_table
 from ldvae_core.workspace.folders import DEMO
 
 SETTINGS_SHOWN = ("name", "data", "model", "factors", "cells", "genes", "likelihood", "seed", "device", "state")
@@ -120,9 +121,11 @@ def _group(number: int, members: Sequence[_Member], numbers: dict[str, int]) -> 
             reasons[member.run] = f"it has no results: the run is {member.card.state}"
     alike, cells = {member.run: 1 for member in inside}, {member.run: member.by_cell for member in inside}
     best = {metric.key: list(leaders([member.card for member in inside], metric, alike, cells)) for metric in METRICS}
+    placed = {member.run: member.card.metrics for member in inside if method_of(member.card) not in BASELINES}
     return {
         "group": number,
         "runs": [member.run for member in inside],
+        "placement": placement_finding(placed),
         "best": {key: runs[0] for key, runs in best.items() if runs},
         "not_told_from_best": {key: runs[1:] for key, runs in best.items() if runs},
         "left_out": reasons,

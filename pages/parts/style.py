@@ -5,6 +5,8 @@ import streamlit as st
 
 from ldvae_core.plots.theme import Mode, palette
 
+# Drawings with a column a factor, type or gene: on a phone they scroll inside their frame, instead of overlapping.
+_MANY = ("association", "covariance", "gene_groups", "gene_list", "matching", "factor", "test_metric", "held_out")
 _CSS = """
 .stMainBlockContainer {{ padding: 1.4rem 2.25rem 2rem; max-width: 1720px; }}
 .stAppHeader {{ background: transparent; pointer-events: none; }}
@@ -16,12 +18,24 @@ _CSS = """
 .stSelectbox input {{ text-overflow: ellipsis; }}
 .st-key-train_plan [data-variant=segmented_control] {{ padding-left: .5rem; padding-right: .5rem; }}
 .st-key-controls [data-testid=stPopover] {{ margin-top: 1.75rem; }}
-.st-key-pages [data-testid=stPageLink-NavLink] {{ padding: .36rem .55rem; }}
+.st-key-pages [data-testid=stPageLink-NavLink] {{ padding: .36rem .55rem; background: transparent;
+  border-left: 3px solid transparent; }}
+.st-key-pages [data-testid=stPageLink-NavLink]:hover,
+  .st-key-page_in_use [data-testid=stPageLink-NavLink] {{ background: {lines} !important; }}
+.st-key-page_in_use [data-testid=stPageLink-NavLink] {{ border-left-color: {accent}; }}
+.st-key-pages [data-testid=stPageLink-NavLink]:focus-visible {{ outline: 2px solid {accent}; outline-offset: -2px; }}
+[data-testid=stSidebar] .stElementContainer:has(.gpe-live) {{ display: none; }}
+.stApp:has([data-testid=stExpandSidebarButton]) .stMainBlockContainer {{ padding-top: 3.1rem; }}
+[data-testid=stMultiSelectTagsContainer], [data-testid=stMultiSelectTagsContainer] > [role=group] {{
+  flex-wrap: wrap !important; height: auto !important; max-height: 9rem; min-width: 0; }}
+.stMultiSelect [role=group][data-rac] {{ height: auto; max-height: 9.2rem; }}
 .gpe-head {{ display: flex; align-items: baseline; gap: .9rem; flex-wrap: wrap; }}
 .gpe-head h1 {{ margin: 0; padding: 0; font-size: 1.6rem; font-weight: 600; letter-spacing: -.01em; }}
 .gpe-head span, .gpe-quiet {{ color: {quiet}; }}
 .gpe-line, .gpe-quiet, .gpe-finding {{ font-size: .95rem; line-height: 1.5; font-variant-numeric: tabular-nums; }}
 .gpe-quiet {{ font-size: .87rem; }}
+.gpe-line, .gpe-quiet, .gpe-finding, .gpe-name, .gpe-facts b, .gpe-card {{ overflow-wrap: anywhere; }}
+.gpe-line a {{ color: {accent}; }}
 .gpe-lead {{ font-size: 1.05rem; line-height: 1.55; max-width: 62rem; }}
 .gpe-finding {{ font-size: 1rem; border-left: 3px solid {accent}; padding: .1rem 0 .1rem .7rem; max-width: 78rem; }}
 .gpe-name {{ font-weight: 650; font-size: 1.08rem; line-height: 1.25; letter-spacing: -.005em; }}
@@ -31,6 +45,9 @@ _CSS = """
 .gpe-state b.good {{ background: {accent}; }}
 .gpe-state b.busy {{ background: transparent; border: 2px solid {accent}; }}
 .gpe-state b.bad {{ background: {warning}; }}
+.gpe-bar {{ height: 4px; border-radius: 2px; background: {lines}; overflow: hidden; margin-top: .25rem; }}
+.gpe-bar i {{ display: block; height: 100%; background: {accent}; }}
+.st-key-train_status {{ min-height: 5.6rem; }}
 .gpe-badge {{ display: inline-block; font-size: .78rem; border: 1px solid {warning}; color: {warning};
   border-radius: 4px; padding: 0 .4rem; margin-right: .25rem; }}
 .gpe-facts {{ display: flex; flex-wrap: wrap; gap: .5rem 2.4rem; font-variant-numeric: tabular-nums; }}
@@ -87,11 +104,17 @@ _CSS = """
     gap: .5rem; }}
   [class*=st-key-split] [data-testid=stHorizontalBlock] > [data-testid=stColumn] {{ width: 100% !important;
     flex: 1 1 auto !important; min-width: 0; }}
-  .st-key-factor_list, [data-testid=stLayoutWrapper]:has(> .st-key-factor_list) {{ height: 11rem !important;
-    max-height: 11rem !important; flex: none !important; }}
+  .st-key-factor_list, [data-testid=stLayoutWrapper]:has(> .st-key-factor_list) {{ height: 18rem !important;
+    max-height: 18rem !important; flex: none !important; }}
   .gpe-answers dl {{ grid-template-columns: 1fr; gap: 0 1rem; }}
   .gpe-answers dd {{ margin-bottom: .4rem; }}
   .stMainBlockContainer {{ padding-left: 1.25rem; padding-right: 1.25rem; }}
+}}
+@media (max-width: 640px) {{
+  .stButtonGroup [role=radiogroup] {{ flex-wrap: wrap; row-gap: .25rem; }}
+  .stMainBlockContainer {{ padding-left: 1rem; padding-right: 1rem; }}
+  {many} {{ overflow-x: auto; }}
+  {many} > div {{ min-width: 620px; }}
 }}
 @media (prefers-reduced-motion: reduce) {{ * {{ animation-duration: 0s !important; transition: none !important; }} }}
 """
@@ -101,6 +124,8 @@ def mode() -> Mode:
     """Light or dark, as the person sees the program now; light until the browser has said."""
     return "dark" if st.context.theme.type == "dark" else "light"
 
+
+PRINT = 2126  # px: 180 mm, the width of a page's two columns, at 300 dots an inch
 
 # Drawings are saved by the browser: the camera that plotly gives every figure, asked for one format or the other.
 _SAVE = """<script>
@@ -114,7 +139,8 @@ if (!window.gpeSaves) {
       .find(tool => (tool.getAttribute("data-title") || "").startsWith("Download plot"));
     if (!camera) return;
     const format = button.dataset.format, usual = figure._context.toImageButtonOptions;
-    figure._context.toImageButtonOptions = { ...usual, format, scale: format === "png" ? 3 : 1 };
+    const scale = format === "png" ? Math.max(3, __PRINT__ / figure.clientWidth) : 1;
+    figure._context.toImageButtonOptions = { ...usual, format, scale };
     camera.click();
     figure._context.toImageButtonOptions = usual;
   });
@@ -125,9 +151,11 @@ if (!window.gpeSaves) {
 def put_style() -> None:
     """Once a page, from the shell."""
     colours = palette(mode())
-    st.html(f"<style>{_CSS.format(**{name: getattr(colours, name) for name in colours.__dataclass_fields__})}</style>")
+    values = {name: getattr(colours, name) for name in colours.__dataclass_fields__}
+    many = f":is({', '.join(f'.st-key-{key}_{number}' for key in _MANY for number in (0, 1))})"
+    st.html(f"<style>{_CSS.format(**values, many=many)}</style>")
 
 
 def put_saving() -> None:
     """Once a page: lets the buttons of figures.offer_files work."""
-    st.html(_SAVE, unsafe_allow_javascript=True)
+    st.html(_SAVE.replace("__PRINT__", str(PRINT)), unsafe_allow_javascript=True)

@@ -173,6 +173,6 @@ def test_more_entries_than_the_header_says_end_the_reading_at_once(tmp_path, rea
 def test_a_file_of_names_that_unpacks_to_far_more_is_refused(tmp_path, read_here):
     """Before all of them are held."""
     SAMPLES["tenx_gz"](tmp_path / "tenx")
-    (tmp_path / "tenx" / "barcodes.tsv.gz").write_bytes(gzip.compress(b"ACGT-1\n" * 8_000_000, 1))
+    (tmp_path / "tenx" / "barcodes.tsv.gz").write_bytes(gzip.compress(b"ACGT-1\n" * 16_000_000, 1))
     with pytest.raises(CountsError, match=r"barcodes\.tsv\.gz unpacks to far more than its size"):
         read_here(tmp_path / "tenx")

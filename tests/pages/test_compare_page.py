@@ -1,6 +1,7 @@
 """The Compare page: a table of runs, those that compare drawn together, and programs matched between two of them."""
 
 import json
+import shutil
 
 import numpy as np
 import pandas as pd
@@ -264,3 +265,14 @@ def test_a_baseline_with_factors_can_be_explored(open_page, add, method, words):
     at = open_page("factors.py", run=add(FIRST, model={"method": method, "n_factors": 4}))
     assert not at.exception
     assert "a baseline" in words(at)
+
+
+def test_only_axes_that_both_runs_keep_can_be_matched(open_page, two, workspace):
+    """Gene-sparse axes of one beside readable ones of the other would match nothing."""
+    axes = workspace.runs / FIRST / "factors"
+    shutil.copytree(axes / "readable", axes / "gene_sparse")
+    about = read_json(axes / "gene_sparse" / "about.json")
+    write_json(axes / "gene_sparse" / "about.json", {**about, "axes": "gene_sparse"})
+    at = open_page("compare.py", view="Programs")
+    assert not at.exception
+    assert at.segmented_control(key="axes").options == ["Readable", "As trained"]

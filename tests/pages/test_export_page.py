@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 from ldvae_core.errors import RunError
+from pages.parts.colour.choice import Colour
 from pages.parts.export.views import cells_csv, command_line
 from pages.parts.factor_table import factor_file_of
 from pages.parts.pair import cells_panel
@@ -112,7 +113,8 @@ def test_the_file_of_cells_carries_the_annotation_that_is_shown(make_run, plante
     notes = planted.counts.annotations.assign(donor=[f"d{number % 3}" for number in range(300)])
     opened = open_run(make_run(annotations=notes))
     factors = opened.factors["readable"]
-    shown, plain = (cells_panel(opened, factors, (0, 1), colour=colour).table() for colour in ("donor", None))
+    colours = (Colour("annotation", "donor"), None)
+    shown, plain = (cells_panel(opened, factors, (0, 1), colour=colour).table() for colour in colours)
     assert shown["donor"].tolist() == notes["donor"].tolist()
     assert plain[opened.label_column].tolist() == opened.labels().astype(str).tolist()
 

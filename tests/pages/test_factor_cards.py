@@ -47,7 +47,7 @@ def test_a_name_follows_the_factor_everywhere(card, open_page, words, kept):
     assert "<b>Factor 2 · blood</b>" in words(card)
     pair = open_page("factors.py", y="Factor 2")
     assert chart(pair, 0)["layout"]["yaxis"]["title"]["text"] == "Factor 2 · blood"
-    assert chart(pair, 1)["layout"]["yaxis"]["title"]["text"].startswith("Factor 2 · blood loading")
+    assert chart(pair, 1)["layout"]["yaxis"]["title"]["text"].startswith("Factor 2 · blood (log fold per SD")
     assert pair.radio(key="x").proto.captions[1].startswith("**blood**")
     spread = open_page("cell_types.py", view_types="Distributions")
     assert "Factor 2 · blood" in spread.selectbox(key="spread_factor").options

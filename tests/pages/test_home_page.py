@@ -2,8 +2,11 @@
 
 import pytest
 
+from ldvae_core.runs.settings import RunSettings
 from ldvae_core.runs.store import RunStore
+from ldvae_core.workspace import processes
 from ldvae_core.workspace.folders import HOME_VARIABLE
+from tests.runs.conftest import claim
 
 
 @pytest.fixture
@@ -64,6 +67,28 @@ def test_the_demo_cannot_be_renamed_or_deleted(open_page, with_demo):
     home = open_page("home.py")
     with pytest.raises(KeyError):
         home.button(key="delete_demo")
+
+
+def test_a_name_that_is_too_long_is_refused_in_words(home, workspace, finished_run):
+    """Pasted, it stays in its box, and the box says how long a name may be."""
+    home.text_input(key=f"name_{finished_run}").set_value("x" * 200).run()
+    home.button(key=f"rename_{finished_run}").click().run()
+    assert "this one has 200" in home.error[0].value.replace("\\", "")
+    assert RunStore(workspace).card(finished_run).name == "Planted programs"
+
+
+def test_a_run_that_is_trained_stands_above_everything_else(open_page, workspace, words, with_demo):
+    """With its bar and the way to its training; what waits is counted."""
+    runs = RunStore(workspace)
+    first, _ = (runs.jobs.submit(RunSettings(name=name, data_source="demo")) for name in ("Mine", "Next"))
+    claim(workspace, processes.this_process())
+    home = open_page("home.py", run="demo")
+    row = next(item.value for item in home.main.get("html") if "1 more" in item.value)
+    assert "<strong>Mine</strong>" in row
+    assert len(home.get("progress")) == 1
+    home.button(key="under_way_open").click().run()
+    assert home.session_state["run"] == first
+    assert "<h1>Train</h1>" in words(home)
 
 
 def test_hostile_run_names_stay_letters(open_page, make_run, words):

@@ -6,6 +6,7 @@ from typing import Literal
 import pandas as pd
 import streamlit as st
 
+from ldvae_core.analysis.findings import placement_finding
 from ldvae_core.analysis.standing import Standing
 from ldvae_core.analysis.standing_words import standing_sentence
 from ldvae_core.errors import LdvaeError
@@ -21,7 +22,7 @@ from pages.parts.pickers import segments
 from pages.parts.runs import store
 from pages.parts.style import mode
 from pages.parts.terms import help_on
-from pages.parts.text import show
+from pages.parts.text import sentence, show
 
 Curve = Literal["reconstruction_error", "elbo"]
 CURVES: dict[Curve, str] = {"reconstruction_error": "Fit to unseen cells", "elbo": "ELBO"}
@@ -92,6 +93,9 @@ def show_test_metric(drawn: list[RunCard]) -> None:
     figure = plot_test_metric(table, x_title=f"{metric.title}, nats per cell ({better} is better)", mode=mode())
     panel = Panel(figure, f"test_{column}", f"{metric.title} of {len(drawn)} runs, with standard errors.", table)
     show_figure(panel, key="test_metric", finding=metric_finding(drawn, metric, cells), how_to_read=HOW_DOTS)
+    placed = {names[card.run_id]: card.metrics for card in drawn if method_of(card) not in BASELINES and card.metrics}
+    if note := placement_finding(placed):
+        sentence(note, kind="quiet")
     absent = {words: card for card in drawn if (words := missing_words(card, metric))}
     for words, card in absent.items():
         show(f"Without a dot: {names[card.run_id]} and runs like it, because {words}."

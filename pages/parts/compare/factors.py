@@ -150,9 +150,10 @@ def replication_words(table: pd.DataFrame, *, n_others: int) -> str:
 
 
 def _axes_choice(opened: dict[str, OpenRun], *, key: str = "axes") -> Axes | None:
-    if not any("readable" in run.factors for run in opened.values()):
+    turned = [set(run.factors) for run in opened.values() if "readable" in run.factors]
+    if not turned:
         return None
-    known = {axes for run in opened.values() for axes in run.factors}
+    known = set.intersection(*turned)  # gene-sparse axes of one run beside readable ones of another match nothing
     return segments("Axes", {axes: words for axes, words in AXES.items() if axes in known}, key=key, help=AXES_HELP)
 
 

@@ -3,6 +3,7 @@
 import shlex
 import tempfile
 from collections.abc import Callable, Collection
+from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 
@@ -51,7 +52,7 @@ def show_file(opened: OpenRun, factors: Factors) -> None:
     name = f"{opened.run_id}_{factors.axes}.h5ad"
     save_button(
         f"Save {name}",
-        lambda report: _h5ad(opened, factors.axes, report),
+        lambda report: _h5ad(opened, factors, report),
         file_name=name,
         mime="application/x-hdf5",
         key="h5ad",
@@ -124,12 +125,13 @@ def cells_csv(opened: OpenRun, factors: Factors, report: Callable[[float], None]
     return content.getvalue()
 
 
-def _h5ad(opened: OpenRun, axes: str, report: Callable[[float], None]) -> bytes:
+def _h5ad(opened: OpenRun, factors: Factors, report: Callable[[float], None]) -> bytes:
     from ldvae_core.export import write_h5ad  # anndata takes a second to load
 
     with tempfile.TemporaryDirectory(prefix="gene-programs-") as folder:
         path = Path(folder) / "run.h5ad"
-        write_h5ad(opened, path, axes=axes, report=report)
+        shown = replace(opened, factors={**opened.factors, factors.axes: factors})
+        write_h5ad(shown, path, axes=factors.axes, report=report)
         return path.read_bytes()
 
 

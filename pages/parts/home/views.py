@@ -7,11 +7,11 @@ from ldvae_core.workspace.folders import DEMO, Workspace, sync_warning, synced_b
 from pages.parts.best_pair import DEMO_TYPES, separation
 from pages.parts.figures import show_figure
 from pages.parts.header import derived_badge
+from pages.parts.live import state_html
 from pages.parts.pair import cells_panel, genes_panel
 from pages.parts.problems import refusals
 from pages.parts.rename import rename_run
 from pages.parts.runs import colours_of, factors_of, go, open_run
-from pages.parts.sidebar import run_state_html
 from pages.parts.text import as_html, count, explained, genes, literal, show
 from pages.parts.trash import offer_deleting, show_deleted
 
@@ -103,7 +103,7 @@ def show_runs(cards: list[RunCard]) -> None:
 
 def _card(card: RunCard) -> None:
     show(f'<div class="gpe-name">{as_html(card.name)}</div>', kind="card")
-    show(run_state_html(card), kind="state")
+    show(state_html(card), kind="state")
     facts = [as_html(card.data_name)]
     if card.n_cells and card.n_genes:
         facts.append(f"{card.n_cells:,} cells × {card.n_genes:,} genes")
@@ -128,7 +128,7 @@ def _card(card: RunCard) -> None:
 
 
 def _rename_or_delete(card: RunCard) -> None:
-    name = st.text_input("Name", value=card.name, max_chars=120, key=f"name_{card.run_id}")
+    name = st.text_input("Name", value=card.name, key=f"name_{card.run_id}")
     if st.button("Rename", key=f"rename_{card.run_id}", disabled=name.strip() in ("", card.name)):
         rename_run(card.run_id, card.name, name)
     offer_deleting(card)
