@@ -146,7 +146,7 @@ def _members(path: Path) -> Iterator[tuple[PurePosixPath, IO[bytes]]]:
                     with archive.open(info) as stream:
                         yield name, stream
         return
-    with _unpacked(path) as stream, tarfile.open(fileobj=_Counted(stream, path), mode="r|") as tar:
+    with _unpacked(path) as stream, tarfile.open(fileobj=cast(IO[bytes], _Counted(stream, path)), mode="r|") as tar:
         for n, member in enumerate(tar):
             _count(path, n)
             name = _plain(member.name)
