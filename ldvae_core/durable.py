@@ -57,7 +57,14 @@ def read_json(path: Path) -> Any:
 
 def write_array(path: Path, array: np.ndarray) -> None:
     """Write one array as .npy; object arrays are refused (ValueError), because they would need pickle."""
-    _replace(path, lambda file: np.save(file, np.ascontiguousarray(array), allow_pickle=False))
+    _replace(path, lambda file: np.save(_Plain(file), np.ascontiguousarray(array), allow_pickle=False))
+
+
+class _Plain:
+    """A file that takes bytes and no more: numpy writes past others, and then a full disk has no error number."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self.write = file.write
 
 
 class GrowingArray:

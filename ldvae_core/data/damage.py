@@ -12,7 +12,7 @@ from ldvae_core.errors import CountsError
 logger = logging.getLogger(__name__)
 
 OF_FILES = (
-    OSError, EOFError, RuntimeError, ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError,
+    OSError, EOFError, RuntimeError, ValueError, TypeError, KeyError, IndexError, AttributeError, ArithmeticError,
     NotImplementedError, zlib.error, struct.error,
 )  # fmt: skip
 OF_THE_DISK = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from anndata.io import read_elem
 
+from ldvae_core.data.damage import OF_FILES
 from ldvae_core.data.gate import referenced_dataset
 from ldvae_core.data.opened import Candidate, Side
 from ldvae_core.data.stored import DAMAGED_REMEDY, Stored, as_text, stored_matrix
@@ -131,17 +132,22 @@ def _given_colours(root: Any, obs: pd.DataFrame) -> dict[str, str]:
     uns = root.get("uns", {})
     found: dict[str, dict[str, str]] = {}
     for name in obs.columns:
-        key = f"{encode(name)}_colors"  # never a path, which would lead to what the gate did not look at
-        if not isinstance(obs[name].dtype, pd.CategoricalDtype) or not hasattr(uns, "keys") or key not in uns:
+        if not isinstance(obs[name].dtype, pd.CategoricalDtype) or not hasattr(uns, "keys"):
             continue
         categories = [str(category) for category in obs[name].cat.categories]
-        colours = _read_column(uns, key, len(categories))
-        if colours is None or len(categories) > MOST_COLOURS:
-            continue
-        hexes = [as_text(colour)[:7].upper() for colour in np.atleast_1d(colours)]
-        given = {c: h for c, h in zip(categories, hexes, strict=True) if re.fullmatch("#[0-9A-F]{6}", h)}
-        found |= {str(name): given} if given else {}
+        with contextlib.suppress(*OF_FILES):  # no damage to colours keeps anybody from the counts
+            given = _colours_of(uns, f"{encode(name)}_colors", categories)
+            found |= {str(name): given} if given else {}
     return {"colours": json.dumps(found)} if found else {}
+
+
+def _colours_of(uns: Any, key: str, categories: list[str]) -> dict[str, str]:
+    """key: never a path, which would lead to what the gate did not look at."""
+    colours = _read_column(uns, key, len(categories)) if key in uns else None
+    if colours is None or len(categories) > MOST_COLOURS:
+        return {}
+    hexes = [as_text(colour)[:7].upper() for colour in np.atleast_1d(colours)]
+    return {c: h for c, h in zip(categories, hexes, strict=True) if re.fullmatch("#[0-9A-F]{6}", h)}
 
 
 def _matrices_of(root: Any) -> list[tuple[str, Stored]]:

@@ -7,6 +7,8 @@ import contextlib
 import json
 import os
 import signal
+import threading
+import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -17,6 +19,7 @@ try:
 except ImportError:  # Windows
     resource = None  # type: ignore[assignment]
 
+PARENT_SECONDS = 0.5  # between two looks whether the parent is there
 GRACE_SECONDS = 5  # from the signal that asks to the one that ends
 OPENING_SECONDS = 8  # of processor, until a file has told what it holds: damaged HDF5 can be followed for ever
 BYTES_A_SECOND = 4_000_000  # declared, read in a second of processor at the very least; common files: 50 million
@@ -67,13 +70,25 @@ def expect(declared_bytes: int) -> None:
 
 
 def answer(work: Callable[[], Mapping[str, Any]]) -> None:
-    """Write what `work` returns to standard output as JSON; what libraries print meanwhile goes to standard error."""
+    """Write what `work` returns to standard output as JSON; what libraries print meanwhile goes to standard error.
+
+    The process ends soon after the one that started it: nobody would take its answer, and nobody would clear away what
+    it writes.
+    """
+    threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
     answer_to = os.dup(1)
     os.dup2(2, 1)
     warnings.simplefilter("ignore")
     reply = work()
     with os.fdopen(answer_to, "w", encoding="utf-8") as out:
         out.write(json.dumps(reply))
+
+
+def _end_with(parent: int) -> None:
+    """On Windows a process keeps the id of its parent for ever: there its limits end it."""
+    while os.getppid() == parent:
+        time.sleep(PARENT_SECONDS)
+    os._exit(1)
 
 
 def _set_processor(seconds: float | None) -> None:

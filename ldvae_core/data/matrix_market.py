@@ -47,8 +47,11 @@ class MatrixMarket:
             ):
                 raise CountsError(f"{self.path.name} has an entry outside the matrix.", DAMAGED_REMEDY)
             seen += len(table)
+            if seen > self.n_entries:
+                said = f"{self.path.name} holds more entries than its header says ({self.n_entries:,})."
+                raise CountsError(said, DAMAGED_REMEDY)
             yield Entries(rows, columns, table[2].to_numpy())
-        if seen != self.n_entries:
+        if seen < self.n_entries:
             raise CountsError(
                 f"{self.path.name} holds {seen:,} entries, but its header says {self.n_entries:,}.", DAMAGED_REMEDY
             )

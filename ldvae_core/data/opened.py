@@ -68,8 +68,9 @@ class Opening(NamedTuple):
     scratch: Path
 
     def folder(self, name: str) -> Path:
-        """A new folder in scratch."""
-        path = self.scratch / name
+        """A new folder in scratch, numbered where there are others of that name."""
+        n = sum(path.name.startswith(name) for path in self.scratch.iterdir())
+        path = self.scratch / f"{name}{n or ''}"
         path.mkdir()
         return path
 

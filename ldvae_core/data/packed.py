@@ -1,15 +1,19 @@
 """Files that are packed once more: unpacked into a folder of the reading, never further than their size allows."""
 
+import bz2
 import gzip
+import lzma
 import re
 import shutil
+import struct
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath
 from typing import IO, cast
 
+from ldvae_core.data.damage import OF_THE_DISK
 from ldvae_core.data.limits import expect
 from ldvae_core.data.opened import Opened, Opening
 from ldvae_core.data.regular import require_regular
@@ -20,6 +24,11 @@ SLACK = 50_000_000  # bytes
 MOST_MEMBERS = 20_000
 MOST_PACKED = 100  # archives and packed files in one
 CHUNK = 1 << 20
+OF_ARCHIVES = (
+    tarfile.TarError, zipfile.BadZipFile, EOFError, OSError, zlib.error, lzma.LZMAError, RuntimeError, ValueError,
+    struct.error,
+)  # fmt: skip
+PACKINGS: dict[bytes, Callable[..., object]] = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ\0": lzma.open}
 REMEDY = "Unpack it yourself, look at what it holds, and load the file or folder inside."
 
 
@@ -33,7 +42,9 @@ def open_packed_file(path: Path, opening: Opening) -> Opened:
     try:
         with gzip.open(path, "rb") as packed:
             room.copy(cast(IO[bytes], packed), target)
-    except (EOFError, OSError, zlib.error):
+    except (EOFError, OSError, zlib.error) as fault:
+        if isinstance(fault, OSError) and fault.errno in OF_THE_DISK:
+            raise
         raise CountsError(f"{path.name} is not a whole gzip file.", "Copy or download it again.") from None
     return open_source(target, opening)
 
@@ -56,7 +67,9 @@ def open_archive(path: Path, opening: Opening) -> Opened:
             target.parent.mkdir(parents=True, exist_ok=True)
             if not target.exists():
                 room.copy(stream, target)
-    except (tarfile.TarError, zipfile.BadZipFile, EOFError, OSError, zlib.error, RuntimeError, NotImplementedError):
+    except OF_ARCHIVES as fault:
+        if isinstance(fault, OSError) and fault.errno in OF_THE_DISK:
+            raise
         raise CountsError(f"{path.name} is not a whole archive, or is locked with a password.", REMEDY) from None
     files = [file for file in root.rglob("*") if file.is_file()]
     if not files:
@@ -81,20 +94,53 @@ class _Room:
 
     def __init__(self, path: Path, scratch: Path) -> None:
         self._name = path.name
-        self._declared = UNPACKED * path.stat().st_size + SLACK
-        self._left = min(self._declared, shutil.disk_usage(scratch).free // 2)
-        expect(self._declared)
+        self._left = _most_unpacked(path)
+        self._free = shutil.disk_usage(scratch).free // 2  # what is read of it needs as much
+        expect(self._left)
 
     def copy(self, stream: IO[bytes], target: Path) -> None:
         """Write a stream. Raises CountsError when it is too long."""
         with open(target, "xb") as file:
             while chunk := stream.read(CHUNK):
                 self._left -= len(chunk)
+                self._free -= len(chunk)
                 if self._left < 0:
+                    raise _bomb(self._name)
+                if self._free < 0:
                     raise CountsError(
-                        f"{self._name} unpacks to far more than its size, or than the disk has room for.", REMEDY
+                        f"The disk where data sets are kept has no room to unpack {self._name}.",
+                        "Make room, then try again.",
                     )
                 file.write(chunk)
+
+
+class _Counted:
+    """What a .tar unpacks to, also where it is passed over. Raises CountsError when that is far more than its size."""
+
+    def __init__(self, stream: IO[bytes], path: Path) -> None:
+        self._stream, self._name, self._left = stream, path.name, _most_unpacked(path)
+
+    def read(self, n: int) -> bytes:
+        chunk = self._stream.read(n)
+        self._left -= len(chunk)
+        if self._left < 0:
+            raise _bomb(self._name)
+        return chunk
+
+
+def _most_unpacked(path: Path) -> int:
+    return UNPACKED * path.stat().st_size + SLACK
+
+
+def _bomb(name: str) -> CountsError:
+    return CountsError(f"{name} unpacks to far more than its size.", REMEDY)
+
+
+def _unpacked(path: Path) -> IO[bytes]:
+    with open(path, "rb") as file:
+        start = file.read(6)
+    opener = next((opener for mark, opener in PACKINGS.items() if start.startswith(mark)), open)
+    return cast(IO[bytes], opener(path, "rb"))
 
 
 def _members(path: Path) -> Iterator[tuple[PurePosixPath, IO[bytes]]]:
@@ -108,7 +154,7 @@ def _members(path: Path) -> Iterator[tuple[PurePosixPath, IO[bytes]]]:
                     with archive.open(info) as stream:
                         yield name, stream
         return
-    with tarfile.open(path, "r|*") as tar:
+    with _unpacked(path) as stream, tarfile.open(fileobj=cast(IO[bytes], _Counted(stream, path)), mode="r|") as tar:
         for n, member in enumerate(tar):
             _count(path, n)
             name = _plain(member.name)

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from ldvae_core.data.assemble import assemble
-from ldvae_core.data.damage import OF_THE_DISK
+from ldvae_core.data.damage import OF_THE_DISK, REMEDY
 from ldvae_core.data.limits import answer, limit_process
 from ldvae_core.data.opened import Opening
 from ldvae_core.data.opening import open_source, opener_of
@@ -50,6 +50,8 @@ def read_file(
                 "problems": ["The disk is full where data sets are kept."],
                 "remedy": "Nothing was loaded. Make room, then try again.",
             }
+        if isinstance(fault, OSError) and fault.errno == errno.EFBIG:
+            return {"problems": [f"{source.name} unfolds to far more than it declares."], "remedy": REMEDY}
         traceback.print_exc()
         detail = str(fault).replace(str(source), source.name).splitlines() or [""]
         return {

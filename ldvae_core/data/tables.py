@@ -94,7 +94,7 @@ def open_text_table(path: Path, opening: Opening) -> Opened:
     """
     require_regular(path)
     expect(path.stat().st_size * UNFOLDED)
-    spill = _Spill(opening.folder(f"table{sum(1 for _ in opening.scratch.iterdir())}"))
+    spill = _Spill(opening.folder("table"))
     try:
         form = form_of(path)
         header = header_of(path, form)

@@ -4,6 +4,7 @@ import csv
 import gzip
 import itertools
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TextIO
 
@@ -16,6 +17,7 @@ from ldvae_core.errors import CountsError
 
 MOST_ROWS = 20_000_000
 MOST_FIELDS = 30
+UNPACKED, SLACK = 60, 50_000_000  # characters of a packed byte, and some more; barcodes and genes become 3 to 10
 
 
 def open_text(path: Path, encoding: str = "utf-8-sig") -> TextIO:
@@ -44,7 +46,7 @@ def fields_of(path: Path) -> list[list[str]]:
 def _rows(path: Path, separator: str, *, keep_empty: bool, most: int) -> list[list[str]]:
     try:
         with open_text(path, encoding_of(path)) as file:
-            lines = iter(file)
+            lines = _bounded(file, path)
             first = next(lines, "")
             mark = separator or max("\t,; ", key=first.strip().count)
             reader = csv.reader(itertools.chain([first], lines), delimiter=mark, quoting=csv.QUOTE_NONE)
@@ -55,6 +57,16 @@ def _rows(path: Path, separator: str, *, keep_empty: bool, most: int) -> list[li
     if len(rows) > MOST_ROWS:
         raise CountsError(f"{path.name} has more than {MOST_ROWS:,} lines.", DAMAGED_REMEDY)
     return rows
+
+
+def _bounded(file: TextIO, path: Path) -> Iterator[str]:
+    """Its lines. Raises CountsError when they are far more than the size of the file."""
+    left = UNPACKED * path.stat().st_size + SLACK
+    for line in file:
+        left -= len(line)
+        if left < 0:
+            raise CountsError(f"{path.name} unpacks to far more than its size.", DAMAGED_REMEDY)
+        yield line
 
 
 def table_of(path: Path) -> pd.DataFrame:

@@ -91,7 +91,9 @@ def _declared(array: dict[str, Any]) -> int:
         item = _checked_2(array) if "dtype" in array else _checked_3(array)
         grid = array["chunks"] if "dtype" in array else _piece_3(array)
         piece, total = (item * math.prod(_length(number) for number in lengths) for lengths in (grid, array["shape"]))
-        pieces = all(one > 0 or length == 0 for one, length in zip(grid, array["shape"], strict=True))
+        shard = grid if "dtype" in array else array["chunk_grid"]["configuration"]["chunk_shape"]
+        sizes = zip(grid, shard, array["shape"], strict=True)
+        pieces = all((one > 0 and _length(whole) > 0) or length == 0 for one, whole, length in sizes)
         fits = pieces and _is_plain(array)
     except (AttributeError, IndexError, KeyError, RecursionError, TypeError, ValueError) as fault:
         raise fault if isinstance(fault, MetadataError) else MetadataError("is not readable") from None

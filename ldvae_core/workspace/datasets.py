@@ -37,6 +37,7 @@ OWNER, UPLOADED = "owner", "upload.json"  # in a folder of the uploads
 UPLOAD_ID = re.compile("[0-9a-f]{32}")
 MOST_UPLOADED = 4 << 30  # bytes
 CHUNK = 1 << 20  # bytes
+OLD_SECONDS = 3600.0  # no folder is made or removed for so long
 FULL_DISK = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
 
 
@@ -183,14 +184,18 @@ class Datasets:
             shutil.rmtree(self._upload(upload_id), ignore_errors=True)
 
     def sweep(self) -> None:
-        """Remove what uploads left behind whose process was killed."""
+        """Remove what uploads and readings left behind whose process was killed.
+
+        A folder without an owner was being made or removed when that happened: it goes after OLD_SECONDS.
+        """
         for entry in self.workspace.uploads.iterdir() if self.workspace.uploads.exists() else ():
             try:
-                owner = (entry / OWNER).read_text(encoding="utf-8")
-            except OSError:
-                continue
-            if processes.is_surely_dead(owner):
-                shutil.rmtree(entry, ignore_errors=True)
+                dead = processes.is_surely_dead((entry / OWNER).read_text(encoding="utf-8"))
+            except (OSError, UnicodeDecodeError):
+                dead = _age_seconds(entry) > OLD_SECONDS
+            if dead:  # removed in one step: a reader that outlived its parent writes there no more
+                with contextlib.suppress(OSError):
+                    durable.delete_folder(entry)
 
     def _upload(self, upload_id: str) -> Path:
         folder = self.workspace.uploads / upload_id
@@ -326,6 +331,13 @@ def _copy_upload(stream: BinaryIO, target: Path, most_bytes: int) -> None:
 def _move_files(source: Path, target: Path) -> None:
     for file in source.iterdir():
         durable.rename(file, target / file.name)
+
+
+def _age_seconds(path: Path) -> float:
+    try:
+        return time.time() - path.lstat().st_mtime
+    except OSError:
+        return 0.0
 
 
 def _no_room(root: Path) -> CountsError:

@@ -12,6 +12,7 @@ from scipy.io import mmwrite
 from ldvae_core.errors import CountsError
 
 from .conftest import CELLS, GENES
+from .hostile.samples import SAMPLES
 
 LINES = [f"ID{n}\t{name}\tGene Expression" for n, name in enumerate(GENES)]
 
@@ -290,3 +291,20 @@ def test_a_dense_matrix_market_file_is_refused_in_words(written, read_here, mole
     mmwrite(folder / "matrix.mtx", molecules.T)
     with pytest.raises(CountsError, match="is a dense Matrix Market file"):
         read_here(folder)
+
+
+def test_more_entries_than_the_header_says_end_the_reading_at_once(tmp_path, read_here):
+    """They would be written to the disk first."""
+    SAMPLES["tenx"](tmp_path / "tenx")
+    matrix = tmp_path / "tenx" / "matrix.mtx"
+    matrix.write_text(matrix.read_text() + "1 1 3\n")
+    with pytest.raises(CountsError, match=r"matrix\.mtx holds more entries than its header says \("):
+        read_here(tmp_path / "tenx")
+
+
+def test_a_file_of_names_that_unpacks_to_far_more_is_refused(tmp_path, read_here):
+    """Before all of them are held."""
+    SAMPLES["tenx_gz"](tmp_path / "tenx")
+    (tmp_path / "tenx" / "barcodes.tsv.gz").write_bytes(gzip.compress(b"ACGT-1\n" * 16_000_000, 1))
+    with pytest.raises(CountsError, match=r"barcodes\.tsv\.gz unpacks to far more than its size"):
+        read_here(tmp_path / "tenx")

@@ -3,10 +3,12 @@
 import subprocess
 import sys
 
+import psutil
 import pytest
 
 from ldvae_core.data.limited import PROJECT
 from ldvae_core.data.limits import SPENT
+from tests.runs.conftest import wait_until
 
 pytest.importorskip("resource", reason="Windows has no such limits")
 linux = pytest.mark.skipif(sys.platform != "linux", reason="only Linux heeds them all")
@@ -59,3 +61,28 @@ def test_a_process_without_limits_is_left_alone(ended):
     look = "print(limits.resource.getrlimit(limits.resource.RLIMIT_FSIZE) == before)"
     before = "before = limits.resource.getrlimit(limits.resource.RLIMIT_FSIZE)"
     assert ended(before, "limits.expect(1)", "with limits.opening(): pass", look) == (0, "True")
+
+
+def test_a_child_ends_with_its_parent():
+    """Nobody would take its answer or clear away what it writes."""
+    child = """
+import time
+from ldvae_core.data import limits
+limits.answer(lambda: print("at work", flush=True) or time.sleep(600))
+"""
+    parent = f"""
+import os, subprocess, sys
+child = subprocess.Popen([sys.executable, "-c", {child!r}], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+child.stderr.readline()
+print(child.pid, flush=True)
+os._exit(0)
+"""
+    done = subprocess.run([sys.executable, "-c", parent], cwd=PROJECT, capture_output=True, text=True, check=True)
+    wait_until(lambda: _has_ended(int(done.stdout)), seconds=60)
+
+
+def _has_ended(pid):
+    try:
+        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True

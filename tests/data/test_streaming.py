@@ -27,6 +27,7 @@ from ldvae_core.data.stored import DenseStored
 from ldvae_core.errors import CountsError
 
 from .conftest import CELLS, GENES
+from .hostile.in_archives import write
 
 
 @pytest.fixture
@@ -399,6 +400,36 @@ def test_a_column_of_kinds_is_known_by_what_it_holds(adata, saved, read_here):
     """Antibodies are left out whatever the column is called."""
     adata.var["modality"] = ["RNA"] * 30 + ["Protein"] * 10
     assert read_here(saved()).n_genes == 30
+
+
+@pytest.mark.parametrize("place", ["X", "X/data"])
+def test_half_precision_numbers_are_read(place, adata, tmp_path, read_here, molecules):
+    """As some save to make files small; dense and sparse."""
+    path = (_dense if place == "X" else _csr)(adata, tmp_path)
+    with h5py.File(path, "a") as file:
+        values, said = file[place][:].astype(np.float16), dict(file[place].attrs)
+        del file[place]
+        file.create_dataset(place, data=values).attrs.update(said)
+    assert (read_here(path).counts.toarray() == molecules).all()
+
+
+@pytest.mark.parametrize("ending", ["zip", "tar.gz"])
+def test_a_packed_file_in_an_archive_is_read_and_an_archive_in_it_is_not(ending, adata, tmp_path, read_here, matrix):
+    """One unpacking more is harmless; an archive that holds itself would be unpacked for ever."""
+    packed = gzip.compress(_csr(adata, tmp_path).read_bytes())
+    write(tmp_path / f"one.{ending}", [("x.h5ad.gz", packed)])
+    assert read_here(tmp_path / f"one.{ending}").fingerprint == matrix.fingerprint
+    write(tmp_path / f"two.{ending}", [(f"one.{ending}", (tmp_path / f"one.{ending}").read_bytes())])
+    with pytest.raises(CountsError, match=r"holds another archive, one\."):
+        read_here(tmp_path / f"two.{ending}")
+
+
+@pytest.mark.parametrize("name", [".hidden", "../x.csv", "x.csv"])
+def test_what_is_passed_over_in_an_archive_is_counted(name, tmp_path, read_here):
+    """A bomb that is never written takes its time all the same."""
+    write(tmp_path / "x.tar.gz", [(name, bytes(80_000_000)), ("y.csv", b"a,b")])
+    with pytest.raises(CountsError, match=r"x\.tar\.gz unpacks to far more than its size"):
+        read_here(tmp_path / "x.tar.gz")
 
 
 def test_no_large_file_is_mapped_while_it_is_read(saved, tmp_path, monkeypatch):

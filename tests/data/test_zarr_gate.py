@@ -94,3 +94,23 @@ def test_a_full_drawer_of_unread_things_is_no_fault(folder, read_here, adata, ma
     """Records are of a type that is not read, and stand where nothing is read."""
     adata.uns["ranked"] = np.array([("a", 1.0)], dtype=[("name", "U5"), ("score", "f4")])
     assert read_here(folder(2)).fingerprint == matrix.fingerprint
+
+
+def test_shards_of_no_length_are_refused(folder, read_here):
+    """Their pieces can be as they should."""
+    described = folder(3, sharded=True) / "X" / "data" / "zarr.json"
+    content = json.loads(described.read_text())
+    content["chunk_grid"]["configuration"]["chunk_shape"] = [0]
+    described.write_text(json.dumps(content))
+    with pytest.raises(CountsError, match=r"refused for safety: X/data/zarr.json is not readable"):
+        read_here(described.parents[2])
+
+
+@pytest.mark.parametrize("codecs", [[], [{"name": "bytes"}, {"name": "gzip"}]])
+def test_damage_to_colours_keeps_nobody_from_the_counts(adata, folder, read_here, matrix, codecs):
+    """They are drawn with the usual ones."""
+    adata.uns["cell_type_colors"] = np.array(["#ff0000", "#00ff00"], dtype=object)
+    described = folder(3) / "uns" / "cell_type_colors" / "zarr.json"
+    described.write_text(json.dumps(json.loads(described.read_text()) | {"codecs": codecs}))
+    read = read_here(described.parents[2])
+    assert (read.fingerprint, read.about) == (matrix.fingerprint, {})

@@ -1,18 +1,21 @@
 """Data comes in whole and checked, once, or not at all; nobody reaches a file outside."""
 
 import io
+import os
 import subprocess
 import sys
 
+import psutil
 import pytest
 
 from ldvae_core.data.folder import save_counts
+from ldvae_core.data.limited import PROJECT, child_environment
 from ldvae_core.errors import CountsError, RunError
 from ldvae_core.workspace import processes
 from ldvae_core.workspace.datasets import Datasets
 from ldvae_core.workspace.folders import checked_inside
 from tests.links import make_link, make_pipe
-from tests.runs.conftest import N_CELLS, N_GENES, small_counts
+from tests.runs.conftest import N_CELLS, N_GENES, small_counts, wait_until
 
 PATHS = [
     "", ".", "..", "../secret.csv", "sub/../../secret.csv", "/etc/passwd", "/dev/zero", "link.csv", "linked/x.csv",
@@ -186,6 +189,52 @@ def test_what_a_killed_upload_left_is_swept_away(datasets):
         (datasets.workspace.uploads / name / "owner").write_text(owner)
     datasets.sweep()
     assert [bench.name for bench in datasets.workspace.uploads.iterdir()] == ["alive"]
+
+
+def test_a_folder_without_an_owner_goes_once_it_is_old(datasets):
+    """Its process was killed while it made or removed it; one that is just being made stays."""
+    for name in ("old", "fresh"):
+        (datasets.workspace.uploads / name).mkdir()
+    os.utime(datasets.workspace.uploads / "old", (0, 0))
+    datasets.sweep()
+    assert [bench.name for bench in datasets.workspace.uploads.iterdir()] == ["fresh"]
+
+
+KILLED = """
+import os, sys
+from pathlib import Path
+from ldvae_core.workspace.datasets import Datasets
+from ldvae_core.workspace.folders import Workspace
+workspace = Workspace(Path(sys.argv[1]))
+def stop():
+    if list(workspace.uploads.glob("*/.*.part/.scratch")):
+        os.kill(os.getpid(), 9)
+datasets = Datasets(workspace)
+(file,) = datasets.data_files()
+datasets.add_file(file.file_id, should_stop=stop)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no such signal")
+def test_what_a_killed_reading_left_is_swept_away(workspace):
+    """With the half-read counts and what was unpacked beside them; the reader itself ends with its parent."""
+    rows = [",".join(["gene", *(f"cell{n}" for n in range(1500))])]
+    rows += [",".join([f"Gene{n}", *("1203" * 400)[:1500]]) for n in range(1500)]
+    (workspace.make().data_folder / "table.csv").write_text("\n".join(rows))
+    command = [sys.executable, "-c", KILLED, str(workspace.root)]
+    killed = subprocess.run(command, cwd=PROJECT, check=False, env=child_environment())
+    assert killed.returncode == -9
+    assert list(workspace.uploads.glob("*/.*.part/.scratch"))
+    Datasets(workspace).sweep()
+    assert list(workspace.uploads.iterdir()) == []
+    assert list(workspace.datasets.iterdir()) == []
+    wait_until(lambda: not _readers_of(workspace), seconds=60)
+    assert list(workspace.uploads.iterdir()) == []
+
+
+def _readers_of(workspace):
+    return [process for process in psutil.process_iter(["cmdline"])
+            if any(str(workspace.root) in word for word in process.info["cmdline"] or ())]  # fmt: skip
 
 
 def test_a_real_table_comes_in_through_the_safe_reader(workspace):

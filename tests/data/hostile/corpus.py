@@ -10,12 +10,16 @@ from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
 
-from tests.data.hostile import in_hdf5, in_texts, in_zarr
+from tests.data.hostile import in_archives, in_hdf5, in_texts, in_zarr
 from tests.data.hostile.samples import SAMPLES, files_of
 
-HDF5_ENDINGS = (".h5ad", ".h5", ".loom")
+HDF5_ENDINGS = (".h5ad", ".h5", ".loom", ".h5mu")
+ARCHIVES = (".zip", ".tar.gz")
 UNREAD = ("obsm", "obsp", "varm", "varp")
-ONLY = {"csc.h5ad": "X", "dense.h5ad": "X", "shards.zarr": "X"}  # the rest is as in the sample before
+ONLY = {  # the rest is as in other samples
+    "csc.h5ad": ("X",), "dense.h5ad": ("X",), "zstd.h5ad": ("X",), "blosc.h5ad": ("X",), "shards.zarr": ("X",),
+    "x.h5mu": ("mod/rna/X", "mod/rna/obs", "mod/adt/var"), "spatial.zarr": ("zarr.json", "tables/table/X"),
+}  # fmt: skip
 QUICK = 4  # cases of every sample that are tested every time
 
 
@@ -71,7 +75,7 @@ def quick_cases() -> list[Case]:
 
 
 def _is_read(sample: str, place: str) -> bool:
-    return place.startswith(ONLY.get(sample, "")) and not place.startswith(tuple(f"{name}/" for name in UNREAD))
+    return place.startswith(ONLY.get(sample, ("",))) and not place.startswith(tuple(f"{name}/" for name in UNREAD))
 
 
 def _cases_of(sample: str) -> Iterator[Case]:
@@ -80,6 +84,10 @@ def _cases_of(sample: str) -> Iterator[Case]:
         yield from _hdf5_cases(sample, path)
     elif sample.endswith(".zarr"):
         yield from _zarr_cases(sample, path)
+    elif sample.endswith(ARCHIVES):
+        yield from _whole_cases(sample, in_texts.CHOSEN | in_archives.changes_of(sample))
+    elif sample.endswith(".h5ad.gz"):
+        yield from _whole_cases(sample, in_texts.CHOSEN | in_texts.PACKED | in_texts.PACKED_BYTES)
     else:
         yield from _text_cases(sample, path)
 
@@ -94,7 +102,11 @@ def _hdf5_cases(sample: str, path: Path) -> Iterator[Case]:
             continue
         for how, value in in_hdf5.VALUES.items():
             yield Case(f"{sample}-{name}@{key}-{how}", sample, partial(_attribute, name=name, key=key, value=value))
-    for how, change in in_texts.CHOSEN.items():
+    yield from _whole_cases(sample, in_texts.CHOSEN)
+
+
+def _whole_cases(sample: str, changes: dict[str, Callable[[Path, Path], None]]) -> Iterator[Case]:
+    for how, change in changes.items():
         yield Case(f"{sample}-{how}", sample, change)
 
 

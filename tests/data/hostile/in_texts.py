@@ -140,3 +140,7 @@ CHOSEN: dict[str, Callable[[Path, Path], None]] = {  # of a file that is itself 
 }  # fmt: skip
 FILES = CHOSEN | {"link": link, "pipe": pipe, "missing": missing, "forbidden": forbidden}
 PACKED: dict[str, Callable[[Path, Path], None]] = {"bomb": bomb, "bomb_of_lines": bomb_of_lines}
+PACKED_BYTES = {  # of a packed file that is no text
+    how: lambda path, canary, change=CONTENTS[how]: change_content(path, change)
+    for how in ("empty", "one_line_end", "half", "twice", "nul", "binary")
+}

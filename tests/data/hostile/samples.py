@@ -2,17 +2,22 @@
 
 import gzip
 import io
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import anndata
 import h5py
+import hdf5plugin
 import numpy as np
 import pandas as pd
+import zarr as zarr_library
+from anndata.io import write_elem
 from scipy import sparse
 from scipy.io import mmwrite
 
 from tests.data.conftest import CELLS, GENES
+from tests.data.hostile import in_archives
 
 LINES = [f"ID{n}\t{name}\tGene Expression" for n, name in enumerate(GENES)]
 COUNTS = np.random.default_rng(0).poisson(1.5, (len(CELLS), len(GENES))).astype(np.int32)
@@ -35,6 +40,57 @@ def annotated(layout: Callable = sparse.csr_matrix) -> anndata.AnnData:
 def h5ad(layout: Callable) -> Callable[[Path], None]:
     """An .h5ad whose X is stored so."""
     return lambda path: annotated(layout).write_h5ad(path, compression="gzip")
+
+
+def h5ad_by(packing: Mapping) -> Callable[[Path], None]:
+    """An .h5ad whose X is packed by a plugin of HDF5."""
+
+    def write(path: Path) -> None:
+        annotated().write_h5ad(path)
+        with h5py.File(path, "a") as file:
+            for part in ("data", "indices", "indptr"):
+                values = file["X"][part][:]
+                del file["X"][part]
+                file["X"].create_dataset(part, data=values, **packing)
+
+    return write
+
+
+def mudata(path: Path) -> None:
+    """RNA and what was counted beside it."""
+    with h5py.File(path, "w") as file:
+        for name in ("rna", "adt"):
+            write_elem(file, f"mod/{name}", annotated())
+
+
+def spatial(path: Path) -> None:
+    """SpatialData: a table, and shapes that are not read."""
+    root = zarr_library.open_group(path, mode="w", zarr_format=3)
+    root.create_group("shapes")
+    write_elem(root, "tables/table", annotated())
+
+
+def packed(write: Callable[[Path], None], inner: str) -> Callable[[Path], None]:
+    """A file of that kind in one .gz."""
+
+    def write_packed(path: Path) -> None:
+        with tempfile.TemporaryDirectory() as place:
+            write(Path(place, inner))
+            path.write_bytes(gzip.compress(Path(place, inner).read_bytes(), mtime=0))
+
+    return write_packed
+
+
+def archived(write: Callable[[Path], None]) -> Callable[[Path], None]:
+    """A folder of that kind in one archive, of the kind that its name says."""
+
+    def write_archive(path: Path) -> None:
+        with tempfile.TemporaryDirectory() as place:
+            folder = Path(place, "sample")
+            write(folder)
+            in_archives.write(path, [(f"sample/{file.name}", file.read_bytes()) for file in files_of(folder)])
+
+    return write_archive
 
 
 def zarr(version: int, *, sharded: bool = False) -> Callable[[Path], None]:
@@ -91,21 +147,36 @@ def table(separator: str) -> Callable[[Path], None]:
     return lambda path: frame.to_csv(path, sep=separator)
 
 
+def spaced(path: Path) -> None:
+    """As R writes it: spaces, quotes, no word in the corner."""
+    rows = [" ".join(f'"{name}"' for name in GENES)]
+    rows += [f'"{cell}" {" ".join(map(str, counts))}' for cell, counts in zip(CELLS, COUNTS, strict=True)]
+    path.write_text("\n".join([*rows, ""]))
+
+
 PARSE = {
     "cell_metadata.csv": ["bc_wells,sample,tscp_count", *(f"{cell},s{n % 2},{n}" for n, cell in enumerate(CELLS))],
     "all_genes.csv": ["gene_id,gene_name,genome", *(f"ID{n},{name},mm10" for n, name in enumerate(GENES))],
 }
+TENX = folder("matrix.mtx", {"barcodes.tsv": CELLS, "features.tsv": LINES})
 SAMPLES: dict[str, Callable[[Path], None]] = {
     "csr.h5ad": h5ad(sparse.csr_matrix),
     "csc.h5ad": h5ad(sparse.csc_matrix),
     "dense.h5ad": h5ad(np.asarray),
+    "zstd.h5ad": h5ad_by(hdf5plugin.Zstd()),
+    "blosc.h5ad": h5ad_by(hdf5plugin.Blosc()),
+    "x.h5mu": mudata,
+    "x.h5ad.gz": packed(h5ad(sparse.csr_matrix), "x.h5ad"),
     "v3.h5": cell_ranger("matrix", "features/name", "features/id"),
     "v2.h5": cell_ranger("mm10", "gene_names", "genes"),
     "x.loom": loom,
     "v2.zarr": zarr(2),
     "v3.zarr": zarr(3),
     "shards.zarr": zarr(3, sharded=True),
-    "tenx": folder("matrix.mtx", {"barcodes.tsv": CELLS, "features.tsv": LINES}),
+    "spatial.zarr": spatial,
+    "tenx": TENX,
+    "tenx.zip": archived(TENX),
+    "tenx.tar.gz": archived(TENX),
     "tenx_gz": folder("matrix.mtx.gz", {"barcodes.tsv.gz": CELLS, "features.tsv.gz": LINES}),
     "parse": folder("count_matrix.mtx", PARSE, cells_first=True),
     "kallisto": folder(
@@ -120,6 +191,7 @@ SAMPLES: dict[str, Callable[[Path], None]] = {
     "x.tsv": table("\t"),
     "x.csv.gz": table(","),
     "x.tsv.gz": table("\t"),
+    "x.txt": spaced,
 }  # fmt: skip
 
 
