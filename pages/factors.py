@@ -2,12 +2,12 @@
 
 import streamlit as st
 
+from pages.parts.colour.choice import NOTHING, colour_picker, say_missing_colour
 from pages.parts.factors.map import show_map
 from pages.parts.factors.views import show_gallery, show_one_factor, show_pair
 from pages.parts.factors.whatif import show_whatif
 from pages.parts.header import page_header
 from pages.parts.pickers import (
-    annotation_picker,
     arrows_slider,
     axes_picker,
     factor_select,
@@ -41,12 +41,15 @@ with st.container(horizontal=True, vertical_alignment="top", gap="small", key="c
             n_arrows = arrows_slider()
     if view == "pair":
         second = factor_select("Against", factors, key="y", default=1, help="The factor drawn upwards.")
-        colour = annotation_picker(opened, key="colour", label="Colour cells by", none=True)
+    if view in ("pair", "gallery"):
+        default = opened.label_column or NOTHING
+        colour = colour_picker(opened, factors, "Colour cells by", key="colour", default=default, width=190)
+say_missing_colour(opened, "colour")
 with refusals():
     if view == "factor":
         show_one_factor(opened, factors, use=use, n=n_genes)
     elif view == "gallery":
-        show_gallery(opened, factors, use=use, n_arrows=n_arrows)
+        show_gallery(opened, factors, use=use, n_arrows=n_arrows, colour=colour)
     elif view == "map":
         show_map(opened, factors)
     elif view == "whatif":

@@ -2,9 +2,18 @@
 
 import streamlit as st
 
+from pages.parts.colour.choice import Colour, say_missing_colour
 from pages.parts.genes.enrichment import show_enrichment
 from pages.parts.genes.input import gene_picker, say_missing
-from pages.parts.genes.views import offer_first_genes, pair_pickers, show_gene, show_groups, show_list, show_partners
+from pages.parts.genes.views import (
+    cells_colour,
+    offer_first_genes,
+    pair_pickers,
+    show_gene,
+    show_groups,
+    show_list,
+    show_partners,
+)
 from pages.parts.header import page_header
 from pages.parts.pickers import axes_picker, loadings_picker, order_picker
 from pages.parts.problems import refusals
@@ -21,10 +30,15 @@ with st.container(horizontal=True, vertical_alignment="top", gap="small", key="c
         factors = order_picker(factors)
         use = loadings_picker()
     pair = pair_pickers(factors, asked.positions)
+    if len(asked.positions) and factors.n_factors > 1:
+        colour = cells_colour(opened, factors, asked.positions)
+    else:
+        colour = Colour()
 say_missing(opened, asked)
+say_missing_colour(opened, "genes_colour")
 with refusals(end_page=False):
     if len(asked.positions):
-        show_gene(opened, factors, asked.positions, pair, use=use)
+        show_gene(opened, factors, asked.positions, pair, colour, use=use)
         show_list(opened, factors, asked.positions, use=use)
         show_partners(opened, factors, int(asked.positions[0]), use=use)
         show_groups(opened, asked.positions)

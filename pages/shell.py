@@ -9,6 +9,7 @@ PROJECT = str(Path(__file__).resolve().parents[1])
 if PROJECT not in sys.path:  # started from elsewhere than the project's folder
     sys.path.insert(0, PROJECT)
 
+from pages.parts.history import mend_history  # noqa: E402
 from pages.parts.runs import choose_run, follow, store  # noqa: E402
 from pages.parts.sidebar import show_sidebar  # noqa: E402
 from pages.parts.style import put_style  # noqa: E402
@@ -35,4 +36,6 @@ page = st.navigation(PAGES, position="hidden")  # the sidebar lists them below t
 follow()
 cards = store().cards()
 show_sidebar(PAGES, cards, choose_run(cards))
+with st.sidebar:  # where it takes no room
+    mend_history()
 page.run()

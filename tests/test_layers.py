@@ -16,6 +16,7 @@ ORDER = [
 TORCH_ALLOWED = {"model", "training", "runs/execute.py", "runs/trained.py", "commands/selfcheck.py"}
 SCREEN_ONLY = {"streamlit"}
 PICKLERS = {"pickle", "joblib", "dill", "cloudpickle", "shelve"}
+SHARED = {"selection", "colour"}  # folders of parts that belong to no page
 
 
 def modules() -> list[Path]:
@@ -108,10 +109,10 @@ def test_no_circle(place):
 
 @pytest.mark.parametrize("name", [name for name in sources("pages/parts") if name.count(".") == 3])
 def test_pages_share_only_what_stands_beside_their_folders(name):
-    """A page's folder imports from no other page's, but for what is selected in a figure, which many pages show."""
+    """A page's folder imports from no other page's, but for what cells are coloured by and selected with."""
     known = sources("pages")
     folders = {other.split(".")[2] for other in imported_by(name, known[name], known) if other.count(".") == 3}
-    assert folders <= {name.split(".")[2], "selection"}
+    assert folders <= {name.split(".")[2], *SHARED}
 
 
 @pytest.mark.parametrize("name", [name for name in sources("pages/parts") if name.count(".") == 2])
@@ -119,7 +120,8 @@ def test_shared_parts_know_no_page(name):
     """One direction: pages import shared parts."""
     known = sources("pages")
     if known[name].name != "__init__.py":
-        assert {other for other in imported_by(name, known[name], known) if other.count(".") == 3} == set()
+        folders = {other.split(".")[2] for other in imported_by(name, known[name], known) if other.count(".") == 3}
+        assert folders <= SHARED
 
 
 def test_every_import_is_in_the_requirements():

@@ -23,9 +23,10 @@ import pandas as pd
 from scipy import sparse, stats
 
 from ldvae_core.analysis.discriminant import N_FOLDS, Moments, by_group, folds, moments_of_parts
-from ldvae_core.analysis.effects import FOUND, SMALLEST, gene_effects, sure_effect, with_q_values
+from ldvae_core.analysis.effects import FOUND, gene_effects, sure_effect, with_q_values
 from ldvae_core.analysis.factor_effects import auc, factor_effects
 from ldvae_core.analysis.factors import Factors
+from ldvae_core.analysis.numbers import SMALLEST
 from ldvae_core.analysis.programs import effects
 from ldvae_core.analysis.pseudobulk import Design, design_samples, sample_factor_effects, sample_gene_effects
 from ldvae_core.analysis.separation import BestPair, best_pair

@@ -5,9 +5,10 @@ from typing import Any
 import numpy as np
 
 from ldvae_core.analysis.difference import Difference
-from ldvae_core.analysis.effects import FOUND, SMALLEST
+from ldvae_core.analysis.effects import FOUND
 from ldvae_core.analysis.factors import Factors
 from ldvae_core.analysis.findings import FOLLOWS, join
+from ldvae_core.analysis.numbers import fold, interval_words
 from ldvae_core.analysis.programs import top_genes
 
 NOT_APPLICABLE = "chosen on these axes: p values do not apply"
@@ -111,35 +112,7 @@ def _fold(row: Any, interval: str) -> str:
     sign = np.sign(row.log2_fold_change)
     low, high = sorted((sign * row.low, sign * row.high))
     carried = ", carried by one cell" if row.carried_by_one_cell else ""
-    return f"{_times(2.0 ** abs(row.log2_fold_change))}-fold, {interval}{interval_words(2.0**low, 2.0**high)}{carried}"
-
-
-def interval_words(low: float, high: float) -> str:
-    """'1.8 to 2.1': with as many digits as tell the ends apart, up to three behind the point."""
-    for more in range(4):
-        ends = [_times(value, more) for value in (low, high)]
-        if ends[0] != ends[1]:
-            break
-    return f"{ends[0]} to {ends[1]}"
-
-
-def small_number(log10: float) -> str:
-    """A p or q value: '0.031', '2e-17', '< 1e-300'; '' where it is not known."""
-    if np.isnan(log10):
-        return ""
-    if log10 <= SMALLEST + 1e-6:  # what is smaller has become that
-        return f"< 1e{SMALLEST:.0f}"
-    if log10 > -3:
-        return f"{10**log10:.3f}"
-    power = int(log10 // 1)
-    lead = round(10 ** (log10 - power))
-    return f"{lead if lead < 10 else 1}e{power if lead < 10 else power + 1}"
-
-
-def _times(value: float, more: int = 0) -> str:
-    """more: digits behind the point beyond those of a single number."""
-    digits = more + (0 if value >= 9.95 else 1)
-    return f"{value:,.{min(digits, 3)}f}"
+    return f"{fold(2.0 ** abs(row.log2_fold_change))}-fold, {interval}{interval_words(2.0**low, 2.0**high)}{carried}"
 
 
 def _share(value: float) -> str:

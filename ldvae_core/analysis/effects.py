@@ -15,6 +15,7 @@ import pandas as pd
 from scipy import stats
 from scipy.special import log_ndtr, ndtri_exp
 
+from ldvae_core.analysis.numbers import SMALLEST
 from ldvae_core.analysis.sums import Leading, Sums, leave_out_weight
 from ldvae_core.analysis.uncertainty import INTERVAL_90
 
@@ -22,7 +23,6 @@ PER = 10_000  # molecules: the unit of mean_first and mean_second
 PRIOR = 0.5  # molecules, at the pooled share
 FEWEST_MOLECULES = 10  # of a gene in both groups together: fewer cannot tell groups apart, and are not tested
 FOUND = 0.05  # false discovery rate up to which a gene is said to differ
-SMALLEST = -300.0  # log10 of p and q below which nothing is told apart
 NEARLY_POISSON = 1e6  # times the mean, of the negative binomial's size
 
 

@@ -11,7 +11,8 @@ from ldvae_core.analysis.factors import Factors
 from ldvae_core.analysis.factors import factor_label as factor_label  # one name for a factor, everywhere
 from ldvae_core.analysis.following import FEWEST_CELLS, SEPARATES, closest, strongest
 from ldvae_core.analysis.following import FOLLOWS as FOLLOWS  # of groups of cells too
-from ldvae_core.analysis.programs import biplot_table, led_by_deviance, require_factors, top_genes
+from ldvae_core.analysis.numbers import explained
+from ldvae_core.analysis.programs import require_factors, strongest_genes, top_genes
 from ldvae_core.analysis.separation import BestPair
 from ldvae_core.analysis.type_genes import Named
 
@@ -47,29 +48,26 @@ def follow_words(row: Mapping[str, Any]) -> str:
     return f"{_levels(row)}{end}: {_how_well(row)}"
 
 
-def pair_finding(factors: Factors, pair: tuple[int, int], following: pd.DataFrame | None = None, *, n: int = 4) -> str:
-    """One sentence on the plane of two factors: what its axes follow, and the genes that they move most.
+def pair_finding(factors: Factors, pair: tuple[int, int], following: pd.DataFrame | None = None, *, n: int = 3) -> str:
+    """One sentence on the plane of two factors: what each axis follows, with the n first genes of that end.
 
-    following: from following_table, or None without annotations. n: genes with arrows in the figure; at most four of
-    them are told, and where there are none, the genes that would have them.
+    following: from following_table, or None without annotations.
     """
-    table = biplot_table(factors, pair, n_arrows=min(n, 4) or 4)
-    arrows = table[table.arrow].sort_values("lead", ascending=False, kind="stable")
-    names = f"Factors {pair[0] + 1} and {pair[1] + 1}"
-    most = "the longest arrows are" if n else "the genes that load most are"
-    if led_by_deviance(factors) is not None:
-        most = "the genes that carry most of what they explain are"
-    genes = f"{most} {join(arrows.gene.tolist())}" if len(arrows) else "no gene stands out"
-    parts = []
-    for factor in pair:
-        told = strongest(following, factor) if following is not None and factors.active[factor] else []
-        if told:
-            within = "" if told[0]["auc"] >= FOLLOWS else f" within {told[0]['within']}"
-            parts.append(f"{factors.label(factor)} is {told[0]['end']} in {told[0]['level']}{within}")
-    if not parts:
-        share = " and ".join(_share_of(float(factors.explained_deviance[factor])) for factor in pair)
-        return f"{names} account for {share} of the held-out deviance; {genes}."
-    return f"{' and '.join(parts)}; {genes}."
+    said = [_axis_words(factors, factor, following, n) for factor in pair]
+    return f"{'; '.join(said)}."
+
+
+def _axis_words(factors: Factors, factor: int, following: pd.DataFrame | None, n: int) -> str:
+    """'Factor 1 is high in ExE endoderm, with Rbp4, Ttr and Apoc2'."""
+    name = factors.label(factor)
+    if not factors.active[factor]:
+        return f"{name} is inactive"
+    told = strongest(following, factor) if following is not None else []
+    if not told:
+        return f"{name} {_worth(float(factors.explained_deviance[factor]))}: {_both_ends(factors, factor, n)}"
+    genes = strongest_genes(factors, factor, n, end="positive" if told[0]["end"] == "high" else "negative")
+    within = "" if told[0]["auc"] >= FOLLOWS else f" within {told[0]['within']}"
+    return f"{name} is {told[0]['end']} in {told[0]['level']}{within}" + (f", with {join(genes)}" if genes else "")
 
 
 def association_finding(associations: pd.DataFrame, factors: Factors, *, value: Literal["correlation", "auc"]) -> str:
@@ -224,12 +222,7 @@ def _how_well(row: Mapping[str, Any]) -> str:
 
 
 def _worth(share: float) -> str:
-    return f"accounts for {_share_of(share)} of the held-out deviance"
-
-
-def _share_of(share: float) -> str:
-    """A factor that predicts worse than none accounts for nothing, not for less."""
-    return f"{share:.1%}" if share >= 0.0005 else "nothing" if share <= 0 else "under 0.1%"
+    return f"accounts for {explained(share)} of the held-out deviance"
 
 
 def _both_ends(factors: Factors, factor: int, n: int) -> str:

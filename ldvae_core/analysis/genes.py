@@ -9,6 +9,7 @@ import pandas as pd
 from scipy import sparse
 
 from ldvae_core.analysis.factors import Factors
+from ldvae_core.analysis.numbers import fold, three_digits
 from ldvae_core.analysis.programs import Use, effects
 from ldvae_core.analysis.raster import Raster, Window, mean_raster
 from ldvae_core.data.by_gene import gene_columns
@@ -139,9 +140,9 @@ def gene_finding(factors: Factors, gene: int, alike: pd.DataFrame | None = None,
     best = int(np.abs(loading).argmax())
     if not np.abs(loading[best]) > 0:
         return f"{name} loads on no factor."
-    fold = f"{np.exp(abs(loading[best])):.3g}-fold {'higher' if loading[best] > 0 else 'lower'} per SD"
+    times = f"{fold(float(np.exp(abs(loading[best]))), 1)}-fold {'higher' if loading[best] > 0 else 'lower'} per SD"
     sure = "" if np.isnan(error[best]) or abs(loading[best]) > 1.645 * error[best] else ", an interval that includes 0"
-    first = f"{name} loads most on {factors.label(best)} (share of molecules {fold}{sure})"
+    first = f"{name} loads most on {factors.label(best)} (share of molecules {times}{sure})"
     near = [] if alike is None else alike[alike["cosine"] > 0.5]["gene"].head(3).tolist()
     return f"{first}; the genes most like it are {', '.join(near)}." if near else f"{first}."
 
@@ -156,5 +157,5 @@ def group_finding(table: pd.DataFrame, column: str) -> str:
         return f"No group of {column} has counts of {top['gene']}."
     return (
         f"{top['gene']} is highest in {top['group']}: {top['share']:.0%} of its {int(top['n_cells']):,} cells have "
-        f"counts of it, mean {top['mean']:.3g} {UNIT}."
+        f"counts of it, mean {three_digits(float(top['mean']))} {UNIT}."
     )

@@ -1,6 +1,7 @@
 """Gene programs as tables: the strongest genes of a factor, the biplot of a pair, one row per factor."""
 
 from collections.abc import Sequence
+from itertools import zip_longest
 from typing import Literal
 
 import numpy as np
@@ -14,6 +15,7 @@ from ldvae_core.errors import SettingsError
 Use = Literal["shrunken", "raw"]
 End = Literal["both", "positive", "negative"]
 ALL = slice(None)
+LEAST_ARROW = 0.2  # of the first gene's place in gene_ranking: 4% of what it carries
 SIGNS: dict[Literal["positive", "negative"], float] = {"positive": 1.0, "negative": -1.0}
 
 
@@ -145,8 +147,9 @@ def biplot_table(factors: Factors, pair: tuple[int, int], *, use: Use = "shrunke
 
     Columns: gene; x, y: loading on the first and second factor, log fold change per sd; length: of the arrow, always of
     the shrunken effect, so that a rare gene's noise earns no arrow; lead: what it carries of the two factors' explained
-    deviance, or its length where effects decide the order; arrow: whether it is among the n_arrows that lead.
-    Raises SettingsError when a factor does not exist.
+    deviance, or its length where effects decide the order; arrow: whether it is among the n_arrows that the four ends
+    of the axes name in turn, their first genes first, as in genes_at. Raises SettingsError when a factor does not
+    exist.
     """
     require_factors(factors, pair)
     columns = list(pair)
@@ -154,12 +157,28 @@ def biplot_table(factors: Factors, pair: tuple[int, int], *, use: Use = "shrunke
     length = np.hypot(*shrunken.T)
     carried = led_by_deviance(factors)
     lead = length if carried is None else np.asarray(carried, np.float64)[:, columns].sum(axis=1)
-    first = np.argsort(-lead, kind="stable")[: max(n_arrows, 0)]
     arrow = np.zeros(len(length), bool)
-    arrow[first] = (length[first] > 0) & (lead[first] > 0)
+    arrow[_named_in_turn(factors, pair, n_arrows)] = True
     names = factors.gene_names.astype(object)
     places = {"x": shown[:, 0], "y": shown[:, 1]}
     return pd.DataFrame({"gene": names, **places, "length": length, "lead": lead, "arrow": arrow})
+
+
+def _named_in_turn(factors: Factors, pair: tuple[int, int], n: int) -> list[int]:
+    """n genes, or as many as there are: the ends of both factors take turns, so that no axis takes all arrows.
+
+    A gene that is far below the first one of its factor gives its end's place to the others: an arrow too short to see
+    names nothing.
+    """
+    ends = []
+    for factor in dict.fromkeys(pair):
+        weight = np.abs(gene_ranking(factors)[:, factor])
+        least = LEAST_ARROW * float(weight.max(initial=0.0))
+        for end in SIGNS:
+            genes = genes_at(factors, factor, end)
+            ends.append([int(gene) for gene in genes[: max(n, 0)] if weight[gene] > least])
+    turns = (gene for genes in zip_longest(*ends) for gene in genes if gene is not None)
+    return list(dict.fromkeys(turns))[: max(n, 0)]
 
 
 def factor_table(

@@ -13,6 +13,7 @@ import pandas as pd
 from scipy import sparse
 
 from ldvae_core.analysis.effects import FOUND, gene_effects
+from ldvae_core.analysis.numbers import fold
 from ldvae_core.analysis.sums import Leading, ReportShare, Sums, group_sums, ignore_share
 
 NAMED = 10  # genes a type that may be named
@@ -162,7 +163,7 @@ def _told(genes: pd.DataFrame) -> list[str]:
     for row in genes.fillna({"high_in": "", "low_in": ""}).to_dict("records"):
         sides = [side for side in ("high", "low") if row[f"{side}_in"]]
         told.append("; ".join(
-            f"{side} in {row[f'{side}_in']}: {row[f'{side}_fold']:.2g}-fold against {row[f'{side}_next']}, the next"
+            f"{side} in {row[f'{side}_in']}: {fold(row[f'{side}_fold'])}-fold against {row[f'{side}_next']}, the next"
             for side in sides
         ))  # fmt: skip
     return told

@@ -27,6 +27,7 @@ LONGEST_GENE = 24  # characters of a name in the frame
 MOST_LARGE_NAMES = 16
 ROOM = 0.13  # of the frame's side, kept for names at its edges
 WIDEST, FILLED = 0.75, 0.45  # of the frame: its side by one name, its area by all of them
+TARGET = 12.0  # px: of a name's points that answer to clicks
 NARROWEST = 5.5  # font sizes: eight letters or so
 
 
@@ -118,6 +119,7 @@ def add_arrows(
     for kind, rows in groups.items():
         colour = palette(mode).ink if kind is None else legible(own[kind], mode, text=True)
         figure.add_trace(_name_trace(arrows, rows, colour, mode, font_size) | where)
+    figure.add_trace(_targets(arrows, font_size) | where)
 
 
 def _groups(table: pd.DataFrame, colours: Mapping[str, str]) -> dict[str | None, np.ndarray]:
@@ -203,6 +205,29 @@ def _name_trace(arrows: Arrows, rows: np.ndarray, colour: str, mode: Mode, font_
     font = {"size": font_size, "shadow": halo(mode)}
     trace = words(arrows.places.centres[rows], names, colour=colour, font=font)
     return {**trace, "customdata": _click_data(arrows.table.iloc[rows]), "name": "names"}
+
+
+def _targets(arrows: Arrows, font_size: float) -> dict[str, Any]:
+    """Points nobody sees along every name: words alone answer to no click."""
+    rows = np.flatnonzero(arrows.places.placed)
+    steps = [np.arange(-width / 2 + TARGET / 2, width / 2, TARGET)
+             for width in (text_size(arrows.names[row], font_size)[0] for row in rows)]  # fmt: skip
+    many = np.repeat(rows, [len(step) for step in steps])
+    aside = np.concatenate([np.empty(0), *steps]) * arrows.window.side / SMALLEST_SIDE
+    unseen = {"marker": {"opacity": 0.0}}
+    hover = np.array(_hover(arrows.table), object)
+    return {
+        "x": arrows.places.centres[many, 0] + aside,
+        "y": arrows.places.centres[many, 1],
+        "mode": "markers",
+        "marker": {"opacity": 0.0, "size": TARGET},
+        "selected": unseen,
+        "unselected": unseen,
+        "customdata": _click_data(arrows.table.iloc[many]),
+        "text": hover[many],
+        "hovertemplate": "%{text}<extra></extra>",
+        "name": "name targets",
+    }
 
 
 def _click_data(table: pd.DataFrame) -> np.ndarray:

@@ -1,20 +1,20 @@
 """The cells of a pair of factors: a raster of how many lie where, with contours, types or a value on top."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Literal
 
 import numpy as np
 import plotly.graph_objects as go
 
 from ldvae_core.analysis.raster import Contour, Raster, Window
-from ldvae_core.plots.colour_bar import add_colour_bar
+from ldvae_core.plots.colour_bar import add_colour_bar, rebinned
 from ldvae_core.plots.colours import gamma, linear, rgb
 from ldvae_core.plots.contours import add_contours
 from ldvae_core.plots.escape import escape
 from ldvae_core.plots.frame import PAIR_HEIGHT, say_empty, square_sheet
 from ldvae_core.plots.png import png_address
 from ldvae_core.plots.sheet import Sheet
-from ldvae_core.plots.theme import Mode, grey_scale, legible, palette, three_digits, viridis_scale
+from ldvae_core.plots.theme import Mode, grey_scale, legible, palette, three_digits, viridis, viridis_scale
 from ldvae_core.plots.type_names import add_type_names
 
 POWER = 0.25  # of the paper's Fig. 1c: single cells and crowds are both seen
@@ -64,23 +64,26 @@ def plot_mean(
     x_title: str,
     y_title: str,
     value_title: str,
+    spread: tuple[np.ndarray, np.ndarray] | None = None,
     select: bool = False,
     mode: Mode = "light",
     height: int = PAIR_HEIGHT,
 ) -> go.Figure:
     """Mean of a value over the cells of each bin, in viridis: a gene's expression over a pair of factors.
 
-    mean: (bins, bins), NaN without cells, as from mean_raster. value_title: what is averaged, with its unit.
+    mean: (bins, bins), NaN without cells, as from mean_raster. value_title: what is averaged, with its unit. spread:
+    how many cells have which value, counts and edges, drawn above the scale.
     """
     sheet = base_sheet(raster, x_title=x_title, y_title=y_title, mode=mode, height=height, select=select)
     known = mean[np.isfinite(mean)]
     if not len(known):
         return say_empty(sheet, NO_CELLS, mode).figure()
-    low = min(0.0, float(known.min()))
-    high = float(np.quantile(known[known > low], 0.99)) if (known > low).any() else low + 1.0  # one cell rules no scale
+    low, high = _scale_of(mean)
     sheet.add_trace(raster_trace(raster, quantise(mean, low=low, high=high), viridis_scale(mode)))
     cut = "≥ " if known.max() > high else ""
-    add_colour_bar(sheet, raster, title=value_title, low=three_digits(low), high=cut + three_digits(high), mode=mode)
+    ends = {"low": three_digits(low), "high": cut + three_digits(high)}
+    heights = None if spread is None else rebinned(*spread, low, high)
+    add_colour_bar(sheet, raster, title=value_title, **ends, heights=heights, mode=mode)
     return sheet.figure()
 
 
@@ -90,13 +93,15 @@ def plot_types(
     *,
     x_title: str,
     y_title: str,
+    hidden: Collection[str] = (),
     select: bool = False,
     mode: Mode = "light",
     height: int = PAIR_HEIGHT,
 ) -> go.Figure:
     """Every bin in the mix of its cell types' colours, by their share of its cells; names at the clusters.
 
-    rasters: from type_rasters, all in one window. colours: from type_colours.
+    rasters: from type_rasters, all in one window. colours: from type_colours. hidden: types without colour and name,
+    whose cells are a faint grey where no other cell lies.
     """
     first = next(iter(rasters.values()), None)
     empty = Raster(np.zeros((1, 1), int), np.array([0.0, 1.0]), np.array([0.0, 1.0]))
@@ -105,8 +110,36 @@ def plot_types(
     if first is None or not counts.any():
         return say_empty(sheet, NO_CELLS, mode).figure()
     window = window_of(first)
+    add_picture(sheet, types_picture(rasters, colours, mode, hidden=hidden), window)
+    sheet.add_trace(_what_is_here(counts, list(rasters), window))
+    named = {name: raster for name, raster in rasters.items() if name not in hidden}
+    add_type_names(sheet, named, colours, window, mode=mode)
+    return sheet.figure()
+
+
+def types_picture(
+    rasters: Mapping[str, Raster], colours: Mapping[str, str], mode: Mode, *, hidden: Collection[str] = ()
+) -> np.ndarray:
+    """(bins, bins, 4) uint8, first row on top: the mix of the types' colours in every bin. As of plot_types."""
+    counts = np.stack([raster.counts for raster in rasters.values()])
+    inks = [colours.get(name, palette(mode).zero) for name in rasters]
+    return _mix(counts, inks, np.array([name not in hidden for name in rasters]), mode)
+
+
+def mean_picture(mean: np.ndarray, mode: Mode) -> np.ndarray:
+    """The same of a value's mean, in viridis: (bins, bins), NaN without cells."""
+    low, high = _scale_of(mean)
+    stops = np.stack([rgb(colour) for colour in viridis(mode)])
+    levels = quantise(mean, low=low, high=high)
+    at = np.clip((levels.astype(float) - 1) / 254, 0, 1) * (len(stops) - 1)
+    inks = np.stack([np.interp(at, np.arange(len(stops)), stops[:, c]) for c in range(3)], axis=-1)
+    return np.dstack([np.round(255 * inks), np.where(levels > 0, 255, 0)]).astype(np.uint8)[::-1]
+
+
+def add_picture(sheet: Sheet, pixels: np.ndarray, window: Window) -> None:
+    """A picture as large as the frame's window, behind its lines."""
     sheet.add_layout_image(
-        source=png_address(_mix(counts, [colours.get(name, palette(mode).zero) for name in rasters], mode)),
+        source=png_address(pixels),
         xref="x",
         yref="y",
         x=window.x_low,
@@ -116,9 +149,13 @@ def plot_types(
         sizing="stretch",
         layer="below",
     )
-    sheet.add_trace(_what_is_here(counts, list(rasters), window))
-    add_type_names(sheet, rasters, colours, window, mode=mode)
-    return sheet.figure()
+
+
+def _scale_of(mean: np.ndarray) -> tuple[float, float]:
+    """Both ends of the scale of means, of which one at least is known: one cell rules no scale."""
+    known = mean[np.isfinite(mean)]
+    low = min(0.0, float(known.min()))
+    return low, float(np.quantile(known[known > low], 0.99)) if (known > low).any() else low + 1.0
 
 
 def base_sheet(raster: Raster, *, x_title: str, y_title: str, mode: Mode, height: int, select: bool) -> Sheet:
@@ -211,16 +248,19 @@ def _what_is_here(counts: np.ndarray, types: list[str], window: Window) -> dict[
     }
 
 
-def _mix(counts: np.ndarray, colours: list[str], mode: Mode) -> np.ndarray:
+def _mix(counts: np.ndarray, colours: list[str], shown: np.ndarray, mode: Mode) -> np.ndarray:
     """(bins, bins, 4) uint8, first row on top: colours averaged as light; crowds opaque, single cells fainter.
 
-    counts: (types, bins, bins), of some cells; colours: one a type.
+    counts: (types, bins, bins), of some cells; colours: one a type; shown: (types,) bool, the others are grey.
     """
-    total = counts.sum(axis=0)
-    seen = total > 0
-    inks = linear(np.stack([rgb(legible(colour, mode)) for colour in colours]))  # (types, 3)
-    light = counts[:, seen].T.astype(np.float64) @ inks / total[seen, None]
+    every, total = counts.sum(axis=0), counts[shown].sum(axis=0)
     pixels = np.zeros((*total.shape, 4), np.uint8)
-    pixels[seen, :3] = np.round(gamma(light) * 255)
-    pixels[seen, 3] = np.round((0.45 + 0.55 * (total[seen] / total.max()) ** POWER) * 255)
+    seen, behind = total > 0, every > 0
+    pixels[behind, :3] = np.round(255 * rgb(palette(mode).sparse))
+    pixels[behind, 3] = np.round((0.35 + 0.3 * (every[behind] / every.max()) ** POWER) * 255)
+    if seen.any():
+        inks = linear(np.stack([rgb(legible(colour, mode)) for colour in colours]))[shown]  # (types, 3)
+        light = counts[:, seen][shown].T.astype(np.float64) @ inks / total[seen, None]
+        pixels[seen, :3] = np.round(gamma(light) * 255)
+        pixels[seen, 3] = np.round((0.45 + 0.55 * (total[seen] / total.max()) ** POWER) * 255)
     return pixels[::-1]

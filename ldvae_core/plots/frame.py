@@ -15,7 +15,7 @@ PAIR_HEIGHT = 460  # px: pair, controls and sentence fit a 1440 x 900 window
 COMPACT_HEIGHT = 220  # px: a pair in the gallery
 MARGIN = {"l": 58, "r": 12, "t": 30, "b": 48}  # px; the top holds the tools, clear of the frame
 SMALLEST_SIDE = 290  # px: names are placed for the narrowest frame; in a larger one they only move apart
-LONGEST_TITLE = 70  # characters
+LONGEST_TITLE = 52  # characters: as wide as the narrowest frame, so that none is cut off
 SMALLEST_SPREAD = 1e-100  # data units: points closer than that are one point, and pixels per unit stay finite
 FigureOrSheet = TypeVar("FigureOrSheet", go.Figure, Sheet)
 

@@ -6,7 +6,7 @@ import plotly.graph_objects as go
 
 from ldvae_core.analysis.raster import Raster, Window, coarser, density_raster
 from ldvae_core.plots.biplot import add_arrows, arrange
-from ldvae_core.plots.density import POWER, quantise, raster_trace, window_of
+from ldvae_core.plots.density import POWER, add_picture, corners, quantise, raster_trace, window_of
 from ldvae_core.plots.frame import COMPACT_HEIGHT, say_empty, title
 from ldvae_core.plots.sheet import Sheet
 from ldvae_core.plots.theme import TICK_SIZE, Mode, bare_template, grey_scale, palette
@@ -25,18 +25,23 @@ def plot_thumbnail(
     *,
     x_title: str,
     y_title: str,
+    picture: np.ndarray | None = None,
     mode: Mode = "light",
     height: int = COMPACT_HEIGHT,
 ) -> go.Figure:
     """The density of cells and, in a frame of the same size, the biplot with its arrows and names.
 
     raster: from density_raster; table: from biplot_table. Genes without an arrow are drawn as a raster too, so that a
-    gallery of ten pairs stays light. Without hover or tools: show it with THUMBNAIL_CONFIG.
+    gallery of ten pairs stays light. picture: (bins, bins, 4) uint8 of the cells in colour, in place of their density.
+    Without hover or tools: show it with THUMBNAIL_CONFIG.
     """
     cells = coarser(raster, THINNED)
     genes = arrange(table, side=SMALLEST_SIDE, font_size=NAME_SIZE, room=ROOM)
     sheet = Sheet(_layout(window_of(raster), genes.window, x_title, y_title, mode, height))
-    if cells.counts.any():
+    if picture is not None:
+        sheet.add_trace(corners(window_of(raster)))
+        add_picture(sheet, picture, window_of(raster))
+    elif cells.counts.any():
         levels = quantise(np.asarray(cells.counts, np.float64) ** POWER, low=0.0)
         sheet.add_trace(raster_trace(cells, levels, grey_scale(mode)))
     if table.empty:

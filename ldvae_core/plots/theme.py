@@ -1,6 +1,5 @@
 """One source of every colour, font and size; `.streamlit/config.toml` repeats it and a test holds the two together."""
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
@@ -9,6 +8,7 @@ from typing import Any, Literal
 import plotly.graph_objects as go
 
 from ldvae_core.analysis.findings import factor_label as factor_label  # one name for a factor, everywhere
+from ldvae_core.analysis.numbers import three_digits as three_digits  # one way to say numbers
 from ldvae_core.plots.colours import blend, distinct_colours, with_contrast
 from ldvae_core.plots.escape import plain
 
@@ -20,8 +20,9 @@ FONT_SIZE, TICK_SIZE, SMALL_SIZE = 13, 12, 11  # px
 LINE_CONTRAST: dict[Mode, float] = {"light": 3.0, "dark": 4.5}  # WCAG ratios; thin bright lines fade on dark paper
 TEXT_CONTRAST = 4.5
 
-# Okabe and Ito 2008, ordered so that few types get the most different ones.
-OKABE_ITO = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#F0E442", "#000000")
+# Okabe and Ito 2008, ordered so that few types get the most different ones; wine (Tol 2021) in place of their second
+# blue, which eight types beside the first could not be told by.
+OKABE_ITO = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#882255", "#F0E442", "#000000")
 MANY_SIZES = (20, 28, 102)  # beyond 102 a column is an identifier, not an annotation
 VIRIDIS = (
     *("#440154", "#482878", "#3E4A89", "#31688E", "#26828E"),
@@ -233,26 +234,10 @@ def cells_title(factor: int, prior: str, *, name: str = "") -> str:
 
 
 def genes_title(factor: int, use: Literal["shrunken", "raw"] = "shrunken", *, name: str = "") -> str:
-    """Axis of loadings on factor k (from 0), with their unit; name: what people call it, cut to leave room for it."""
-    return f"{factor_label(factor, plain(name, longest=24))} loading (log fold change per SD, {use})"
-
-
-def three_digits(value: float) -> str:
-    """Three significant digits with a real minus sign, thousands set apart: 0.0123, −1.45, 2,240, 1.23 million."""
-    if math.isnan(value):
-        return "n/a"
-    if value in (float("inf"), float("-inf")):
-        return "∞" if value > 0 else "−∞"
-    size = abs(value)
-    if size >= 999_500:
-        text = f"{float(f'{size / 1e6:.3g}'):,.3g} million" if size < 9.995e8 else f"{size:.2e}"
-    elif size >= 999.5:
-        text = f"{float(f'{size:.3g}'):,.0f}"
-    elif size == 0 or size >= 1e-3:
-        text = f"{size:.3g}"
-    else:
-        text = f"{size:.2e}"
-    return ("−" if value < 0 and size else "") + text
+    """Axis of loadings on factor k (from 0), with their unit, shorter beside a name; name: what people call it."""
+    if name:
+        return f"{factor_label(factor, plain(name, longest=12))} (log fold per SD, {use})"
+    return f"{factor_label(factor)} loading (log fold change per SD, {use})"
 
 
 # "Share chart" would send the figure, data and all, to a company's server; the others are noise.

@@ -1,7 +1,8 @@
 """Every figure on screen: with a text alternative, a sentence of finding, how to read it, and the table behind it."""
 
+import contextlib
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import pandas as pd
@@ -34,19 +35,28 @@ def show_figure(
     how_to_read: str = "",
     smallest: int = 380,
     on_click: Callable[[], None] | None = None,
+    legends: Sequence[Callable[[], None]] = (),
 ) -> None:
     """Draw one panel, or several side by side (below each other where one would be narrower than `smallest` px).
 
     finding: one sentence computed from the data. on_click: called when a point of the drawing is clicked; the point is
-    then in st.session_state[f"{key}_{number}"]. The menu below saves drawings and tables.
+    then in st.session_state[f"{key}_{number}"]. legends: one below each panel, or one below them all. The menu below
+    saves drawings and tables.
     """
     panels = [panels] if isinstance(panels, Panel) else panels
+    each = len(legends) == len(panels)
     if len(panels) == 1:
         draw(panels[0], f"{key}_0", finding, on_click)
     else:
         with st.grid(len(panels), min_column_width=smallest, gap="small", key=f"{key}_panels"):
             for number, panel in enumerate(panels):
-                draw(panel, f"{key}_{number}", finding, on_click)
+                with st.container(gap="xxsmall") if each else contextlib.nullcontext():
+                    draw(panel, f"{key}_{number}", finding, on_click)
+                    if each:
+                        legends[number]()
+    if len(panels) == 1 or not each:
+        for legend in legends:
+            legend()
     if finding:
         sentence(finding)
     with st.container(horizontal=True, vertical_alignment="center", gap="medium", key=f"{key}_foot"):

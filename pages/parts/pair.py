@@ -9,33 +9,26 @@ from plotly.graph_objects import Figure
 
 from ldvae_core.analysis.factors import Factors
 from ldvae_core.analysis.programs import Use, biplot_table
-from ldvae_core.analysis.raster import Contour, Raster, contours, density_raster, type_rasters
+from ldvae_core.analysis.raster import Contour, Raster, contours, density_raster
 from ldvae_core.plots.biplot import plot_biplot
-from ldvae_core.plots.density import plot_density, plot_types, window_of
+from ldvae_core.plots.density import plot_density, window_of
 from ldvae_core.plots.frame import PAIR_HEIGHT
 from ldvae_core.plots.theme import Mode, genes_title
 from ldvae_core.runs.store import OpenRun
+from pages.parts.colour.choice import Colour
+from pages.parts.colour.draw import draw_cells, raster_on
 from pages.parts.figures import Panel, clicked
 from pages.parts.per_run import per_run
 from pages.parts.runs import colours_of, go
+from pages.parts.selection.region import plane_of_pair
 from pages.parts.style import mode
 
 Pair = tuple[int, int]  # two factors, counted from 0
 
 
-@per_run(max_entries=64)
 def raster_of(opened: OpenRun, factors: Factors, pair: Pair) -> Raster:
     """Cells per bin in the plane of two factors."""
-    x, y = (factors.representation[:, factor] for factor in pair)
-    return density_raster(x, y, from_zero=factors.are_usages)
-
-
-@per_run(max_entries=5)  # 10 MB each for 37 types; the figures are kept too
-def _rasters_of_types(opened: OpenRun, factors: Factors, pair: Pair, column: str) -> dict[str, Raster]:
-    labels = opened.labels(column)
-    x, y = (factors.representation[:, factor] for factor in pair)
-    types = [str(name) for name in labels.cat.categories]
-    return type_rasters(x, y, labels, types, from_zero=factors.are_usages)
+    return raster_on(opened, plane_of_pair(factors, pair), factors.are_usages)
 
 
 @per_run(max_entries=64)
@@ -51,40 +44,45 @@ def cells_panel(
     factors: Factors,
     pair: Pair,
     *,
-    colour: str | None = None,
+    colour: Colour | None = None,
+    hidden: tuple[str, ...] = (),
     outlined: Sequence[str] = (),
     label: str | None = None,
     height: int = PAIR_HEIGHT,
     on_area: Callable[[str], None] | None = None,
 ) -> Panel:
-    """The density of cells. colour: annotation whose types mix their colours; outlined: types of `label` to outline.
+    """The cells of a pair. colour: what they are coloured by; hidden: its types without colour; outlined: types of
+    `label` to outline.
 
     on_area: called when cells are drawn around, with the chart's key.
     """
     titles = (factors.label(pair[0]), factors.label(pair[1]))
-    drag = "lasso" if on_area else "zoom"
-    figure = _draw_cells(opened, factors, pair, titles, colour, tuple(outlined), label, drag, height, mode())
-    alt = f"Density of {factors.n_cells:,} cells over {titles[0]} (across) and {titles[1]} (up)."
-    name, table = f"cells_{pair[0] + 1}_{pair[1] + 1}", lambda: _cell_table(opened, factors, pair, colour or label)
-    return Panel(figure, name, alt, table, "Cells", on_area=on_area)
+    drag, colour = "lasso" if on_area else "zoom", colour or Colour()
+    figure = _draw_cells(opened, factors, pair, titles, colour, hidden, tuple(outlined), label, drag, height, mode())
+    by = f", coloured by {colour.said}" if colour.kind != "none" else ""
+    alt = f"Density of {factors.n_cells:,} cells over {titles[0]} (across) and {titles[1]} (up){by}."
+    name = f"cells_{pair[0] + 1}_{pair[1] + 1}"
+    return Panel(
+        figure, name, alt, lambda: _cell_table(opened, factors, pair, colour.column or label), "Cells", on_area=on_area
+    )
 
 
 @per_run(max_entries=32)
 def _draw_cells(
-    opened: OpenRun, factors: Factors, pair: Pair, titles: tuple[str, str], colour: str | None,
+    opened: OpenRun, factors: Factors, pair: Pair, titles: tuple[str, str], colour: Colour, hidden: tuple[str, ...],
     outlined: tuple[str, ...], label: str | None, drag: str, height: int, look: Mode,
 ) -> Figure:  # fmt: skip
-    """The density, to be shown as it is: a selection, or another number of arrows, does not draw it anew."""
-    x_title, y_title = titles
-    if colour:
-        rasters, colours = _rasters_of_types(opened, factors, pair, colour), colours_of(opened, colour)
-        figure = plot_types(rasters, colours, x_title=x_title, y_title=y_title, mode=look, height=height)
-    else:
-        lines = {name: _outline(opened, factors, pair, label, name) for name in outlined} if label else {}
-        colours = colours_of(opened, label) if label and outlined else {}
+    """The cells, to be shown as they are: a selection, or another number of arrows, does not draw them anew."""
+    if outlined and label:
+        lines = {name: _outline(opened, factors, pair, label, name) for name in outlined}
         figure = plot_density(
-            raster_of(opened, factors, pair), contours=lines, colours=colours, x_title=x_title, y_title=y_title,
-            mode=look, height=height,
+            raster_of(opened, factors, pair), contours=lines, colours=colours_of(opened, label), x_title=titles[0],
+            y_title=titles[1], mode=look, height=height,
+        )  # fmt: skip
+    else:
+        figure = draw_cells(
+            opened, factors, plane_of_pair(factors, pair), titles, colour, hidden=hidden,
+            from_zero=factors.are_usages, height=height, look=look,
         )  # fmt: skip
     return figure.update_layout(dragmode=drag)
 
@@ -110,7 +108,9 @@ def genes_panel(
     else:
         figure = plot_biplot(table, x_title=titles[0], y_title=titles[1], colours=colours, mode=mode(), height=height)
         figure.update_layout(dragmode="zoom")  # fmt: skip
-    alt = f"Loadings of {factors.n_genes:,} genes on the same two factors, the {n_arrows} strongest with arrows."
+    named = int(table["arrow"].sum())
+    arrows = f", {named} of them with arrows and names" if named else ""
+    alt = f"Loadings of {factors.n_genes:,} genes on the same two factors{arrows}."
     return Panel(figure, f"genes_{first + 1}_{second + 1}", alt, table, "Genes", on_click=open_clicked_gene)
 
 

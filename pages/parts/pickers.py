@@ -1,7 +1,7 @@
 """Choices that the address remembers: which view, which factors, which axes, how many arrows, which annotation."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -10,11 +10,11 @@ import streamlit as st
 
 from ldvae_core.analysis.factors import Axes, Factors, GeneOrder
 from ldvae_core.analysis.findings import factor_label
+from ldvae_core.analysis.numbers import percent
 from ldvae_core.analysis.programs import Use
 from ldvae_core.runs.store import OpenRun
-from pages.parts.text import literal, percent, plain, show
+from pages.parts.text import literal, plain, show
 
-NO_COLOUR = "none"
 AXES: dict[Axes, str] = {"readable": "Readable", "gene_sparse": "Gene-sparse", "as_trained": "As trained"}
 ORDERS: dict[GeneOrder, str] = {"deviance": "Explained deviance", "effect": "Effect"}
 ORDER_HELP = (
@@ -33,6 +33,24 @@ LOADINGS_HELP = (
     "**Shrunken** loadings are pulled towards 0 as far as the counts leave them uncertain, so that rare, noisy genes "
     "do not lead. **Raw** shows the fitted values. The genes that are named stay the same."
 )
+# Brings the chosen row into the list's own window: a link, or a click elsewhere, may have chosen one far down.
+_SCROLL = """<script>
+{
+  const until = performance.now() + 4000;  // the rows may be drawn after this runs
+  const bring = () => {
+    const list = document.querySelector(".st-key-factor_list");
+    const row = list && list.querySelectorAll("[data-testid=stRadioGroup] > div")[FACTOR];
+    if (!row || list.scrollHeight <= list.clientHeight) {
+      if (performance.now() < until) setTimeout(bring, 150);
+      return;
+    }
+    const frame = list.getBoundingClientRect(), own = row.getBoundingClientRect();
+    if (own.top < frame.top) list.scrollTop -= frame.top - own.top + 8;
+    if (own.bottom > frame.bottom) list.scrollTop += own.bottom - frame.bottom + 8;
+  };
+  setTimeout(bring, 100);
+}
+</script>"""
 Option = TypeVar("Option", bound=str)  # with a Literal's values for keys, segments returns that Literal
 
 
@@ -41,8 +59,7 @@ def segments(
 ) -> Option:
     """A row of options, one always chosen, kept in the address. options: what is returned -> its words."""
     words = list(options.values())
-    if st.session_state.get(key) not in (*words, None):
-        del st.session_state[key]
+    replace_absent(key, words, words[0])
     chosen = st.segmented_control(
         label,
         words,
@@ -89,7 +106,7 @@ def genes_slider() -> int:
 
 def factor_select(label: str, factors: Factors, *, key: str, default: int, help: str | None = None) -> int:
     """One factor from a drop-down."""
-    _forget_absent(key, factors.n_factors)
+    replace_absent(key, range(factors.n_factors), min(default, factors.n_factors - 1))
     names = [plain(factors.label(factor), longest=40) for factor in range(factors.n_factors)]
     _follow_renaming(key, names)
     return st.selectbox(
@@ -106,9 +123,9 @@ def factor_select(label: str, factors: Factors, *, key: str, default: int, help:
 
 def factor_list(factors: Factors, table: pd.DataFrame, *, key: str, height: int) -> int:
     """All factors, strongest first, with share, what they follow and both ends' genes; returns the chosen one."""
-    _forget_absent(key, factors.n_factors)
+    replace_absent(key, range(factors.n_factors), 0)
     with st.container(height=height, border=False, key="factor_list"):
-        return st.radio(
+        chosen = st.radio(
             "Factors, strongest first",
             range(factors.n_factors),
             format_func=factor_label,
@@ -117,32 +134,33 @@ def factor_list(factors: Factors, table: pd.DataFrame, *, key: str, height: int)
             bind="query-params",
             width="stretch",
         )
+        st.html(_SCROLL.replace("FACTOR", str(chosen)), unsafe_allow_javascript=True, width="content")
+        return chosen
 
 
-def annotation_picker(opened: OpenRun, *, key: str, label: str, none: bool = False) -> str | None:
-    """An annotation that groups the cells; None when there is none, or none is wanted."""
+def annotation_picker(opened: OpenRun, *, key: str, label: str) -> str | None:
+    """An annotation that groups the cells; None when there is none."""
     columns = list(opened.label_columns)
     if opened.label_column in columns:
         columns.insert(0, columns.pop(columns.index(opened.label_column)))
-    options = [NO_COLOUR, *columns] if none else columns
-    if not options:
+    if not columns:
         return None
+    replace_absent(key, columns, columns[0])
+    return st.selectbox(label, columns, key=key, bind="query-params", width=140)
+
+
+def replace_absent(key: str, options: Sequence[Any], default: Any) -> None:
+    """Put the default in place of a choice that this run, or this annotation, does not have.
+
+    Put, not forgotten: the browser would go on showing the choice that was made.
+    """
     if st.session_state.get(key) not in (*options, None):
-        del st.session_state[key]
-    chosen = st.selectbox(label, options, key=key, bind="query-params", width=140)
-    return None if chosen == NO_COLOUR and none else chosen
+        st.session_state[key] = default
 
 
 def two_factors(x: int, y: int, n_factors: int) -> tuple[int, int]:
     """The pair to draw: a factor against itself is no picture, so the next one stands in."""
     return (x, y) if x != y or n_factors < 2 else (x, (x + 1) % n_factors)
-
-
-def _forget_absent(key: str, n_factors: int) -> None:
-    """Another run may have fewer factors than the address or the session remembers."""
-    value: Any = st.session_state.get(key)
-    if value is not None and not (isinstance(value, int) and 0 <= value < n_factors):
-        del st.session_state[key]
 
 
 def _follow_renaming(key: str, names: list[str]) -> None:
@@ -160,7 +178,12 @@ def _caption(row: Any, factors: Factors) -> str:
     if not row.active:
         return f"{named}inactive"
     told = getattr(row, "follows", "")
-    first = percent(row.explained_deviance) + (f" · {literal(told, longest=70)}" if told else "")
+    first = _worth(row.explained_deviance) + (f" · {literal(told, longest=70)}" if told else "")
     ends = [", ".join(f"*{literal(gene, longest=20)}*" for gene in text.split(", ")[:3] if gene)
             for text in (row.positive_genes, row.negative_genes)]  # fmt: skip
     return f"{named}{first}  \n{' | '.join(end for end in ends if end)}"
+
+
+def _worth(share: float) -> str:
+    """A factor that predicts worse than none is no program, and said so instead of a share below 0."""
+    return percent(share) if not share <= 0 else "explains nothing"

@@ -7,7 +7,8 @@ import streamlit as st
 from ldvae_core.analysis.factors import Axes, Factors
 from ldvae_core.errors import LdvaeError
 from ldvae_core.plots.theme import type_colours
-from ldvae_core.runs.opened import with_additions
+from ldvae_core.runs.additions import OTHERS
+from ldvae_core.runs.opened import NOT_LABELLED, with_additions
 from ldvae_core.runs.store import OpenRun, RunCard, RunStore
 from ldvae_core.workspace.folders import Workspace
 from pages.parts.memory import watch_memory
@@ -17,6 +18,7 @@ from pages.parts.text import literal
 
 RUN = "run"  # in the session and in the address alike
 UNKNOWN = "unknown_run"  # what an address asked for in vain
+OF_NO_KIND = "#9AA0A6"  # the colour of cells that belong to no named kind
 NEXT = "next_page"  # where a click wants to go
 STATE_WORDS = {
     "queued": "waiting for its turn",
@@ -141,6 +143,11 @@ def factors_of(opened: OpenRun, wanted: Axes | None = None) -> Factors:
 
 
 def colours_of(opened: OpenRun, column: str) -> dict[str, str]:
-    """One colour a category, the same on every page; those that came with the data are honoured."""
+    """One colour a category, the same on every page; those that came with the data are honoured.
+
+    Cells of no kind are grey, unless the data says otherwise: colour is for what was named.
+    """
     categories = [str(name) for name in opened.labels(column).cat.categories]
-    return type_colours(categories, opened.given_colours(column))
+    named = [name for name in categories if name not in (OTHERS, NOT_LABELLED)]
+    given = opened.given_colours(column)
+    return type_colours(categories, given) if given else dict.fromkeys(categories, OF_NO_KIND) | type_colours(named)

@@ -22,6 +22,8 @@ _CSS = """
 .gpe-head span, .gpe-quiet {{ color: {quiet}; }}
 .gpe-line, .gpe-quiet, .gpe-finding {{ font-size: .95rem; line-height: 1.5; font-variant-numeric: tabular-nums; }}
 .gpe-quiet {{ font-size: .87rem; }}
+.gpe-line, .gpe-quiet, .gpe-finding, .gpe-name, .gpe-facts b, .gpe-card {{ overflow-wrap: anywhere; }}
+.gpe-line a {{ color: {accent}; }}
 .gpe-lead {{ font-size: 1.05rem; line-height: 1.55; max-width: 62rem; }}
 .gpe-finding {{ font-size: 1rem; border-left: 3px solid {accent}; padding: .1rem 0 .1rem .7rem; max-width: 78rem; }}
 .gpe-name {{ font-weight: 650; font-size: 1.08rem; line-height: 1.25; letter-spacing: -.005em; }}

@@ -5,11 +5,11 @@ label. Gene, cell type, column and run names pass through here first.
 """
 
 import html
-import math
 from typing import Literal
 
 import streamlit as st
 
+from ldvae_core.analysis.numbers import percent as percent  # one way to say numbers
 from ldvae_core.plots.escape import plain as one_line
 
 LONGEST = 80  # characters of a name on screen; the whole name is in the tables
@@ -58,15 +58,6 @@ def sentence(text: str, *, kind: str = "finding") -> None:
 def count(number: float, thing: str, things: str = "") -> str:
     """'1 cell', '7,850 cells'."""
     return f"{number:,.0f} {thing if number == 1 else things or thing + 's'}"
-
-
-def percent(share: float) -> str:
-    """A share with three significant digits at most: 11.2%, 0.53%, under 0.1%."""
-    if math.isnan(share):
-        return "n/a"
-    if abs(share) < 0.0005:
-        return "0%" if share <= 0 else "under 0.1%"
-    return f"{100 * share:.3g}%" if abs(share) >= 0.01 else f"{100 * share:.2g}%"
 
 
 def clock(seconds: float) -> str:

@@ -1,6 +1,5 @@
 """Sentences of finding say what the tables say."""
 
-import re
 from dataclasses import replace
 
 import numpy as np
@@ -73,23 +72,17 @@ def test_a_dead_factor_is_not_interpreted(factors):
     assert factor_finding(dead, 3) == expected
 
 
-def test_a_pair_is_described_by_what_lies_where(factors, following):
-    """What its axes follow and the genes that lead: by what they carry, or the longest arrows, as asked for."""
-    follows = [strongest(following, factor)[0]["level"] for factor in (0, 1)]
-    sentence = pair_finding(factors, (0, 1), following)
-    places = f"Factor 1 is high in {follows[0]} and Factor 2 is high in {follows[1]}"
-    carried = factors.gene_names[np.argsort(-factors.gene_deviance[:, :2].sum(axis=1))[:4]]
-    assert sentence.startswith(f"{places}; the genes that carry most of what they explain are ")
-    assert re.findall(r"Gene\d+", sentence.split(";")[1]) == carried.tolist()
-    by_effect = pair_finding(replace(factors, gene_order="effect"), (0, 1), following)
-    assert by_effect.startswith(f"{places}; the longest arrows are ")
-    assert pair_finding(factors, (0, 1)).startswith("Factors 1 and 2 account for ")
-
-
-def test_without_arrows_none_is_called_the_longest(factors):
-    """The genes are the same, but no arrow is spoken of."""
-    assert "arrow" not in pair_finding(factors, (0, 1), n=0)
-    assert pair_finding(factors, (0, 1), n=0).count("Gene") == 4
+@pytest.mark.parametrize("order", ["deviance", "effect"])
+def test_a_pair_is_described_by_what_each_factor_follows_and_its_genes(factors, following, order):
+    """Each axis with the first genes of the end that lies there; without annotations, both ends' genes."""
+    factors = replace(factors, gene_order=order)
+    said = pair_finding(factors, (0, 1), following).removesuffix(".").split("; ")
+    for factor, words in enumerate(said):
+        told = strongest(following, factor)[0]
+        genes = top_genes(factors, factor, 3, end="positive" if told["end"] == "high" else "negative").gene.tolist()
+        assert words == f"Factor {factor + 1} is {told['end']} in {told['level']}, with {join(genes)}"
+    assert pair_finding(factors, (0, 1)).startswith("Factor 1 accounts for ")
+    assert "arrow" not in pair_finding(factors, (0, 1))
 
 
 def test_no_factor_accounts_for_less_than_nothing(factors):

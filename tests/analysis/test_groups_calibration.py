@@ -7,8 +7,9 @@ import statsmodels.api as sm
 from scipy import sparse, stats
 
 from ldvae_core.analysis.difference import Measured, compare_groups
-from ldvae_core.analysis.difference_words import factors_sentence, genes_sentence, interval_words, small_number
+from ldvae_core.analysis.difference_words import factors_sentence, genes_sentence
 from ldvae_core.analysis.effects import gene_effects
+from ldvae_core.analysis.numbers import interval_words, small_number
 from ldvae_core.analysis.pseudobulk import Design, sample_gene_effects
 from ldvae_core.analysis.sums import Sums, group_sums
 

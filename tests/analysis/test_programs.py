@@ -94,20 +94,23 @@ def test_a_factor_that_does_not_exist_is_refused(factors):
         top_genes(factors, 9)
 
 
-def test_arrows_go_to_the_genes_that_carry_most_of_the_two_factors(factors):
-    """As lists name them; the length stays the shrunken effect."""
-    table = biplot_table(factors, (0, 2), n_arrows=5)
-    carried = factors.gene_deviance[:, [0, 2]].sum(axis=1)
-    assert set(table.gene[table.arrow]) == set(factors.gene_names[np.argsort(-carried)[:5]])
+@pytest.mark.parametrize("order", ["deviance", "effect"])
+def test_arrows_go_to_the_first_genes_of_every_end(factors, order):
+    """Two of each of the four ends, as lists name them; the length stays the shrunken effect."""
+    factors = replace(factors, gene_order=order)
+    table = biplot_table(factors, (0, 2), n_arrows=8)
+    ends = [strongest_genes(factors, factor, 2, end=end) for factor in (0, 2) for end in ("positive", "negative")]
+    assert set(table.gene[table.arrow]) == {gene for genes in ends for gene in genes}
+    assert table.gene.tolist() == factors.gene_names.tolist()
     np.testing.assert_allclose(table.length, np.hypot(*(factors.loadings_shrunken * factors.scale)[:, [0, 2]].T))
 
 
-def test_arrows_by_effect_are_the_longest_shrunken_effects(factors):
-    """A biplot has every gene, and arrows for the n of largest 2-D length."""
-    table = biplot_table(replace(factors, gene_order="effect"), (0, 2), n_arrows=5)
-    length = np.hypot(*(factors.loadings_shrunken * factors.scale)[:, [0, 2]].T)
-    assert set(table.gene[table.arrow]) == set(factors.gene_names[np.argsort(-length)[:5]])
-    assert table.gene.tolist() == factors.gene_names.tolist()
+def test_an_end_where_no_gene_leads_gives_its_arrows_to_the_others(factors):
+    """All that its genes carry is far below what the other end's first gene does."""
+    carried = np.where(factors.loadings_shrunken > 0, factors.gene_deviance, 1e-9)
+    table = biplot_table(replace(factors, gene_deviance=carried), (0, 2), n_arrows=4)
+    ends = [strongest_genes(factors, factor, 2, end="positive") for factor in (0, 2)]
+    assert set(table.gene[table.arrow]) == {gene for genes in ends for gene in genes}
 
 
 def test_noise_earns_no_arrow_even_among_raw_loadings(factors):

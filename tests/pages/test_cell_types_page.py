@@ -140,3 +140,14 @@ def test_a_type_is_outlined_where_its_own_cells_lie(types_page, finished_run):
     outermost = np.concatenate([line.x for line in expected if line.level == 0.9])
     assert max(decoded(lines[0]["x"])) == pytest.approx(outermost.max(), rel=1e-5)
     assert min(decoded(lines[0]["x"])) == pytest.approx(outermost.min(), rel=1e-5)
+
+
+def test_another_annotation_brings_its_own_types_to_the_browser(open_page, make_run, planted):
+    """The browser is told to put the new annotation's types in place of the old ones, which it would keep."""
+    kinds = planted.counts.annotations["cell_type"].to_numpy()
+    donors = np.where(np.arange(len(kinds)) % 2, "donor 1", "donor 2")
+    at = open_page("cell_types.py", run=make_run(annotations=pd.DataFrame({"cell_type": kinds, "donor": donors})))
+    at.multiselect(key="types").set_value(["program 2", "program 3"]).run()
+    at.selectbox(key="label").set_value("donor").run()
+    types = at.multiselect(key="types")
+    assert (types.value, types.proto.set_value) == (["donor 1", "donor 2"], True)

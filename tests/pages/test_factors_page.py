@@ -4,6 +4,7 @@ import json
 import threading
 import time
 
+import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 import pytest
@@ -125,10 +126,10 @@ def test_other_arrows_do_not_draw_the_cells_anew(pairs, monkeypatch):
     """Nor do they change the picture of the cells; other cells' colours do."""
     before, drawn = chart(pairs, 0), []
     for name in ("plot_density", "plot_types"):
-        monkeypatch.setattr(f"pages.parts.pair.{name}", lambda *_, **__: drawn.append(1) or go.Figure())
+        monkeypatch.setattr(f"pages.parts.colour.draw.{name}", lambda *_, **__: drawn.append(1) or go.Figure())
     pairs.slider(key="arrows").set_value(3).run()
     assert (chart(pairs, 0), drawn) == (before, [])
-    pairs.selectbox(key="colour").set_value(pairs.selectbox(key="colour").options[1]).run()
+    pairs.selectbox(key="colour").set_value("none").run()
     assert drawn == [1]
 
 
@@ -154,7 +155,7 @@ def test_genes_come_by_what_they_explain_or_by_effect(pairs):
 def test_every_figure_has_a_text_alternative_with_its_finding(pairs):
     """A screen reader hears what the figure is and what it shows."""
     alts = [figure.proto.alt for figure in pairs.get("plotly_chart")]
-    assert all("the genes that carry most of what they explain are" in alt for alt in alts)
+    assert all("; Factor 2 is " in alt and ", with Gene" in alt for alt in alts)
     assert "Factor 1 (across) and Factor 2 (up)" in alts[0]
 
 
@@ -204,3 +205,21 @@ def test_the_store_is_read_only_to_pages(open_page, finished_run, workspace):
     before = RunStore(workspace).card(finished_run)
     open_page("factors.py")
     assert RunStore(workspace).card(finished_run) == before
+
+
+def test_a_factor_that_predicts_worse_than_none_is_said_to_explain_nothing(open_page, finished_run, workspace, words):
+    """Neither the list nor the cards give it a share below 0."""
+    for axes in ("readable", "as_trained"):
+        file = workspace.runs / finished_run / "factors" / axes / "explained_deviance.npy"
+        np.save(file, np.load(file) * [1, 1, 1, 0] - [0, 0, 0, 0.0012])
+    at = open_page("factors.py")
+    assert "explains nothing" in at.radio(key="x").proto.captions[3]
+    assert "-0.12%" not in words(at.segmented_control(key="view").set_value("Gallery").run())
+
+
+def test_thumbnails_stay_readable_with_thirty_names(open_page, finished_run):
+    """A small frame has no room for all that were asked for: its first dozen is named."""
+    at = open_page("factors.py", view="Gallery", arrows="30")
+    for number in range(len(at.get("plotly_chart"))):
+        names = [trace for trace in chart(at, number)["data"] if trace.get("name") == "names"]
+        assert 0 < sum(len(trace["text"]) for trace in names) <= 12

@@ -14,7 +14,8 @@ from ldvae_core.jobs import worker
 from ldvae_core.jobs.queue import Queue
 from ldvae_core.runs.enrichment_jobs import ENRICHMENT, ENRICHMENT_KIND
 from ldvae_core.runs.store import RunStore
-from pages.parts.genes import enrichment_results, views
+from pages.parts.colour import values
+from pages.parts.genes import enrichment_results
 
 
 @pytest.fixture(autouse=True)
@@ -155,8 +156,8 @@ def test_hostile_groups_stay_letters(open_page, make_run, planted, names, words)
 
 def test_a_list_is_looked_through_once(open_page, finished_run, names, monkeypatch):
     """All drawings of the page take their genes out of one pass over the counts, on any pair of factors."""
-    passes, real = [], views.gather_genes
-    monkeypatch.setattr(views, "gather_genes", lambda counts, genes: passes.append(genes) or real(counts, genes))
+    passes, real = [], values.gather_genes
+    monkeypatch.setattr(values, "gather_genes", lambda counts, genes: passes.append(genes) or real(counts, genes))
     at = open_page("genes.py", genes=names[5:8])
     at.selectbox(key="across").set_value(3).run()
     assert not at.exception

@@ -148,3 +148,13 @@ def test_saving_says_so(open_page, right_half):
     at.text_input(key="selection_name").set_value("Right half")
     next(button for button in at.button if button.label == "Save").click().run()
     assert "saved" in at.toast[0].value
+
+
+def test_a_selection_is_pointed_to_beside_the_figure_with_higher_genes_first(open_page, finished_run, words):
+    """What opens below the fold has its way there; genes that are higher in the selected cells stand first."""
+    at = open_page("factors.py", region="readable.0.1!0.5_-9~9_-9~9_9~0.5_9")
+    assert 'selected</b> · <a href="#what-sets-them-apart">' in words(at)
+    fold = at.dataframe[0].value["log2 fold"].to_numpy()
+    assert list(fold > 0) == sorted(fold > 0, reverse=True)
+    assert (fold > 0).any()
+    assert (fold < 0).any()

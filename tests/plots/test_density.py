@@ -7,9 +7,11 @@ import numpy as np
 import pytest
 
 from ldvae_core.analysis.raster import Raster, contours, mean_raster
-from ldvae_core.plots.density import plot_density, plot_mean, plot_types, quantise
+from ldvae_core.plots.colour_bar import rebinned
+from ldvae_core.plots.colours import rgb
+from ldvae_core.plots.density import plot_density, plot_mean, plot_types, quantise, types_picture
 from ldvae_core.plots.png import png_address
-from ldvae_core.plots.theme import DASHES, OKABE_ITO
+from ldvae_core.plots.theme import DASHES, OKABE_ITO, palette
 
 TITLES = {"x_title": "Factor 1 (prior SD)", "y_title": "Factor 2 (prior SD)"}
 
@@ -91,6 +93,31 @@ def test_a_bin_of_one_type_has_that_types_colour(rasters):
     occupied = sum(raster.counts for raster in rasters.values()) > 0
     assert ((pixels[..., 3] > 0) == occupied).all()
     assert np.abs(pixels[occupied][:, :3].astype(int) - (0x00, 0x72, 0xB2)).max() <= 1
+
+
+def test_a_hidden_type_is_grey_and_not_named(rasters):
+    """Its cells stay where they are, without its colour, and every other type keeps its own."""
+    inks, hidden = dict(zip(rasters, OKABE_ITO, strict=False)), next(iter(rasters))
+    before, after = types_picture(rasters, inks, "light"), types_picture(rasters, inks, "light", hidden=[hidden])
+    own = rasters[hidden].counts > 0
+    others = sum(raster.counts for name, raster in rasters.items() if name != hidden) > 0
+    assert (after[::-1][own & ~others][:, :3] == np.round(255 * rgb(palette("light").sparse))).all()
+    assert (after[::-1][others & ~own][:, :3] == before[::-1][others & ~own][:, :3]).all()
+    figure = plot_types(rasters, inks, **TITLES, hidden=[hidden])
+    assert hidden not in {text for trace in figure.data if trace.name == "type names" for text in trace.text}
+
+
+def test_a_scale_has_the_histogram_of_its_values(rasters):
+    """As high as there are cells, by the root; values beyond an end stand at the end."""
+    heights = rebinned(np.array([900, 0, 100, 4]), np.array([0.0, 1.0, 2.0, 3.0, 40.0]), 0.0, 3.0)
+    assert heights.max() == 1
+    assert heights[-1] == pytest.approx((4 / 900) ** 0.5)
+    raster = next(iter(rasters.values()))
+    mean = np.where(raster.counts > 0, 1.0, np.nan)
+    spread = (np.array([900, 100]), np.array([0.0, 1.0, 2.0]))
+    pictures = [len(plot_mean(mean, raster, **TITLES, value_title="x", spread=given).layout.images)
+                for given in (None, spread)]  # fmt: skip
+    assert pictures == [1, 2]
 
 
 @pytest.mark.parametrize("mode", ["light", "dark"])

@@ -9,6 +9,8 @@ import pytest
 
 from ldvae_core.plots import colours, theme
 from ldvae_core.plots.colours import contrast, distinct_colours
+from ldvae_core.plots.escape import escape
+from ldvae_core.plots.frame import title
 from ldvae_core.plots.theme import OKABE_ITO, PALETTES, chart_config, legible, three_digits, type_colours
 
 CONFIG_FILE = Path(__file__).parents[2] / ".streamlit" / "config.toml"
@@ -122,3 +124,12 @@ def test_figures_are_saved_as_svg_and_never_sent_away():
     assert (config["showSendToCloud"], config["plotlyServerURL"]) == (False, "")
     assert "lasso2d" not in config["modeBarButtonsToRemove"]
     assert "lasso2d" in chart_config()["modeBarButtonsToRemove"]
+
+
+@pytest.mark.parametrize("use", ["shrunken", "raw"])
+@pytest.mark.parametrize("name", ["", "T", "interferon response of " * 10])
+def test_an_axis_title_fits_the_narrowest_frame_with_its_unit(name, use):
+    """However long the name that people gave a factor, the unit is not cut off."""
+    said = theme.genes_title(11, use, name=name)
+    assert title(said) == escape(said, longest=200)
+    assert said.endswith(f"per SD, {use})")

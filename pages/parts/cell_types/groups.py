@@ -7,6 +7,7 @@ import streamlit as st
 from ldvae_core.analysis.difference import REST
 from ldvae_core.runs.opened import NOT_LABELLED, OpenRun
 from pages.parts.cell_types.difference import Groups
+from pages.parts.pickers import replace_absent
 from pages.parts.sample_columns import CELLS, default_unit, letters_and_digits, roles_of, sample_columns, values_of
 from pages.parts.text import plain
 
@@ -63,7 +64,6 @@ def _places(values: dict[str, dict[str, int]], compared: str) -> dict[str, tuple
 
 def choice(label: str, options: list[str], *, key: str, default: str | None = None, **more: Any) -> str:
     """A drop-down that the address remembers; what the run does not have is forgotten."""
-    if st.session_state.get(key) not in (*options, None):
-        del st.session_state[key]
     index = options.index(default) if default in options else 0
+    replace_absent(key, options, options[index])
     return st.selectbox(label, options, index=index, key=key, bind="query-params", format_func=plain, **more)

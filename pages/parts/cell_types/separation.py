@@ -50,13 +50,13 @@ def types_picker(opened: OpenRun, column: str) -> list[str]:
     """Two to four types, kept in the address; the first choice is the paper's where the data has it."""
     counts = opened.labels(column).value_counts()
     known = [str(name) for name in opened.labels(column).cat.categories]
-    kept = [name for name in st.session_state.get("types", ()) if name in known]
-    if "types" in st.session_state and kept != st.session_state["types"]:
-        del st.session_state["types"]  # another annotation, another run
+    first = _first_types(known, counts)
+    if not set(st.session_state.get("types", ())) <= set(known):
+        st.session_state["types"] = first  # another annotation, another run; the browser would keep its own
     return st.multiselect(
         "Types to tell apart",
         known,
-        default=_first_types(known, counts),
+        default=first,
         key="types",
         bind="query-params",
         max_selections=MOST_TYPES,

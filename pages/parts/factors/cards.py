@@ -10,6 +10,7 @@ from ldvae_core.analysis.batch_effect import batch_effect, batch_sentence
 from ldvae_core.analysis.factors import Factors
 from ldvae_core.analysis.findings import follow_words
 from ldvae_core.analysis.following import strongest
+from ldvae_core.analysis.numbers import explained
 from ldvae_core.analysis.programs import strongest_genes
 from ldvae_core.analysis.technical import batch_labels, mitochondrial_share, technical_table
 from ldvae_core.errors import LdvaeError
@@ -24,7 +25,7 @@ from pages.parts.per_run import per_run
 from pages.parts.problems import problem_box
 from pages.parts.runs import go, store
 from pages.parts.selection.region import WHO, name_of_person
-from pages.parts.text import as_html, genes, percent, plain, sentence, show
+from pages.parts.text import as_html, genes, plain, sentence, show
 
 N_LINKS = 5  # genes of each end with a link of their own
 ENDS: tuple[tuple[Literal["positive", "negative"], str, str], ...] = (
@@ -131,7 +132,7 @@ def _technical(opened: OpenRun, factors: Factors, column: str | None) -> Later[p
 def _facts(opened: OpenRun, factors: Factors, factor: int) -> None:
     table = technical_of(opened, factors)
     facts = [
-        ("Explained deviance", percent(factors.explained_deviance[factor])),
+        ("Explained deviance", explained(factors.explained_deviance[factor])),
         ("Activity (SD over cells)", three_digits(float(factors.scale[factor]))),
     ]
     if table is not None:
@@ -156,7 +157,7 @@ def _small_card(opened: OpenRun, factors: Factors, factor: int) -> None:
     show(f"<b>{as_html(factors.label(factor), longest=40)}</b>{badges(opened, factors, factor)}")
     followed = _followed(opened, factors, factor)
     words = f" · {as_html(follow_words(followed[0]), longest=90)}" if followed else ""
-    show(f"{percent(factors.explained_deviance[factor])} of the deviance{words}", kind="quiet")
+    show(f"Explains {explained(float(factors.explained_deviance[factor]))} of the deviance{words}", kind="quiet")
     for end, _, sign in ENDS:
         names = strongest_genes(factors, factor, 4, end=end)
         if names:

@@ -1,6 +1,6 @@
 """The map: all cells in one picture, neighbours in the factors side by side, coloured by what one asks for."""
 
-from typing import Any
+import functools
 
 import numpy as np
 import pandas as pd
@@ -8,17 +8,18 @@ import streamlit as st
 from plotly.graph_objects import Figure
 
 from ldvae_core.analysis.factors import Factors
-from ldvae_core.analysis.raster import Raster, density_raster, mean_raster, square_extent, type_rasters
-from ldvae_core.plots.density import plot_density, plot_mean, plot_types
-from ldvae_core.plots.theme import Mode, cells_title
+from ldvae_core.plots.theme import Mode
 from ldvae_core.runs.additions import LEIDEN
 from ldvae_core.runs.maps import read_map
 from ldvae_core.runs.store import OpenRun
+from pages.parts.colour.choice import NOTHING, Colour, colour_picker, say_missing_colour
+from pages.parts.colour.draw import draw_cells
+from pages.parts.colour.legend import hidden_types, show_legend
 from pages.parts.factors.map_progress import offer_map, recompute, show_progress, status_of
 from pages.parts.figures import Panel, show_figure
 from pages.parts.header import derived_badge
 from pages.parts.per_run import per_run
-from pages.parts.runs import colours_of, store
+from pages.parts.runs import store
 from pages.parts.selection.region import Plane, map_plane, select_cells_on
 from pages.parts.selection.views import HINT, show_saved, show_selection
 from pages.parts.style import mode
@@ -26,12 +27,12 @@ from pages.parts.tables import with_labels
 from pages.parts.text import plain
 
 HEIGHT = 500  # px
-NOTHING, FACTOR = "none", "factor:"
 HOW_MAP = (
     "UMAP lays cells out so that those near each other in all active factors lie near each other here; clusters are "
     "Leiden communities of the same neighbours. Who is next to whom is meaningful; the axes, the distances between "
     "far groups and the areas are not: read those off the factors. Darker or more opaque is more cells (to the power "
-    "0.25). In the colours of an annotation, a spot has the mix of its cells' colours; for a factor, their mean."
+    "0.25). In the colours of an annotation, a spot has the mix of its cells' colours; for a factor or genes, their "
+    "mean."
 )
 
 
@@ -48,12 +49,17 @@ def show_map(opened: OpenRun, factors: Factors) -> None:
     if plane is None:
         return
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small", key="map_controls"):
-        left = _colour_picker(opened, factors, "Left", key="map_left", default=opened.label_column or NOTHING)
-        right = _colour_picker(opened, factors, "Right", key="map_right", default=LEIDEN)
+        colours = {
+            side: colour_picker(opened, factors, f"Colour, {side}", key=f"map_{side}", default=default, width=230)
+            for side, default in (("left", opened.label_column or NOTHING), ("right", LEIDEN))
+        }
         recompute(opened, status)
-    panels = [_panel(opened, factors, plane, colour, side) for side, colour in (("left", left), ("right", right))]
-    show_figure(panels, key="map", finding=_finding(opened, factors, plane, opened.label_column), how_to_read=HOW_MAP)
-    for column in dict.fromkeys((left, right)):
+    say_missing_colour(opened, "map_left", "map_right")
+    panels = [_panel(opened, factors, plane, colour, side) for side, colour in colours.items()]
+    legends = [functools.partial(show_legend, opened, colour, key=f"legend_{side}") for side, colour in colours.items()]
+    finding = _finding(opened, factors, plane, opened.label_column)
+    show_figure(panels, key="map", finding=finding, how_to_read=HOW_MAP, legends=legends)
+    for column in dict.fromkeys(colour.column for colour in colours.values()):
         if column != LEIDEN:
             derived_badge(opened.counts, column)
     derived_badge(opened.counts, LEIDEN)
@@ -61,72 +67,23 @@ def show_map(opened: OpenRun, factors: Factors) -> None:
     show_saved(opened)
 
 
-def _panel(opened: OpenRun, factors: Factors, plane: Plane, colour: str, side: str) -> Panel:
-    """The map in one colouring. colour: an annotation, "factor:3" (counted from 0), or "none" for the density."""
-    figure, said = _draw(opened, factors, plane, colour, factors.names, mode())
-    alt = f"UMAP of {factors.n_cells:,} cells on the factors, coloured by {said}."
+def _panel(opened: OpenRun, factors: Factors, plane: Plane, colour: Colour, side: str) -> Panel:
+    """The map in one colouring."""
+    figure = _draw(opened, factors, plane, colour, hidden_types(colour, f"legend_{side}"), factors.names, mode())
+    alt = f"UMAP of {factors.n_cells:,} cells on the factors, coloured by {colour.said}."
     name, label = f"map_{side}", f"Map, {side}"
     return Panel(figure, name, alt, lambda: _table(opened), label, on_area=select_cells_on(plane))
 
 
 @per_run(max_entries=24)
 def _draw(
-    opened: OpenRun, factors: Factors, plane: Plane, colour: str, names: tuple[str, ...], look: Mode
-) -> tuple[Figure, str]:
-    """The map in one colouring, to be shown as it is, and what it is coloured by. names: of the factors."""
-    shared: dict[str, Any] = {"x_title": "UMAP 1", "y_title": "UMAP 2", "mode": look, "height": HEIGHT}
-    if colour in opened.counts.annotations.columns:
-        rasters = _rasters_of_types(opened, plane, colour)
-        figure, said = plot_types(rasters, colours_of(opened, colour), **shared), plain(colour, longest=60)
-    elif (factor := _factor_of(colour, factors)) is not None:
-        mean, raster = _means(opened, factors, plane, factor)
-        title = cells_title(factor, factors.prior, name=factors.name_of(factor))
-        figure, said = plot_mean(mean, raster, value_title=f"Mean {title}", **shared), factors.label(factor)
-    else:
-        figure, said = plot_density(_density(opened, plane), **shared), "the number of cells"
-    hidden = {"showticklabels": False, "zeroline": False}
-    figure.update_layout(dragmode="lasso", xaxis=hidden, yaxis=hidden)
-    return figure, said
-
-
-@per_run(max_entries=8)
-def _density(opened: OpenRun, plane: Plane) -> Raster:
-    return density_raster(plane.x, plane.y)
-
-
-@per_run(max_entries=3)  # 10 MB each for 37 types; the figures are kept too
-def _rasters_of_types(opened: OpenRun, plane: Plane, column: str) -> dict[str, Raster]:
-    labels = opened.labels(column)
-    return type_rasters(plane.x, plane.y, labels, [str(name) for name in labels.cat.categories])
-
-
-@per_run(max_entries=32)
-def _means(opened: OpenRun, factors: Factors, plane: Plane, factor: int) -> tuple[np.ndarray, Raster]:
-    values = np.asarray(factors.representation[:, factor], np.float64)
-    return mean_raster(plane.x, plane.y, values, extent=square_extent(plane.x, plane.y))
-
-
-def _colour_picker(opened: OpenRun, factors: Factors, label: str, *, key: str, default: str) -> str:
-    columns = list(opened.label_columns)
-    options = [NOTHING, *columns, *(f"{FACTOR}{k}" for k in range(factors.n_factors))]
-    if st.session_state.get(key) not in (*options, None):
-        del st.session_state[key]
-
-    def words(option: str) -> str:
-        factor = None if option in columns else _factor_of(option, factors)
-        if factor is not None:
-            return plain(factors.label(factor), longest=40)
-        return "Number of cells" if option == NOTHING and option not in columns else plain(option, longest=40)
-
-    place = options.index(default) if default in options else 0
-    return st.selectbox(f"Colour, {label.lower()}", options, index=place, format_func=words, key=key,
-                        bind="query-params", width=230)  # fmt: skip
-
-
-def _factor_of(colour: str, factors: Factors) -> int | None:
-    number = colour.removeprefix(FACTOR)
-    found = int(number) if colour.startswith(FACTOR) and number.isascii() and number.isdigit() else -1
-    return found if 0 <= found < factors.n_factors else None
+    opened: OpenRun, factors: Factors, plane: Plane, colour: Colour, hidden: tuple[str, ...], names: tuple[str, ...],
+    look: Mode,
+) -> Figure:  # fmt: skip
+    """The map in one colouring, to be shown as it is. names: of the factors."""
+    figure = draw_cells(opened, factors, plane, ("UMAP 1", "UMAP 2"), colour, hidden=hidden, height=HEIGHT, look=look)
+    axis = {"showticklabels": False, "zeroline": False}
+    return figure.update_layout(dragmode="lasso", xaxis=axis, yaxis=axis)
 
 
 def _table(opened: OpenRun) -> pd.DataFrame:

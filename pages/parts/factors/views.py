@@ -8,6 +8,7 @@ from plotly.graph_objects import Figure
 
 from ldvae_core.analysis.factors import Factors
 from ldvae_core.analysis.findings import factor_finding, pair_finding
+from ldvae_core.analysis.numbers import explained
 from ldvae_core.analysis.programs import Use, biplot_table, top_genes
 from ldvae_core.analysis.raster import Raster, density_raster
 from ldvae_core.plots.distribution import binned_densities, plot_distribution
@@ -15,6 +16,9 @@ from ldvae_core.plots.gallery import plot_thumbnail
 from ldvae_core.plots.ranked import EFFECT_TITLES, plot_ranked_loadings
 from ldvae_core.plots.theme import THUMBNAIL_CONFIG, Mode
 from ldvae_core.runs.store import OpenRun
+from pages.parts.colour.choice import Colour
+from pages.parts.colour.draw import small_picture
+from pages.parts.colour.legend import hidden_types, show_legend
 from pages.parts.factor_table import AT_ONCE, factor_file_of, factor_table_of, following, say_following
 from pages.parts.factors.cards import show_card, show_cards
 from pages.parts.figures import Panel, download_table, show_figure
@@ -25,12 +29,12 @@ from pages.parts.per_run import per_run
 from pages.parts.pickers import factor_list, two_factors
 from pages.parts.runs import colours_of
 from pages.parts.selection.region import plane_of_pair, select_cells_on
-from pages.parts.selection.views import HINT, show_saved, show_selection
+from pages.parts.selection.views import HINT, point_to_selection, show_saved, show_selection
 from pages.parts.style import mode
-from pages.parts.text import percent
 
 LIST_HEIGHT = 640  # px
 MOST_PAIRS = 12  # of the gallery on one screen
+MOST_NAMES = 12  # of a thumbnail: more cannot be read in it
 THUMBNAIL_HEIGHT = 200  # px: as high as its two frames are wide, three in a row at 1440
 HOW_PAIR = (
     "**Left:** every cell, placed by its position on two factors; darker is more cells (to the power 0.25, so that "
@@ -49,7 +53,7 @@ HOW_RIDGES = (
 )
 
 
-def show_pair(opened: OpenRun, factors: Factors, second: int, *, use: Use, n_arrows: int, colour: str | None) -> None:
+def show_pair(opened: OpenRun, factors: Factors, second: int, *, use: Use, n_arrows: int, colour: Colour) -> None:
     """The list of factors beside the density and the biplot of the chosen one against `second`."""
     followed = following(opened, factors)
     with st.container(key="split"):
@@ -59,18 +63,36 @@ def show_pair(opened: OpenRun, factors: Factors, second: int, *, use: Use, n_arr
     pair = two_factors(first, second, factors.n_factors)
     with right:
         panels = [
-            cells_panel(opened, factors, pair, colour=colour, on_area=select_cells_on(plane_of_pair(factors, pair))),
+            cells_panel(
+                opened,
+                factors,
+                pair,
+                colour=colour,
+                hidden=hidden_types(colour, "legend"),
+                on_area=select_cells_on(plane_of_pair(factors, pair)),
+            ),
             genes_panel(opened, factors, pair, use=use, n_arrows=n_arrows),
         ]
+
+        def below() -> None:
+            show_legend(opened, colour, key="legend")
+            point_to_selection(opened)
+
         how = HOW_PAIR + (HOW_USAGE if factors.are_usages else "")
-        show_figure(panels, key="pair", finding=pair_finding(factors, pair, followed, n=n_arrows), how_to_read=how)
+        show_figure(
+            panels,
+            key="pair",
+            finding=pair_finding(factors, pair, followed),
+            how_to_read=how,
+            legends=[below],
+        )
         say_following(opened, factors)
-        derived_badge(opened.counts, opened.label_column)
+        derived_badge(opened.counts, colour.column or opened.label_column)
     show_selection(opened, factors, hint=HINT)
     show_saved(opened)
 
 
-def show_gallery(opened: OpenRun, factors: Factors, *, use: Use, n_arrows: int) -> None:
+def show_gallery(opened: OpenRun, factors: Factors, *, use: Use, n_arrows: int, colour: Colour) -> None:
     """Consecutive pairs as in Fig. 1c, each opening its large view."""
     active = [k for k in range(factors.n_factors) if factors.active[k]] or list(range(factors.n_factors))
     pairs = [(active[i], active[i + 1]) for i in range(0, len(active) - 1, 2)]
@@ -79,7 +101,7 @@ def show_gallery(opened: OpenRun, factors: Factors, *, use: Use, n_arrows: int) 
     followed = following(opened, factors)
     pairs = pairs[:MOST_PAIRS]
     titled = tuple((pair, (factors.label(pair[0]), factors.label(pair[1]))) for pair in pairs)
-    drawn = _draw_thumbnails(opened, factors, titled, use, n_arrows, mode())
+    drawn = _draw_thumbnails(opened, factors, titled, use, n_arrows, colour, hidden_types(colour, "legend"), mode())
     figures = drawn.now(patience=A_MOMENT)
     if figures is None:
         words = f"Placing {factors.n_cells:,} cells on {len(pairs)} pairs of factors"
@@ -88,7 +110,8 @@ def show_gallery(opened: OpenRun, factors: Factors, *, use: Use, n_arrows: int) 
     with st.grid(3, min_column_width=330, gap="medium", key="gallery"):
         for pair in pairs:
             with st.container(gap="xsmall", key=f"pair_{pair[0]}_{pair[1]}"):
-                _thumbnail(factors, pair, figures[pair], followed, n_arrows)
+                _thumbnail(factors, pair, figures[pair], followed)
+    show_legend(opened, colour, key="legend")
     with st.container(horizontal=True, vertical_alignment="center"):
         idle = factors.n_factors - len(active)
         st.caption(
@@ -127,7 +150,7 @@ def show_one_factor(opened: OpenRun, factors: Factors, *, use: Use, n: int) -> N
 @per_run(max_entries=10)
 def _draw_thumbnails(
     opened: OpenRun, factors: Factors, titled: tuple[tuple[Pair, tuple[str, str]], ...], use: Use, n_arrows: int,
-    look: Mode,
+    colour: Colour, hidden: tuple[str, ...], look: Mode,
 ) -> Later[dict[Pair, Figure]]:  # fmt: skip
     """The thumbnails of these pairs, each with the titles of its axes: beside the page where there are many cells."""
     rasters = _rasters(opened, factors)
@@ -138,9 +161,15 @@ def _draw_thumbnails(
             if pair not in rasters:
                 x, y = (factors.representation[:, factor] for factor in pair)
                 rasters[pair] = density_raster(x, y, from_zero=factors.are_usages)
-            table = biplot_table(factors, pair, use=use, n_arrows=n_arrows)
+            table = biplot_table(factors, pair, use=use, n_arrows=min(n_arrows, MOST_NAMES))
             figures[pair] = plot_thumbnail(
-                rasters[pair], table, x_title=x_title, y_title=y_title, mode=look, height=THUMBNAIL_HEIGHT
+                rasters[pair],
+                table,
+                x_title=x_title,
+                y_title=y_title,
+                picture=small_picture(opened, factors, pair, rasters[pair], colour, hidden, look),
+                mode=look,
+                height=THUMBNAIL_HEIGHT,
             )
             report(len(figures) / len(titled))
         return figures
@@ -154,9 +183,9 @@ def _rasters(opened: OpenRun, factors: Factors) -> dict[Pair, Raster]:
     return {}
 
 
-def _thumbnail(factors: Factors, pair: Pair, figure: Figure, followed: pd.DataFrame | None, n_arrows: int) -> None:
-    finding = pair_finding(factors, pair, followed, n=n_arrows)
-    share = " and ".join(percent(factors.explained_deviance[k]) for k in pair)
+def _thumbnail(factors: Factors, pair: Pair, figure: Figure, followed: pd.DataFrame | None) -> None:
+    finding = pair_finding(factors, pair, followed)
+    share = " and ".join(explained(factors.explained_deviance[k]) for k in pair)
     st.plotly_chart(figure, theme=None, key=f"thumb_{pair[0]}_{pair[1]}", config=THUMBNAIL_CONFIG, alt=finding)
     words = f"Factors {pair[0] + 1} and {pair[1] + 1} · {share}"
     open_pair(pair, key=f"open_{pair[0]}_{pair[1]}", words=words)

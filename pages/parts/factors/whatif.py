@@ -15,7 +15,7 @@ from ldvae_core.runs.store import OpenRun
 from pages.parts.figures import Panel, show_figure
 from pages.parts.pair import open_clicked_gene
 from pages.parts.per_run import per_run
-from pages.parts.pickers import segments
+from pages.parts.pickers import replace_absent, segments
 from pages.parts.runs import NEXT, go
 from pages.parts.style import mode
 from pages.parts.text import literal, percent, plain, show
@@ -109,8 +109,7 @@ def _type_picker(opened: OpenRun) -> str:
     if opened.label_column is None or opened.label_column not in opened.label_columns:
         return ANY
     kinds = [ANY, *(str(name) for name in opened.labels().cat.categories)]
-    if st.session_state.get("whatif_type") not in (*kinds, None):
-        del st.session_state["whatif_type"]
+    replace_absent("whatif_type", kinds, ANY)
     return st.selectbox("Of type", kinds, format_func=plain, key="whatif_type", width=200)
 
 

@@ -28,7 +28,7 @@ from pages.parts.figures import Panel, clicked, download_table, show_figure
 from pages.parts.gene_links import open_gene_rows
 from pages.parts.genes.enrichment_results import background_of, compute_now, kept_result, results_of
 from pages.parts.job_bar import Actions, do_or_tell, show_end, show_job
-from pages.parts.pickers import factor_select, segments
+from pages.parts.pickers import factor_select, replace_absent, segments
 from pages.parts.problems import refusals
 from pages.parts.runs import go, store
 from pages.parts.style import mode
@@ -134,10 +134,10 @@ def _table(own: pd.DataFrame) -> None:
 
 def _species_picker(opened: OpenRun) -> str | None:
     guess = guess_species(opened.counts.gene_names, opened.counts.gene_ids)
-    if st.session_state.get("species") not in (*SPECIES.values(), None):
-        del st.session_state["species"]
     words = list(SPECIES.values())
-    chosen = st.selectbox("Species", words, index=words.index(SPECIES[guess]) if guess else 1, key="species",
+    place = words.index(SPECIES[guess]) if guess else 1
+    replace_absent("species", words, words[place])
+    chosen = st.selectbox("Species", words, index=place, key="species",
                           bind="query-params", width=100, help=_guessed(guess))  # fmt: skip
     return next(species for species, word in SPECIES.items() if word == chosen)
 
@@ -154,8 +154,7 @@ def _collection_picker(opened: OpenRun, species: str | None) -> str:
     titles |= {f"{OWN}{digest}": title for digest, title in results_of(opened).own_sets().items()}
     if (new := st.session_state.pop(OWN_CHOSEN, None)) in titles:
         st.session_state["sets"] = new
-    if st.session_state.get("sets") not in (*titles, None):
-        del st.session_state["sets"]
+    replace_absent("sets", list(titles), next(iter(titles)))
     return st.selectbox("Gene sets", list(titles), format_func=lambda key: plain(titles[key], longest=60), key="sets",
                         width=200)  # fmt: skip
 

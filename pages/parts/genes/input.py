@@ -2,10 +2,10 @@
 
 import streamlit as st
 
-from ldvae_core.data.gene_lookup import MOST_ASKED, Found, GeneIndex
+from ldvae_core.data.gene_lookup import MOST_ASKED, Found
 from ldvae_core.data.names import listing
 from ldvae_core.runs.store import OpenRun
-from pages.parts.per_run import per_run
+from pages.parts.colour.choice import index_of
 from pages.parts.text import as_html, count, plain, show
 
 GENES = "genes"  # the widget's key, in the session and in the address
@@ -29,7 +29,7 @@ def gene_picker(opened: OpenRun) -> Found:
         select_all=False,  # its entry would stand first, where Enter takes every match
         on_change=_resolve_names,
         args=(opened,),
-        width=430,
+        width=290,
     )
     found = index.find(values)
     written, missing = st.session_state.get(MISSING, ((), ()))
@@ -48,12 +48,6 @@ def say_missing(opened: OpenRun, asked: Found) -> None:
              "model these genes” on the Data page and train again.", kind="quiet")  # fmt: skip
     if asked.cut:
         show(f"Only the first {MOST_ASKED:,} genes of the list were looked up.", kind="quiet")
-
-
-@per_run(max_entries=8)
-def index_of(opened: OpenRun) -> GeneIndex:
-    """Where every modelled gene stands, by name and id."""
-    return GeneIndex.of(opened.counts.gene_names, opened.counts.gene_ids)
 
 
 def _resolve_names(opened: OpenRun) -> None:

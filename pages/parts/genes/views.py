@@ -1,5 +1,7 @@
 """The Genes page: loadings, expression over a pair of factors, partners, and groups of cells."""
 
+import functools
+from dataclasses import replace
 from typing import Literal
 
 import numpy as np
@@ -9,34 +11,36 @@ import streamlit as st
 from ldvae_core.analysis.factors import Factors
 from ldvae_core.analysis.genes import (
     UNIT,
-    GeneCounts,
     expression_by_group,
-    gather_genes,
     gene_finding,
     group_finding,
     loading_table,
-    mean_expression,
     partners,
     strongest_factors,
 )
 from ldvae_core.analysis.programs import Use, gene_table, top_genes
 from ldvae_core.analysis.raster import Raster
-from ldvae_core.plots.density import plot_mean
 from ldvae_core.plots.dotplot import MOST_GENES, plot_dots, plot_expression_map
 from ldvae_core.plots.genes import plot_loading_map, plot_profile
 from ldvae_core.runs.groups import share_sentence
 from ldvae_core.runs.store import OpenRun
+from pages.parts.colour.choice import Colour, colour_picker
+from pages.parts.colour.draw import means_of
+from pages.parts.colour.legend import hidden_types, show_legend
+from pages.parts.colour.values import gathered
 from pages.parts.figures import Panel, clicked, download_table, show_figure
 from pages.parts.gene_links import open_gene_rows
 from pages.parts.header import derived_badge
-from pages.parts.pair import Pair, raster_of
+from pages.parts.pair import Pair, cells_panel, raster_of
 from pages.parts.per_run import per_run
 from pages.parts.pickers import annotation_picker, factor_select, segments, two_factors
 from pages.parts.runs import go
+from pages.parts.selection.region import plane_of_pair
 from pages.parts.style import mode
 from pages.parts.text import as_html, literal, plain, show
 from pages.parts.text import gene as italic
 
+COLOUR_OF = "genes_colour_of"  # the gene whose colours the cells were given
 PAIR_OF = "genes_pair_of"  # the gene whose strongest factors the pair was set to
 MOST_PARTNERS = 50  # rows on screen; the file has all genes
 KINDS: dict[Literal["dots", "map"], str] = {"dots": "Dot plot", "map": "Heat map"}
@@ -44,7 +48,8 @@ HOW_GENE = (
     "**Left:** how strongly the gene loads on every factor, with 90% intervals: natural-log change of its share of a "
     "cell's molecules per standard deviation of the factor. Click a point to see that factor. **Right:** cells placed "
     f"on two factors, coloured by the mean of {UNIT} over the cells of each small square (CP10k: counts per 10,000 "
-    "counts of the cell). The pair is the one the gene loads on most, until you choose another."
+    "counts of the cell). The pair is the one the gene loads on most, until you choose another; so are the colours the "
+    "gene's."
 )
 HOW_LIST = "Loadings of the genes of your list on every factor. Click a square to see that gene alone."
 HOW_GROUPS = (
@@ -69,8 +74,8 @@ def pair_pickers(factors: Factors, genes: np.ndarray) -> Pair:
     return two_factors(across, up, factors.n_factors)
 
 
-def show_gene(opened: OpenRun, factors: Factors, genes: np.ndarray, pair: Pair, *, use: Use) -> None:
-    """The first gene: its loadings beside its expression."""
+def show_gene(opened: OpenRun, factors: Factors, genes: np.ndarray, pair: Pair, colour: Colour, *, use: Use) -> None:
+    """The first gene: its loadings beside its expression, or whatever else the cells are to be coloured by."""
     gene = int(genes[0])
     name = str(factors.gene_names[gene])
     table = gene_table(factors, gene, use=use)
@@ -78,18 +83,41 @@ def show_gene(opened: OpenRun, factors: Factors, genes: np.ndarray, pair: Pair, 
     panels = [Panel(plot_profile(table, names, mode=mode()), f"loadings_{name}",
                     f"Loading of {name} on every factor.", table, "Loadings", on_click=_open_factor)]  # fmt: skip
     if factors.n_factors > 1:
-        raster = raster_of(opened, factors, pair)
-        mean = _mean(opened, factors, gene, pair, genes_drawn(genes))
-        x_title, y_title = (factors.label(factor) for factor in pair)
-        figure = plot_mean(mean, raster, x_title=x_title, y_title=y_title,
-                           value_title=f"{plain(name, longest=20)}, mean {UNIT}", mode=mode())  # fmt: skip
-        figure.update_layout(dragmode="zoom")
-        panels.append(Panel(figure, f"expression_{name}", f"Mean expression of {name} over {x_title} and {y_title}.",
-                            lambda: _bins(mean, raster, x_title, y_title), "Expression"))  # fmt: skip
+        drawn = genes_drawn(genes)
+        among = drawn if set(colour.genes) <= set(drawn) else ()
+        panels.append(_cells(opened, factors, pair, replace(colour, among=among)))
     finding = gene_finding(factors, gene, _partners(opened, factors, gene, use), use=use)
     ids = f' <span class="gpe-quiet">{as_html(_id_of(opened, gene))}</span>'
     show(italic(name) + ids, kind="name")
-    show_figure(panels, key="gene", finding=finding, how_to_read=f"{HOW_GENE} {share_sentence(opened)}")
+    show_figure(
+        panels,
+        key="gene",
+        finding=finding,
+        how_to_read=f"{HOW_GENE} {share_sentence(opened)}",
+        legends=[functools.partial(show_legend, opened, colour, key="genes_legend")],
+    )
+
+
+def cells_colour(opened: OpenRun, factors: Factors, genes: np.ndarray) -> Colour:
+    """What the cells are coloured by: the first gene asked for, until something else is chosen, for each gene anew."""
+    name = str(opened.counts.gene_names[int(genes[0])])
+    if st.session_state.get(COLOUR_OF, name) != name:
+        st.session_state["genes_colour"] = name
+    st.session_state[COLOUR_OF] = name
+    return colour_picker(opened, factors, "Colour cells by", key="genes_colour", default=name, width=125)
+
+
+def _cells(opened: OpenRun, factors: Factors, pair: Pair, colour: Colour) -> Panel:
+    panel = cells_panel(opened, factors, pair, colour=colour, hidden=hidden_types(colour, "genes_legend"))
+    if not colour.genes:
+        return panel
+    x_title, y_title = (factors.label(factor) for factor in pair)
+
+    def bins() -> pd.DataFrame:
+        mean = means_of(opened, factors, plane_of_pair(factors, pair), colour, factors.are_usages)
+        return _bins(mean, raster_of(opened, factors, pair), x_title, y_title)
+
+    return panel._replace(name=f"expression_{colour.said}", label="Expression", table=bins)
 
 
 def show_list(opened: OpenRun, factors: Factors, genes: np.ndarray, *, use: Use) -> None:
@@ -191,22 +219,9 @@ def genes_drawn(genes: np.ndarray) -> tuple[int, ...]:
     return tuple(int(gene) for gene in genes[:MOST_GENES])
 
 
-@per_run(max_entries=8)  # 3 MB each for a common gene in two million cells
-def _gathered(opened: OpenRun, genes: tuple[int, ...]) -> dict[int, GeneCounts]:
-    return gather_genes(opened.counts.counts, genes)
-
-
-@per_run(max_entries=64)
-def _mean(opened: OpenRun, factors: Factors, gene: int, pair: Pair, genes: tuple[int, ...]) -> np.ndarray:
-    """(bins, bins); genes: the list that the gene is of."""
-    x, y = (factors.representation[:, factor] for factor in pair)
-    raster = raster_of(opened, factors, pair)
-    return mean_expression(_gathered(opened, genes)[gene], x, y, opened.counts.molecules, raster)
-
-
 @per_run(max_entries=32, spinner="Looking through the counts")
 def _expression(opened: OpenRun, column: str, genes: tuple[int, ...]) -> pd.DataFrame:
-    found, counts = _gathered(opened, genes), opened.counts
+    found, counts = gathered(opened, genes), opened.counts
     return expression_by_group(found, opened.labels(column), counts.molecules, counts.gene_names)
 
 

@@ -9,8 +9,9 @@ import pandas as pd
 import streamlit as st
 
 from ldvae_core.analysis.difference import Difference
-from ldvae_core.analysis.difference_words import NOT_APPLICABLE, small_number
+from ldvae_core.analysis.difference_words import NOT_APPLICABLE
 from ldvae_core.analysis.factors import Factors
+from ldvae_core.analysis.numbers import small_number
 from pages.parts.figures import download_table
 from pages.parts.runs import go
 from pages.parts.text import plain
@@ -26,8 +27,9 @@ TABLE_HEIGHT = 452  # px: as high as the drawing beside it
 
 
 def show_gene_table(genes: pd.DataFrame, names: tuple[str, str]) -> None:
-    """The genes that differ most surely by most, with 90% intervals; a clicked row opens the gene."""
+    """The genes that differ most surely by most, the higher ones first, with 90% intervals; a row opens its gene."""
     top = genes.head(MOST_ROWS)
+    top = pd.concat([top[top["log2_fold_change"] > 0], top[~(top["log2_fold_change"] > 0)]])
     first, second = (plain(name, longest=22) for name in names)
     shown = pd.DataFrame(
         {

@@ -23,6 +23,7 @@ from pages.parts.problems import problem_box, refusals
 from pages.parts.runs import store
 from pages.parts.sample_columns import default_samples
 from pages.parts.selection.region import (
+    FAULT,
     WHO,
     Chosen,
     chosen_cells,
@@ -36,6 +37,7 @@ from pages.parts.style import mode
 from pages.parts.tables import with_labels
 from pages.parts.text import as_html, count, percent, plain, sentence, show
 
+RESULTS = "what-sets-them-apart"  # the anchor
 WHAT = {"genes": "Genes", "factors": "Factors", "types": "Types"}
 THESE = "selected cells"
 HINT = "Draw around cells (with the lasso, or the box among the tools above the figure) to see what sets them apart."
@@ -51,9 +53,21 @@ def show_selection(opened: OpenRun, factors: Factors, *, hint: str = "", key: st
                 show(as_html(hint, longest=300), kind="quiet")
             return
         with st.container(border=True, gap="small", key=key):
+            st.html(f'<span id="{RESULTS}"></span>')
             _head(opened, chosen)
             if 0 < chosen.n_cells < opened.counts.n_cells:
                 _compare_with_rest(opened, factors, chosen, key)
+
+
+def point_to_selection(opened: OpenRun) -> None:
+    """Beside the figure: how many cells are selected, and the way down to what sets them apart; nothing for none."""
+    try:
+        chosen = chosen_cells(opened)
+    except LdvaeError as fault:
+        st.session_state[FAULT] = fault  # for show_selection to say
+        return
+    if chosen is not None and chosen.n_cells:
+        show(f'<b>{count(chosen.n_cells, "cell")} selected</b> · <a href="#{RESULTS}">What sets them apart ↓</a>')
 
 
 def show_saved(opened: OpenRun) -> None:

@@ -1,0 +1,111 @@
+"""One control for what cells are coloured by, kept in the address."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import streamlit as st
+
+from ldvae_core.analysis.factors import Factors
+from ldvae_core.data.gene_lookup import GeneIndex
+from ldvae_core.data.names import listing
+from ldvae_core.runs.store import OpenRun
+from pages.parts.per_run import per_run
+from pages.parts.text import plain
+
+NOTHING, FACTOR = "none", "factor:"
+MOST_LISTED = 5_000  # genes among the options; of larger runs any other gene can still be typed
+MOST_AVERAGED = 60  # genes of a list
+HELP = (
+    "What gives cells their colour: an annotation, a factor, or a gene: type its name. A pasted list of genes colours "
+    "by their mean."
+)
+Kind = Literal["none", "annotation", "factor", "genes"]
+
+
+@dataclass(frozen=True)
+class Colour:
+    """What cells are coloured by. name: of the annotation; said: what people call it; factor, genes: counted from 0.
+
+    among: genes that the page looks for anyway, so that one pass over the counts finds all.
+    """
+
+    kind: Kind = "none"
+    name: str = ""
+    said: str = "the number of cells"
+    factor: int = -1
+    genes: tuple[int, ...] = ()
+    among: tuple[int, ...] = ()
+
+    @property
+    def column(self) -> str | None:
+        """The annotation, None for anything else."""
+        return self.name if self.kind == "annotation" else None
+
+
+def colour_picker(opened: OpenRun, factors: Factors, label: str, *, key: str, default: str, width: int) -> Colour:
+    """Annotations, factors and genes to choose from, or any text that names genes. default: an option, or a gene."""
+    listed = _options(opened, factors.n_factors)
+    words = {f"{FACTOR}{k}": plain(factors.label(k), longest=40) for k in range(factors.n_factors)}
+    words |= {NOTHING: "number of cells"} if NOTHING not in opened.label_columns else {}
+    listed = listed if default in listed else [*listed, default]
+    chosen = st.selectbox(
+        label,
+        listed,
+        index=listed.index(default),
+        format_func=lambda option: words.get(option) or plain(option, longest=40),
+        key=key,
+        bind="query-params",
+        accept_new_options=True,
+        filter_mode="contains",
+        placeholder="Annotation, factor or gene",
+        help=HELP,
+        width=width,
+    )
+    colour, missing = colour_of(opened, factors, chosen)
+    if missing:
+        st.session_state[f"{key}_missing"] = missing
+    else:
+        st.session_state.pop(f"{key}_missing", None)
+    return colour
+
+
+def say_missing_colour(opened: OpenRun, *keys: str) -> None:
+    """Which of the typed genes are not modelled, below the controls of these keys."""
+    for key in keys:
+        if missing := st.session_state.get(f"{key}_missing"):
+            st.caption(f"Not among the {opened.counts.n_genes:,} modelled genes: {plain(listing(missing, 6))}.")
+
+
+def colour_of(opened: OpenRun, factors: Factors, chosen: str | None) -> tuple[Colour, tuple[str, ...]]:
+    """What an option or a typed text means, and the names in it that are no modelled genes."""
+    if chosen is None or (chosen == NOTHING and chosen not in opened.label_columns):
+        return Colour(), ()
+    if chosen in opened.label_columns:
+        return Colour("annotation", chosen, plain(chosen, longest=60)), ()
+    number = chosen.removeprefix(FACTOR)
+    if chosen.startswith(FACTOR) and number.isascii() and number.isdigit() and int(number) < factors.n_factors:
+        return Colour("factor", said=factors.label(int(number)), factor=int(number)), ()
+    found = index_of(opened).find(chosen)
+    genes = tuple(int(gene) for gene in found.positions[:MOST_AVERAGED])
+    if not genes:
+        return Colour(), found.missing
+    first = plain(opened.counts.gene_names[genes[0]], longest=40)
+    return Colour("genes", said=first if len(genes) == 1 else f"the mean of {len(genes)} genes", genes=genes), (
+        found.missing
+    )
+
+
+@per_run(max_entries=8)
+def index_of(opened: OpenRun) -> GeneIndex:
+    """Where every modelled gene stands, by name and id."""
+    return GeneIndex.of(opened.counts.gene_names, opened.counts.gene_ids)
+
+
+def _options(opened: OpenRun, n_factors: int) -> list[str]:
+    first = [NOTHING, *opened.label_columns, *(f"{FACTOR}{k}" for k in range(n_factors))]
+    return list(dict.fromkeys([*first, *_names(opened)]))
+
+
+@per_run(max_entries=8)
+def _names(opened: OpenRun) -> list[str]:
+    return [str(name) for name in opened.counts.gene_names[:MOST_LISTED]]
