@@ -88,9 +88,9 @@ def best_match(matrix: CountMatrix, table: pd.DataFrame, title: str) -> Match:
         return best
     if repeated:
         key, twice = next(iter(repeated.items()))
+        stand = "name stands" if len(twice) == 1 else "names stand"
         raise CountsError(
-            f"In the column {key} of {title}, {len(twice):,} name{'s stand' if len(twice) > 1 else ' stands'} in several rows: "
-            f"{listing(twice)}.",
+            f"In the column {key} of {title}, {len(twice):,} {stand} in several rows: {listing(twice)}.",
             "Keep one row for each cell or sample.",
         )
     raise CountsError(

@@ -244,3 +244,23 @@ def test_fractional_counts_are_rounded_with_a_click(data_page, embryo, put, work
     data_page.button(key="offer round_counts True").click().run()
     assert choice(data_page)["data_source"].startswith("soup-")
     assert "were rounded to whole molecules" in words(data_page)
+
+
+def test_annotations_of_a_table_are_added(loaded, workspace):
+    """The joined data set is in use, says what was joined, and the first one is still there."""
+    table = b"lane,donor\na,first\nb,second\n"
+    at = loaded.get("file_uploader")[0].upload("donors.csv", table, "text/csv").run()
+    at.run()
+    assert not at.exception
+    assert "names the annotation lane; 120 of 120 cells have a row" in words(at)
+    columns = next(table.value["Column"] for table in at.dataframe if "Column" in table.value)
+    assert columns.tolist() == ["cell_type", "lane", "donor"]
+    assert [card.name for card in Datasets(workspace).list()][1:] == ["embryo.h5ad", "embryo.h5ad with donors"]
+
+
+def test_a_table_that_does_not_fit_is_refused(loaded, workspace):
+    """In words, with nothing changed."""
+    at = loaded.get("file_uploader")[0].upload("donors.csv", b"x,donor\nnobody,first\n", "text/csv").run()
+    assert not at.exception
+    assert "names these cells or samples" in words(at)
+    assert len(Datasets(workspace).list()) == 2
