@@ -120,8 +120,11 @@ def export(run: Path, target: Path, axes: str | None) -> None:
     """Write RUN (or `demo`) as one .h5ad with counts, factors, loadings and figures."""
     from ldvae_core.commands.sources import opened_run
     from ldvae_core.export import write_h5ad
+    from ldvae_core.runs.gene_sparse import with_gene_sparse
 
     opened = opened_run(str(run))
+    if axes == "gene-sparse":
+        opened = with_gene_sparse(opened)
     write_h5ad(opened, target, axes=axes.replace("-", "_") if axes else None)
     _answer({"file": str(target), "n_cells": opened.counts.n_cells, "n_genes": opened.counts.n_genes})
 
@@ -136,6 +139,16 @@ def score(run: Path, data: str, target: Path, reading: ReadingOptions) -> None:
     from ldvae_core.commands.scoring import score_cells
 
     _answer(score_cells(run, data, target, reading))
+
+
+@cli.command()
+@click.argument("run", type=PATH)
+@click.option("--out", type=PATH, required=True, help="Folder to make for the refined run.")
+def refine(run: Path, out: Path) -> None:
+    """Refine the positions and loadings of RUN, made before that was done in training, as a run of its own."""
+    from ldvae_core.commands.refining import refine_older_run
+
+    _answer(refine_older_run(run, out))
 
 
 @cli.command()

@@ -31,7 +31,7 @@ from ldvae_core.errors import RunError
 LARGE = 20_000_000  # bytes of an array whose pages are worth giving back
 MAPPED_FROM = 4_000_000  # bytes; smaller arrays are read whole: a run has some thirty, and each map holds a descriptor
 PATIENCE_SECONDS = 2.0  # for whoever has a file open that is to be replaced
-DELETED = "deleted"  # a file in a folder that is to be removed as soon as nobody has its files open
+DELETED = "deleted"  # a file in a folder that is to be removed, once nobody has its files open and its time is over
 _MAPPED: "weakref.WeakSet[mmap.mmap]" = weakref.WeakSet()  # of read_array; only reading, so no page is ever dirty
 _LOCK = threading.Lock()
 
@@ -107,6 +107,35 @@ class GrowingArray:
         described = {"descr": np.lib.format.dtype_to_descr(self.dtype), "fortran_order": False, "shape": (self.length,)}
         np.lib.format.write_array_header_1_0(self._file, described)
         return self._file.tell()
+
+
+class ArrayFile:
+    """A one-dimensional .npy file read piece by piece and never mapped: a limited process has no room for a map of it.
+
+    Raises RunError when it is missing or no such file.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        try:
+            with open(path, "rb") as file:
+                np.lib.format.read_magic(file)
+                shape, _, self._dtype = np.lib.format.read_array_header_1_0(file)
+                self._start = file.tell()
+        except FileNotFoundError:
+            raise RunError(f"{path.name} is missing from {path.parent.name}.", "The folder is incomplete.") from None
+        except ValueError as fault:
+            raise RunError(f"{path.name} in {path.parent.name} cannot be read ({fault}).", "It is damaged.") from None
+        self._length = int(shape[0])
+
+    def __len__(self) -> int:
+        return self._length
+
+    def __getitem__(self, piece: slice) -> np.ndarray:
+        """Consecutive values, read now."""
+        start, stop, _ = piece.indices(self._length)
+        offset = self._start + start * self._dtype.itemsize
+        return np.fromfile(self._path, self._dtype, max(0, stop - start), offset=offset)
 
 
 def write_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
@@ -236,7 +265,7 @@ def delete_folder(folder: Path) -> None:
     try:
         os.replace(folder, hidden)
     except PermissionError:
-        (folder / DELETED).touch()
+        write_bytes(folder / DELETED, b"")
         return
     shutil.rmtree(hidden, ignore_errors=True)
 
@@ -246,10 +275,18 @@ def is_deleted(folder: Path | os.DirEntry[str]) -> bool:
     return os.path.exists(os.path.join(folder, DELETED))
 
 
+def kept_until(folder: Path) -> float:
+    """Until when a deleted folder can be had back, in seconds since the epoch; 0 for one that cannot."""
+    try:
+        return float((folder / DELETED).read_text(encoding="ascii"))
+    except (OSError, ValueError):
+        return 0.0
+
+
 def sweep_deleted(parent: Path) -> None:
-    """Remove the marked folders in `parent` whose files nobody has open any more."""
+    """Remove the marked folders in `parent` whose time is over and whose files nobody has open any more."""
     for folder in parent.iterdir() if parent.exists() else ():
-        if is_deleted(folder):
+        if is_deleted(folder) and not kept_until(folder) > time.time():
             hidden = _beside(folder, "old")
             with contextlib.suppress(PermissionError):
                 os.replace(folder, hidden)

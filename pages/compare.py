@@ -3,6 +3,7 @@
 import streamlit as st
 
 from ldvae_core.runs.table import method_of
+from pages.parts.compare.answers import show_answers
 from pages.parts.compare.curves import show_held_out, show_test_metric
 from pages.parts.compare.factors import show_covariance, show_matching
 from pages.parts.compare.runs import (
@@ -25,11 +26,15 @@ if not any(card.has_results for card in cards):
     st.stop()
 chosen = choose_runs(cards)
 drawn, reasons = drawn_together(chosen)
-say_left_out(chosen, reasons)
 if not drawn:
+    say_left_out(chosen, reasons)
     st.info("Tick one or more runs in the table to compare them.", icon=":material/touch_app:")
     st.stop()
-say_no_structure({card.name: card.metrics for card in chosen if method_of(card) != "gene_mean"})
+same_genes = matchable(drawn, chosen)
+with refusals(end_page=False):
+    show_answers(drawn, same_genes)
+say_left_out(chosen, reasons)
+say_no_structure({card.name: card.metrics for card in drawn if method_of(card) != "gene_mean"})
 if len(drawn) < 2:
     offer_training(cards, alone=drawn[0])
 
@@ -43,9 +48,9 @@ with right, refusals(end_page=False):
 
 st.subheader("The same programs?", anchor=False)
 with refusals(end_page=False):
-    show_matching(matchable(chosen))
+    show_matching(same_genes)
 
 st.subheader("Correlation of the factors", anchor=False)
 with refusals(end_page=False):
-    show_covariance(chosen)
+    show_covariance([*drawn, *(card for card in chosen if card not in drawn)])
 watch(cards)

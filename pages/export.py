@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from pages.parts.export.panel import show_panel
 from pages.parts.export.views import show_command, show_file, show_tables
 from pages.parts.header import derived_badge, page_header
 from pages.parts.pickers import axes_picker
@@ -19,5 +20,6 @@ with refusals():
             show_file(opened, factors)
         with st.container():
             show_tables(opened, factors)
+    show_panel(opened, factors)
     show_command(opened)
 derived_badge(opened.counts, opened.label_column)

@@ -4,6 +4,7 @@ import streamlit as st
 
 from pages.parts.colour.choice import NOTHING, colour_picker, say_missing_colour
 from pages.parts.factors.map import show_map
+from pages.parts.factors.refining import offer_refining
 from pages.parts.factors.views import show_gallery, show_one_factor, show_pair
 from pages.parts.factors.whatif import show_whatif
 from pages.parts.header import page_header
@@ -26,6 +27,7 @@ page_header("Factors", "Which gene programs are there, and which cells use them?
 opened = require_run()
 warn_about_run(opened)
 say_positions(opened)
+offer_refining(opened)
 with st.container(horizontal=True, vertical_alignment="top", gap="small", key="controls"):
     view = segments("View", VIEWS, key="view")
     factors = axes_picker(opened)

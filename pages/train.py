@@ -3,9 +3,10 @@
 import streamlit as st
 
 from pages.parts.header import page_header
-from pages.parts.problems import refusals
+from pages.parts.problems import problem_box, refusals
 from pages.parts.runs import RUN, store, use_run
 from pages.parts.text import show
+from pages.parts.train.advanced import PERSISTED
 from pages.parts.train.devices import kind_of
 from pages.parts.train.form import Form, show_form
 from pages.parts.train.panel import show_panel
@@ -46,13 +47,16 @@ with st.container(key="split"):
     left, right = st.columns([0.35, 0.65], gap="large")
 with left, st.container(gap="xsmall", key="train_form"):
     form = show_form()
-    with st.container(horizontal=True, vertical_alignment="center", gap="small", key="train_launch"):
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="small", key="train_launch"):
         label = {"five": "Train five models", "baselines": "Train three baselines"}.get(form.plan, "Train")
         pressed = st.button(label, key="train", type="primary", icon=":material/play_arrow:")
-        show(estimate(form), kind="quiet")
+        st.text_input("Name of the run", key="train_name", placeholder="made from the settings", **PERSISTED)
+    show(estimate(form), kind="quiet")
     if pressed:
         with refusals(end_page=False):
             launch(form)
+    elif form.problem is not None and st.session_state.get("train_name"):  # such as a name that is too long
+        problem_box(form.problem)
 with right:
     show_panel(st.session_state.get(RUN))
 show_runs()

@@ -161,7 +161,7 @@ def enrichment_finding(table: pd.DataFrame, factors: Factors, factor: int, known
         best = own[own["end"] == end]
         if len(best):
             parts.append(f"{best['set'].iloc[0]} leads at its {side} end (q {best['q'].iloc[0]:.1g})")
-    n = len(own)
+    n = own["set"].nunique()  # one may stand out at both ends
     return f"{name}: {' and '.join(parts)}; {n:,} {tested} {'stand' if n != 1 else 'stands'} out at q 0.05."
 
 

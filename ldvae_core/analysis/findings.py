@@ -262,3 +262,18 @@ def position_findings(metrics: Mapping[str, Any]) -> list[str]:
     if why := metrics.get("not_refined"):
         found.append(f"The cells stand where the encoder alone puts them, not refined: {why}.")
     return found
+
+
+def placement_finding(found: Mapping[str, Mapping[str, Any]]) -> str:
+    """That the figures of some runs are of refined positions and those of others not; "" where they are alike.
+
+    found: metrics of each run by its name, of LDVAE runs only: baselines have no encoder to be refined after.
+    """
+    refined = [name for name, metrics in found.items() if metrics.get("positions") == "refined"]
+    others = [name for name in found if name not in refined]
+    if not refined or not others:
+        return ""
+    return (
+        f"The cells of {join(refined)} are refined, those of {join(others)} stand where the encoder alone puts them: "
+        "the figures differ by that, too, not only by what the models have learned."
+    )

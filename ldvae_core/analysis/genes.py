@@ -17,6 +17,7 @@ from ldvae_core.errors import SettingsError
 
 PER = 10_000  # counts to which every cell is brought before the logarithm
 UNIT = "ln(1 + CP10k)"  # counts per 10,000 counts of the cell
+FEWEST_TO_NAME = 20  # cells of a group, before a sentence names it
 
 
 class GeneCounts(NamedTuple):
@@ -148,13 +149,18 @@ def gene_finding(factors: Factors, gene: int, alike: pd.DataFrame | None = None,
 
 
 def group_finding(table: pd.DataFrame, column: str) -> str:
-    """One sentence on the first gene of expression_by_group: the group with the highest mean."""
+    """One sentence on the first gene of expression_by_group: the group with the highest mean.
+
+    Groups of fewer than FEWEST_TO_NAME cells are not told, for their means are high by luck; "" where all are so small.
+    """
     if table.empty:
         return ""
-    own = table[table["position"] == table["position"].iloc[0]]
+    own = table[(table["position"] == table["position"].iloc[0]) & (table["n_cells"] >= FEWEST_TO_NAME)]
+    if own.empty:
+        return ""
     top = own.loc[own["mean"].idxmax()]
     if top["mean"] <= 0:
-        return f"No group of {column} has counts of {top['gene']}."
+        return f"No group of {column} with {FEWEST_TO_NAME} cells or more has counts of {top['gene']}."
     return (
         f"{top['gene']} is highest in {top['group']}: {top['share']:.0%} of its {int(top['n_cells']):,} cells have "
         f"counts of it, mean {three_digits(float(top['mean']))} {UNIT}."

@@ -12,14 +12,17 @@ import pandas as pd
 
 from ldvae_core.analysis.comparison import REPLICATES, matching_table, principal_angles, stability
 from ldvae_core.analysis.factors import Factors
-from ldvae_core.analysis.findings import factor_label
+from ldvae_core.analysis.findings import factor_label, placement_finding
 from ldvae_core.data.demo import DEMO_RUN
 from ldvae_core.errors import RunError
+from ldvae_core.model.describe import BASELINES
 from ldvae_core.runs.additions import Additions
+from ldvae_core.runs.by_cell import read_by_cell
 from ldvae_core.runs.cards import RunCard, read_card
 from ldvae_core.runs.comparable import Basis, groups, left_out, read_basis
+from ldvae_core.runs.standings import leaders
 from ldvae_core.runs.store import open_demo_run, open_run_folder
-from ldvae_core.runs.table import METRICS, best_rows, runs_table
+from ldvae_core.runs.table import METRICS, method_of, runs_table
 from ldvae_core.workspace.folders import DEMO
 
 SETTINGS_SHOWN = ("name", "data", "model", "factors", "cells", "genes", "likelihood", "seed", "device", "state")
@@ -33,6 +36,7 @@ class _Member:
     card: RunCard
     basis: Basis | None
     factors: Factors | None  # on the axes people see first; None without results
+    by_cell: pd.DataFrame | None = None  # figures of every test cell, where they were kept
 
 
 def compare_runs(runs: Sequence[str]) -> dict[str, Any]:
@@ -50,7 +54,7 @@ def compare_runs(runs: Sequence[str]) -> dict[str, Any]:
     pairs = [_pair(a, b) for a, b in combinations(members, 2)]
     return {
         "runs": [_run(member, row, members) for member, (_, row) in zip(members, table.iterrows(), strict=True)],
-        "groups": [_group(number, members, numbers, table) for number in sorted({*numbers.values()} - {0})],
+        "groups": [_group(number, members, numbers) for number in sorted({*numbers.values()} - {0})],
         "pairs": [pair for pair in pairs if pair is not None],
     }
 
@@ -69,7 +73,7 @@ def _member(run: str) -> _Member:
     if not card.has_results:
         return _Member(run, card, None, None)
     opened = open_demo_run() if run == DEMO else open_run_folder(folder)
-    return _Member(run, card, read_basis(folder), opened.factors[opened.axes])
+    return _Member(run, card, read_basis(folder), opened.factors[opened.axes], read_by_cell(folder))
 
 
 def _run(member: _Member, row: pd.Series, members: Sequence[_Member]) -> dict[str, Any]:
@@ -103,8 +107,11 @@ def _replication(member: _Member, members: Sequence[_Member]) -> list[dict[str, 
     ]
 
 
-def _group(number: int, members: Sequence[_Member], numbers: dict[str, int], table: pd.DataFrame) -> dict[str, Any]:
-    """Runs whose figures may stand side by side, the best of each figure, and why the others are left out."""
+def _group(number: int, members: Sequence[_Member], numbers: dict[str, int]) -> dict[str, Any]:
+    """Runs whose figures may stand side by side, the best of each figure, and why the others are left out.
+
+    Beside the best one stand those that differ from it by less than the error over cells.
+    """
     inside = [member for member in members if numbers[member.run] == number]
     outside = {member.run: member.basis for member in members if numbers[member.run] != number}
     basis = next(member.basis for member in inside if member.basis is not None)
@@ -112,12 +119,15 @@ def _group(number: int, members: Sequence[_Member], numbers: dict[str, int], tab
     for member in members:
         if member.run in reasons and not member.card.has_results:
             reasons[member.run] = f"it has no results: the run is {member.card.state}"
-    rows = table[table["group"] == number]
-    best = {metric.key: rows[best_rows(rows, metric)]["run_id"].tolist() for metric in METRICS}
+    alike, cells = {member.run: 1 for member in inside}, {member.run: member.by_cell for member in inside}
+    best = {metric.key: list(leaders([member.card for member in inside], metric, alike, cells)) for metric in METRICS}
+    placed = {member.run: member.card.metrics for member in inside if method_of(member.card) not in BASELINES}
     return {
         "group": number,
         "runs": [member.run for member in inside],
+        "placement": placement_finding(placed),
         "best": {key: runs[0] for key, runs in best.items() if runs},
+        "not_told_from_best": {key: runs[1:] for key, runs in best.items() if runs},
         "left_out": reasons,
     }
 

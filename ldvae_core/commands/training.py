@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ldvae_core.commands.sources import opened_counts, source_of
+from ldvae_core.data.chosen_cells import FILE
 from ldvae_core.data.counts import CountMatrix
 from ldvae_core.errors import LdvaeError, RunError
 from ldvae_core.runs.recipe import settings_of
@@ -43,9 +44,17 @@ def train_new(data: str, out: Path, options: Mapping[str, Any]) -> dict[str, Any
     """
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise RunError(f"{out} exists already.", "Give --out a new folder, so that nothing is lost.")
-    settings_of(options, name=out.name, data_source=source_of(data)).write(out)
+    settings_of(_with_whole_paths(options), name=out.name, data_source=source_of(data)).write(out)
     with nothing_half_done(out):
         return _train(out, data, resume=False)
+
+
+def _with_whole_paths(options: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A list of cells is found again from wherever the run is resumed."""
+    cells = str(options.get("cells") or "")
+    if not cells.startswith(FILE):
+        return options
+    return {**options, "cells": FILE + str(Path(cells.removeprefix(FILE)).resolve())}
 
 
 def train_on(folder: Path, data: str | None) -> dict[str, Any]:

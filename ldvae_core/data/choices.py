@@ -23,6 +23,10 @@ class DataChoices:
     )
     drop_mitochondrial: bool = setting(False, "--drop-mitochondrial")
     drop_ribosomal: bool = setting(False, "--drop-ribosomal")
+    cells: str = setting(
+        "", "--cells", "Only these cells: a level of an annotation, or those named in a file, one a line.",
+        metavar="COLUMN=LEVEL|@FILE",
+    )  # fmt: skip
     min_counts: int = setting(0, "--min-counts", "Molecules a cell must have.")  # over all genes
     min_genes: int = setting(0, "--min-genes", "Genes a cell must show.")
     max_mitochondrial_share: float = setting(1.0, "--max-mitochondrial-share", "Of a cell's molecules.")  # 0 to 1

@@ -18,7 +18,7 @@ from ldvae_core.data.histogram import GeneHistogram
 from ldvae_core.data.names import tidy_names
 from ldvae_core.data.reading_options import Reading
 from ldvae_core.data.tallies import Tallies
-from ldvae_core.durable import release_mapped_pages
+from ldvae_core.durable import ArrayFile, release_mapped_pages
 from ldvae_core.errors import CountsError
 
 FEWEST_CELLS = 50  # a factor model of fewer cells learns their noise
@@ -183,9 +183,9 @@ def value_problems(counts: sparse.csr_matrix, *, where: str) -> list[str]:
 
 
 def fingerprint_of(
-    indptr: np.ndarray,
-    indices: np.ndarray,
-    data: np.ndarray,
+    indptr: np.ndarray | ArrayFile,
+    indices: np.ndarray | ArrayFile,
+    data: np.ndarray | ArrayFile,
     cell_ids: np.ndarray,
     gene_names: np.ndarray,
     *,

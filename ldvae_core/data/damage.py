@@ -25,7 +25,7 @@ def damage_in(part: str) -> Iterator[None]:
     try:
         yield
     except OF_FILES as fault:
-        if isinstance(fault, OSError) and fault.errno in OF_THE_DISK:
+        if isinstance(fault, OSError) and fault.errno in (*OF_THE_DISK, errno.ENOMEM):
             raise
         logger.warning("%s: %s: %s", part, type(fault).__name__, str(fault)[:500])
         if isinstance(fault, OSError) and fault.errno == errno.EFBIG:

@@ -82,8 +82,8 @@ def write_about(
 ) -> None:
     """Write the last file of a folder of counts. fingerprint: where it is known; else it is made from the others."""
     if not fingerprint:
-        arrays = (durable.read_array(folder / name) for name in (*COUNTS_FILES, "cell_ids.npy", "gene_names.npy"))
-        data, indices, indptr, cell_ids, gene_names = arrays
+        data, indices, indptr = (durable.ArrayFile(folder / name) for name in COUNTS_FILES)
+        cell_ids, gene_names = (durable.read_array(folder / f"{name}.npy") for name in ("cell_ids", "gene_names"))
         fingerprint = fingerprint_of(
             indptr, indices, data, cell_ids, gene_names, on_piece=lambda done, of: report("checking", done, of)
         )

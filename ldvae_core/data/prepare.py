@@ -6,6 +6,7 @@ import numpy as np
 
 from ldvae_core.data.blocks import row_blocks
 from ldvae_core.data.choices import DataChoices as DataChoices
+from ldvae_core.data.chosen_cells import chosen_cells
 from ldvae_core.data.counts import FEWEST_CELLS, CountMatrix, sum_by_gene
 from ldvae_core.data.genes import mitochondrial_mask, select_genes
 from ldvae_core.data.names import listing
@@ -21,12 +22,17 @@ def prepare(matrix: CountMatrix, choices: DataChoices) -> CountMatrix:
     What was dropped is said in notices. Raises SettingsError when fewer than FEWEST_CELLS cells are left, a kept gene
     is not in the data, or select_genes refuses.
     """
-    passing = passing_cells(matrix, choices)
+    passing, notices, total = passing_cells(matrix, choices), [], matrix.n_cells
+    if choices.cells:
+        chosen, words = chosen_cells(matrix, choices.cells)
+        total = int(chosen.sum())
+        _require_cells(total, matrix.n_cells)
+        notices.append(f"Only {total:,} of {matrix.n_cells:,} cells were chosen: {words}.")
+        passing = passing & chosen
     n_cells = int(passing.sum())
-    _require_cells(n_cells, matrix.n_cells)
-    notices = []
-    if n_cells < matrix.n_cells:
-        notices.append(f"{matrix.n_cells - n_cells:,} of {matrix.n_cells:,} cells fail the cell filters: left out.")
+    _require_cells(n_cells, total)
+    if n_cells < total:
+        notices.append(f"{total - n_cells:,} of {total:,} cells fail the cell filters: left out.")
     cells = passing if n_cells < matrix.n_cells else None
     genes = select_genes(
         matrix,

@@ -6,6 +6,7 @@ its standard output is one JSON object: {} or {"problems": [...], "remedy": "...
 """
 
 import contextlib
+import errno
 import json
 import shutil
 import sys
@@ -40,11 +41,10 @@ def read_file(
         offers = refusal.offers if isinstance(refusal, CountsError) else {}
         return {"problems": list(refusal.problems), "remedy": refusal.remedy, "offers": offers}
     except MemoryError:
-        return {
-            "problems": [f"Reading {source.name} needs more than {memory_bytes / 2**30:.1f} GB of memory."],
-            "remedy": "Load a smaller part of the cells, or save the matrix in sparse form.",
-        }
+        return _too_large(source, memory_bytes)
     except Exception as fault:  # noqa: BLE001  # a library's error about a malformed file; the whole of it goes to the log
+        if isinstance(fault, OSError) and fault.errno == errno.ENOMEM:
+            return _too_large(source, memory_bytes)
         if isinstance(fault, OSError) and fault.errno in OF_THE_DISK:
             return {
                 "problems": ["The disk is full where data sets are kept."],
@@ -59,6 +59,13 @@ def read_file(
     finally:
         progress.remove()
     return {}
+
+
+def _too_large(source: Path, memory_bytes: int) -> dict[str, Any]:
+    return {
+        "problems": [f"Reading {source.name} needs more than {memory_bytes / 2**30:.1f} GB of memory."],
+        "remedy": "Load a smaller part of the cells, or save the matrix in sparse form.",
+    }
 
 
 def fill_folder(source: Path, folder: Path, options: ReadingOptions, *, report: Report = silent) -> None:

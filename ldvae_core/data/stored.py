@@ -11,7 +11,7 @@ from scipy import sparse
 from ldvae_core.data.blocks import ENTRIES
 from ldvae_core.data.damage import damage_in
 from ldvae_core.data.gate import is_numeric
-from ldvae_core.durable import read_array
+from ldvae_core.durable import ArrayFile
 from ldvae_core.errors import CountsError
 
 DENSE_BYTES = 32_000_000  # of a dense matrix read together
@@ -214,20 +214,24 @@ class SpilledStored:
 
     def blocks(self) -> Iterator[sparse.csr_matrix]:
         """Consecutive rows."""
-        data, indices, starts = (read_array(self.folder / f"{name}.npy") for name in ("data", "indices", "indptr"))
+        data, indices, starts = self._parts()
         row = 0
         while row < self.n_rows:
             stop = int(np.searchsorted(starts, starts[row] + ENTRIES, side="right")) - 1
             stop = min(max(stop, row + 1), self.n_rows)
             piece = slice(int(starts[row]), int(starts[stop]))
-            parts = (np.array(data[piece]), np.array(indices[piece]), starts[row : stop + 1] - starts[row])
+            parts = (data[piece], indices[piece], starts[row : stop + 1] - starts[row])
             yield sparse.csr_matrix(parts, shape=(stop - row, self.n_columns))
             row = stop
 
     def values(self) -> Iterator[np.ndarray]:
         """The values that are not zero."""
-        data = read_array(self.folder / "data.npy")
-        yield from (np.array(data[start : start + ENTRIES]) for start in range(0, len(data), ENTRIES))
+        data, _, _ = self._parts()
+        yield from (data[start : start + ENTRIES] for start in range(0, len(data), ENTRIES))
+
+    def _parts(self) -> tuple[ArrayFile, ArrayFile, np.ndarray]:
+        data, indices, starts = (ArrayFile(self.folder / f"{name}.npy") for name in ("data", "indices", "indptr"))
+        return data, indices, starts[:]
 
 
 def stored_matrix(element: Any, where: str) -> Stored:

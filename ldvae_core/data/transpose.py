@@ -52,15 +52,16 @@ class Buckets:
 
     def _rows_of(self, path: Path, first: int, last: int) -> Iterator[sparse.csr_matrix]:
         """The cells of one file; where a few cells hold most entries, in several passes over it."""
-        entries = np.memmap(path, ENTRY, mode="r")
-        parts = min(last - first, -(-len(entries) // (4 * ENTRIES_OF_BUCKET)))
+        n_entries = path.stat().st_size // ENTRY.itemsize
+        parts = min(last - first, -(-n_entries // (4 * ENTRIES_OF_BUCKET)))
         step = -(-(last - first) // parts)
         for start in range(first, last, step):
             stop = min(start + step, last)
             if parts == 1:
-                chosen = np.array(entries)
+                chosen = np.fromfile(path, ENTRY)
             else:
-                pieces = (entries[at : at + ENTRIES_OF_BUCKET] for at in range(0, len(entries), ENTRIES_OF_BUCKET))
+                at_once = range(0, n_entries, ENTRIES_OF_BUCKET)
+                pieces = (np.fromfile(path, ENTRY, ENTRIES_OF_BUCKET, offset=at * ENTRY.itemsize) for at in at_once)
                 chosen = np.concatenate([piece[(piece["cell"] >= start) & (piece["cell"] < stop)] for piece in pieces])
             parts_of_matrix = (chosen["count"], (chosen["cell"] - start, chosen["gene"]))
             yield sparse.csr_matrix(sparse.coo_matrix(parts_of_matrix, shape=(stop - start, self._n_genes)))

@@ -91,9 +91,12 @@ class Change:
             "UPDATE jobs SET state = ?, request = '', owner = '', error = ? WHERE seq = ?", (state, error, job.seq)
         )
 
-    def forget(self, subject: str) -> None:
-        """Remove every job about the subject; a worker that has one of them finds that it is no longer its own."""
-        self._db.execute("DELETE FROM jobs WHERE subject = ?", (subject,))
+    def forget(self, subject: str, *, but: str = "") -> None:
+        """Remove every job about the subject; a worker that has one of them finds that it is no longer its own.
+
+        but: a lane whose job stays.
+        """
+        self._db.execute("DELETE FROM jobs WHERE subject = ? AND lane <> ?", (subject, but))
 
 
 class Queue:

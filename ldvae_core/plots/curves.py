@@ -161,7 +161,7 @@ def _trace(line: Line, ink: str, *, many: bool, mode: Mode) -> go.Scatter:
         line={"color": ink if bold else tint(ink, mode, 0.7), "width": 2.6 if bold else 1.1},
         marker={"size": 6 if bold else 4},
         name=label,
-        hovertemplate=f"epoch %{{x:.3~g}}, {label}: %{{y:,.4~g}}<extra></extra>",
+        hovertemplate=f"epoch %{{x:,.1~f}}, {label}: %{{y:,.5~r}}<extra></extra>",
     )
 
 
@@ -173,7 +173,7 @@ def _weight_trace(table: pd.DataFrame, ink: str) -> go.Scatter:
         mode="lines",
         line={"color": ink, "width": 1.2},
         name="KL weight",
-        hovertemplate="KL weight %{y:.3~g}<extra></extra>",
+        hovertemplate="KL weight %{y:.3~r}<extra></extra>",
     )
 
 

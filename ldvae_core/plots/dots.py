@@ -17,9 +17,10 @@ ROW_HEIGHT = 30  # px of a run
 
 
 def plot_test_metric(table: pd.DataFrame, *, x_title: str, mode: Mode = "light") -> go.Figure:
-    """One figure of every run as a dot with its standard error, in the order given, the best one in bold.
+    """One figure of every run as a dot with its standard error, in the order given, the best in bold.
 
-    table: columns name (unique), value (NaN: no dot), se (NaN: no interval), best (bool), baseline (bool: an open dot).
+    table: columns name (unique), value (NaN: no dot), se (NaN: no interval), best ("", or words such as "best"),
+    baseline (bool: an open dot).
     """
     rows = np.arange(len(table), dtype=np.float64)
     names = [escape(name, longest=LONGEST_NAME) for name in table["name"]]
@@ -51,7 +52,7 @@ def plot_test_metric(table: pd.DataFrame, *, x_title: str, mode: Mode = "light")
                 },
                 name=names[row],
                 hovertemplate=f"<b>{names[row]}</b><br>{short_value(values[row])} ± {three_digits(errors[row])}"
-                + (", the best" if table["best"].iloc[row] else "")
+                + (f", {table['best'].iloc[row]}" if table["best"].iloc[row] else "")
                 + "<extra></extra>",
             )
         )

@@ -29,8 +29,9 @@ from ldvae_core.plots.theme import (
 )
 
 ROW_HEIGHT, SMALLEST_HEIGHT, LARGEST_HEIGHT = 24, 180, 900  # px
+LEAST_ROW = 15  # px: names of rows stay apart, however many there are
 LEAST_PRINTED = 0.15  # of the scale
-MOST_PRINTED = 400  # cells of the table whose numbers are written in them
+MOST_PRINTED, MOST_COLUMNS = 400, 20  # cells of a table whose numbers are written in them; columns, likewise
 LONGEST_TYPE, LONGEST_HOVER = 28, 60  # characters
 MARGIN = {"l": 60, "r": 76, "t": 30, "b": 48}  # px
 _PAIR_HOVER = "%{hovertext}: %{z:.2f}<extra></extra>"
@@ -130,11 +131,12 @@ def _layout(
     columns: list[str], rows: list[str], left: float, mode: Mode, *, x_title: str, y_title: str = ""
 ) -> dict[str, Any]:
     """Axes by number, with names as tick text: plotly would read markup in category names."""
-    height = MARGIN["t"] + MARGIN["b"] + ROW_HEIGHT * len(rows)
+    around = MARGIN["t"] + MARGIN["b"]
+    height = np.clip(around + ROW_HEIGHT * len(rows), SMALLEST_HEIGHT, LARGEST_HEIGHT)
     plain_axis = {"showgrid": False, "zeroline": False, "showline": False, **GAP}
     return {
         "template": bare_template(mode),
-        "height": int(np.clip(height, SMALLEST_HEIGHT, LARGEST_HEIGHT)),
+        "height": int(max(height, around + LEAST_ROW * len(rows))),
         "margin": {**MARGIN, "l": left},
         "xaxis": {
             **plain_axis,
@@ -173,7 +175,7 @@ def _print_numbers(
     figure: Canvas, values: np.ndarray, middle: float, half: float, mode: Mode, *, digits: int = 2
 ) -> None:
     """Numbers worth reading, without their leading zero; nothing where there is next to no association."""
-    if values.size > MOST_PRINTED:
+    if values.size > MOST_PRINTED or values.shape[1] > MOST_COLUMNS:
         return
     shares = (np.nan_to_num(values, nan=middle) - middle) / half
     places = np.argwhere(np.abs(shares) >= LEAST_PRINTED)

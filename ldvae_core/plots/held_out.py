@@ -137,7 +137,7 @@ def _curve(name: str, epochs: np.ndarray, values: np.ndarray, ink: str, dash: st
         line={"color": ink, "width": 2.2, "dash": dash},
         marker={"size": 6},
         name=label,
-        hovertemplate=f"{label}: %{{y:,.5~g}}<extra></extra>",
+        hovertemplate=f"{label}: %{{y:,.5~r}}<extra></extra>",
     )
 
 

@@ -81,7 +81,7 @@ class Additions:
 
     def make(self) -> Path:
         """The folder, created when it is missing. Raises RunError when it cannot be, or the run is gone."""
-        if not self._run.is_dir():
+        if not self._run.is_dir() or durable.is_deleted(self._run):
             raise RunError(f"The run {self._run.name} was deleted meanwhile.", "Nothing was added to it.")
         try:
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -128,6 +128,16 @@ class Additions:
             durable.write_json(self.folder / NOTES_FILE, {**content, axes: rows})
         return note
 
+    def take_back_factor_note(self, axes: str, factor: int, *, to: FactorNote, written: FactorNote) -> None:
+        """Have the note as it was before `written`. Raises RunError when somebody has changed it since."""
+        with self.writing():
+            content = _to_change(self.folder / NOTES_FILE)
+            of_axes = _dict(content.get(axes))
+            if self.factor_notes(axes).get(factor) != written:
+                raise RunError("Somebody has changed it since.", "It stays as it is now.")
+            rows = {**of_axes, str(factor): {**_dict(of_axes.get(str(factor))), **asdict(to)}}
+            durable.write_json(self.folder / NOTES_FILE, {**content, axes: rows})
+
     def selections(self) -> list[Selection]:
         """In the order they were made."""
         return _understood(_rows(read_object(self.folder / SELECTIONS_FILE)))
@@ -163,6 +173,15 @@ class Additions:
             durable.write_array(self.folder / f"{made.selection_id}.npy", np.packbits(np.asarray(cells, bool)))
             self._write_selections(content, [*_rows(content), asdict(made)])
         return made
+
+    def restore_selection(self, selection: Selection, cells: np.ndarray) -> None:
+        """Have a deleted selection back, with its cells (n_cells,) bool. Raises RunError when its name is taken now."""
+        with self.writing():
+            content = _to_change(self.folder / SELECTIONS_FILE)
+            if any(selection.name.casefold() == other.name.casefold() for other in _understood(_rows(content))):
+                raise RunError(f"There is another selection {selection.name!r} by now.", "Rename or delete that first.")
+            durable.write_array(self.folder / f"{selection.selection_id}.npy", np.packbits(np.asarray(cells, bool)))
+            self._write_selections(content, [*_rows(content), asdict(selection)])
 
     def delete_selection(self, selection_id: str) -> None:
         """Remove it; one that is gone already is no error."""

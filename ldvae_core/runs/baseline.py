@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from ldvae_core.jobs.progress import Progress, write_progress
 from ldvae_core.model.baselines import NMF_ROUNDS, Baseline, fit_baseline
 from ldvae_core.model.config import ModelConfig
 from ldvae_core.model.dispersion import fit_inverse_dispersion
+from ldvae_core.runs.by_cell import write_by_cell
 from ldvae_core.runs.opened import HISTORY_COLUMNS
 from ldvae_core.runs.prepare import Steps
 from ldvae_core.runs.states import write_folder_state
@@ -60,7 +62,7 @@ def run_baseline(
         "seconds_reading": note["seconds_reading"],
         "seconds_training": round(seconds, 3),
     }
-    return steps.finish(_metrics(fitting, counts, split, config), summary, fitting.answer)
+    return steps.finish(_metrics(steps.folder, fitting, counts, split, config), summary, fitting.answer)
 
 
 class _Fitting:
@@ -146,7 +148,9 @@ def _factors(fitting: _Fitting, counts: CountMatrix, split: np.ndarray, config: 
     )
 
 
-def _metrics(fitting: _Fitting, counts: CountMatrix, split: np.ndarray, config: ModelConfig) -> dict[str, Any]:
+def _metrics(
+    folder: Path, fitting: _Fitting, counts: CountMatrix, split: np.ndarray, config: ModelConfig
+) -> dict[str, Any]:
     """Figures on the test cells. Only the gene means have a likelihood; the others place a cell by its own counts."""
     test = np.flatnonzero(split == TEST)
     x, size, place = counts.counts[test], counts.library_size[test], fitting.representation[test]
@@ -157,6 +161,8 @@ def _metrics(fitting: _Fitting, counts: CountMatrix, split: np.ndarray, config: 
         expected = lambda cells: size[cells, None] * fitting.model.fractions(place[cells])  # noqa: E731
         likelihood = log_likelihood_at(x, expected, fitting.inverse_dispersion)
     bound = likelihood if config.method == "gene_mean" else None
+    bounds = {} if bound is None else {"elbo": (test, bound), "iwll": (test, bound)}
+    write_by_cell(folder, test, error=-likelihood, **bounds)
     error, error_se = mean_and_error(-likelihood)
     mean, mean_se = (None, None) if bound is None else mean_and_error(bound)
     return {

@@ -3,7 +3,8 @@
 import functools
 import logging
 import math
-from dataclasses import dataclass, field
+import time
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +14,13 @@ from ldvae_core.jobs.progress import Progress, number, read_object, read_progres
 from ldvae_core.jobs.queue import Asked, Job
 from ldvae_core.runs.additions import Additions
 from ldvae_core.runs.settings import NewerFormatError, RunFile, RunSettings
-from ldvae_core.runs.states import FolderState, RunState, Stage, merged_state, read_folder_state
+from ldvae_core.runs.states import STATE_FILE, FolderState, RunState, Stage, merged_state, read_folder_state
 from ldvae_core.workspace import processes
 
 log = logging.getLogger(__name__)
 
 PROGRAMS, GENES = 3, 5  # on a card
+SILENT = ("refining", "analysing")  # stages that report so seldom that the time since counts
 CELLS_OF_A_CARD = 20_000  # of an older run that is opened for its card's sake
 
 
@@ -58,7 +60,7 @@ class RunCard:
 class TrainingProgress(Progress):
     """Where a run stands, from progress.json: done and total are steps of the training; zeros before the first report.
 
-    stage: of the run folder.
+    stage: of the run folder. seconds_left: of all stages.
     """
 
     epoch: int = 0  # being worked on, from 1
@@ -69,6 +71,13 @@ class TrainingProgress(Progress):
     threads: int = 0
     kl_weight: float = 0.0
     top_genes: tuple[tuple[str, ...], ...] = ()  # of every factor, as they form
+    stage_seconds: float = 0.0  # since the stage began; 0 before the first one
+    whole_share: float | None = None  # of the time of all stages; None in older files and for baselines
+
+    @property
+    def share(self) -> float:
+        """Of the whole run's time, 0 to 1."""
+        return super().share if self.whole_share is None else min(max(self.whole_share, 0.0), 1.0)
 
 
 def read_card(
@@ -117,6 +126,8 @@ def read_card(
 def read_training_progress(folder: Path) -> TrainingProgress:
     """What progress.json says, with a stand-in for everything missing or strange. Never raises."""
     found = read_progress(folder / "progress.json")
+    if found.stage in SILENT:
+        found = replace(found, seconds_left=max(found.seconds_left - _age(folder / "progress.json"), 0.0))
     more, programs = found.more, found.more.get("top_genes")
     return TrainingProgress(
         stage=read_folder_state(folder).stage or "",
@@ -134,7 +145,17 @@ def read_training_progress(folder: Path) -> TrainingProgress:
         top_genes=tuple(tuple(map(str, genes)) for genes in programs if isinstance(genes, list))
         if isinstance(programs, list)
         else (),
+        stage_seconds=_age(folder / STATE_FILE),
+        whole_share=number(more.get("whole_share")),
     )
+
+
+def _age(path: Path) -> float:
+    """Seconds since it was written."""
+    try:
+        return max(time.time() - path.stat().st_mtime, 0.0)
+    except OSError:
+        return 0.0
 
 
 def _n_factors(metrics: dict[str, Any], settings: RunSettings | None) -> int | None:

@@ -14,6 +14,7 @@ from ldvae_core.jobs.progress import Progress
 from ldvae_core.jobs.queue import Job, JobState, Queue
 from ldvae_core.jobs.status import JobStatus, job_status
 from ldvae_core.runs.gene_set_results import GeneSetResults
+from ldvae_core.runs.gene_sparse import with_gene_sparse
 from ldvae_core.runs.maps import usable_threads
 from ldvae_core.runs.opened import with_additions
 from ldvae_core.runs.store import RunStore
@@ -62,7 +63,10 @@ def compute_enrichment(workspace: Workspace, job: Job, control: Control) -> JobS
     store, began = RunStore(workspace), time.monotonic()
     additions = store.additions(job.subject)
     results, species = GeneSetResults(additions), job.arguments.get("species")
-    opened = with_additions(store.open(job.subject), additions)
+    opened = store.open(job.subject)
+    if job.arguments.get("axes") == "gene_sparse":
+        opened = with_gene_sparse(opened)
+    opened = with_additions(opened, additions)
     factors = next((found for axes, found in opened.factors.items() if axes == job.arguments.get("axes")), None)
     found = sets_of(results, str(job.arguments.get("sets")), species if species in get_args(Species) else None)
     if factors is None or enrichment_id(factors, found, "pre_ranked") != job.name:

@@ -35,7 +35,7 @@ class OpenRun:
 
     run_id: str
     counts: CountMatrix  # of the modelled genes, (n_cells, n_genes)
-    factors: dict[Axes, Factors]  # "as_trained" always; "readable" too under a normal prior, "gene_sparse" if new
+    factors: dict[Axes, Factors]  # "as_trained" always; "readable" too under a normal prior, "gene_sparse" where kept
     split: np.ndarray  # int8 (n_cells,), positions in data.split.SPLIT_NAMES
     history: pd.DataFrame  # columns HISTORY_COLUMNS, nats per cell
     metrics: dict[str, Any]  # figures on the test cells and the summary of the training
@@ -160,11 +160,7 @@ def with_additions(opened: OpenRun, additions: Additions) -> OpenRun:
 
     The arrays stay shared with `opened`, but for axes that somebody has turned round.
     """
-    factors: dict[Axes, Factors] = {}
-    for axes, found in opened.factors.items():
-        notes = additions.factor_notes(axes)
-        names = {factor: note.name for factor, note in notes.items()}
-        factors[axes] = as_noted(found, names=names, flipped=[k for k, note in notes.items() if note.flipped])
+    factors = {axes: noted(found, additions) for axes, found in opened.factors.items()}
     counts, cells = opened.counts, opened.counts.annotations.index
     columns = {
         name: pd.Series(values, index=cells)
@@ -182,6 +178,13 @@ def with_additions(opened: OpenRun, additions: Additions) -> OpenRun:
     added = {name: additions.versions()[name] for name in columns}
     planes = {selection.name: selection.plane for selection in additions.selections()}
     return replace(opened, factors=factors, counts=counts, added=added, planes=planes, kept=additions)
+
+
+def noted(factors: Factors, additions: Additions) -> Factors:
+    """The factors under the names, and turned the way, that people have given those on the same axes."""
+    notes = additions.factor_notes(factors.axes)
+    names = {factor: note.name for factor, note in notes.items()}
+    return as_noted(factors, names=names, flipped=[k for k, note in notes.items() if note.flipped])
 
 
 def open_demo_run() -> OpenRun:

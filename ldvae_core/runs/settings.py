@@ -158,7 +158,8 @@ def rename_in(folder: Path, name: str) -> None:
 def _naming_problems(name: object, data_source: object) -> list[str]:
     problems = []
     if not isinstance(name, str) or not name.strip() or len(name) > LONGEST_NAME:
-        problems.append(f"The name of a run has 1 to {LONGEST_NAME} characters; this one is {str(name)[:40]!r}.")
+        length = len(name.strip()) if isinstance(name, str) else 0
+        problems.append(f"The name of a run has 1 to {LONGEST_NAME} characters; this one has {length}.")
     elif not name.isprintable():
         problems.append("The name of a run holds characters that cannot be shown, such as line breaks.")
     if not isinstance(data_source, str) or not data_source:

@@ -1,4 +1,4 @@
-"""The runs of a workspace, by id: listed, looked into, opened, renamed, deleted. The only code that hands out a run."""
+"""The runs of a workspace, by id: listed, opened, renamed, deleted, had back. The only code that hands out a run."""
 
 from pathlib import Path
 
@@ -7,12 +7,17 @@ import pandas as pd
 from ldvae_core.data.demo import DEMO_RUN
 from ldvae_core.errors import RunError
 from ldvae_core.runs.additions import Additions
+from ldvae_core.runs.by_cell import read_by_cell
 from ldvae_core.runs.cards import RunCard, TrainingProgress, read_card, read_training_progress
 from ldvae_core.runs.comparable import Basis, read_basis
 from ldvae_core.runs.opened import HISTORY_COLUMNS, OpenRun, open_demo_run, open_run_folder, read_history
 from ldvae_core.runs.settings import RunFile, rename_in
 from ldvae_core.runs.training_jobs import TrainingJobs
+from ldvae_core.workspace.datasets import Datasets
 from ldvae_core.workspace.folders import DEMO, Workspace, is_id, listed_ids
+from ldvae_core.workspace.trash import in_trash
+
+UNREAD = ("queued", "running", "paused", "interrupted")  # a run may still have to read its data
 
 __all__ = [
     "HISTORY_COLUMNS", "OpenRun", "RunCard", "RunStore", "TrainingProgress", "open_demo_run", "open_run_folder",
@@ -28,6 +33,7 @@ class RunStore:
 
     def cards(self) -> list[RunCard]:
         """Every run, the latest submission first, the demo last; a damaged one is listed with what is wrong."""
+        self.jobs.empty_trash()
         jobs = self.jobs.all()
         waiting = sorted((job for job in jobs.values() if job.state == "queued"), key=lambda job: job.place)
         places = {job.subject: position for position, job in enumerate(waiting, start=1)}
@@ -65,6 +71,10 @@ class RunStore:
         """What its figures are measured on; None before its data is prepared. Raises RunError when unknown."""
         return read_basis(self._folder(run_id))
 
+    def by_cell(self, run_id: str) -> pd.DataFrame | None:
+        """Its figures of every test cell; None where they were not kept. Raises RunError when unknown."""
+        return read_by_cell(self._folder(run_id))
+
     def open(self, run_id: str) -> OpenRun:
         """Its results. Raises RunError when it is unknown, has none, is damaged, or is of a newer format."""
         folder = self._folder(run_id)
@@ -88,14 +98,40 @@ class RunStore:
         _refuse_demo(run_id)
         rename_in(folder, name)
 
-    def delete(self, run_id: str) -> None:
-        """Remove it for good. Raises RunError when it is unknown, running, the demo, or made by a newer version."""
+    def delete(self, run_id: str, *, for_good: bool = False) -> None:
+        """Remove it, to be had back for ten minutes, or for good.
+
+        Raises RunError when it is unknown, running, the demo, made by a newer version, or the disk refuses.
+        """
         self._folder(run_id)
         _refuse_demo(run_id)
         card = self.card(run_id)
         if card.read_only:
             raise RunError(f"The run {run_id} is read-only here.", card.error)
-        self.jobs.delete(run_id)
+        self.jobs.delete(run_id, for_good=for_good)
+
+    def restore(self, run_id: str) -> None:
+        """Have a deleted run back as it was. Raises RunError when its ten minutes are over."""
+        self.jobs.restore(run_id)
+
+    def deleted(self) -> list[tuple[str, str, float]]:
+        """Runs that can be had back, the latest first: id, name, seconds left."""
+        return [(entry.entry_id, read_card(entry.folder, None, additions=self._additions(entry.entry_id)).name,
+                 entry.seconds_left) for entry in in_trash(self.workspace.runs) if is_id(entry.entry_id)]  # fmt: skip
+
+    def delete_data(self, dataset_id: str, *, for_good: bool = False) -> None:
+        """Remove a data set; runs keep the counts they modelled.
+
+        Raises RunError when a run still has to read it, and as Datasets.delete does.
+        """
+        needed = [card.name for card in self.cards()
+                  if card.settings and card.settings.data_source == dataset_id and card.state in UNREAD
+                  and not (self.workspace.runs / card.run_id / "counts").exists()]  # fmt: skip
+        if needed:
+            raise RunError(
+                f"The run {needed[0]!r} still has to read this data set.", "Wait until it trains, or cancel it first."
+            )
+        Datasets(self.workspace).delete(dataset_id, for_good=for_good)
 
     def _additions(self, run_id: str) -> Additions:
         """The program's own run is never written to: what is added to it lies in the workspace.

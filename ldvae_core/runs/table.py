@@ -25,8 +25,8 @@ class Metric(NamedTuple):
 
 
 METRICS = (
-    Metric("test_error", "test_reconstruction_error", "Test reconstruction error", True,
-           "how badly counts of test cells are predicted from their own factors; lower is better"),
+    Metric("test_error", "test_reconstruction_error", "Fit to unseen cells", True,
+           "reconstruction error: how badly counts of test cells are predicted from their factors; lower is better"),
     Metric("elbo", "test_elbo", "Test ELBO", False,
            "lower bound of the log-likelihood of test cells; higher is better"),
     Metric("iwll", "test_iwll", "Test IWLL", False,
@@ -52,15 +52,11 @@ def runs_table(cards: Sequence[RunCard], groups: Mapping[str, int]) -> pd.DataFr
     return pd.DataFrame([_row(card, groups.get(card.run_id, 0)) for card in cards], columns=_columns())
 
 
-def best_rows(table: pd.DataFrame, metric: Metric) -> pd.Series:
-    """Whether a run has the best value of its group of at least two comparable runs with that figure: bool, by row."""
-    known = table[(table["group"] > 0) & table[metric.column].notna()]
-    best = pd.Series(False, index=table.index)
-    for _, rows in known.groupby("group"):
-        if len(rows) > 1:
-            values = rows[metric.column]
-            best |= best.index == (values.idxmin() if metric.lower_is_better else values.idxmax())
-    return best
+def figure_of(card: RunCard, metric: Metric) -> tuple[float, float]:
+    """A figure of a run and its standard error, each NaN where it is not known."""
+    found = (_number(card.metrics.get(key)) for key in (metric.key, f"{metric.key}_se"))
+    value, error = (math.nan if number is None else number for number in found)
+    return value, error
 
 
 def missing_words(card: RunCard, metric: Metric) -> str:

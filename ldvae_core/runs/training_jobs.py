@@ -1,9 +1,10 @@
-"""Runs in the queue: what submitting, pausing, resuming, cancelling and deleting mean for a run's folder.
+"""Runs in the queue: what submitting, pausing, resuming, cancelling, deleting and having back mean for a run's folder.
 
 A run's state is the queue's word and the folder's put together (runs/states.py); both change in one transaction.
 """
 
 import functools
+import time
 import uuid
 from pathlib import Path
 from typing import Literal, get_args
@@ -26,7 +27,8 @@ from ldvae_core.runs.states import (
 )
 from ldvae_core.workspace import processes
 from ldvae_core.workspace.datasets import Datasets
-from ldvae_core.workspace.folders import Workspace, listed_folder, make_id
+from ldvae_core.workspace.folders import Workspace, is_id, listed_folder, make_id
+from ldvae_core.workspace.trash import marked, put_in_trash, take_from_trash
 
 TRAINING = "training"  # the lane
 Request = Literal["stop", "cancel", "pause", "resume"]
@@ -102,14 +104,41 @@ class TrainingJobs:
         """Why waiting runs do not start, in words; "" when nothing is wrong."""
         return Lanes(self.workspace).trouble(TRAINING)
 
-    def delete(self, run_id: str) -> None:
-        """Remove a run for good, and every job about it. Raises RunError when it is unknown or is being trained."""
+    def delete(self, run_id: str, *, for_good: bool = False) -> None:
+        """Remove a run, to be had back for ten minutes by restore, or for good, with every job about it.
+
+        A run that waits in the queue comes back paused. Raises RunError when it is unknown, is being trained, or the
+        disk refuses.
+        """
         with self.queue.changing() as change:
             folder = listed_folder(self.workspace.runs, run_id, what="run")
-            if state_of(change.find(TRAINING, run_id), folder) == "running":
+            job = change.find(TRAINING, run_id)
+            if state_of(job, folder) == "running":
                 raise RunError(f"The run {run_id} is running.", "Cancel it first, then delete it.")
-            change.forget(run_id)
-            durable.delete_folder(folder)
+            if for_good:
+                change.forget(run_id)
+                durable.delete_folder(folder)
+                return
+            put_in_trash(folder)  # first, for it may be refused; the queue's change is undone then
+            change.forget(run_id, but=TRAINING)
+            if job is not None and job.state == "queued":
+                change.settle(job, "paused")
+
+    def restore(self, run_id: str) -> None:
+        """Have a deleted run back as it was. Raises RunError when its ten minutes are over."""
+        with self.queue.changing():
+            take_from_trash(self.workspace.runs, run_id)
+
+    def empty_trash(self, run_id: str | None = None) -> None:
+        """Remove for good the runs whose ten minutes are over, and `run_id` whatever its time."""
+        over = [folder.name for folder, until in marked(self.workspace.runs) if until <= time.time()]
+        for name in [*over, *([run_id] if run_id else [])]:
+            with self.queue.changing() as change:
+                folder = self.workspace.runs / name
+                over_now = name == run_id or durable.kept_until(folder) <= time.time()
+                if is_id(name) and durable.is_deleted(folder) and over_now:  # not had back, or deleted anew, meanwhile
+                    change.forget(name)
+                    durable.delete_folder(folder)
 
 
 def state_of(job: Job | None, folder: Path) -> RunState:

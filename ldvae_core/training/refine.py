@@ -31,18 +31,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ldvae_core.model.budget import ALL_STEPS
 from ldvae_core.model.config import MAX_THETA, MIN_THETA
-from ldvae_core.model.families import NegativeBinomial, Poisson
 from ldvae_core.model.ldvae import LDVAE, LinearDecoder, Minibatch, centred_levels
-from ldvae_core.model.priors import LogisticNormal
 from ldvae_core.training.minibatches import MinibatchSource
 
 TOLERANCE = 1e-3  # nats that a full step would gain by the quadratic model, below which it is the last one
-MOST_STEPS, MOST_HALVINGS = 12, 10
-BLOCK_ENTRIES, GPU_ENTRIES = (
-    2**17,
-    2**24,
-)  # cells x genes at a time; 1 MB was measured fastest
+MOST_STEPS, MOST_HALVINGS = ALL_STEPS, 10
+BLOCK_ENTRIES, GPU_ENTRIES = 2**17, 2**24  # cells x genes at a time; 1 MB was measured fastest
 
 
 class Refined(NamedTuple):
@@ -70,7 +66,7 @@ class Decoder(NamedTuple):
 
     @classmethod
     def of(cls, model: LDVAE, device: torch.device | None = None) -> Self:
-        """The decoder of a model that can be refined (see unrefinable), batch norm folded in."""
+        """The decoder of a model that can be refined (see model/refinable.py), batch norm folded in."""
         place = next(model.parameters()).device if device is None else device
         decoder = model.linear_decoder
         with torch.no_grad():
@@ -120,19 +116,6 @@ class Slopes(NamedTuple):
     residual: Tensor  # (cells, genes): r
     curvature: Tensor  # (cells, genes): c + R f
     information: Tensor  # (cells, genes): w
-
-
-def unrefinable(model: LDVAE) -> str:
-    """Why the cells of this model stay where the encoder puts them, in words for people; "" where they are refined."""
-    if not isinstance(model.decoder, LinearDecoder):
-        return "a neural decoder has no loadings whose curvature could be used"
-    if model.likelihood.is_zero_inflated:
-        return "zero inflation depends on the positions in a way that is not refined"
-    if not isinstance(model.likelihood, NegativeBinomial | Poisson):
-        return f"the likelihood ({model.likelihood.words}) is not one of those that are refined"
-    if not (model.prior.is_standard or isinstance(model.prior, LogisticNormal)):
-        return f"the prior ({model.prior.words}) is not one of those that are refined"
-    return ""
 
 
 @torch.no_grad()

@@ -6,14 +6,13 @@ from typing import NamedTuple
 import numpy as np
 from scipy import sparse
 
+from ldvae_core.model.budget import plan_within
 from ldvae_core.model.ldvae import LDVAE
+from ldvae_core.model.refinable import unrefinable
 from ldvae_core.training.minibatches import MinibatchSource
-from ldvae_core.training.refine import Refined, refine, unrefinable
-from ldvae_core.training.refit import MOST_CELLS, MOST_ROUNDS, Refit, refit, refittable
+from ldvae_core.training.refine import Refined, refine
+from ldvae_core.training.refit import Refit, refit, refittable
 
-REFINE_PASSES = 24  # passes of the training that refining a cell costs as much time as, measured on one core: 9 to 24
-ROUND_PASSES = 40  # that a round of refitting costs a training cell
-FREE = 100_000  # passes of a cell, some seconds at most, that are always granted
 STOPPED = "it was stopped"
 
 
@@ -49,20 +48,24 @@ def refined_model(
 
     go_on: told the share done a few times a second; False leaves everything as it was.
     """
-    if why_not := unrefinable(model):
+    if why_not := unrefinable(model.config):
         return Outcome(model, None, None, why_not)
-    budget = max(cells_trained, FREE) - REFINE_PASSES * source.n_cells
-    if budget < 0:
+    plan = plan_within(cells_trained, source.n_cells, len(train))
+    if plan is None:
         return Outcome(model, None, None, "so many cells would take longer than the training itself")
-    rounds = min(MOST_ROUNDS, budget // (ROUND_PASSES * min(len(train), MOST_CELLS)))
     fitted, share = None, 0.0
-    if refittable(model) and rounds:
-        share = 0.7
-        fitted = refit(model, source, counts, train, validation, rounds=rounds, go_on=lambda done: go_on(share * done))
+    if refittable(model) and plan.rounds:
+        share = plan.refit_share
+        fitted = refit(
+            model, source, counts, train, validation, rounds=plan.rounds, go_on=lambda done: go_on(share * done)
+        )
         if fitted is None:
             return Outcome(model, None, None, STOPPED)
         model = fitted.model
-    refined = refine(model, source, np.arange(source.n_cells), go_on=lambda done: go_on(share + (1 - share) * done))
+    everyone, so_far = np.arange(source.n_cells), share
+    refined = refine(
+        model, source, everyone, most_steps=plan.steps, go_on=lambda done: go_on(so_far + (1 - so_far) * done)
+    )
     if refined is None:
         return Outcome(model, None, fitted, STOPPED)
     return Outcome(model, refined, fitted, "")

@@ -26,8 +26,10 @@ from scipy import sparse
 from torch import Tensor
 
 from ldvae_core.data.chunks import some_cells
+from ldvae_core.model.budget import MOST_CELLS, MOST_ROUNDS
 from ldvae_core.model.dispersion import fit_inverse_dispersion
 from ldvae_core.model.ldvae import LDVAE, NORM_EPSILON
+from ldvae_core.model.refinable import unrefinable
 from ldvae_core.training.minibatches import MinibatchSource
 from ldvae_core.training.refine import (
     MOST_STEPS,
@@ -41,18 +43,15 @@ from ldvae_core.training.refine import (
     one_thread,
     refine,
     slopes,
-    unrefinable,
 )
 from ldvae_core.training.score import reconstruction_errors
 
 log = logging.getLogger(__name__)
 
-MOST_ROUNDS = 3  # later ones gain below 0.05 nats
 STEP = 0.5
 RIDGE = 2.0  # of the loadings: a prior of sd 0.7, so that a gene of few counts stays near 0
 INTERCEPT_RIDGE = 1e-3  # a constant added to every intercept changes nothing
-MOST_CELLS = 20_000  # above, a seeded sample of the training cells
-DISPERSION_CELLS, VALIDATION_CELLS = 5_000, 1_000  # likewise: enough for one number a gene, and for a difference
+DISPERSION_CELLS, VALIDATION_CELLS = 5_000, 1_000  # seeded samples: enough for one number a gene, and for a difference
 STEPS_A_ROUND = 2  # of every cell's position
 
 
@@ -75,7 +74,7 @@ class _Step(NamedTuple):
 
 def refittable(model: LDVAE) -> bool:
     """Whether the rounds are meant for this model: refined positions that are z themselves."""
-    return not unrefinable(model) and model.prior.is_standard
+    return not unrefinable(model.config) and model.prior.is_standard
 
 
 @torch.no_grad()

@@ -8,9 +8,10 @@ import logging
 import os
 import re
 import shutil
+import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -28,6 +29,7 @@ from ldvae_core.errors import CountsError, LdvaeError, RunError
 from ldvae_core.workspace import processes
 from ldvae_core.workspace.datafolder import DataFile, find_data_file, list_data_folder
 from ldvae_core.workspace.folders import DEMO, Workspace, listed_folder, listed_ids, make_id
+from ldvae_core.workspace.trash import in_trash, marked, put_in_trash, take_from_trash
 
 log = logging.getLogger(__name__)
 
@@ -65,6 +67,7 @@ class Datasets:
 
     def list(self) -> tuple[DatasetCard, ...]:
         """All data sets, the demo first, then by name. A damaged one is left out, and the log says so."""
+        self.empty_trash()
         cards = []
         for dataset_id in listed_ids(self.workspace.datasets):
             try:
@@ -80,6 +83,38 @@ class Datasets:
     def open(self, dataset_id: str) -> CountMatrix:
         """Its counts, memory-mapped. Raises RunError when it is unknown or damaged, CountsError when newer."""
         return load_demo() if dataset_id == DEMO else load_counts(self._folder(dataset_id))
+
+    def delete(self, dataset_id: str, *, for_good: bool = False) -> None:
+        """Remove it, to be had back for ten minutes by restore, or for good; runs keep the counts they modelled.
+
+        Raises RunError when it is unknown, the demo, or the disk refuses.
+        """
+        if dataset_id == DEMO:
+            raise RunError("The demo's data belongs to the program and stays.")
+        folder = self._folder(dataset_id)
+        if for_good:
+            durable.delete_folder(folder)
+        else:
+            put_in_trash(folder)
+
+    def restore(self, dataset_id: str) -> None:
+        """Have a deleted data set back. Raises RunError when its ten minutes are over."""
+        take_from_trash(self.workspace.datasets, dataset_id)
+
+    def empty_trash(self, dataset_id: str | None = None) -> None:
+        """Remove for good what was deleted more than ten minutes ago, and `dataset_id` whatever its time."""
+        for folder, until in marked(self.workspace.datasets):
+            if folder.name == dataset_id or until <= time.time():
+                with suppress(FileNotFoundError):  # somebody else was faster
+                    durable.delete_folder(folder)
+
+    def deleted(self) -> tuple[tuple[DatasetCard, float], ...]:
+        """Those that can be had back, with the seconds left."""
+        found = []
+        for entry in in_trash(self.workspace.datasets):
+            with suppress(LdvaeError, OSError):
+                found.append((_read_card(entry.folder), entry.seconds_left))
+        return tuple(found)
 
     def data_files(self) -> tuple[DataFile, ...]:
         """What add_file can load from the workspace's data folder."""
@@ -209,6 +244,8 @@ class Datasets:
         known = {other.identity: other.dataset_id for other in self.list()}
         dataset_id = known.get(card.identity) or make_id(_stem(name), card.identity)
         folder = self.workspace.datasets / dataset_id
+        if durable.is_deleted(folder):  # loaded again: its files may be damaged or gone any moment
+            durable.delete_folder(folder)
         if not folder.exists():
             durable.write_json(scratch / "counts" / CARD_FILE, {**asdict(card), "dataset_id": dataset_id})
             durable.write_folder(folder, lambda part: _move_files(scratch / "counts", part))

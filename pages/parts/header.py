@@ -1,15 +1,22 @@
 """The first line of a page, and the badge that says where labels come from."""
 
+import streamlit as st
+
 from ldvae_core.data.counts import CountMatrix
 from ldvae_core.runs.additions import LEIDEN
 from pages.parts.runs import say_unknown_run
+from pages.parts.terms import offer_glossary
 from pages.parts.text import as_html, show
+from pages.parts.undo import show_undo
 
 
 def page_header(title: str, question: str) -> None:
     """title and question: this program's own words."""
-    show(f"<h1>{as_html(title)}</h1><span>{as_html(question)}</span>", kind="head")
+    with st.container(horizontal=True, vertical_alignment="center", gap="small", key="page_head"):
+        show(f"<h1>{as_html(title)}</h1><span>{as_html(question)}</span>", kind="head")
+        offer_glossary()
     say_unknown_run()
+    show_undo()
 
 
 def derived_badge(counts: CountMatrix, column: str | None) -> None:

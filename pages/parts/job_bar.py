@@ -11,6 +11,7 @@ from pages.parts.problems import problem_box
 from pages.parts.text import as_html, clock, show
 
 NOT_ANSWERING = 10.0  # seconds without a heartbeat before it is said
+BESIDE = "This page can be left or closed meanwhile. Training goes first, so it may take longer."
 FAULT = "job_fault"  # what a button's request was refused for
 
 
@@ -21,8 +22,12 @@ class Actions(NamedTuple):
     end: Callable[[], None]  # its process, which no longer answers
 
 
-def show_job(status: JobStatus, words: str, actions: Actions, *, key: str, patience: float = NOT_ANSWERING) -> None:
-    """The bar of a job that waits or is worked on. words: what is being done; patience: seconds it may be silent."""
+def show_job(status: JobStatus, words: str, actions: Actions, *, key: str, patience: float = NOT_ANSWERING,
+             beside: str = BESIDE) -> None:  # fmt: skip
+    """The bar of a job that waits or is worked on. words: what is being done; patience: seconds it may be silent.
+
+    beside: what stands beside its stop button.
+    """
     with st.container(border=True, key=f"{key}_job"):
         if status.state == "queued":
             show(f"<b>{as_html(words)}</b>, {_waiting(status.place)}")
@@ -36,7 +41,7 @@ def show_job(status: JobStatus, words: str, actions: Actions, *, key: str, patie
         with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
             st.button("Stop", key=f"{key}_stop", icon=":material/stop:", on_click=do_or_tell, args=(actions.stop,),
                       disabled=status.request == "cancel")  # fmt: skip
-            show("This page can be left or closed meanwhile. Training goes first, so it may take longer.", kind="quiet")
+            show(beside, kind="quiet")
         show_refusal()
 
 

@@ -12,7 +12,12 @@ from ldvae_core.analysis.factors import Axes, Factors, GeneOrder
 from ldvae_core.analysis.findings import factor_label
 from ldvae_core.analysis.numbers import percent
 from ldvae_core.analysis.programs import Use
+from ldvae_core.errors import LdvaeError
+from ldvae_core.runs.gene_sparse import gene_sparse_factors, offers_gene_sparse
+from ldvae_core.runs.opened import noted
 from ldvae_core.runs.store import OpenRun
+from pages.parts.per_run import per_run
+from pages.parts.problems import problem_box
 from pages.parts.text import literal, plain, show
 
 AXES: dict[Axes, str] = {"readable": "Readable", "gene_sparse": "Gene-sparse", "as_trained": "As trained"}
@@ -77,8 +82,22 @@ def axes_picker(opened: OpenRun) -> Factors:
     """The factors on the axes asked for; no choice where there is none."""
     if "readable" not in opened.factors:
         return opened.factors[opened.axes]
-    offered = {axes: words for axes, words in AXES.items() if axes in opened.factors}
-    return opened.factors[segments("Axes", offered, key="axes", help=AXES_HELP)]
+    offered = {axes: words for axes, words in AXES.items() if axes in opened.factors or offers_gene_sparse(opened)}
+    chosen = segments("Axes", offered, key="axes", help=AXES_HELP)
+    if chosen in opened.factors:
+        return opened.factors[chosen]
+    try:
+        found = _gene_sparse(opened)
+    except LdvaeError as fault:  # an annotation that the run corrects for is no more what it was
+        problem_box(fault)
+        return opened.factors[opened.axes]
+    return found if opened.kept is None else noted(found, opened.kept)
+
+
+@per_run(max_entries=3, spinner="Finding gene-sparse axes")
+def _gene_sparse(opened: OpenRun) -> Factors:
+    """Of a run that does not keep them."""
+    return gene_sparse_factors(opened)
 
 
 def order_picker(factors: Factors) -> Factors:

@@ -1,5 +1,6 @@
 """The run in use: which one the address names, opened once for all visitors; and the way to other pages."""
 
+import time
 from typing import Any
 
 import streamlit as st
@@ -17,6 +18,10 @@ from pages.parts.problems import problem_box
 from pages.parts.text import literal
 
 RUN = "run"  # in the session and in the address alike
+DATA = "data"  # in the session: the data set in use, that of the run until the Data page or the Train form says another
+DATA_OF = "data_of_run"  # the run that DATA was last taken from
+LEFT = "run_left"  # the run in use before a choice, and when the menu's links were drawn anew (None: not yet)
+LINKS_SECONDS = 2.0  # that a drawn link takes to reach a browser, at most
 UNKNOWN = "unknown_run"  # what an address asked for in vain
 OF_NO_KIND = "#9AA0A6"  # the colour of cells that belong to no named kind
 NEXT = "next_page"  # where a click wants to go
@@ -43,9 +48,9 @@ def choose_run(cards: list[RunCard]) -> RunCard | None:
     """The run in use: as the address says, else as in this session, else the latest with results, else the latest."""
     known = {card.run_id: card for card in cards}
     asked = st.query_params.get(RUN)
-    if asked in known:
+    if asked in known and not _is_old_link(asked):
         st.session_state[RUN] = asked
-    elif asked:
+    elif asked and asked not in known:
         st.session_state[UNKNOWN] = asked
     if st.session_state.get(RUN) not in known:
         first = next((card for card in cards if card.has_results), cards[0] if cards else None)
@@ -53,7 +58,22 @@ def choose_run(cards: list[RunCard]) -> RunCard | None:
     chosen = st.session_state[RUN]
     if chosen and asked != chosen:
         st.query_params[RUN] = chosen
-    return known.get(chosen)
+    card = known.get(chosen)
+    if card and card.settings and chosen != st.session_state.get(DATA_OF):
+        st.session_state[DATA_OF], st.session_state[DATA] = chosen, card.settings.data_source
+    return card
+
+
+def links_are_drawn() -> None:
+    """Called once the menu's links carry the run in use."""
+    if left := st.session_state.get(LEFT):
+        st.session_state[LEFT] = (left[0], left[1] or time.monotonic())
+
+
+def _is_old_link(asked: str) -> bool:
+    """Whether the address is of a link that was clicked before it carried the run chosen a moment ago."""
+    run_id, drawn = st.session_state.get(LEFT) or (None, None)
+    return asked == run_id and (drawn is None or time.monotonic() - drawn < LINKS_SECONDS)
 
 
 def say_unknown_run() -> None:
@@ -68,6 +88,8 @@ def say_unknown_run() -> None:
 
 def use_run(run_id: str) -> None:
     """Make it the run in use, from the next rerun on."""
+    if (before := st.session_state.get(RUN)) != run_id:
+        st.session_state[LEFT] = (before, None)
     st.session_state[RUN] = run_id
     st.query_params[RUN] = run_id
 

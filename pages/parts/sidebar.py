@@ -1,45 +1,40 @@
 """Top of the sidebar on every page: the program's name, the run in use and its state; then the pages."""
 
+from contextlib import nullcontext
+
 import streamlit as st
 from streamlit.navigation.page import StreamlitPage
 
+from ldvae_core.runs.names import distinct_names
 from ldvae_core.runs.store import RunCard
-from pages.parts.runs import RUN, STATE_DOTS, STATE_WORDS, use_run
+from pages.parts.live import put_calling, show_state
+from pages.parts.rename import offer_renaming
+from pages.parts.runs import RUN, links_are_drawn, use_run
 from pages.parts.style import put_saving
-from pages.parts.text import as_html, plain, show
+from pages.parts.text import plain, show
 
 PICKER = "run_picker"
 
 
-def show_sidebar(pages: list[StreamlitPage], cards: list[RunCard], chosen: RunCard | None) -> None:
-    """Draw it. chosen: the run in use, one of the cards."""
+def show_sidebar(
+    pages: list[StreamlitPage], current: StreamlitPage, cards: list[RunCard], chosen: RunCard | None
+) -> None:
+    """Draw it. current: the page that is shown. chosen: the run in use, one of the cards."""
     with st.sidebar:
         show("Gene Program Explorer", kind="name")
         if chosen is None:
             show("<b></b>No run yet", kind="state")
         else:
             _pick_run(cards, chosen)
+            offer_renaming([chosen], key="rename_in_use")
         st.space("xsmall")
         with st.container(gap=None, key="pages"):
             for page in pages:
-                st.page_link(page, query_params={RUN: chosen.run_id} if chosen else None, width="stretch")
+                with st.container(key="page_in_use") if page == current else nullcontext():
+                    st.page_link(page, query_params={RUN: chosen.run_id} if chosen else None, width="stretch")
+        links_are_drawn()
         put_saving()
-
-
-def run_state_html(card: RunCard) -> str:
-    """Dot and words for a run's state; how far it is stands in the live panel of the Train page, which moves."""
-    words = STATE_WORDS.get(card.state, card.state)
-    if card.state == "running":
-        words = {
-            "preparing": "preparing the data",
-            "refining": "refining positions",
-            "analysing": "computing factors",
-        }.get(card.stage or "", words)
-        words = words if card.stage else "starting"
-        words += f", will {card.request} soon" if card.request else ""
-    if card.state == "queued" and card.place:
-        words = "next in the queue" if card.place == 1 else f"number {card.place} in the queue"
-    return f'<b class="{STATE_DOTS.get(card.state, "")}"></b>{as_html(words)}'
+        put_calling()
 
 
 def _pick_run(cards: list[RunCard], chosen: RunCard) -> None:
@@ -54,13 +49,9 @@ def _pick_run(cards: list[RunCard], chosen: RunCard) -> None:
         label_visibility="collapsed",
         help=None,
     )
-    show(run_state_html(chosen), kind="state")
+    show_state(cards, chosen)
 
 
 def _distinct_names(cards: list[RunCard]) -> dict[str, str]:
-    """Name of every run by id; equal names get the end of their id."""
-    names = [card.name for card in cards]
-    return {
-        card.run_id: plain(card.name if names.count(card.name) == 1 else f"{card.name} ({card.run_id[-4:]})")
-        for card in cards
-    }
+    """Name of every run by id; where names are equal, what differs comes first."""
+    return {run_id: plain(name) for run_id, name in distinct_names(cards).items()}

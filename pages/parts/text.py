@@ -10,6 +10,7 @@ from typing import Literal
 import streamlit as st
 
 from ldvae_core.analysis.numbers import percent as percent  # one way to say numbers
+from ldvae_core.glossary import marked_places
 from ldvae_core.plots.escape import plain as one_line
 
 LONGEST = 80  # characters of a name on screen; the whole name is in the tables
@@ -51,8 +52,18 @@ def show(body: str, *, kind: str = "line", width: Literal["stretch", "content"] 
 
 
 def sentence(text: str, *, kind: str = "finding") -> None:
-    """One sentence computed from data."""
-    show(as_html(text, longest=600), kind=kind)
+    """One sentence computed from data; its terms say what they mean when the pointer rests on them."""
+    show(explained(text), kind=kind)
+
+
+def explained(text: str, *, longest: int = 600) -> str:
+    """Text for show(), letter by letter, whose terms of the glossary have their meaning as a hover text."""
+    line, parts, end = plain(text, longest=longest), [], 0
+    for start, stop, term in sorted(marked_places(line), key=lambda place: place[0]):
+        word, meaning = (as_html(part, longest=longest) for part in (line[start:stop], term.meaning))
+        parts += [html.escape(line[end:start]), f'<abbr title="{meaning}" tabindex="0">{word}</abbr>']
+        end = stop
+    return "".join([*parts, html.escape(line[end:])])
 
 
 def count(number: float, thing: str, things: str = "") -> str:

@@ -1,6 +1,7 @@
 """Enrichment: against scipy by hand, and planted sets that must be found."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy.stats import false_discovery_control, fisher_exact, hypergeom
 
@@ -155,4 +156,8 @@ def test_the_sentence_names_the_best_set_of_each_end(factors, sets):
     """And says so where nothing stands out."""
     table = over_representation(factors, background(factors.gene_names, sets))
     assert enrichment_finding(table, factors, 0, 12).startswith("Factor 1: high leads at its high end (q ")
+    both = pd.concat([table, table.assign(end="negative")])
+    assert f"; {table[(table.factor == 0) & (table.q <= 0.05)]['set'].nunique()} of 12 sets" in enrichment_finding(
+        both, factors, 0, 12
+    )
     assert "none of 12 sets stands out" in enrichment_finding(table, factors, 1, 12)

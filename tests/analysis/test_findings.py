@@ -15,6 +15,7 @@ from ldvae_core.analysis.findings import (
     join,
     matching_finding,
     pair_finding,
+    placement_finding,
     position_findings,
     spectrum_finding,
     structure_finding,
@@ -177,3 +178,11 @@ def test_a_run_says_what_to_know_of_its_axes_and_positions():
     )
     assert "correlation up to 0.45" in overlap
     assert left.endswith("not refined: a neural decoder has no loadings.")
+
+
+def test_figures_of_refined_cells_are_not_set_beside_others_without_a_word():
+    """Which runs are which, and nothing where all are alike."""
+    refined, other, old = {"positions": "refined"}, {"positions": "encoder"}, {}
+    assert placement_finding({"a": refined, "b": refined}) == placement_finding({"a": other, "b": old}) == ""
+    said = placement_finding({"a": refined, "b": other, "c": old})
+    assert said.startswith("The cells of a are refined, those of b and c stand where the encoder alone puts them")

@@ -61,7 +61,17 @@ def test_expression_by_group_is_share_and_mean_over_all_cells(counts):
     assert table["group"].tolist() == ["x", "y"]
     assert table["share"].tolist() == [0.5, 0.5]
     assert table["mean"].tolist() == pytest.approx([np.log1p(5000) / 2, np.log1p(10000) / 2])
-    assert group_finding(table, "kind").startswith("B is highest in y: 50% of its 2 cells")
+    assert group_finding(table, "kind") == ""
+
+
+def test_a_group_of_few_cells_is_not_named_as_the_highest():
+    """Three cells of 20 molecules lie above the other groups by luck."""
+    labels = pd.Series(pd.Categorical(["large"] * 40 + ["next"] * 20 + ["tiny"] * 3))
+    matrix = sparse.csr_matrix(np.r_[np.tile([0, 1], 20), np.tile([0, 0, 0, 1], 5), 20, 20, 20][:, None])
+    table = expression_by_group(gather_genes(matrix, [0]), labels, np.full(63, 100.0), np.array(["A"]))
+    assert table["mean"].idxmax() == 2
+    assert group_finding(table, "kind").startswith("A is highest in large: 50% of its 40 cells")
+    assert group_finding(table[table["group"] == "tiny"], "kind") == ""
 
 
 def test_mean_per_bin_averages_the_cells_in_it(counts):

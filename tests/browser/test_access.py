@@ -68,7 +68,7 @@ def test_cells_drawn_around_are_counted_and_a_link_selects_them_again(visit, pag
 
 @pytest.mark.parametrize("kind", ["svg", "png"])
 def test_a_figure_is_saved_as_a_file(visit, page, kind, tmp_path):
-    """The menu below a figure gives a file of the kind it says."""
+    """The menu below a figure gives a file of the kind it says, large enough to be printed."""
     visit("factors?run=demo")
     page.wait_for_selector(FIGURE, timeout=SECONDS)
     page.locator(".st-key-pair_save button").first.click()
@@ -78,6 +78,8 @@ def test_a_figure_is_saved_as_a_file(visit, page, kind, tmp_path):
     head = (tmp_path / "figure").read_bytes()[:300]
     assert saving.value.suggested_filename == f"genes_1_2.{kind}"
     assert (b"<svg" in head) if kind == "svg" else head.startswith(b"\x89PNG")
+    if kind == "png":  # as wide as a printed page at 300 dots an inch
+        assert int.from_bytes(head[16:20], "big") >= 2120
 
 
 def test_the_keyboard_reaches_what_the_mouse_does(visit, page):

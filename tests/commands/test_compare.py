@@ -77,3 +77,15 @@ def test_what_cannot_be_compared_is_refused(trained, counts_file, refusal):
     assert "at least two" in refusal("compare", trained())
     assert "at least two" in refusal("compare", trained(), f"{trained()}/")
     assert "is not a run" in refusal("compare", trained(), counts_file)
+
+
+def test_a_run_that_is_not_refined_is_said_to_be_beside_one_that_is(compared, answer, tmp_path):
+    """In their group; baselines have no encoder."""
+    runs, found = compared
+    assert {group["placement"] for group in found["groups"]} == {""}
+    old = shutil.copytree(runs["normal"], tmp_path / "old")
+    metrics = json.loads((old / "metrics.json").read_text())
+    (old / "metrics.json").write_text(json.dumps({**metrics, "positions": "encoder"}))
+    group = answer("compare", runs["normal"], str(old), runs["gene mean"])[0]["groups"][0]
+    assert f"those of {old} stand where the encoder alone puts them" in group["placement"]
+    assert runs["gene mean"] not in group["placement"]

@@ -13,6 +13,7 @@ import pytest
 from scipy import sparse
 from scipy.io import mmwrite
 
+from ldvae_core import durable
 from ldvae_core.data import blocks, matrix_market, room, stored, tables, transpose
 from ldvae_core.data.choices import DataChoices
 from ldvae_core.data.counts import fingerprint_of
@@ -20,6 +21,8 @@ from ldvae_core.data.formats import FORMATS, Format
 from ldvae_core.data.opened import Candidate, Opened, Side
 from ldvae_core.data.prepare import mitochondrial_share, prepare
 from ldvae_core.data.read import read_counts
+from ldvae_core.data.reading_options import NOTHING_SAID
+from ldvae_core.data.reading_process import fill_folder
 from ldvae_core.data.stored import DenseStored
 from ldvae_core.errors import CountsError
 
@@ -396,3 +399,13 @@ def test_a_column_of_kinds_is_known_by_what_it_holds(adata, saved, read_here):
     """Antibodies are left out whatever the column is called."""
     adata.var["modality"] = ["RNA"] * 30 + ["Protein"] * 10
     assert read_here(saved()).n_genes == 30
+
+
+def test_no_large_file_is_mapped_while_it_is_read(saved, tmp_path, monkeypatch):
+    """A map takes address space, of which the reading process has no more than its limit."""
+    mapped = []
+    real = durable.read_array
+    monkeypatch.setattr(durable, "read_array", lambda path: (mapped.append(path.name), real(path))[1])
+    (tmp_path / "into").mkdir()
+    fill_folder(saved(), tmp_path / "into", NOTHING_SAID)
+    assert set(mapped) <= {"cell_ids.npy", "gene_names.npy"}

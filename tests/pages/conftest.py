@@ -1,6 +1,7 @@
 """A workspace of its own for every test, and runs whose truth is known, made without any training."""
 
 import contextlib
+import re
 import uuid
 from pathlib import Path
 
@@ -140,11 +141,11 @@ def open_page(workspace, request):
 
 @pytest.fixture
 def words():
-    """Everything a page says, in one text."""
+    """Everything a page says, in one text, without the marks of terms that are explained."""
 
     def collect(at):
         said = [element.value for kind in ("html", "markdown", "caption", "info", "error", "warning")
                 for element in getattr(at, kind)]  # fmt: skip
-        return "\n".join(str(text) for text in said if "<style>" not in str(text))
+        return re.sub(r"</?abbr[^>]*>", "", "\n".join(str(text) for text in said if "<style>" not in str(text)))
 
     return collect

@@ -1,6 +1,7 @@
 """The Compare page: a table of runs, those that compare drawn together, and programs matched between two of them."""
 
 import json
+import shutil
 
 import numpy as np
 import pandas as pd
@@ -102,18 +103,72 @@ def test_another_split_is_left_out_and_the_page_says_why(open_page, two, add, wo
     assert "<b>other</b> (another split: seed 5 instead of 0)" in words(at)
 
 
-def test_the_first_chosen_run_decides_on_the_group(open_page, two, add, words):
-    """The others are left out, each with its reason."""
-    at = open_page("compare.py", run=FIRST, runs=f"{add(OTHER, seed=5)},{FIRST},{SECOND}")
+def test_the_run_ticked_last_decides_what_is_drawn(open_page, two, add, words):
+    """Whatever run is in use: whoever ticks runs of another data set or split wants to see them."""
+    at = open_page("compare.py", run=FIRST, runs=f"{FIRST},{SECOND},{add(OTHER, seed=5)}")
     assert names_drawn(at, 0) == ["other"]
     assert words(at).count("another split: seed 0 instead of 5") == 2
 
 
-def test_programs_are_matched_across_splits(open_page, two, add, words):
-    """Loadings need the same genes, not the same split: that is how seeds are compared."""
-    at = open_page("compare.py", run=FIRST, runs=f"{FIRST},{add(OTHER, seed=5)}")
-    assert "active programs of first are found in other (|cosine| at least 0.8)" in words(at)
-    assert "the subspaces agree (median angle 0°)" in words(at)
+def test_of_several_groups_one_is_chosen(open_page, two, add):
+    """All that is ticked can be drawn, group by group, by the letters of the table."""
+    at = open_page("compare.py", run=FIRST, runs=f"{FIRST},{SECOND},{add(OTHER, seed=5)}")
+    choice = next(control for control in at.segmented_control if control.label == "Compare within")
+    assert [words.split(" · ")[0] + " " + words.split(" · ")[-1] for words in choice.options] == ["B 1 run", "A 2 runs"]
+    choice.set_value(next(value for value in choice.options if value.startswith("A"))).run()
+    assert names_drawn(at, 0) == ["first", "second"]
+
+
+def test_what_is_ticked_stays_when_another_run_comes_into_use(open_page, two, add):
+    """A run opened meanwhile, in the sidebar or on another page, takes nothing away."""
+    at = open_page("compare.py", run=FIRST, runs=f"{FIRST},{SECOND}")
+    add(OTHER, seed=5)
+    at.query_params["run"] = OTHER
+    at.run()
+    assert at.query_params["runs"] in (f"{FIRST},{SECOND}", [f"{FIRST},{SECOND}"])
+    assert names_drawn(at, 0) == ["first", "second"]
+
+
+def test_no_winner_is_named_by_less_than_the_error(open_page, add, words):
+    """0.5 nats ahead with errors of 7.3: nobody is best."""
+    errors = {"test_reconstruction_error_se": 7.3}
+    add(FIRST, figures=errors)
+    add(SECOND, figures={"test_reconstruction_error": 99.0, **errors})
+    at = open_page("compare.py", run=FIRST, figure="Fit to unseen cells")
+    assert "second is ahead of first by 0.50 nats per cell, and whether that is beyond error is not known" in words(at)
+    assert "best" not in at.dataframe[0].value["Fit to unseen cells"].astype(str).str.cat()
+    assert "second fits unseen cells best" not in words(at)
+
+
+def test_the_answers_come_before_the_figures(open_page, two, words):
+    """Which programs come back, and who predicts best, in words."""
+    said = words(open_page("compare.py", run=FIRST))
+    assert "All 4 active programs of first come back in the other run, which learned from the same cells" in said
+    assert said.index("Do they come back") < said.index("Held-out cells") if "Held-out cells" in said else True
+
+
+def test_runs_of_one_data_set_are_listed_alone(open_page, two, make_run, workspace):
+    """With many data sets the table is short again; what is drawn is of that data set."""
+    folder = workspace.runs / make_run(OTHER, name="elsewhere")
+    values = read_json(folder / "run.json")
+    write_json(folder / "run.json", {**values, "data_name": "Kang"})
+    at = open_page("compare.py", run=FIRST)
+    assert len(table_of(at)) == 3
+    at.selectbox(key="of_data").set_value("Kang").run()
+    assert not at.exception
+    assert table_of(at)["Name"].tolist() == ["elsewhere"]
+    assert names_drawn(at, 0) == ["elsewhere"]
+
+
+def test_a_run_is_renamed_here_and_back(open_page, add, workspace, words):
+    """The name is saved, said, and taken back by one press."""
+    at = open_page("compare.py", run=add(FIRST))
+    at.text_input(key=f"rename_name_{FIRST}").set_value("Twelve programs")
+    at.button(key="rename_save").click().run()
+    assert "The name is saved." in words(at)
+    assert table_of(at)["Name"].tolist() == ["Twelve programs"]
+    at.button(key="undo").click().run()
+    assert table_of(at)["Name"].tolist() == ["first"]
 
 
 def test_the_table_holds_every_run_and_marks_the_best(open_page, two, add):
@@ -122,7 +177,7 @@ def test_the_table_holds_every_run_and_marks_the_best(open_page, two, add):
     table = table_of(open_page("compare.py", run=FIRST)).set_index("Name")
     assert set(table.index) == {"first", "second", "other"}
     assert table["Compares in"].to_dict() == {"first": "A", "second": "A", "other": "B"}
-    assert table["Test error"].to_dict() == {"first": 99.5, "second": 90.0, "other": 1.0}
+    assert table["Fit to unseen cells"].to_dict() == {"first": 99.5, "second": 90.0, "other": 1.0}
 
 
 def test_a_missing_figure_is_explained(open_page, two, words):
@@ -134,7 +189,7 @@ def test_a_missing_figure_is_explained(open_page, two, words):
 def test_the_choice_of_figure_is_in_the_address(open_page, two):
     """A pasted link shows the same figure of the test cells."""
     at = open_page("compare.py", run=FIRST, figure="IWLL")
-    assert chart(at, 1)["layout"]["xaxis"]["title"]["text"] == "Test IWLL (nats per cell)"
+    assert chart(at, 1)["layout"]["xaxis"]["title"]["text"] == "Test IWLL, nats per cell (higher is better)"
     assert names_drawn(at, 1) == ["second"]
 
 
@@ -210,3 +265,14 @@ def test_a_baseline_with_factors_can_be_explored(open_page, add, method, words):
     at = open_page("factors.py", run=add(FIRST, model={"method": method, "n_factors": 4}))
     assert not at.exception
     assert "a baseline" in words(at)
+
+
+def test_only_axes_that_both_runs_keep_can_be_matched(open_page, two, workspace):
+    """Gene-sparse axes of one beside readable ones of the other would match nothing."""
+    axes = workspace.runs / FIRST / "factors"
+    shutil.copytree(axes / "readable", axes / "gene_sparse")
+    about = read_json(axes / "gene_sparse" / "about.json")
+    write_json(axes / "gene_sparse" / "about.json", {**about, "axes": "gene_sparse"})
+    at = open_page("compare.py", view="Programs")
+    assert not at.exception
+    assert at.segmented_control(key="axes").options == ["Readable", "As trained"]

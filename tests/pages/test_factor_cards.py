@@ -47,7 +47,7 @@ def test_a_name_follows_the_factor_everywhere(card, open_page, words, kept):
     assert "<b>Factor 2 · blood</b>" in words(card)
     pair = open_page("factors.py", y="Factor 2")
     assert chart(pair, 0)["layout"]["yaxis"]["title"]["text"] == "Factor 2 · blood"
-    assert chart(pair, 1)["layout"]["yaxis"]["title"]["text"].startswith("Factor 2 · blood loading")
+    assert chart(pair, 1)["layout"]["yaxis"]["title"]["text"].startswith("Factor 2 · blood (log fold per SD")
     assert pair.radio(key="x").proto.captions[1].startswith("**blood**")
     spread = open_page("cell_types.py", view_types="Distributions")
     assert "Factor 2 · blood" in spread.selectbox(key="spread_factor").options
@@ -71,6 +71,17 @@ def test_turning_round_changes_signs_and_nothing_else(card, kept):
     card.button(key="card_turn").click().run()
     assert not kept.factor_notes("readable")[1].flipped
     assert [g.label for g in card.button if g.key and g.key.startswith("card_positive_gene")] == genes
+
+
+def test_a_name_and_a_turn_can_be_undone(card, kept):
+    """One press each, and the other stays."""
+    save(card, name="gut")
+    card.button(key="card_turn").click().run()
+    card.button(key="undo").click().run()
+    assert (kept.factor_notes("readable")[1].name, kept.factor_notes("readable")[1].flipped) == ("gut", False)
+    save(card, name="liver")
+    card.button(key="undo").click().run()
+    assert kept.factor_notes("readable")[1].name == "gut"
 
 
 def test_usages_cannot_be_turned(open_page, make_run):

@@ -207,6 +207,16 @@ def test_the_store_is_read_only_to_pages(open_page, finished_run, workspace):
     assert RunStore(workspace).card(finished_run) == before
 
 
+def test_a_run_that_keeps_no_gene_sparse_axes_can_be_seen_on_them(open_page, workspace, finished_run):
+    """They are found when they are asked for, and take the names and turns people gave them."""
+    additions = RunStore(workspace).additions(finished_run)
+    additions.write_factor_note("gene_sparse", 0, name="few genes", who="me")
+    at = open_page("factors.py", axes="Gene-sparse")
+    assert not at.exception
+    assert at.segmented_control(key="axes").value == "Gene-sparse"
+    assert title(at, 0, "x") == "Factor 1 · few genes"
+
+
 def test_a_factor_that_predicts_worse_than_none_is_said_to_explain_nothing(open_page, finished_run, workspace, words):
     """Neither the list nor the cards give it a share below 0."""
     for axes in ("readable", "as_trained"):

@@ -2,8 +2,11 @@
 
 import pytest
 
+from ldvae_core.runs.settings import RunSettings
 from ldvae_core.runs.store import RunStore
+from ldvae_core.workspace import processes
 from ldvae_core.workspace.folders import HOME_VARIABLE
+from tests.runs.conftest import claim
 
 
 @pytest.fixture
@@ -42,12 +45,21 @@ def test_a_run_can_be_renamed(home, workspace, finished_run):
     assert RunStore(workspace).card(finished_run).name == "Blood"
 
 
-def test_deleting_asks_first(home, workspace, finished_run):
-    """Nothing is deleted by one click."""
-    assert home.button(key=f"delete_{finished_run}").disabled
-    home.checkbox(key=f"sure_{finished_run}").check().run()
+def test_a_deleted_run_can_be_had_back(home, workspace, finished_run, words):
+    """By one press, where it is said that it is deleted; nothing of it is lost."""
     home.button(key=f"delete_{finished_run}").click().run()
+    assert "The run Planted programs is deleted." in words(home)
     assert finished_run not in [card.run_id for card in RunStore(workspace).cards()]
+    home.button(key="undo").click().run()
+    assert RunStore(workspace).open(finished_run).name == "Planted programs"
+
+
+def test_what_was_deleted_is_listed_and_can_be_removed_at_once(home, workspace, finished_run):
+    """Whoever needs room does not wait for ten minutes."""
+    home.button(key=f"delete_{finished_run}").click().run()
+    home.button(key=f"remove_{finished_run}").click().run()
+    assert list(workspace.runs.iterdir()) == []
+    assert not [button.key for button in home.button if str(button.key).startswith("restore_")]
 
 
 def test_the_demo_cannot_be_renamed_or_deleted(open_page, with_demo):
@@ -55,6 +67,28 @@ def test_the_demo_cannot_be_renamed_or_deleted(open_page, with_demo):
     home = open_page("home.py")
     with pytest.raises(KeyError):
         home.button(key="delete_demo")
+
+
+def test_a_name_that_is_too_long_is_refused_in_words(home, workspace, finished_run):
+    """Pasted, it stays in its box, and the box says how long a name may be."""
+    home.text_input(key=f"name_{finished_run}").set_value("x" * 200).run()
+    home.button(key=f"rename_{finished_run}").click().run()
+    assert "this one has 200" in home.error[0].value.replace("\\", "")
+    assert RunStore(workspace).card(finished_run).name == "Planted programs"
+
+
+def test_a_run_that_is_trained_stands_above_everything_else(open_page, workspace, words, with_demo):
+    """With its bar and the way to its training; what waits is counted."""
+    runs = RunStore(workspace)
+    first, _ = (runs.jobs.submit(RunSettings(name=name, data_source="demo")) for name in ("Mine", "Next"))
+    claim(workspace, processes.this_process())
+    home = open_page("home.py", run="demo")
+    row = next(item.value for item in home.main.get("html") if "1 more" in item.value)
+    assert "<strong>Mine</strong>" in row
+    assert len(home.get("progress")) == 1
+    home.button(key="under_way_open").click().run()
+    assert home.session_state["run"] == first
+    assert "<h1>Train</h1>" in words(home)
 
 
 def test_hostile_run_names_stay_letters(open_page, make_run, words):

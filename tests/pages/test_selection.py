@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 
 from ldvae_core.runs.store import RunStore
+from pages.parts.runs import store
 from pages.parts.selection.region import composition, plane_of_pair
+from tests.pages.conftest import RUN
 
 
 @pytest.fixture
@@ -142,12 +144,21 @@ def test_an_account_of_the_machine_signs_nothing(open_page, right_half, monkeypa
     assert at.text_input(key="selection_who").value == ""
 
 
-def test_saving_says_so(open_page, right_half):
-    """A short word on every page, which goes by itself."""
+def test_saving_says_so_and_can_be_undone(open_page, right_half, words):
+    """A short word on every page, which goes by itself; one press takes the annotation back, or a deletion."""
     at = open_page("factors.py", region=right_half[0])
     at.text_input(key="selection_name").set_value("Right half")
     next(button for button in at.button if button.label == "Save").click().run()
-    assert "saved" in at.toast[0].value
+    assert "The annotation is saved" in words(at)
+    at.button(key="undo").click().run()
+    assert store().additions(RUN).selections() == []
+    at.text_input(key="selection_name").set_value("Right half")
+    next(button for button in at.button if button.label == "Save").click().run()
+    made = store().additions(RUN).selections()
+    at.button(key=f"delete_{made[0].selection_id}").click().run()
+    assert store().additions(RUN).selections() == []
+    at.button(key="undo").click().run()
+    assert store().additions(RUN).selections() == made
 
 
 def test_a_selection_is_pointed_to_beside_the_figure_with_higher_genes_first(open_page, finished_run, words):

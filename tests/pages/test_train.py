@@ -252,8 +252,50 @@ def test_a_run_says_where_it_stands_and_offers_what_makes_sense(
     """Words of its state, and no button that would be refused."""
     page = train_page(in_state(state, stage, error="the loss stopped being a number" if state == "failed" else ""))
     assert said in words(page).replace("\\", "")
-    asked = {what for what in ("stop", "pause", "resume", "cancel") if find(page, f"train_{what}")}
-    assert asked == offered
+    buttons = {what: find(page, f"train_{what}") for what in ("stop", "pause", "resume", "cancel")}
+    assert {what for what, button in buttons.items() if button and not button.disabled} == offered
+
+
+@pytest.mark.parametrize("stage", ["preparing", "training", "refining", "analysing"])
+def test_the_panel_has_the_same_parts_in_every_stage(queued, in_state, train_page, stage):
+    """From second 0 to the end: bar, three buttons, curve, programs; what comes and goes would move the rest."""
+
+    def parts(page):
+        keys = [button.key for button in page.button if button.key.startswith("train_")]
+        return keys, len(page.get("plotly_chart")), len(page.get("progress"))
+
+    waiting = parts(train_page(queued))
+    there = parts(train_page(in_state("running", stage)))
+    assert there == waiting
+    assert there[1:] == (1, 1)
+    assert {"train_stop", "train_pause", "train_cancel"} <= set(there[0])
+
+
+def test_a_row_of_the_queue_has_its_progress_and_its_buttons(in_state, runs, train_page, words, with_demo):
+    """Whichever run the panel shows: how far, how long, and pause without opening it."""
+    run_id = in_state("running", "training")
+    page = train_page("demo")
+    assert "training, 20%" in words(page)
+    assert "0:41 left" in words(page)
+    find(page, f"row_pause_{run_id}").click().run()
+    assert runs.card(run_id).request == "pause"
+
+
+def test_a_run_is_named_beside_the_button_and_a_long_name_is_refused_in_words(page, runs, words):
+    """Nothing is cut without a word."""
+    page.text_input(key="train_name").set_value("Kang, ten programs").run()
+    find(page, "train").click().run()
+    assert own_cards(runs)[0].name == "Kang, ten programs"
+    page.text_input(key="train_name").set_value("x" * 200).run()
+    assert "this one has 200" in page.error[0].value.replace("\\", "")
+
+
+def test_the_tab_says_how_far_the_run_is(in_state, train_page):
+    """'20% · demo' for the browser's tab, in the sidebar and for a call when it ends."""
+    page = train_page(in_state("running", "training"))
+    told = next(item.value for item in page.sidebar.get("html") if "gpe-live" in item.value)
+    assert 'data-title="20% · ' in told
+    assert page.session_state["run"] in told
 
 
 def test_a_waiting_run_can_be_cancelled(queued, runs, train_page, words):

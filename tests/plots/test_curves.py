@@ -53,6 +53,12 @@ def test_a_live_figure_stands_still(history):
     assert (early.height, early.margin, early.uirevision) == (late.height, late.margin, late.uirevision)
 
 
+def test_hovered_numbers_are_written_as_everywhere(history):
+    """'epoch 1,138' and '12,345', never 1.14e+3."""
+    for trace in plot_learning_curves(history).data:
+        assert "~g" not in trace.hovertemplate
+
+
 def test_several_runs_are_told_apart_by_name_and_colour(history):
     """Each validation curve carries its run's name at its end."""
     figure = plot_learning_curves({"first": history, "second": history})

@@ -14,7 +14,7 @@ from tests.plots.conftest import NASTY, texts_of
 def _figures():
     """Three runs, the second one best, the last one a baseline."""
     return pd.DataFrame({"name": ["a", "b", "PCA"], "value": [500.0, 490.0, 900.0], "se": [5.0, np.nan, 5.0],
-                         "best": [False, True, False], "baseline": [False, False, True]})  # fmt: skip
+                         "best": ["", "best", ""], "baseline": [False, False, True]})  # fmt: skip
 
 
 def notes(figure):

@@ -68,6 +68,16 @@ def test_a_hundred_long_names_leave_the_table_small():
     assert len(plot_association(table).to_json()) < 170_000
 
 
+def test_a_hundred_types_and_thirty_factors_do_not_overlap():
+    """Rows keep room for their names; in narrow columns no numbers are written."""
+    types = np.repeat([f"type {k}" for k in range(100)], 30)
+    table = pd.DataFrame({"cell_type": types, "factor": np.tile(np.arange(30), 100), "correlation": 0.9, "auc": 0.9,
+                          "n_cells": 20})  # fmt: skip
+    assert plot_association(table).layout.height >= 100 * 15
+    few = plot_association(table[table["cell_type"].isin([f"type {k}" for k in range(5)])])
+    assert not [trace for trace in few.data if trace.name == "numbers"]
+
+
 def test_numbers_are_written_where_there_is_something_to_read(association):
     """Short, signed, and none where next to nothing is."""
     figure = plot_association(association)

@@ -58,6 +58,9 @@ def test_a_deleted_run_does_not_come_back_with_a_result(workspace, store, finish
     store.delete(finished_run)
     with pytest.raises(RunError, match="was deleted meanwhile"):
         results.keep("one", *given)
+    store.jobs.empty_trash(finished_run)
+    with pytest.raises(RunError, match="was deleted meanwhile"):
+        results.keep("one", *given)
     assert list(workspace.runs.iterdir()) == []
 
 

@@ -16,7 +16,7 @@ from ldvae_core.runs.map_jobs import CELL_MAP, MAP_KIND, cancel_map, map_status,
 from ldvae_core.runs.maps import keep_map, read_map
 from ldvae_core.work import KINDS
 from ldvae_core.workspace import processes
-from ldvae_core.workspace.folders import DEMO
+from ldvae_core.workspace.folders import DEMO, listed_ids
 from tests.runs.conftest import N_CELLS, wait_until
 
 ME = processes.this_process()
@@ -143,13 +143,14 @@ def test_cancelling_what_waits_is_done_at_once(workspace, finished_run):
     assert map_status(workspace, finished_run).state == "none"
 
 
-def test_a_deleted_run_does_not_come_back_with_its_map(workspace, finished_run, store, lanes, at_work):
+@pytest.mark.parametrize("for_good", [True, False])
+def test_a_deleted_run_does_not_come_back_with_its_map(workspace, finished_run, store, lanes, at_work, for_good):
     """The process that still computes it finds nothing to add it to."""
     made = map_jobs.map_cells(store.open(finished_run).factors["readable"])
-    store.delete(finished_run)
+    store.delete(finished_run, for_good=for_good)
     with pytest.raises(RunError, match="There is no run"):
         keep_map(store, finished_run, made, {})
-    assert not (workspace.runs / finished_run).exists()
+    assert listed_ids(workspace.runs) == []
     assert lanes.beat(CELL_MAP, ME, at_work) == "pause"
     assert not lanes.settle(ME, at_work, Outcome("finished"))
 

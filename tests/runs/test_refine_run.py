@@ -1,6 +1,7 @@
 """Runs are refined at their end; those made before are refined later, as runs of their own beside the old ones."""
 
 import hashlib
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -12,10 +13,14 @@ from ldvae_core.data.prepare import DataChoices
 from ldvae_core.data.synthetic import plant_programs
 from ldvae_core.durable import read_json, write_json
 from ldvae_core.errors import RunError
+from ldvae_core.jobs import worker
+from ldvae_core.jobs.queue import Queue
 from ldvae_core.model.config import ModelConfig, TrainingConfig
 from ldvae_core.runs import execute as executing
-from ldvae_core.runs.execute import execute, refine_run
+from ldvae_core.runs.execute import execute
 from ldvae_core.runs.opened import open_run_folder
+from ldvae_core.runs.refine import STAGES, refine_run
+from ldvae_core.runs.refine_jobs import REFINE_KIND, refine_status, start_refining
 from ldvae_core.runs.settings import RunSettings
 from ldvae_core.runs.states import read_folder_state
 from ldvae_core.training.refining import Outcome
@@ -88,6 +93,55 @@ def test_an_old_run_is_refined_beside_itself(old_run, tmp_path):
     assert [run.metrics[name] for name in kept] == [old.metrics[name] for name in kept]
     with pytest.raises(RunError, match="refined already"):
         refine_run(tmp_path / "refined", tmp_path / "again")
+
+
+def test_a_refined_run_appears_whole_or_not_at_all(old_run, tmp_path, monkeypatch):
+    """A process that ends in the middle leaves no run, and what it has written goes."""
+    monkeypatch.setattr("ldvae_core.runs.refine.save_results", lambda *given, **more: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        refine_run(old_run, tmp_path / "refined")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["old"]
+
+
+def test_what_refining_has_done_is_told(old_run, tmp_path):
+    """Its share rises, and the stages come in order."""
+    told = []
+    place = {stage: number for number, stage in enumerate(STAGES)}
+    refine_run(old_run, tmp_path / "refined", on_progress=lambda stage, share: told.append((place[stage], share)))
+    assert told == sorted(told)
+    assert told[0][1] < told[-2][1] <= 1
+    assert told[-1][0] == 1
+
+
+@pytest.fixture
+def run_to_refine(workspace, old_run):
+    """Its id in a workspace, as it was made before positions were refined."""
+    shutil.copytree(old_run, workspace.runs / "old")
+    return "old"
+
+
+def test_the_job_makes_a_run_beside_the_old_one(workspace, run_to_refine, store):
+    """Once, however often it is asked for; the old run can be opened as before."""
+    start_refining(workspace, run_to_refine)
+    start_refining(workspace, run_to_refine)
+    assert refine_status(workspace, run_to_refine).state == "queued"
+    worker.run(workspace, REFINE_KIND, idle_seconds=0)
+    status = refine_status(workspace, run_to_refine)
+    assert status.state == "ready"
+    assert store.open(status.refined_id).has_refined_positions
+    assert store.card(status.refined_id).state == "finished"
+    assert not store.open(run_to_refine).has_refined_positions
+    store.delete(status.refined_id)
+    assert refine_status(workspace, run_to_refine).state == "none"
+
+
+def test_a_run_that_cannot_be_refined_starts_nothing(workspace, run_to_refine, finished_run):
+    """Whatever the reason is, it is said."""
+    (workspace.runs / run_to_refine / "model.npz").unlink()
+    for run_id in (run_to_refine, finished_run):
+        with pytest.raises(RunError, match="does not keep its trained network"):
+            start_refining(workspace, run_id)
+    assert Queue(workspace).all(REFINE_KIND.lane) == []
 
 
 def test_a_run_without_its_network_cannot_be_refined(old_run, tmp_path):

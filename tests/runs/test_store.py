@@ -240,7 +240,7 @@ def test_deleting_leaves_nothing(store, finished_run):
     """Neither files nor a row in the queue."""
     run_id = store.jobs.submit(settings_named())
     for gone in (run_id, finished_run):
-        store.delete(gone)
+        store.delete(gone, for_good=True)
     assert list(store.workspace.runs.iterdir()) == []
     assert store.jobs.all() == {}
 

@@ -8,7 +8,7 @@ from ldvae_core.durable import read_json, write_json
 from ldvae_core.model.config import ModelConfig
 from ldvae_core.model.describe import model_words
 from ldvae_core.runs.settings import RunSettings
-from ldvae_core.runs.table import METRICS, best_rows, missing_words, runs_table
+from ldvae_core.runs.table import METRICS, missing_words, runs_table
 
 ERROR, ELBO, IWLL, GAIN = METRICS
 
@@ -52,15 +52,6 @@ def test_a_row_holds_figures_with_their_errors(make):
     assert (row["test_error"], row["elbo"], row["elbo_se"], row["gain"]) == (12.5, -14.0, 0.5, 3.0)
     assert row[["test_error_se", "iwll"]].isna().all()
     assert (row["group"], row["factors"], row["state"]) == (1, 10, "finished")
-
-
-def test_the_best_is_marked_within_its_group_only(make):
-    """Lowest error, highest ELBO; a run alone in its group is best of nothing."""
-    cards = [make("a", test_reconstruction_error=9.0, test_elbo=-13.0), make("b"), make("c", test_elbo=-1.0)]
-    table = runs_table(cards, {"a": 1, "b": 1, "c": 2})
-    assert best_rows(table, ERROR).tolist() == [True, False, False]
-    assert best_rows(table, ELBO).tolist() == [True, False, False]
-    assert not best_rows(table, IWLL).any()
 
 
 def test_a_missing_figure_has_its_reason(make):

@@ -8,6 +8,7 @@ from scipy.sparse import csr_matrix
 
 from ldvae_core.model.ldvae import LDVAE
 from ldvae_core.model.packed import packed, unpacked
+from ldvae_core.model.refinable import unrefinable
 from ldvae_core.training import refine as refining
 from ldvae_core.training.minibatches import MinibatchSource
 from ldvae_core.training.refine import (
@@ -22,7 +23,6 @@ from ldvae_core.training.refine import (
     precision,
     refine,
     slopes,
-    unrefinable,
 )
 from tests.model.conftest import build, cells, seeded  # noqa: F401  (fixtures)
 
@@ -189,9 +189,9 @@ def test_refining_lowers_the_error_and_can_be_stopped(trained):
 
 def test_what_cannot_be_refined_says_so(build):  # noqa: F811
     """In words for people; the others are refined."""
-    assert "neural" in unrefinable(build(decoder="neural"))
-    assert "zero inflation" in unrefinable(build(likelihood="zinb"))
-    assert unrefinable(build(prior="logistic_normal", likelihood="poisson", library="latent")) == ""
+    assert "neural" in unrefinable(build(decoder="neural").config)
+    assert "zero inflation" in unrefinable(build(likelihood="zinb").config)
+    assert unrefinable(build(prior="logistic_normal", likelihood="poisson", library="latent").config) == ""
 
 
 def test_a_cell_without_counts_of_its_program_stays_at_the_prior():

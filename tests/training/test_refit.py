@@ -8,7 +8,7 @@ import torch
 
 from ldvae_core.data.split import TRAIN, VALIDATION, split_cells
 from ldvae_core.model.packed import unpacked
-from ldvae_core.training.refine import refine
+from ldvae_core.training.refine import MOST_STEPS, refine
 from ldvae_core.training.refining import refined_model
 from ldvae_core.training.refit import _standardised, refit, refittable, replace_decoder
 from ldvae_core.training.score import (
@@ -107,13 +107,31 @@ def test_a_refit_that_is_stopped_gives_nothing(trained, few_cells):
 
 def test_more_cells_than_the_training_went_through_are_left(trained, few_cells, monkeypatch):
     """Refining may take as long as the training, and no longer."""
-    monkeypatch.setattr("ldvae_core.training.refining.FREE", 0)
+    monkeypatch.setattr("ldvae_core.model.budget.FREE", 0)
     train, validation = shares(few_cells.counts.n_cells)
     found = refined_model(
         trained.model, trained.source, few_cells.counts.counts, train=train, validation=validation, cells_trained=10
     )
     assert found.refined is None
     assert "longer than the training" in found.why_not
+
+
+@pytest.mark.parametrize(("passes", "steps"), [(24, MOST_STEPS), (17, 2), (12, 1)])
+def test_the_more_cells_the_fewer_steps_each_takes(trained, few_cells, monkeypatch, passes, steps):
+    """As many as a training of that length leaves time for: the first step is worth most."""
+    monkeypatch.setattr("ldvae_core.training.refining.FREE", 0)
+    taken = []
+    monkeypatch.setattr(
+        "ldvae_core.training.refining.refine",
+        lambda *given, most_steps, **more: taken.append(most_steps) or refine(*given, most_steps=most_steps, **more),
+    )
+    n, (train, validation) = few_cells.counts.n_cells, shares(few_cells.counts.n_cells)
+    found = refined_model(
+        trained.model, trained.source, few_cells.counts.counts, train=train, validation=validation,
+        cells_trained=passes * n,
+    )  # fmt: skip
+    assert taken == [steps]
+    assert found.refined.gained > 0
 
 
 def test_usages_are_refined_and_their_loadings_stay(few_cells, trainer_for):

@@ -6,32 +6,40 @@ from typing import Literal
 import pandas as pd
 import streamlit as st
 
+from ldvae_core.analysis.findings import placement_finding
+from ldvae_core.analysis.standing import Standing
+from ldvae_core.analysis.standing_words import standing_sentence
 from ldvae_core.errors import LdvaeError
 from ldvae_core.model.describe import BASELINES
 from ldvae_core.plots.dots import plot_test_metric
 from ldvae_core.plots.held_out import plot_held_out
 from ldvae_core.runs.cards import RunCard
-from ldvae_core.runs.table import METRICS, Metric, best_rows, method_of, missing_words, runs_table
-from pages.parts.compare.runs import names_of
+from ldvae_core.runs.standings import ByCell, leaders, metric_of, standing_in
+from ldvae_core.runs.table import Metric, method_of, missing_words, runs_table
+from pages.parts.compare.runs import by_cell_of, names_of
 from pages.parts.figures import Panel, show_figure
 from pages.parts.pickers import segments
 from pages.parts.runs import store
 from pages.parts.style import mode
-from pages.parts.text import show
+from pages.parts.terms import help_on
+from pages.parts.text import sentence, show
 
 Curve = Literal["reconstruction_error", "elbo"]
-CURVES: dict[Curve, str] = {"reconstruction_error": "Reconstruction error", "elbo": "ELBO"}
-FIGURES = {"test_error": "Test error", "elbo": "ELBO", "iwll": "IWLL", "gain": "Gain"}
+CURVES: dict[Curve, str] = {"reconstruction_error": "Fit to unseen cells", "elbo": "ELBO"}
+BEST = {"test_error": "fits unseen cells best", "elbo": "has the highest ELBO", "iwll": "has the highest IWLL",
+        "gain": "gains most over the gene means"}  # fmt: skip
+FIGURES = {"test_error": "Fit to unseen cells", "elbo": "ELBO", "iwll": "IWLL", "gain": "Gain"}
 NOTE = {
     "reconstruction_error": "The axis is the reconstruction error of validation cells, which no KL weight enters: "
     "losses at different KL weights, on other genes or another split are never compared.",
     "elbo": "The axis is the ELBO of validation cells at KL weight 1, whatever the weight was in training.",
 }
 HOW_CURVES = (
-    "Each line is one run; every point is measured on the same validation cells, which no run learns from. "
-    "**Reconstruction error** (Fig. 1b of the paper): how badly counts are predicted from a cell's factors; lower is "
-    "better. It favours models that keep more about each cell; the **ELBO** also counts what the factors cost, and "
-    "**IWLL** on the right is the fairest across priors. **Dashed:** models without epochs, measured on the test cells."
+    "Each line is one run; every point is measured on the same validation cells, which no run learns from. **Fit to "
+    "unseen cells** (reconstruction error, Fig. 1b of the paper): how badly counts are predicted from a cell's "
+    "factors; lower is better. It favours models that keep more about each cell; the **ELBO** also counts what the "
+    "factors cost, and **IWLL** on the right is the fairest across priors. **Dashed:** models without epochs, measured "
+    "on test cells."
 )
 HOW_DOTS = (
     "A dot is the mean over test cells, which nothing else has touched; its whiskers are one standard error over "
@@ -44,7 +52,7 @@ HOW_DOTS = (
 def show_held_out(drawn: list[RunCard]) -> None:
     """Validation curves of all runs, with baselines as dashed lines."""
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
-        measure = segments("Curve", CURVES, key="curve")
+        measure = segments("Curve", CURVES, key="curve", help=help_on("reconstruction error", "ELBO", "nats"))
         log = st.toggle("Logarithmic axis", key="curve_log", bind="query-params", disabled=measure == "elbo")
     names, histories = names_of(drawn), {}
     flat: dict[str, float] = {}
@@ -66,23 +74,28 @@ def show_held_out(drawn: list[RunCard]) -> None:
 
 def show_test_metric(drawn: list[RunCard]) -> None:
     """One figure of the test cells for all runs, as dots with standard errors."""
-    column = segments("Figure of the test cells", FIGURES, key="figure")
-    metric = next(metric for metric in METRICS if metric.column == column)
-    names, rows = names_of(drawn), runs_table(drawn, {card.run_id: 1 for card in drawn})
-    best = best_rows(rows, metric)
+    helped = help_on("fit to unseen cells", "ELBO", "IWLL", "gain", "nats")
+    column = segments("Figure of the test cells", FIGURES, key="figure", help=helped)
+    metric, alike = metric_of(column), {card.run_id: 1 for card in drawn}
+    names, rows, cells = names_of(drawn), runs_table(drawn, alike), by_cell_of(drawn)
+    first = leaders(drawn, metric, alike, cells)
     table = pd.DataFrame(
         {
             "run_id": rows["run_id"],
             "name": [names[run_id] for run_id in rows["run_id"]],
             "value": rows[column],
             "se": rows[f"{column}_se"],
-            "best": best,
+            "best": [first.get(run_id, "") for run_id in rows["run_id"]],
             "baseline": [method_of(card) in BASELINES for card in drawn],
         }
     )
-    figure = plot_test_metric(table, x_title=f"{metric.title} (nats per cell)", mode=mode())
+    better = "lower" if metric.lower_is_better else "higher"
+    figure = plot_test_metric(table, x_title=f"{metric.title}, nats per cell ({better} is better)", mode=mode())
     panel = Panel(figure, f"test_{column}", f"{metric.title} of {len(drawn)} runs, with standard errors.", table)
-    show_figure(panel, key="test_metric", finding=metric_finding(table, metric), how_to_read=HOW_DOTS)
+    show_figure(panel, key="test_metric", finding=metric_finding(drawn, metric, cells), how_to_read=HOW_DOTS)
+    placed = {names[card.run_id]: card.metrics for card in drawn if method_of(card) not in BASELINES and card.metrics}
+    if note := placement_finding(placed):
+        sentence(note, kind="quiet")
     absent = {words: card for card in drawn if (words := missing_words(card, metric))}
     for words, card in absent.items():
         show(f"Without a dot: {names[card.run_id]} and runs like it, because {words}."
@@ -107,19 +120,13 @@ def curves_finding(histories: dict[str, pd.DataFrame], measure: Curve) -> str:
     return f"{said}; next is {ends[1][1]}, {abs(ends[1][0] - value):,.1f} nats behind." if len(ends) > 1 else f"{said}."
 
 
-def metric_finding(table: pd.DataFrame, metric: Metric) -> str:
-    """Which run is best in one figure of the test cells, and by how much; "" without two runs that have it."""
-    known = table.dropna(subset=["value"]).sort_values("value", ascending=metric.lower_is_better)
-    if len(known) < 2:
+def metric_finding(drawn: list[RunCard], metric: Metric, cells: ByCell) -> str:
+    """Which run is best in one figure of the test cells, and whether beyond error; "" without two that have it."""
+    names, standing = names_of(drawn), standing_in(drawn, metric, cells)
+    if standing is None:
         return ""
-    first, second = known.iloc[0], known.iloc[1]
-    error = "" if math.isnan(first["se"]) else f" ± {first['se']:.1f}"
-    word = "lowest" if metric.lower_is_better else "highest"
-    name = metric.title[0].lower() + metric.title[1:] if metric.column in ("test_error", "gain") else metric.title[5:]
-    value = f"{_signed(first['value'])}{error}"
-    gap = abs(first["value"] - second["value"])
-    said = f"{first['name']} has the {word} {name}, {value} nats per cell; {second['name']} is"
-    return f"{said} as good to a tenth of a nat." if gap < 0.05 else f"{said} {gap:,.1f} behind."
+    named = Standing(names[standing.best], {names[run_id]: lead for run_id, lead in standing.leads.items()})
+    return standing_sentence(named, what=BEST[metric.column])
 
 
 def _signed(value: float) -> str:

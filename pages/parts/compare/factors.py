@@ -70,7 +70,7 @@ def show_matching(chosen: list[RunCard]) -> None:
     others = tuple(run_id for run_id in opened if run_id not in (first, second))
     runs = tuple(opened[run_id] for run_id in (first, second, *others))
     say_slopes(*runs)
-    found = _matched(runs, tuple(factors_of(run, axes) for run in runs))
+    found = matched(runs, tuple(factors_of(run, axes) for run in runs))
     pair = (names[first], names[second])
     finding = matching_finding(found.table, found.angles, pair)
     with st.container(key="split_matching"):
@@ -150,9 +150,10 @@ def replication_words(table: pd.DataFrame, *, n_others: int) -> str:
 
 
 def _axes_choice(opened: dict[str, OpenRun], *, key: str = "axes") -> Axes | None:
-    if not any("readable" in run.factors for run in opened.values()):
+    turned = [set(run.factors) for run in opened.values() if "readable" in run.factors]
+    if not turned:
         return None
-    known = {axes for run in opened.values() for axes in run.factors}
+    known = set.intersection(*turned)  # gene-sparse axes of one run beside readable ones of another match nothing
     return segments("Axes", {axes: words for axes, words in AXES.items() if axes in known}, key=key, help=AXES_HELP)
 
 
@@ -174,6 +175,7 @@ def _matching_rows(table: pd.DataFrame, others: tuple[str, ...]) -> None:
         rows,
         key="matching_table",
         hide_index=True,
+        placeholder="—",
         height=35 * (min(len(rows), 12) + 1) + 3,
         column_config={
             "Factor": number(width=60),
@@ -197,7 +199,7 @@ def _verdict(row: Any) -> str:
 
 
 @per_run(max_entries=32, spinner="Matching factors")
-def _matched(runs: tuple[OpenRun, ...], factors: tuple[Factors, ...]) -> Matched:
+def matched(runs: tuple[OpenRun, ...], factors: tuple[Factors, ...]) -> Matched:
     """The first run's factors beside the second's, and found again or not in all others. factors: one for each run."""
     a, b, *others = factors
     return Matched(

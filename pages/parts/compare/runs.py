@@ -3,15 +3,19 @@
 import hashlib
 from typing import NamedTuple
 
+import pandas as pd
 import streamlit as st
 
 from ldvae_core.analysis.findings import join
 from ldvae_core.errors import LdvaeError
 from ldvae_core.runs.cards import RunCard
 from ldvae_core.runs.comparable import Basis, groups, left_out
+from ldvae_core.runs.names import short_names
+from ldvae_core.runs.standings import ByCell
 from ldvae_core.runs.store import OpenRun
 from ldvae_core.runs.table import runs_table
-from pages.parts.compare.table import columns, show_notes, styled
+from pages.parts.compare.table import columns, letter, show_notes, styled
+from pages.parts.rename import offer_renaming
 from pages.parts.runs import RUN, go, open_run, store
 from pages.parts.text import as_html, count, literal, plain, show
 
@@ -20,34 +24,37 @@ MOST_AT_FIRST = 8  # runs that are drawn before anything is chosen
 MOST_ROWS = 10  # of the table on screen; more are scrolled
 ROW_HEIGHT = 35  # px
 FIVE = "The paper's five models"
+DATA, ALL = "of_data", "all data sets"  # which runs are listed
 LIVE = ("queued", "running")
 
 
 class Choice(NamedTuple):
     """What is ticked, kept in the session."""
 
-    run_in_use: str | None  # another one starts a new choice
-    ticked: list[str]
+    run_in_use: str | None  # another one starts a new choice, unless this one is the person's own
+    ticked: list[str]  # in the order of ticking, also those that the filter hides
     own: bool  # by the person or a link; else it follows as runs begin and finish
     rows: list[str]  # of the table that `key` belongs to
     key: str
 
 
 def choose_runs(cards: list[RunCard]) -> list[RunCard]:
-    """Draw the table of all runs; the chosen ones, in the order they were chosen."""
+    """Draw the table of runs, of all data or one data set; the chosen ones, in the order they were chosen."""
     bases = bases_of(cards)
-    table = runs_table(cards, groups(bases))
-    ids, before = table["run_id"].tolist(), _choice(cards, bases)
+    shown = _of_data(cards)
+    table = runs_table(shown, groups(bases))
+    ids, before = table["run_id"].tolist(), _choice(cards, shown, bases)
+    ticked_here = [run_id for run_id in before.ticked if run_id in ids]
     key = before.key
     if before.rows != ids or not before.own:  # rows move when a run comes or goes: the widget starts anew
         key = "runs_table_" + hashlib.sha256(" ".join([*ids, "|", *before.ticked]).encode()).hexdigest()[:12]
     state = st.dataframe(
-        styled(table),
+        styled(table, shown, by_cell_of(shown)),
         key=key,
         hide_index=True,
         on_select="rerun",
         selection_mode="multi-row",
-        selection_default={"selection": {"rows": [ids.index(run_id) for run_id in before.ticked]}},
+        selection_default={"selection": {"rows": [ids.index(run_id) for run_id in ticked_here]}},
         height=ROW_HEIGHT * (min(len(ids), MOST_ROWS) + 1) + 3,
         row_height=ROW_HEIGHT,
         column_config=columns(),
@@ -55,14 +62,27 @@ def choose_runs(cards: list[RunCard]) -> list[RunCard]:
         alt=f"{count(len(ids), 'run')} with settings and figures on test cells.",
     )
     ticked = [ids[row] for row in state["selection"]["rows"] if row < len(ids)]
-    chosen = [run_id for run_id in before.ticked if run_id in ticked]
+    chosen = [run_id for run_id in before.ticked if run_id in ticked or run_id not in ids]
     chosen += [run_id for run_id in ticked if run_id not in chosen]
     own = before.own or chosen != before.ticked
     st.session_state[CHOSEN] = Choice(before.run_in_use, chosen, own, ids, key)
     st.query_params[CHOSEN] = ",".join(chosen)
-    show_notes(cards, table)
-    known = {card.run_id: card for card in cards}
-    return [known[run_id] for run_id in chosen]
+    with st.container(horizontal=True, vertical_alignment="center", gap="small", key="runs_foot"):
+        offer_renaming([card for card in shown if card.run_id in chosen])
+        show_notes(shown, table)
+    known = {card.run_id: card for card in shown}
+    return [known[run_id] for run_id in chosen if run_id in known]
+
+
+def by_cell_of(cards: list[RunCard]) -> ByCell:
+    """Figures of every test cell, by run id; None for those that have none."""
+    found: dict[str, pd.DataFrame | None] = {}
+    for card in cards:
+        try:
+            found[card.run_id] = store().by_cell(card.run_id) if card.has_results else None
+        except LdvaeError:  # deleted meanwhile
+            found[card.run_id] = None
+    return found
 
 
 def bases_of(cards: list[RunCard]) -> dict[str, Basis | None]:
@@ -77,21 +97,46 @@ def bases_of(cards: list[RunCard]) -> dict[str, Basis | None]:
 
 
 def drawn_together(chosen: list[RunCard]) -> tuple[list[RunCard], dict[str, str]]:
-    """The runs on the counts and split of the first chosen one, and why each of the others is left out."""
+    """The chosen runs that are drawn, on one data set and split, and why each of the others is not.
+
+    Of several groups of comparable runs that of the run chosen last, and a choice between them.
+    """
     bases = bases_of(chosen)
-    first = next((basis for basis in bases.values() if basis is not None), None)
-    if first is None:
+    numbers = groups(bases)
+    asked = [number for number in dict.fromkeys(numbers[card.run_id] for card in reversed(chosen)) if number]
+    if not asked:
         return [], left_out(Basis("", "", "", "", ""), dict.fromkeys(bases))
+    number = asked[0] if len(asked) == 1 else _which_group(chosen, numbers, asked)
+    first = next(basis for run_id, basis in bases.items() if basis is not None and numbers[run_id] == number)
     reasons = left_out(first, bases)
     return [card for card in chosen if card.run_id not in reasons], reasons
 
 
-def matchable(chosen: list[RunCard]) -> list[RunCard]:
-    """The chosen runs whose programs can be matched with the first one's: the same genes, on whatever split."""
-    bases = {run_id: basis for run_id, basis in bases_of(chosen).items() if basis is not None}
+def _which_group(chosen: list[RunCard], numbers: dict[str, int], asked: list[int]) -> int:
+    """One of several groups of comparable runs; asked: the one chosen last comes first."""
+    members = {number: [card for card in chosen if numbers[card.run_id] == number] for number in asked}
+    letters = groups(bases_of(store().cards()))  # as in the table
+    words = {str(number): f"{letter(letters.get(cards[0].run_id, 0))} · {plain(cards[0].data_name, longest=40)} · "
+                          f"{count(len(cards), 'run')}" for number, cards in members.items()}  # fmt: skip
+    stamp = hashlib.sha256(" ".join(card.run_id for card in chosen).encode()).hexdigest()[:12]
+    found = st.segmented_control(
+        "Compare within", list(words), format_func=lambda number: words.get(number, number), default=str(asked[0]),
+        key=f"group_{stamp}", required=True,
+        help="Figures compare only on the same cells, genes and split: the letters are those of the table.",
+    )  # fmt: skip
+    return int(found or asked[0])
+
+
+def matchable(drawn: list[RunCard], chosen: list[RunCard]) -> list[RunCard]:
+    """The chosen runs whose programs can be matched with the first drawn one's: the same genes, on whatever split.
+
+    Those that are drawn come first.
+    """
+    ordered = [*drawn, *(card for card in chosen if card not in drawn)]
+    bases = {run_id: basis for run_id, basis in bases_of(ordered).items() if basis is not None}
     genes = {run_id: basis.genes for run_id, basis in bases.items()}
     first = next(iter(genes.values()), None)
-    return [card for card in chosen if card.run_id in genes and genes[card.run_id] == first]
+    return [card for card in ordered if card.run_id in genes and genes[card.run_id] == first]
 
 
 def say_left_out(chosen: list[RunCard], reasons: dict[str, str]) -> None:
@@ -147,13 +192,8 @@ def watch(cards: list[RunCard]) -> None:
 
 
 def names_of(cards: list[RunCard]) -> dict[str, str]:
-    """A short, distinct name of every run by id: what stands before " · " where that tells runs apart."""
-    whole = {card.run_id: plain(card.name, longest=60) for card in cards}
-    short = {run_id: name.split(" · ")[0] for run_id, name in whole.items()}
-    if len(set(short.values())) == len(short):
-        return short
-    twins = [name for name in whole.values() if list(whole.values()).count(name) > 1]
-    return {run_id: f"{short[run_id]} ({run_id[-4:]})" if name in twins else name for run_id, name in whole.items()}
+    """A short, distinct name of every run by id; what tells runs apart comes first."""
+    return {run_id: plain(name, longest=60) for run_id, name in short_names(cards).items()}
 
 
 def opened_runs(cards: list[RunCard], *, least: int) -> dict[str, OpenRun]:
@@ -171,17 +211,33 @@ def opened_runs(cards: list[RunCard], *, least: int) -> dict[str, OpenRun]:
     return found
 
 
-def _choice(cards: list[RunCard], bases: dict[str, Basis | None]) -> Choice:
-    """As in this session, else as the address says, else the run in use and what compares with it."""
+def _of_data(cards: list[RunCard]) -> list[RunCard]:
+    """The runs of the data set that is asked for; all of them where there is only one."""
+    names = list(dict.fromkeys(card.data_name for card in cards))
+    if len(names) < 2:
+        return cards
+    if st.session_state.get(DATA) not in (ALL, *names, None):
+        del st.session_state[DATA]
+    wanted = st.selectbox("Runs of", [ALL, *names], format_func=lambda name: plain(name, longest=60), key=DATA,
+                          bind="query-params", width=300)  # fmt: skip
+    return cards if wanted in (ALL, None) else [card for card in cards if card.data_name == wanted]
+
+
+def _choice(cards: list[RunCard], shown: list[RunCard], bases: dict[str, Basis | None]) -> Choice:
+    """As in this session, else as the address says, else the run in use, or the latest, and what compares with it."""
     known: list[str] = [card.run_id for card in cards]
+    here: list[str] = [card.run_id for card in shown]
     in_use: str | None = st.session_state.get(RUN)
     kept: Choice | None = st.session_state.get(CHOSEN)
-    if kept and kept.own and kept.run_in_use == in_use:
+    if kept and kept.own and (not kept.ticked or any(run_id in here for run_id in kept.ticked)):
         return kept._replace(ticked=[run_id for run_id in kept.ticked if run_id in known])
     if kept is None and CHOSEN in st.query_params:
         linked = dict.fromkeys(st.query_params[CHOSEN].split(","))
         return Choice(in_use, [run_id for run_id in linked if run_id in known], True, [], "")
-    first = in_use if in_use and bases.get(in_use) else next(card.run_id for card in cards if card.has_results)
+    finished = [card.run_id for card in shown if card.has_results]
+    first = in_use if in_use in here and bases.get(in_use) else next(iter(finished), None)
+    if first is None:
+        return Choice(in_use, [], False, [], "")
     basis = bases[first]
-    rest = [] if basis is None else [run_id for run_id in known if run_id not in left_out(basis, bases)]
+    rest = [] if basis is None else [run_id for run_id in here if run_id not in left_out(basis, bases)]
     return Choice(in_use, list(dict.fromkeys([first, *rest]))[:MOST_AT_FIRST], False, [], "")

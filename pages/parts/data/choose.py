@@ -16,6 +16,7 @@ from pages.parts.data.opened import NONE, OpenData, annotation_table
 from pages.parts.data.reading import LOADED, begin, follow, is_known, show_refused
 from pages.parts.problems import problem_box
 from pages.parts.text import as_html, literal, plain, show
+from pages.parts.trash import offer_deleting_data, show_deleted
 
 DATA = "data"  # in the session and in the address alike
 PICKER, SOURCE, CHOICES_OF = "data_picker", "data_from", "data_choices_of"
@@ -38,6 +39,8 @@ def data_in_use() -> OpenData:
         with st.container(horizontal=True, vertical_alignment="bottom", gap="medium", key="data_choose"):
             if source == "loaded":
                 _pick(cards, chosen)
+                if chosen != DEMO:
+                    offer_deleting_data(cards[chosen], _forget)
             elif source == "folder":
                 ready = _pick_file(datasets)
     if source == "folder" and ready:
@@ -46,6 +49,7 @@ def data_in_use() -> OpenData:
         _load_upload(datasets)
     if source != "loaded":
         show(f"In use below: <b>{as_html(cards[chosen].name)}</b>", kind="line")
+    show_deleted()
     try:
         data = _opened(str(datasets.workspace.root), chosen, cards[chosen].identity)
     except LdvaeError as fault:
@@ -59,6 +63,11 @@ def use_data(dataset_id: str) -> None:
     """Make it the data set in use, from the next rerun on."""
     st.session_state[DATA] = dataset_id
     st.query_params[DATA] = dataset_id
+
+
+def _forget() -> None:
+    st.session_state.pop(DATA, None)
+    st.query_params.pop(DATA, None)
 
 
 @st.cache_resource(max_entries=4, show_spinner="Opening the data set")

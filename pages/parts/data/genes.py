@@ -3,6 +3,7 @@
 import re
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -53,7 +54,7 @@ def choose_genes(data: OpenData, cells: DataChoices) -> DataChoices:
                         max_chars=50_000, placeholder="Symbols or Ensembl ids, pasted with any separator")  # fmt: skip
     mitochondrial, ribosomal = _special(data.key, data.counts)
     with st.container(gap="xsmall", key="gene_drops"):
-        without = {
+        without: dict[str, Any] = {
             name: st.checkbox(f"Leave out the {count(number, f'{word} gene')}" if number else f"No {word} genes here",
                               key=name, persist_state="session", disabled=not number)
             for name, word, number in (("drop_mitochondrial", "mitochondrial", mitochondrial),

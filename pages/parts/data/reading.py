@@ -117,7 +117,7 @@ def show_reading(data: OpenData) -> None:
     reading = data.counts.reading
     if reading is None:
         return
-    show(as_html(reading.sentence, longest=400), kind="line")
+    show(as_html(reading.sentence.replace("`", "'"), longest=400), kind="line")
     with st.expander("How it was read: look at it, or change it", icon=":material/table_view:", key="how_read"):
         st.dataframe(preview(data.counts), key="reading_preview", row_height=30,
                      alt="The counts of the first cells and genes.")  # fmt: skip
@@ -136,7 +136,8 @@ def show_reading(data: OpenData) -> None:
 def preview(counts: CountMatrix) -> pd.DataFrame:
     """Counts of the first cells and of the genes with most molecules among them: cells x genes."""
     some = counts.counts[:SHOWN]
-    genes = np.sort(np.argsort(-np.asarray(some.sum(axis=0)).ravel(), kind="stable")[:SHOWN])
+    molecules = np.asarray(some.sum(axis=0)).ravel().astype(np.int64)
+    genes = np.sort(np.argsort(-molecules, kind="stable")[:SHOWN])
     cells = [plain(name, longest=40) for name in counts.cell_ids[:SHOWN].tolist()]
     return pd.DataFrame(some[:, genes].toarray(), cells, [plain(name, longest=30) for name in counts.gene_names[genes]])
 
@@ -174,4 +175,5 @@ def _live(begun: Begun) -> None:
     actions = Actions(
         stop=lambda: cancel_reading(workspace, begun.reading_id), end=lambda: end_reading(workspace, begun.reading_id)
     )
-    show_job(status, f"{begun.name}: {step}", actions, key="reading", patience=SILENT_SECONDS)
+    beside = "This page can be left or closed meanwhile: reading goes on."
+    show_job(status, f"{begun.name}: {step}", actions, key="reading", patience=SILENT_SECONDS, beside=beside)

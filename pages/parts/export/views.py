@@ -3,6 +3,7 @@
 import shlex
 import tempfile
 from collections.abc import Callable, Collection
+from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pandas as pd
 import streamlit as st
 
 from ldvae_core.analysis.factors import Factors
+from ldvae_core.analysis.gmt import programs_as_gmt
 from ldvae_core.analysis.programs import top_genes
 from ldvae_core.data.chunks import cell_chunks
 from ldvae_core.data.split import SPLIT_NAMES
@@ -50,7 +52,7 @@ def show_file(opened: OpenRun, factors: Factors) -> None:
     name = f"{opened.run_id}_{factors.axes}.h5ad"
     save_button(
         f"Save {name}",
-        lambda report: _h5ad(opened, factors.axes, report),
+        lambda report: _h5ad(opened, factors, report),
         file_name=name,
         mime="application/x-hdf5",
         key="h5ad",
@@ -94,6 +96,14 @@ def show_tables(opened: OpenRun, factors: Factors) -> None:
             save_button(label, work, file_name=f"{opened.run_id}_{name}.csv", mime="text/csv", key=f"table_{name}")
             st.caption(words)
 
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        st.download_button(
+            "Gene sets", data=lambda: programs_as_gmt(factors, n_genes=TOP, source=opened.name), type="tertiary",
+            file_name=f"{opened.run_id}_programs.gmt", mime="text/tab-separated-values", key="programs_gmt",
+            on_click="ignore", icon=":material/download:", help="For enrichment tests in other programs.",
+        )  # fmt: skip
+        st.caption(f"both ends of every program as a .gmt file, {TOP} genes each")
+
 
 def show_command(opened: OpenRun) -> None:
     """The line that trains this run again."""
@@ -115,12 +125,13 @@ def cells_csv(opened: OpenRun, factors: Factors, report: Callable[[float], None]
     return content.getvalue()
 
 
-def _h5ad(opened: OpenRun, axes: str, report: Callable[[float], None]) -> bytes:
+def _h5ad(opened: OpenRun, factors: Factors, report: Callable[[float], None]) -> bytes:
     from ldvae_core.export import write_h5ad  # anndata takes a second to load
 
     with tempfile.TemporaryDirectory(prefix="gene-programs-") as folder:
         path = Path(folder) / "run.h5ad"
-        write_h5ad(opened, path, axes=axes, report=report)
+        shown = replace(opened, factors={**opened.factors, factors.axes: factors})
+        write_h5ad(shown, path, axes=factors.axes, report=report)
         return path.read_bytes()
 
 

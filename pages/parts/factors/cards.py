@@ -1,5 +1,6 @@
 """A factor's card: what it is worth, who uses it, what it may be an artefact of; its name, notes and direction."""
 
+import functools
 from collections.abc import Callable
 from typing import Any, Literal
 
@@ -26,6 +27,8 @@ from pages.parts.problems import problem_box
 from pages.parts.runs import go, store
 from pages.parts.selection.region import WHO, name_of_person
 from pages.parts.text import as_html, genes, plain, sentence, show
+from pages.parts.text import explained as with_terms
+from pages.parts.undo import offer_undo
 
 N_LINKS = 5  # genes of each end with a link of their own
 ENDS: tuple[tuple[Literal["positive", "negative"], str, str], ...] = (
@@ -149,8 +152,8 @@ def _facts(opened: OpenRun, factors: Factors, factor: int) -> None:
     show(body, kind="facts")
     error = opened.metrics.get("test_reconstruction_error")
     if isinstance(error, int | float) and "readable" in opened.factors:
-        words = f"Test error {error:,.1f} nats per cell: the same on readable axes and as trained."
-        show(as_html(words), kind="quiet")
+        words = f"Fit to unseen cells {error:,.1f} nats per cell: the same on all axes; lower is better."
+        show(with_terms(words), kind="quiet")
 
 
 def _small_card(opened: OpenRun, factors: Factors, factor: int) -> None:
@@ -184,14 +187,19 @@ def _form(opened: OpenRun, factors: Factors, factor: int, note: FactorNote) -> N
         if st.form_submit_button("Save", type="primary"):
             try:
                 kept = store().additions(opened.run_id)
-                kept.write_factor_note(factors.axes, factor, name=name, notes=notes, who=signed)
+                written = kept.write_factor_note(factors.axes, factor, name=name, notes=notes, who=signed)
             except LdvaeError as fault:
                 problem_box(fault)
             else:
                 st.session_state[WHO] = signed
-                st.toast("Name and notes are saved.", icon=":material/check:")
+                back = functools.partial(kept.take_back_factor_note, factors.axes, factor, to=note, written=written)
+                offer_undo("Name and notes are saved.", back)
                 st.rerun()
 
 
 def _turn(run_id: str, axes: str, factor: int, flipped: bool) -> None:
-    store().additions(run_id).write_factor_note(axes, factor, flipped=flipped, who=name_of_person())
+    kept = store().additions(run_id)
+    before = kept.factor_notes(axes).get(factor, FactorNote())
+    written = kept.write_factor_note(axes, factor, flipped=flipped, who=name_of_person())
+    back = functools.partial(kept.take_back_factor_note, axes, factor, to=before, written=written)
+    offer_undo("The axis is turned round.", back)

@@ -27,6 +27,7 @@ from pages.parts.tables import with_labels
 from pages.parts.text import plain
 
 HEIGHT = 500  # px
+NOTABLE = 0.5  # sd of a factor that the mean of a cluster lies off its centre, before that is said
 HOW_MAP = (
     "UMAP lays cells out so that those near each other in all active factors lie near each other here; clusters are "
     "Leiden communities of the same neighbours. Who is next to whom is meaningful; the axes, the distances between "
@@ -115,5 +116,7 @@ def _finding(opened: OpenRun, factors: Factors, plane: Plane, column: str | None
     scale = np.where(factors.scale > 0, factors.scale, np.inf)
     distance = (np.array(means) - factors.centre) / scale
     k = int(np.abs(distance).argmax())
+    if not abs(distance[k]) >= NOTABLE:
+        return f"{first}; {largest}."
     side = "high" if distance[k] > 0 else "low"
     return f"{first}; {largest}, which lie {side} on {factors.label(k)}."

@@ -1,20 +1,19 @@
 """The parts of the Home page: three doors, a picture of real programs, and the runs as cards."""
 
-from collections.abc import Callable
-
 import streamlit as st
 
-from ldvae_core.errors import LdvaeError
 from ldvae_core.runs.store import RunCard
 from ldvae_core.workspace.folders import DEMO, Workspace, sync_warning, synced_by
 from pages.parts.best_pair import DEMO_TYPES, separation
 from pages.parts.figures import show_figure
 from pages.parts.header import derived_badge
+from pages.parts.live import state_html
 from pages.parts.pair import cells_panel, genes_panel
-from pages.parts.problems import problem_box, refusals
-from pages.parts.runs import colours_of, factors_of, go, open_run, store
-from pages.parts.sidebar import run_state_html
-from pages.parts.text import as_html, count, genes, literal, show
+from pages.parts.problems import refusals
+from pages.parts.rename import rename_run
+from pages.parts.runs import colours_of, factors_of, go, open_run
+from pages.parts.text import as_html, count, explained, genes, literal, show
+from pages.parts.trash import offer_deleting, show_deleted
 
 CARDS = 24  # runs on the page; older ones are in the picker of the sidebar
 HEIGHT = 380  # px
@@ -99,18 +98,21 @@ def show_runs(cards: list[RunCard]) -> None:
                 _card(card)
     if len(cards) > CARDS:
         st.caption(f"The {CARDS} latest of {len(cards)} runs; the others are in the picker of the sidebar.")
+    show_deleted()
 
 
 def _card(card: RunCard) -> None:
     show(f'<div class="gpe-name">{as_html(card.name)}</div>', kind="card")
-    show(run_state_html(card), kind="state")
+    show(state_html(card), kind="state")
     facts = [as_html(card.data_name)]
     if card.n_cells and card.n_genes:
         facts.append(f"{card.n_cells:,} cells × {card.n_genes:,} genes")
     if card.n_factors:
         facts.append(count(card.n_factors, "factor"))
     if card.test_reconstruction_error is not None:
-        facts.append(f"test error {card.test_reconstruction_error:.1f} nats per cell")
+        facts.append(
+            explained(f"fit to unseen cells {card.test_reconstruction_error:.1f} nats per cell (lower is better)")
+        )
     show(" · ".join(facts), kind="quiet")
     if card.top_programs:
         rows = "".join(f"<dt>{as_html(label)}</dt><dd>{genes(names[:4])}</dd>" for label, names in card.top_programs)
@@ -126,18 +128,7 @@ def _card(card: RunCard) -> None:
 
 
 def _rename_or_delete(card: RunCard) -> None:
-    name = st.text_input("Name", value=card.name, max_chars=120, key=f"name_{card.run_id}")
+    name = st.text_input("Name", value=card.name, key=f"name_{card.run_id}")
     if st.button("Rename", key=f"rename_{card.run_id}", disabled=name.strip() in ("", card.name)):
-        _change(lambda: store().rename(card.run_id, name))
-    sure = st.checkbox("Delete it with all its results", key=f"sure_{card.run_id}")
-    if st.button("Delete for good", key=f"delete_{card.run_id}", disabled=not sure):
-        _change(lambda: store().delete(card.run_id))
-
-
-def _change(action: Callable[[], None]) -> None:
-    try:
-        action()
-    except LdvaeError as fault:
-        problem_box(fault)
-    else:
-        st.rerun()
+        rename_run(card.run_id, card.name, name)
+    offer_deleting(card)

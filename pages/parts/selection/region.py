@@ -11,7 +11,7 @@ import streamlit as st
 from ldvae_core.analysis.factors import Factors
 from ldvae_core.analysis.regions import Region, region_from_text, region_of_box, region_of_lasso
 from ldvae_core.errors import LdvaeError, RunError, SettingsError
-from ldvae_core.runs.additions import LEIDEN
+from ldvae_core.runs.additions import LEIDEN, Selection
 from ldvae_core.runs.maps import read_map
 from ldvae_core.runs.store import OpenRun
 from pages.parts.per_run import per_run
@@ -132,12 +132,12 @@ def name_of_person() -> str:
     return str(st.session_state[WHO])
 
 
-def save_as_annotation(opened: OpenRun, chosen: Chosen, name: str, signed: str) -> None:
-    """Keep the cells under a name. Raises RunError as Additions.save_selection does."""
+def save_as_annotation(opened: OpenRun, chosen: Chosen, name: str, signed: str) -> Selection:
+    """Keep the cells under a name; what was made. Raises RunError as Additions.save_selection does."""
     address = "&".join(f"{key}={value}" for key, value in st.query_params.items() if key != REGION)
     kept = store().additions(opened.run_id)
     taken = [str(column) for column in opened.counts.annotations.columns]
-    kept.save_selection(
+    return kept.save_selection(
         name, chosen.cells, who=signed, view=f"{chosen.plane.words}: plane={chosen.plane.name}&{address}", taken=taken
     )
 

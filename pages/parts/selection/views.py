@@ -1,5 +1,6 @@
 """What is said of selected cells: how many, of which types, what sets them apart; and how they are kept."""
 
+import functools
 from collections.abc import Callable
 
 import pandas as pd
@@ -11,6 +12,7 @@ from ldvae_core.analysis.factors import Factors
 from ldvae_core.errors import LdvaeError, SettingsError
 from ldvae_core.plots.theme import palette
 from ldvae_core.plots.volcano import plot_volcano
+from ldvae_core.runs.additions import Selection
 from ldvae_core.runs.groups import basis_sentence, compare_in_run, factors_of_plane
 from ldvae_core.runs.store import OpenRun
 from pages.parts.comparing import HOW_GENES, everything, is_quick, progress_words
@@ -36,6 +38,7 @@ from pages.parts.selection.tables import show_factor_table, show_gene_table
 from pages.parts.style import mode
 from pages.parts.tables import with_labels
 from pages.parts.text import as_html, count, percent, plain, sentence, show
+from pages.parts.undo import offer_undo
 
 RESULTS = "what-sets-them-apart"  # the anchor
 WHAT = {"genes": "Genes", "factors": "Factors", "types": "Types"}
@@ -85,7 +88,7 @@ def show_saved(opened: OpenRun) -> None:
                     f"on {as_html(saved.view.partition(':')[0])}"
                 )
                 st.button("Delete", key=f"delete_{saved.selection_id}", type="tertiary", icon=":material/delete:",
-                          on_click=_delete, args=(opened.run_id, saved.selection_id))  # fmt: skip
+                          on_click=_delete, args=(opened, saved))  # fmt: skip
 
 
 def _head(opened: OpenRun, chosen: Chosen) -> None:
@@ -120,17 +123,27 @@ def _save_form(opened: OpenRun, chosen: Chosen) -> None:
         signed = st.text_input("Your name", value=name_of_person(), key="selection_who")
         if st.form_submit_button("Save", type="primary"):
             try:
-                save_as_annotation(opened, chosen, name, signed)
+                made = save_as_annotation(opened, chosen, name, signed)
             except LdvaeError as fault:
                 problem_box(fault)
             else:
                 st.session_state[WHO] = signed
-                st.toast("The annotation is saved: cells can be coloured by it.", icon=":material/check:")
+                kept = store().additions(opened.run_id)
+                offer_undo("The annotation is saved: cells can be coloured by it.",
+                           functools.partial(kept.delete_selection, made.selection_id))  # fmt: skip
                 st.rerun()
 
 
-def _delete(run_id: str, selection_id: str) -> None:
-    store().additions(run_id).delete_selection(selection_id)
+def _delete(opened: OpenRun, saved: Selection) -> None:
+    kept = store().additions(opened.run_id)
+    try:
+        cells = kept.cells_of(saved, opened.counts.n_cells)
+    except LdvaeError:  # its cells are lost already: there is nothing to have back
+        kept.delete_selection(saved.selection_id)
+        return
+    kept.delete_selection(saved.selection_id)
+    offer_undo(f"The selection {plain(saved.name)} is deleted.",
+               functools.partial(kept.restore_selection, saved, cells), lasting=True)  # fmt: skip
 
 
 def _compare_with_rest(opened: OpenRun, factors: Factors, chosen: Chosen, key: str) -> None:

@@ -18,7 +18,6 @@ from ldvae_core.model.config import (
 from ldvae_core.model.describe import BASELINES, DISPERSIONS, LIBRARIES, LIKELIHOOD_TITLES, METHODS, SENTENCES
 from ldvae_core.model.families import LIKELIHOODS, LikelihoodName
 from ldvae_core.model.presets import PLANS
-from ldvae_core.runs.settings import LONGEST_NAME
 from ldvae_core.setting import defaults_of, described
 from pages.parts.text import plain, show
 from pages.parts.train.plan import Data
@@ -50,7 +49,6 @@ class Numbers(NamedTuple):
 class Advanced(NamedTuple):
     """What this part of the form says."""
 
-    name: str  # of the run, "" for one made of its settings
     model: OfModel
     numbers: Numbers
 
@@ -64,16 +62,14 @@ def method_in_use(*, preset: bool) -> MethodShown:
 def show_advanced(data: Data, *, method: MethodShown, preset: bool) -> Advanced:
     """Draw it. preset: the plan decides on the method."""
     with st.expander("Advanced", key="train_advanced"), st.container(gap="small"):
-        name = st.text_input("Name of the run", key="train_name", max_chars=LONGEST_NAME - 40, **PERSISTED,
-                             placeholder="made from the settings")  # fmt: skip
         _select(METHODS, "Method", key="train_method", disabled=preset)
         if preset:
             show("The preset chosen above trains several methods.", kind="quiet")
         if method in BASELINES or st.session_state.get("train_plan") == PLANS["baselines"]:
-            return Advanced(name, OfModel(), Numbers())
+            return Advanced(OfModel(), Numbers())
         likelihood, library, covariates, dispersion = _counts(data)
         numbers, n_hidden = _numbers()
-    return Advanced(name, OfModel(likelihood, library, covariates, dispersion, n_hidden), numbers)
+    return Advanced(OfModel(likelihood, library, covariates, dispersion, n_hidden), numbers)
 
 
 def _counts(data: Data) -> tuple[LikelihoodName, Library, tuple[Covariate, ...], Dispersion]:
@@ -98,17 +94,18 @@ def _numbers() -> tuple[Numbers, int]:
     """Numbers of the training, and the width of the encoder."""
     left, right = st.columns(2, gap="small")
     minibatch = left.number_input("Minibatch size", *_bounds(TrainingConfig, "minibatch_size"), key="train_minibatch",
-                                  **PERSISTED, placeholder=f"{REFERENCE_MINIBATCH} (automatic)",
-                                  help="Cells per update of the model; a GPU takes more when there are many cells.",
+                                  **PERSISTED, placeholder=f"auto {REFERENCE_MINIBATCH}",
+                                  help="Cells per update of the model; left empty, a GPU takes more when there are "
+                                  "many cells.",
                                   )  # fmt: skip
-    usual = f"{TrainingConfig().rate_for(minibatch or REFERENCE_MINIBATCH):.2g} (automatic)"
+    usual = f"auto {TrainingConfig().rate_for(minibatch or REFERENCE_MINIBATCH):.2g}"
     rate = right.number_input("Learning rate", *_bounds(TrainingConfig, "learning_rate"), step=0.001, format="%.5g",
                               key="train_rate", **PERSISTED, placeholder=usual,
                               help="How far one update moves the model; short runs take longer steps.")  # fmt: skip
     hidden = left.number_input("Hidden units", *_bounds(ModelConfig, "n_hidden"), key="train_hidden", **PERSISTED,
                                help="Width of the encoder; the decoder stays linear.")  # fmt: skip
     threads = right.number_input("CPU threads", 1, os.cpu_count() or 1, None, key="train_threads", **PERSISTED,
-                                 placeholder="automatic", help="Cores of this machine to use.")  # fmt: skip
+                                 placeholder="auto", help="Cores of this machine to use.")  # fmt: skip
     return Numbers(minibatch, rate, threads), hidden
 
 

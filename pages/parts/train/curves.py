@@ -21,6 +21,7 @@ MEASURES: dict[Measure, str] = {
 }
 HEIGHT = 340  # px
 MOST_OVERLAID = 6
+NO_POINT = "The curve begins when the first epoch has been measured."
 HOW_TO_READ = (
     "**Thin:** training cells. **Bold:** validation cells, which the model does not learn from. **Reconstruction "
     "error:** how badly counts are predicted, in nats per cell; lower is better. **KL:** how much factors say about a "
@@ -32,7 +33,7 @@ HOW_TO_READ = (
 
 def show_curves(card: RunCard, cards: list[RunCard], *, n_epochs: int) -> None:
     """One measure of the run, with its options. n_epochs: planned, so that the axis stands still."""
-    if card.state in ("cancelled", "queued") and store().history(card.run_id).empty:
+    if card.state == "cancelled" and store().history(card.run_id).empty:
         return
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key="train_curve_options"):
         words = list(MEASURES.values())
@@ -65,13 +66,13 @@ def show_curves(card: RunCard, cards: list[RunCard], *, n_epochs: int) -> None:
 
 
 def curve_finding(history: pd.DataFrame, measure: Measure) -> str:
-    """Where the curve stands, in a sentence; "" before its first point."""
+    """Where the curve stands, in a sentence; before its first point another one takes its room."""
     if measure == "kl_weight":
         weights = history["kl_weight"].dropna()
-        return f"The KL weight is {weights.iloc[-1]:.3g}." if len(weights) else ""
+        return f"The KL weight is {weights.iloc[-1]:.3g}." if len(weights) else NO_POINT
     known = history.dropna(subset=[f"validation_{measure}"])
     if known.empty:
-        return ""
+        return NO_POINT
     values, epochs = known[f"validation_{measure}"], known["epoch"]
     best = int((values.argmax if measure == "elbo" else values.argmin)())
     name = "validation ELBO" if measure == "elbo" else f"validation {MEASURES[measure]}".replace("Recon", "recon")

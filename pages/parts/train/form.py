@@ -23,12 +23,12 @@ from ldvae_core.runs.settings import RunSettings
 from ldvae_core.workspace.datasets import Datasets
 from ldvae_core.workspace.folders import DEMO
 from pages.parts.problems import problem_box
-from pages.parts.runs import go, store
+from pages.parts.runs import DATA, go, store
 from pages.parts.text import as_html, count, plain, show
 from pages.parts.train.advanced import PERSISTED, method_in_use, show_advanced
 from pages.parts.train.confounding import show_confounding
 from pages.parts.train.devices import await_devices, found_devices, kind_of
-from pages.parts.train.plan import DATA_CHOICE, Data, data_of, runs_of
+from pages.parts.train.plan import Data, data_of, runs_of
 
 Key = TypeVar("Key", bound=str)
 SELECTIONS = {"variance": "highest variance", "seurat_v3": "seurat_v3"}
@@ -88,7 +88,7 @@ def show_form() -> Form:
         trained = TrainingConfig(
             n_epochs=training.n_epochs, seed=training.seed, device=training.asked, **more.numbers._asdict()
         )
-        wanted = runs_of(training.plan, data, more.name, model, trained)
+        wanted = runs_of(training.plan, data, st.session_state.get("train_name") or "", model, trained)
     except LdvaeError as fault:
         return Form(data, training.plan, (), fault, training.device)
     return Form(data, training.plan, tuple(wanted), None, training.device)
@@ -106,17 +106,16 @@ def _n_factors(data: Data) -> int:
 
 def _pick_data() -> Data:
     cards = {card.dataset_id: card for card in Datasets(store().workspace).list()}
-    left = st.session_state.get(DATA_CHOICE) or {}
-    if st.session_state.get("train_data_seen") != left.get("data_source"):  # chosen on the Data page since
-        st.session_state["train_data_seen"] = left.get("data_source")
-        if left.get("data_source") in cards:
-            st.session_state["train_data"] = left["data_source"]
+    in_use = st.session_state.get(DATA)
+    if in_use in cards and st.session_state.get("train_data_seen") != in_use:  # chosen since, or a run on it
+        st.session_state["train_data"] = in_use
+    st.session_state["train_data_seen"] = in_use
     if st.session_state.get("train_data") not in (*cards, None):
         del st.session_state["train_data"]
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         names = {dataset_id: plain(card.name) for dataset_id, card in cards.items()}
         chosen = st.selectbox("Data", list(names), format_func=lambda key: names.get(key, str(key)), key="train_data",
-                              **PERSISTED)  # fmt: skip
+                              on_change=_use_chosen_data, **PERSISTED)  # fmt: skip
         st.button("Change", key="train_to_data", icon=":material/table_view:", on_click=go, args=("data.py",),
                   help="Load other data, or choose other genes and cells.")  # fmt: skip
     try:
@@ -130,6 +129,10 @@ def _pick_data() -> Data:
         genes += f" of {data.card.n_genes:,} by {SELECTIONS[data.choices.gene_selection]}"
     show(f"{data.card.n_cells:,} cells × {genes}{labels}.", kind="quiet")
     return data
+
+
+def _use_chosen_data() -> None:
+    st.session_state[DATA] = st.session_state["train_data_seen"] = st.session_state["train_data"]
 
 
 def _decoder(*, fixed: bool) -> tuple[bool, bool]:

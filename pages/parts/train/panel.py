@@ -10,25 +10,30 @@ from ldvae_core.model.describe import BASELINES, model_words
 from ldvae_core.runs.cards import RunCard, TrainingProgress
 from ldvae_core.runs.table import method_of
 from ldvae_core.runs.training_jobs import Request
-from pages.parts.job_bar import do_or_tell, show_not_answering, show_refusal, show_trouble
+from pages.parts.job_bar import show_not_answering, show_refusal, show_trouble
+from pages.parts.live import LIVE, left_words, state_html
 from pages.parts.problems import problem_box, refusals
 from pages.parts.runs import go_next, store
-from pages.parts.sidebar import run_state_html
 from pages.parts.text import as_html, clock, count, genes, show
 from pages.parts.train.curves import show_curves
 from pages.parts.train.devices import kind_of
+from pages.parts.train.plan import expected_left
+from pages.parts.train.requests import ask, requests_of
 
-LIVE = ("queued", "running")
+UNDER_WAY = ("queued", "running", "paused", "interrupted")  # what has a bar
 GENES_HEIGHT = 150  # px
+NOT_YET = "They appear with the first epochs."
 ASKED = {
     "stop": "It will stop and keep what it has learned.",
     "pause": "It will pause.",
     "cancel": "It will be cancelled.",
 }
+STARTING = "Its process is starting"
 STAGES = {
-    "preparing": "Preparing the data: choosing cells and genes, splitting off test cells.",
-    "refining": "Training is over. Refining the positions of the cells and the loadings of the genes.",
-    "analysing": "Training is over. Computing factors and test figures.",
+    "preparing": "Preparing the data: choosing cells and genes, splitting off test cells",
+    "training": "The first minibatches are on their way",
+    "refining": "Training is over. Refining positions of cells and loadings of genes",
+    "analysing": "Training is over. Computing factors and test figures",
 }
 
 
@@ -43,12 +48,13 @@ def show_panel(run_id: str | None) -> None:
     st.fragment(_panel, run_every=1.0 if live else None, key="train_panel")(run_id, _signature(cards))
 
 
-def _signature(cards: list[RunCard]) -> tuple[tuple[str, str, str, int], ...]:
+def _signature(cards: list[RunCard]) -> tuple[tuple[str, str], ...]:
     """What the rest of the page shows of the runs: when it changes, the page is drawn again, once."""
-    return tuple((card.run_id, card.state, card.stage or "", card.place or 0) for card in cards)
+    return tuple((card.run_id, card.state) for card in cards)
 
 
-def _panel(run_id: str, drawn: tuple[tuple[str, str, str, int], ...]) -> None:
+def _panel(run_id: str, drawn: tuple[tuple[str, str], ...]) -> None:
+    """Every part stands from second 0, at one place and height: nothing moves while a run goes through its stages."""
     cards = store().cards()
     if _signature(cards) != drawn:
         st.rerun()
@@ -59,7 +65,9 @@ def _panel(run_id: str, drawn: tuple[tuple[str, str, str, int], ...]) -> None:
     with refusals(end_page=False):
         progress = store().progress(run_id)
         _head(card)
-        _show_progress(card, progress)
+        with st.container(key="train_status", gap="xsmall"):
+            _show_progress(card, progress, cards)
+        _show_trouble(card)
         _buttons(card)
         if method_of(card) not in BASELINES:  # which are fitted in one go
             show_curves(card, cards, n_epochs=progress.n_epochs or _planned(card))
@@ -82,42 +90,54 @@ def _head(card: RunCard) -> None:
     show(f"<h3>{name}</h3><p class='gpe-quiet'>{as_html(card.data_name)}{': ' if facts else ''}{said}</p>", kind="card")
 
 
-def _show_progress(card: RunCard, progress: TrainingProgress) -> None:
-    """State in words, with the bar while there is something to wait for."""
-    show(run_state_html(card), kind="state")
-    show_refusal()
-    if card.request:
-        show(ASKED.get(card.request, ""), kind="quiet")
-    if card.state in ("running", "paused", "interrupted") and progress.total:
+def _show_progress(card: RunCard, progress: TrainingProgress, cards: list[RunCard]) -> None:
+    """State in words, the bar of all stages, and a line below it; at the end the test figures in their place."""
+    show(state_html(card), kind="state")
+    if card.state in UNDER_WAY:
         st.progress(progress.share)
-    if card.state == "running":
-        end = functools.partial(store().jobs.end, card.run_id)
-        show_not_answering(card.silent_seconds, end, key="train")
-        show(as_html(STAGES.get(card.stage or "") or progress_line(progress), longest=200))
-    elif card.state == "queued":
-        show("Training starts as soon as the device is free. This page can be closed meanwhile.")
-        show_trouble(store().jobs.trouble())
-    elif card.state in ("paused", "interrupted"):
-        reached = f"It stands in epoch {progress.epoch} of {progress.n_epochs}. " if progress.n_epochs else ""
-        why = "" if card.state == "paused" else "Its process has ended before it was done. "
-        show(as_html(f"{why}{reached}Resume goes on from there."))
+        show(as_html(_line(card, progress, cards), longest=200))
     elif card.state == "cancelled":
         show("Nothing of it was kept. Press Train to start anew.")
     elif card.has_results:
         _test_figures(card, progress)
+
+
+def _line(card: RunCard, progress: TrainingProgress, cards: list[RunCard]) -> str:
+    """What is being done and how long it will still take; one line in every state."""
+    if card.request:
+        return ASKED.get(card.request, "")
+    if card.state == "queued":
+        return "Training starts as soon as the device is free. This page can be closed meanwhile."
+    if card.state == "running":
+        known = card.stage in STAGES and card.stage != "preparing" and not math.isnan(progress.seconds_left)
+        left = left_words(progress.seconds_left if known else expected_left(card, cards, store()))
+        if card.stage == "training" and progress.n_epochs:
+            return progress_line(progress, left)
+        return ": ".join(filter(None, [STAGES.get(card.stage or "", STARTING), left]))
+    reached = f"It stands in epoch {progress.epoch:,} of {progress.n_epochs:,}. " if progress.n_epochs else ""
+    why = "" if card.state == "paused" else "Its process has ended before it was done. "
+    return f"{why}{reached}Resume goes on from there."
+
+
+def _show_trouble(card: RunCard) -> None:
+    """What stands in the way, with the way out; nothing where nothing does."""
+    show_refusal()
+    if card.state == "running":
+        end = functools.partial(store().jobs.end, card.run_id)
+        show_not_answering(card.silent_seconds, end, key="train")
+    elif card.state == "queued":
+        show_trouble(store().jobs.trouble())
     if card.error:
         problem_box(RunError(card.error))
 
 
-def progress_line(progress: TrainingProgress) -> str:
-    """'epoch 12 of 60, 0:41 left, 9,800 cells/s, CPU (1 thread)'."""
-    if not progress.n_epochs:
-        return "The first minibatches are on their way."
+def progress_line(progress: TrainingProgress, left: str) -> str:
+    """'Epoch 12 of 60, 0:41 left, 9,800 cells/s, CPU (1 thread)'. left: of all stages, in words."""
     device = kind_of(progress.device)
     device += f" ({count(progress.threads, 'thread')})" if progress.device == "cpu" and progress.threads else ""
-    left = "" if math.isnan(progress.seconds_left) else f", {clock(progress.seconds_left)} left"
     speed = f"{progress.cells_per_second:,.0f} cells/s"
-    return f"Epoch {progress.epoch:,} of {progress.n_epochs:,}{left}, {speed}, {device}"
+    said = [f"Epoch {progress.epoch:,} of {progress.n_epochs:,}", left, speed, device]
+    return ", ".join(filter(None, said))
 
 
 def _test_figures(card: RunCard, progress: TrainingProgress) -> None:
@@ -133,9 +153,9 @@ def _test_figures(card: RunCard, progress: TrainingProgress) -> None:
         return
     epochs = f"{card.epoch:,} of {progress.n_epochs:,}" if card.epoch and progress.n_epochs else f"{card.epoch or 0:,}"
     parts.append(f"<div><b>{epochs}</b><span>epochs</span></div>")
-    if progress.seconds:
-        units = "min:s" if progress.seconds < 3600 else "h:min:s"
-        parts.append(f"<div><b>{clock(progress.seconds)}</b><span>training time, {units}</span></div>")
+    if seconds := card.metrics.get("seconds_training") or progress.seconds:
+        units = "min:s" if seconds < 3600 else "h:min:s"
+        parts.append(f"<div><b>{clock(seconds)}</b><span>training time, {units}</span></div>")
     show("".join(parts), kind="facts")
     if card.state == "finished" and card.epoch and card.epoch < progress.n_epochs:
         show("It ended early by itself: the validation ELBO no longer rose.", kind="quiet")
@@ -144,21 +164,18 @@ def _test_figures(card: RunCard, progress: TrainingProgress) -> None:
 
 
 def _buttons(card: RunCard) -> None:
-    """Only what makes sense now."""
-    training = card.state == "running" and card.stage not in ("analysing", "finished", "stopped")
-    with st.container(horizontal=True, gap="small", key="train_buttons"):
-        if training and card.stage == "training":
-            _ask("Stop and keep", "stop", card, icon="stop_circle", help="End now, with what it has learned so far.")
-        if training or card.state == "queued":
-            _ask("Pause", "pause", card, icon="pause_circle", help="Let other runs go first; Resume goes on.")
-        if card.state in ("paused", "interrupted", "failed"):
-            _ask("Try again" if card.state == "failed" else "Resume", "resume", card, icon="play_circle", first=True)
-        if training or card.state in ("queued", "paused", "interrupted"):
-            with st.popover("Cancel", icon=":material/cancel:", key="train_confirm", disabled=card.request == "cancel"):
-                st.markdown("Cancel this run and throw away what it has learned?")
-                _ask("Yes, cancel it", "cancel", card, icon="delete")
+    """While a run is under way always the same ones in the same places; those that make no sense now are grey."""
+    offered = requests_of(card)
+    with st.container(horizontal=True, vertical_alignment="center", gap="small", key="train_buttons"):
         if card.has_results:
             _doors(card)
+            return
+        always: tuple[Request, ...] = ("stop", "pause", "cancel") if card.state in LIVE else offered
+        for what in always:
+            ask(what, card, key=f"train_{what}", enabled=what in offered)
+        if card.state in LIVE:
+            st.html('<button class="gpe-save gpe-notify" style="visibility:hidden">Tell me when it ends</button>',
+                    width="content")  # fmt: skip
 
 
 def _doors(card: RunCard) -> None:
@@ -172,26 +189,20 @@ def _doors(card: RunCard) -> None:
         go_next("compare.py", card.run_id)
 
 
-def _ask(label: str, what: Request, card: RunCard, *, icon: str, help: str | None = None, first: bool = False) -> None:
-    asking = functools.partial(store().jobs.request, card.run_id, what)
-    st.button(label, key=f"train_{what}", icon=f":material/{icon}:", help=help, on_click=do_or_tell,
-              args=(asking,), type="primary" if first else "secondary",
-              disabled=bool(card.request) and what != "cancel")  # fmt: skip
-
-
 def _programs(card: RunCard, progress: TrainingProgress) -> None:
     """Top genes of every factor: as they form, and of a finished run the strongest ones under their final names."""
     if card.has_results:
         rows = [(as_html(label), genes(names)) for label, names in card.top_programs]
         title = "Its strongest programs"
-    elif card.state in ("running", "paused", "interrupted") and progress.top_genes:
+    elif card.state in UNDER_WAY:
         rows = [(f"forming {i}", genes(list(names))) for i, names in enumerate(progress.top_genes, start=1)]
         title = "Programs as they form; order and names settle at the end"
     else:
         return
-    if not rows:
+    if not rows and card.has_results:
         return
     show(f"<b>{as_html(title)}</b>")
     body = "".join(f"<dt>{label}</dt><dd>{names}</dd>" for label, names in rows)
-    with st.container(height=GENES_HEIGHT if len(rows) > 5 else "content", border=False, key="train_programs"):
-        show(f'<dl class="gpe-programs">{body}</dl>')
+    fixed = card.state in UNDER_WAY or len(rows) > 5
+    with st.container(height=GENES_HEIGHT if fixed else "content", border=False, key="train_programs"):
+        show(f'<dl class="gpe-programs">{body}</dl>' if body else NOT_YET, kind="line" if body else "quiet")

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 from dataclasses import dataclass, replace
 
 import streamlit as st
@@ -9,6 +10,7 @@ import streamlit as st
 from ldvae_core.data.annotations import guess_roles, label_columns
 from ldvae_core.data.choices import DataChoices
 from ldvae_core.errors import LdvaeError
+from ldvae_core.model.budget import seconds_after_training
 from ldvae_core.model.config import MOST_LEVELS, ModelConfig, TrainingConfig
 from ldvae_core.model.describe import BASELINE_TITLES, run_name
 from ldvae_core.model.presets import OF_SEVERAL, PAPERS_MODELS, Plan, baselines
@@ -18,12 +20,14 @@ from ldvae_core.runs.store import RunStore
 from ldvae_core.workspace.datasets import DatasetCard, Datasets
 from ldvae_core.workspace.folders import DEMO, Workspace
 from pages.parts.text import plain
+from pages.parts.train.devices import found_devices
 
 DATA_CHOICE = "data_choice"  # what the Data page leaves in the session
 ACTIVE = ("queued", "running", "paused", "interrupted")
 TRAIN_SHARE = 0.8  # of the cells; a tenth each for validation and test
-# Gene values (cells x genes) a second, until a run of this machine and kind says better; without the fast path a fifth.
-SPEED = {"cpu": 30e6, "cuda": 400e6}
+# Gene values (cells x genes) a second, until a run of this machine and kind says better; without the fast path a tenth.
+SPEED = {"cpu": 80e6, "cuda": 400e6}
+STARTING = 4.0  # seconds that a worker takes to start
 BASELINE_PASSES = 5  # over the counts, about, that fitting a baseline takes
 
 
@@ -118,8 +122,35 @@ def _same(card: RunCard, settings: RunSettings) -> bool:
 def seconds_expected(
     data: Data, n_epochs: int, device: str, cards: list[RunCard], store: RunStore, model: ModelConfig
 ) -> float:
-    """Seconds of training, roughly: by the latest run of this kind on this kind of device, else by experience."""
-    return data.n_train * data.n_genes * n_epochs / _speed(device, cards, store, fast=model.is_fusable)
+    """Seconds from Train to results, roughly: by the latest run of this kind on this kind of device, or experience."""
+    speed = _speed(device, cards, store, fast=model.is_fusable)
+    training = data.n_train * data.n_genes * n_epochs / speed
+    if model.is_baseline:
+        return STARTING + training
+    after = seconds_after_training(
+        model,
+        n_cells=data.card.n_cells,
+        n_train=data.n_train,
+        n_genes=data.n_genes,
+        cells_trained=data.n_train * n_epochs,
+        cells_per_second=speed / data.n_genes,
+    )
+    return STARTING + training + sum(after)
+
+
+def expected_left(card: RunCard, cards: list[RunCard], store: RunStore) -> float:
+    """Seconds that a run which has not reported yet will still take; NaN where that cannot be said."""
+    settings = card.settings
+    if settings is None or settings.model.is_baseline:
+        return math.nan
+    try:
+        data = Data(Datasets(store.workspace).card(settings.data_source), settings.choices, None, {})
+    except LdvaeError:  # deleted meanwhile
+        return math.nan
+    found = found_devices()
+    device = settings.training.device if settings.training.device != "auto" else found["best"] if found else "cpu"
+    total = seconds_expected(data, settings.training.epochs_for(data.n_train), device, cards, store, settings.model)
+    return max(total - store.progress(card.run_id).stage_seconds, 0.0)
 
 
 def _speed(device: str, cards: list[RunCard], store: RunStore, *, fast: bool) -> float:
@@ -132,7 +163,7 @@ def _speed(device: str, cards: list[RunCard], store: RunStore, *, fast: bool) ->
             continue
         if progress.device == device and progress.seconds > 2 and progress.cells_per_second > 0:
             return progress.cells_per_second * card.n_genes
-    return SPEED.get(device, SPEED["cpu"]) * (1.0 if fast else 0.2)
+    return SPEED.get(device, SPEED["cpu"]) * (1.0 if fast else 0.1)
 
 
 def duration(seconds: float) -> str:

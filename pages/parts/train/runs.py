@@ -1,15 +1,16 @@
-"""The queue and the recent runs, one row each; its name opens its panel."""
+"""The queue and the recent runs, one row each, with its progress and buttons; its name opens its panel."""
 
 import streamlit as st
 
 from ldvae_core.runs.cards import RunCard
 from pages.parts.job_bar import NOT_ANSWERING
+from pages.parts.live import LIVE, left_words, state_html
 from pages.parts.runs import RUN, store, use_run
-from pages.parts.sidebar import run_state_html
 from pages.parts.text import as_html, genes, literal, show
+from pages.parts.train.requests import ask, requests_of
 
 ROWS = 8  # before "show all"
-WIDTHS = [0.34, 0.2, 0.2, 0.26]
+WIDTHS = [0.3, 0.2, 0.16, 0.2, 0.14]
 
 
 def show_runs() -> None:
@@ -22,7 +23,7 @@ def show_runs() -> None:
     if waiting and (trouble := store().jobs.trouble()):
         show(f"What waits does not start. {as_html(trouble, longest=300)}", kind="quiet")
     shown = len(cards) if st.session_state.get("train_all_runs") else ROWS
-    live = any(card.state == "running" for card in cards)
+    live = any(card.state in LIVE for card in cards)
     st.fragment(_rows, run_every=2.0 if live else None, key="train_rows")([card.run_id for card in cards[:shown]])
     if len(cards) > ROWS:
         st.toggle(f"Show all {len(cards)} runs", key="train_all_runs", persist_state="session")
@@ -39,20 +40,27 @@ def _rows(run_ids: list[str]) -> None:
 
 
 def _row(card: RunCard, *, ending: str) -> None:
-    name, state, figure, programs = st.columns(WIDTHS, vertical_alignment="center", gap="small")
+    name, state, figure, programs, buttons = st.columns(WIDTHS, vertical_alignment="center", gap="small")
     here = card.run_id == st.session_state.get(RUN)
     label = literal(card.name, longest=60) + literal(ending, longest=10)
     if name.button(label, key=f"train_open_{card.run_id}", type="tertiary", disabled=here,
                    icon=":material/arrow_right:" if here else None):  # fmt: skip
         use_run(card.run_id)
         st.rerun()
-    with state:
-        show(run_state_html(card), kind="state")
+    progress = store().progress(card.run_id)
+    with state, st.container(gap=None):
+        show(state_html(card), kind="state")
+        if card.state in ("running", "paused", "interrupted"):
+            show(f'<i style="width:{progress.share:.1%}"></i>', kind="bar")
     with figure:
         error = card.test_reconstruction_error
-        show(f"test error {error:,.1f}" if error is not None else as_html(card.data_name), kind="quiet")
+        left = left_words(progress.seconds_left) if card.state == "running" else ""
+        show(f"test error {error:,.1f}" if error is not None else left or as_html(card.data_name), kind="quiet")
     with programs:
         show(_last_word(card), kind="quiet")
+    with buttons, st.container(horizontal=True, gap="xsmall", key=f"train_asks_{card.run_id}"):
+        for what in requests_of(card):
+            ask(what, card, key=f"row_{what}_{card.run_id}", small=True)
 
 
 def _last_word(card: RunCard) -> str:
