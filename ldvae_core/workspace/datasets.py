@@ -20,6 +20,7 @@ import pandas as pd
 
 from ldvae_core import durable
 from ldvae_core.data.cell_table import read_own_table
+from ldvae_core.data.combining import combine
 from ldvae_core.data.counts import CountMatrix
 from ldvae_core.data.demo import DEMO_ABOUT, load_demo
 from ldvae_core.data.folder import load_counts, save_counts
@@ -39,6 +40,7 @@ OWNER, UPLOADED = "owner", "upload.json"  # in a folder of the uploads
 UPLOAD_ID = re.compile("[0-9a-f]{32}")
 MOST_UPLOADED = 4 << 30  # bytes
 CHUNK = 1 << 20  # bytes
+LONGEST_TITLE = 120  # characters
 FULL_DISK = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
 
 
@@ -188,6 +190,16 @@ class Datasets:
             source = scratch / "demo" if dataset_id == DEMO else self._folder(dataset_id)
             write_joined(source, scratch / "counts", joined)
             return self._keep(load_counts(scratch / "counts"), f"{card.name} with {_stem(shown)}", scratch, "")
+
+    def add_combined(self, samples: Mapping[str, str]) -> str:
+        """Make one data set of several; returns its id. samples: name of the sample -> id of its data set.
+
+        Raises RunError when one is unknown or damaged, CountsError as combine does; nothing is kept then.
+        """
+        parts = {sample: self.open(dataset_id) for sample, dataset_id in samples.items()}
+        with self._scratch_folder() as scratch:
+            combined = combine(parts, scratch / "counts")
+            return self._keep(combined, " + ".join(samples)[:LONGEST_TITLE], scratch, "")
 
     def can_be_read_again(self, card: DatasetCard) -> bool:
         """Whether the file of a data set is still there."""

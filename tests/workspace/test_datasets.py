@@ -239,3 +239,13 @@ def test_annotations_join_the_demo_too(datasets):
     table = "cell,mood\n" + "".join(f"{cell},good\n" for cell in cells)
     joined = datasets.open(datasets.add_annotations("demo", "moods.tsv", table.replace(",", "\t").encode()))
     assert joined.annotations["mood"].notna().sum() == 3
+
+
+def test_data_sets_become_one(datasets):
+    """A sample each, under a name made of theirs; both stay."""
+    first, second = (datasets.add_upload(f"{day}.csv", b"1" * n) for day, n in (("day 7", 2), ("day 8", 3)))
+    both = datasets.add_combined({"day 7": first, "day 8": second})
+    assert datasets.card(both).name == "day 7 + day 8"
+    assert datasets.open(both).annotations["sample"].nunique() == 2
+    assert datasets.card(both).n_cells == datasets.card(first).n_cells + datasets.card(second).n_cells
+    assert len(datasets.list()) == 4
