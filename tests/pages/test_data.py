@@ -266,3 +266,20 @@ def test_a_table_that_does_not_fit_is_refused(loaded, workspace):
     assert not at.exception
     assert "names these cells or samples" in words(at)
     assert len(Datasets(workspace).list()) == 2
+
+
+def test_data_sets_are_combined_by_sample(loaded, workspace, embryo):
+    """Each under its name; the new data set is in use."""
+    embryo.X[0, 0] = 7
+    embryo.write_h5ad(workspace.data_folder / "embryo.h5ad")
+    at = load_first_file(loaded)
+    ids = [card.dataset_id for card in Datasets(workspace).list()][1:]
+    assert at.button(key="combine_now").disabled
+    at.multiselect(key="combine_sets").set_value(ids).run()
+    for key, name in zip(ids, ("day 7", "day 8"), strict=True):
+        at.text_input(key=f"combine_name_{key}").set_value(name)
+    at.run()
+    at.button(key="combine_now").click().run()
+    assert not at.exception
+    assert "Combined from day 7 (120 cells), day 8 (120 cells)" in words(at)
+    assert "day 7 + day 8" in [card.name for card in Datasets(workspace).list()]
