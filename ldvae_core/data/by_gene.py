@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy import sparse
 
-from ldvae_core.durable import GrowingArray, read_array, release_mapped_pages
+from ldvae_core.durable import GrowingArray, read_array, release_mapped_pages, will_read
 from ldvae_core.errors import RunError
 
 FOLDER = "by_gene"
@@ -115,16 +115,18 @@ class GeneIndex:
 
         Raises RunError when a file of the index is missing or damaged.
         """
-        cells, values, lengths = [np.zeros(0, np.int64)], [np.zeros(0, np.uint32)], []
-        for gene in genes:
-            length = 0
-            for (first_cell, first_entry), starts in zip(self._parts.blocks.tolist(), self._parts.starts, strict=True):
-                start, stop = first_entry + int(starts[gene]), first_entry + int(starts[gene + 1])
+        parts, cells, values, lengths = self._parts, [np.zeros(0, np.int64)], [np.zeros(0, np.uint32)], []
+        first_cells, first_entries = parts.blocks.T
+        bounds = [np.stack([parts.starts[:, gene], parts.starts[:, gene + 1]]) + first_entries for gene in genes]
+        pieces = [(start, stop) for own in bounds for start, stop in own.T.tolist() if stop > start]
+        for array in (parts.cells, parts.counts):
+            will_read(array, pieces)
+        for starts, stops in bounds:
+            for first_cell, start, stop in zip(first_cells.tolist(), starts.tolist(), stops.tolist(), strict=True):
                 if stop > start:
-                    cells.append(self._parts.cells[start:stop].astype(np.int64) + first_cell)
+                    cells.append(parts.cells[start:stop].astype(np.int64) + first_cell)
                     values.append(self._whole(start, stop))
-                    length += stop - start
-            lengths.append(length)
+            lengths.append(int((stops - starts).sum()))
         rows = np.concatenate(cells)
         if rows.max(initial=-1) >= self.n_cells:
             raise self._damaged()

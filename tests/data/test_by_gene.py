@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from scipy import sparse
 
+from ldvae_core import durable
 from ldvae_core.data import by_gene
 from ldvae_core.data.by_gene import FOLDER, GeneIndex, gene_columns
 from ldvae_core.data.folder import load_counts, save_counts
@@ -124,3 +125,10 @@ def test_what_is_abandoned_leaves_nothing(tmp_path):
     writer.append(sparse.csr_matrix(np.ones((len(CELLS), len(GENES)), np.uint32)))
     writer.abandon()
     assert not list(tmp_path.iterdir())
+
+
+def test_an_index_that_stays_on_disk_gives_the_same(large, tmp_path, monkeypatch):
+    """Mapped, as those of large data sets are, and told which pieces come next."""
+    monkeypatch.setattr(durable, "MAPPED_FROM", 0)
+    found = written(large, tmp_path).counts_of([2, 0])
+    assert np.array_equal(found.toarray(), large[large.any(axis=1)][:, [2, 0]])
