@@ -17,7 +17,8 @@ import threading
 import time
 import uuid
 import weakref
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -167,6 +168,19 @@ def read_array(path: Path) -> np.ndarray:
     return array
 
 
+def will_read(array: np.ndarray, pieces: Iterable[tuple[int, int]]) -> None:
+    """Say which entries (from, to) of an array come next: a disk fetches many at once sooner than in turn.
+
+    Without effect on arrays that are in memory, and where the system has no such advice.
+    """
+    if not isinstance(array, np.memmap) or not isinstance(array.base, mmap.mmap) or not hasattr(mmap, "MADV_WILLNEED"):
+        return
+    for start, stop in pieces:
+        first, last = (array.offset + place * array.itemsize for place in (start, stop))
+        aligned = first - first % mmap.PAGESIZE
+        array.base.madvise(mmap.MADV_WILLNEED, aligned, last - aligned)
+
+
 def release_mapped_pages() -> None:
     """Give the pages of every large mapped array back to the system, whose cache keeps them while there is room.
 
@@ -218,6 +232,29 @@ def write_folder(folder: Path, fill: Callable[[Path], None]) -> None:
         shutil.rmtree(temporary, ignore_errors=True)
         shutil.rmtree(replaced, ignore_errors=True)
     _sync_folder(folder.parent)
+
+
+def link_files(source: Path, target: Path) -> None:
+    """Give every file below `source` a second name in the folder `target`; copy where the disk knows no such links.
+
+    Files written by this module are never changed in place, so that neither folder ever changes the other.
+    """
+    for entry in source.iterdir():
+        if entry.name.startswith(".") or entry.is_symlink():
+            continue
+        if entry.is_dir():
+            (target / entry.name).mkdir()
+            link_files(entry, target / entry.name)
+            continue
+        try:
+            os.link(entry, target / entry.name)
+        except OSError:
+            _replace(target / entry.name, partial(_copy, entry))
+
+
+def _copy(source: Path, file: BinaryIO) -> None:
+    with open(source, "rb") as whole:
+        shutil.copyfileobj(whole, file)
 
 
 def rename(source: Path, target: Path) -> None:

@@ -6,8 +6,10 @@ from ldvae_core.data.prepare import DataChoices
 from ldvae_core.errors import LdvaeError
 from pages.parts.data.cells import choose_cells, show_survivors
 from pages.parts.data.choose import data_in_use
+from pages.parts.data.combining import offer_combining
 from pages.parts.data.facts import show_annotations, show_facts
 from pages.parts.data.genes import choose_genes, show_preview
+from pages.parts.data.joining import offer_joining
 from pages.parts.data.reading import show_reading
 from pages.parts.header import page_header
 from pages.parts.problems import problem_box, refusals
@@ -30,6 +32,9 @@ source = data.card.dataset_id
 show_facts(data)
 show_reading(data)
 label = show_annotations(data)
+with st.container(horizontal=True, gap="medium", key="data_more"):
+    offer_joining(data)
+    offer_combining(data)
 
 st.subheader("Which cells", anchor=False)
 with refusals():

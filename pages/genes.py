@@ -29,7 +29,8 @@ with st.container(horizontal=True, vertical_alignment="top", gap="small", key="c
     with st.popover("Loadings", icon=":material/tune:", width="content"):  # else a second row
         factors = order_picker(factors)
         use = loadings_picker()
-    pair = pair_pickers(factors, asked.positions)
+    modelled = asked.positions[asked.positions < opened.counts.n_genes]
+    pair = pair_pickers(factors, modelled)
     if len(asked.positions) and factors.n_factors > 1:
         colour = cells_colour(opened, factors, asked.positions)
     else:
@@ -39,11 +40,12 @@ say_missing_colour(opened, "genes_colour")
 with refusals(end_page=False):
     if len(asked.positions):
         show_gene(opened, factors, asked.positions, pair, colour, use=use)
-        show_list(opened, factors, asked.positions, use=use)
-        show_partners(opened, factors, int(asked.positions[0]), use=use)
+        show_list(opened, factors, modelled, use=use)
+        if len(modelled):
+            show_partners(opened, factors, int(modelled[0]), use=use)
         show_groups(opened, asked.positions)
     else:
         offer_first_genes(factors)
 st.subheader("What do programs mean?", anchor=False)
 with refusals(end_page=False):
-    show_enrichment(opened, factors, asked.positions)
+    show_enrichment(opened, factors, modelled)

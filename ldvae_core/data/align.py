@@ -54,7 +54,9 @@ def align_genes(
     counts = sparse.csr_matrix((part.data, columns[part.indices], part.indptr), shape=(data.n_cells, len(found)))
     counts.sort_indices()
     wanted = np.asarray(gene_names)
-    aligned = replace(data, counts=counts, gene_names=wanted, gene_ids=gene_ids, notices=(), tallies=None)
+    aligned = replace(
+        data, counts=counts, gene_names=wanted, gene_ids=gene_ids, notices=(), tallies=None, gene_index=None
+    )
     filled = aligned.genes_per_cell > 0
     if not filled.any():
         raise CountsError("No cell has counts in the modelled genes.", "Check that these are the right data.")

@@ -1,7 +1,7 @@
 """CountMatrix: raw molecules per cell and gene, checked once and trusted everywhere else."""
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -12,6 +12,7 @@ from scipy import sparse
 
 from ldvae_core.data.annotations import tidy_annotations
 from ldvae_core.data.blocks import row_blocks
+from ldvae_core.data.by_gene import GeneIndex, gene_columns
 from ldvae_core.data.faults import RAW_COUNTS_REMEDY, diagnose, fault_sentences, find_faults
 from ldvae_core.data.histogram import GeneHistogram
 from ldvae_core.data.names import tidy_names
@@ -37,7 +38,8 @@ class CountMatrix:
     derived_labels (comma-separated annotation columns not made by the data's authors), colours (JSON of annotation ->
     category -> "#RRGGBB", from the file), where known. whole_library: float64 (n_cells,), molecules over all genes of
     the file that these genes were chosen from; None when it is not known, or when these are all. reading: how it was
-    read, where it came from a file. tallies: what was counted then, while these are all cells and genes of a data set.
+    read, where it came from a file. tallies, gene_index: what was counted then, and the counts by gene, while these are
+    all cells and genes of a data set.
     """
 
     counts: sparse.csr_matrix
@@ -51,6 +53,7 @@ class CountMatrix:
     whole_library: np.ndarray | None = None
     reading: Reading | None = None
     tallies: Tallies | None = None
+    gene_index: GeneIndex | None = None
 
     @property
     def n_cells(self) -> int:
@@ -95,6 +98,16 @@ class CountMatrix:
         parts = (self.counts.indptr, self.counts.indices, self.counts.data)
         return fingerprint_of(*parts, self.cell_ids, self.gene_names)
 
+    def gene_counts(self, genes: Sequence[int] | np.ndarray) -> sparse.csc_matrix:
+        """The counts of some genes in all cells: CSC (n_cells, len(genes)); in a moment where there is an index.
+
+        genes: positions, in any order. Raises IndexError where there is no such gene, RunError for a damaged index.
+        """
+        wanted = np.asarray(genes, np.int64)
+        if wanted.size and not 0 <= wanted.min() <= wanted.max() < self.n_genes:
+            raise IndexError(f"genes are counted from 0 to {self.n_genes - 1}")
+        return gene_columns(self.counts, wanted) if self.gene_index is None else self.gene_index.counts_of(wanted)
+
     def subset(self, cells: np.ndarray | None = None, genes: np.ndarray | None = None) -> "CountMatrix":
         """Only these cells and genes, in that order: positions or boolean masks; None keeps all."""
         rows = _positions(cells, self.n_cells)
@@ -109,6 +122,7 @@ class CountMatrix:
             annotations=self.annotations if rows is None else self.annotations.iloc[rows],
             whole_library=None if self.whole_library is None else _taken(self.whole_library, rows),
             tallies=None,
+            gene_index=None,
         )
 
     def with_notices(self, *more: str) -> "CountMatrix":

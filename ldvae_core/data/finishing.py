@@ -48,7 +48,7 @@ def finish(
 ) -> None:
     """Write all but the counts, which lie in `folder`. Raises CountsError: too few cells or genes, odd names."""
     layout, written = filled.layout, filled.written
-    size_notices = _require_enough(written)
+    size_notices = require_enough(written)
     cells, problems, cell_notices = tidy_names(layout.cells.table.index, kind="cell")
     if problems:
         raise CountsError(problems, UNREADABLE_NAMES)
@@ -79,7 +79,7 @@ def finish(
     )
 
 
-def _require_enough(written: Written) -> list[str]:
+def require_enough(written: Written) -> list[str]:
     """Notices of empty cells and silent genes. Raises CountsError when too few are left to learn from."""
     n_rows, n_cells = len(written.kept), int(written.kept.sum())
     n_genes, n_silent = written.histogram.n_genes, written.histogram.n_genes - len(np.unique(written.histogram.genes))

@@ -8,6 +8,7 @@ import pandas as pd
 from scipy import sparse
 
 from ldvae_core import durable
+from ldvae_core.data.by_gene import GeneIndex
 from ldvae_core.data.counts import CountMatrix, fingerprint_of
 from ldvae_core.data.progress import Report, silent
 from ldvae_core.data.reading_options import Reading
@@ -139,6 +140,7 @@ def load_counts(folder: Path) -> CountMatrix:
         whole_library=whole_library,
         reading=Reading.from_dict(about["reading"]) if about.get("reading") else None,
         tallies=Tallies.of(folder, n_cells=shape[0], n_genes=shape[1]),
+        gene_index=GeneIndex.of(folder, n_cells=shape[0], n_genes=shape[1]),
     )
     matrix.__dict__["fingerprint"] = str(about["fingerprint"])  # as it was computed when these files were written
     return matrix

@@ -7,12 +7,16 @@ workspace, or (for runs of the command line) a file.
 import shutil
 import tempfile
 import weakref
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+from scipy import sparse
 
+from ldvae_core.data.by_gene import gene_columns
 from ldvae_core.data.counts import CountMatrix
 from ldvae_core.data.demo import load_demo
 from ldvae_core.data.reading_options import ReadingOptions
@@ -29,6 +33,61 @@ class AllGenes(NamedTuple):
 
     counts: CountMatrix
     cells: np.ndarray  # (n_cells of the run,) rows
+
+
+@dataclass(frozen=True, eq=False)
+class KnownGenes:
+    """Genes that can be looked at in a run: the modelled ones at their places there, then the data set's others.
+
+    names: str (n_genes,). ids: str (n_genes,) or None. n_modelled: how many of them the model knows. columns: int64
+    (n_genes,), places in the data set; None where that is not at hand.
+    """
+
+    names: np.ndarray
+    ids: np.ndarray | None
+    n_modelled: int
+    columns: np.ndarray | None = None
+
+    @property
+    def n_others(self) -> int:
+        """How many genes of the data set were not modelled."""
+        return len(self.names) - self.n_modelled
+
+
+def known_genes(run: OpenRun, everything: AllGenes | None) -> KnownGenes:
+    """everything: of all_genes; without it, only the modelled genes are known."""
+    modelled = run.counts
+    if everything is None:
+        return KnownGenes(modelled.gene_names, modelled.gene_ids, modelled.n_genes)
+    whole = everything.counts
+    place = {name: column for column, name in enumerate(whole.gene_names.tolist())}
+    own = np.array([place[name] for name in modelled.gene_names.tolist()], np.int64)
+    columns = np.concatenate([own, np.setdiff1d(np.arange(whole.n_genes), own)])
+    ids = None if whole.gene_ids is None else whole.gene_ids[columns]
+    return KnownGenes(whole.gene_names[columns], ids, modelled.n_genes, columns)
+
+
+def counts_of_known(
+    run: OpenRun, everything: AllGenes | None, known: KnownGenes, genes: Sequence[int] | np.ndarray
+) -> sparse.csc_matrix:
+    """Counts in the run's cells: CSC (n_cells of the run, len(genes)). known: known_genes of these two.
+
+    genes: positions among the known ones. Raises IndexError where there is no such gene, RunError for damaged counts.
+    """
+    wanted = np.asarray(genes, np.int64)
+    if wanted.size and not 0 <= wanted.min() <= wanted.max() < len(known.names):
+        raise IndexError(f"genes are counted from 0 to {len(known.names) - 1}")
+    own = wanted < known.n_modelled
+    if everything is None or known.columns is None:
+        return gene_columns(run.counts.counts, wanted)
+    if everything.counts.gene_index is not None:
+        return _in_cells_of(everything, known.columns[wanted])
+    modelled = gene_columns(run.counts.counts, wanted[own])
+    if own.all():
+        return modelled
+    both = sparse.hstack([modelled, _in_cells_of(everything, known.columns[wanted[~own]])], format="csc")
+    ordered: sparse.csc_matrix = both[:, np.argsort(np.concatenate([np.flatnonzero(own), np.flatnonzero(~own)]))]
+    return ordered
 
 
 def counts_of_all_genes(run: OpenRun, workspace: Workspace | None = None) -> CountMatrix | None:
@@ -62,6 +121,21 @@ def all_genes(run: OpenRun, workspace: Workspace | None = None) -> AllGenes | No
 def reads_a_file(run: OpenRun) -> bool:
     """Whether all genes come from a file outside the workspace, which takes long to read."""
     return run.settings.data_source != DEMO and Path(run.settings.data_source).is_absolute()
+
+
+def _in_cells_of(everything: AllGenes, columns: np.ndarray) -> sparse.csc_matrix:
+    """Columns of the data set, with the rows of the run."""
+    found, cells = everything.counts.gene_counts(columns), everything.cells
+    if np.array_equal(cells, np.arange(everything.counts.n_cells)):
+        return found
+    place = np.full(everything.counts.n_cells, -1, np.int64)
+    place[cells] = np.arange(len(cells))
+    rows = place[found.indices]
+    kept = rows >= 0
+    indptr = np.concatenate([[0], np.cumsum(kept)])[found.indptr]
+    chosen = sparse.csc_matrix((found.data[kept], rows[kept], indptr), shape=(len(cells), found.shape[1]))
+    chosen.sort_indices()
+    return chosen
 
 
 def _rows_of(wanted: np.ndarray, among: np.ndarray) -> np.ndarray:

@@ -19,10 +19,13 @@ from typing import Any, BinaryIO
 import pandas as pd
 
 from ldvae_core import durable
+from ldvae_core.data.cell_table import read_own_table
+from ldvae_core.data.combining import combine
 from ldvae_core.data.counts import CountMatrix
 from ldvae_core.data.demo import DEMO_ABOUT, load_demo
-from ldvae_core.data.folder import load_counts
+from ldvae_core.data.folder import load_counts, save_counts
 from ldvae_core.data.formats import format_of
+from ldvae_core.data.joining import join_table, write_joined
 from ldvae_core.errors import CountsError, LdvaeError, RunError
 from ldvae_core.workspace import processes
 from ldvae_core.workspace.datafolder import DataFile, find_data_file, list_data_folder
@@ -38,6 +41,7 @@ UPLOAD_ID = re.compile("[0-9a-f]{32}")
 MOST_UPLOADED = 4 << 30  # bytes
 CHUNK = 1 << 20  # bytes
 OLD_SECONDS = 3600.0  # no folder is made or removed for so long
+LONGEST_TITLE = 120  # characters
 FULL_DISK = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
 
 
@@ -171,6 +175,33 @@ class Datasets:
         with self._scratch_folder() as scratch:
             return self._add(folder / "file" / names["file"], names["name"], scratch, f"upload {upload_id}", how)
 
+    def add_annotations(self, dataset_id: str, name: str, content: bytes) -> str:
+        """Join a table of people's own to a data set; returns the id of the new data set, the old one stays as it is.
+
+        name: of the table, as the person's computer calls it. Raises RunError when the data set is unknown or damaged,
+        CountsError as read_own_table and join_table do; nothing is kept then.
+        """
+        shown, safe = _file_names(name)
+        card, matrix = self.card(dataset_id), self.open(dataset_id)
+        with self._scratch_folder() as scratch:
+            (scratch / safe).write_bytes(content)
+            joined = join_table(matrix, read_own_table(scratch / safe, shown), shown)
+            if dataset_id == DEMO:
+                save_counts(matrix, scratch / "demo")
+            source = scratch / "demo" if dataset_id == DEMO else self._folder(dataset_id)
+            write_joined(source, scratch / "counts", joined)
+            return self._keep(load_counts(scratch / "counts"), f"{card.name} with {_stem(shown)}", scratch, "")
+
+    def add_combined(self, samples: Mapping[str, str]) -> str:
+        """Make one data set of several; returns its id. samples: name of the sample -> id of its data set.
+
+        Raises RunError when one is unknown or damaged, CountsError as combine does; nothing is kept then.
+        """
+        parts = {sample: self.open(dataset_id) for sample, dataset_id in samples.items()}
+        with self._scratch_folder() as scratch:
+            combined = combine(parts, scratch / "counts")
+            return self._keep(combined, " + ".join(samples)[:LONGEST_TITLE], scratch, "")
+
     def can_be_read_again(self, card: DatasetCard) -> bool:
         """Whether the file of a data set is still there."""
         kind, _, key = card.source.partition(" ")
@@ -210,7 +241,10 @@ class Datasets:
             raise RunError(fault.problems, f"{fault.remedy[:-1]}; and demo.") from None
 
     def _add(self, source: Path, name: str, scratch: Path, origin: str, how: Mapping[str, Any]) -> str:
-        matrix = self._read(source, scratch / "counts", **how)
+        return self._keep(self._read(source, scratch / "counts", **how), name, scratch, origin)
+
+    def _keep(self, matrix: CountMatrix, name: str, scratch: Path, origin: str) -> str:
+        """Move scratch/counts, of which this is the matrix, among the data sets; its id, the known one of the same."""
         card = DatasetCard(
             dataset_id="",
             name=name,

@@ -6,7 +6,6 @@ import pytest
 from scipy import sparse
 from scipy.stats import binned_statistic_2d
 
-from ldvae_core.analysis import genes
 from ldvae_core.analysis.genes import (
     expression_by_group,
     gather_genes,
@@ -18,6 +17,7 @@ from ldvae_core.analysis.genes import (
     strongest_factors,
 )
 from ldvae_core.analysis.raster import density_raster
+from ldvae_core.data import by_gene
 from ldvae_core.errors import SettingsError
 from tests.analysis.test_enrichment import factors_of
 
@@ -40,7 +40,7 @@ def four():
 @pytest.mark.parametrize("wanted", [[1], [2, 0], [4, 0, 1, 3]])
 def test_gathered_columns_are_those_of_the_matrix(monkeypatch, at_once, wanted):
     """However the stored counts are cut into pieces, as scipy's own columns."""
-    monkeypatch.setattr(genes, "ENTRIES_AT_ONCE", at_once)
+    monkeypatch.setattr(by_gene, "ENTRIES_AT_ONCE", at_once)
     matrix = sparse.random(40, 5, density=0.3, format="csr", random_state=1)
     for gene, found in gather_genes(matrix, wanted).items():
         column = matrix[:, [gene]].toarray().ravel()

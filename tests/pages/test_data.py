@@ -246,3 +246,40 @@ def test_fractional_counts_are_rounded_with_a_click(data_page, embryo, put, work
     data_page.button(key="offer round_counts True").click().run()
     assert choice(data_page)["data_source"].startswith("soup-")
     assert "were rounded to whole molecules" in words(data_page)
+
+
+def test_annotations_of_a_table_are_added(loaded, workspace):
+    """The joined data set is in use, says what was joined, and the first one is still there."""
+    table = b"lane,donor\na,first\nb,second\n"
+    at = loaded.get("file_uploader")[0].upload("donors.csv", table, "text/csv").run()
+    at.run()
+    assert not at.exception
+    assert "names the annotation lane; 120 of 120 cells have a row" in words(at)
+    columns = next(table.value["Column"] for table in at.dataframe if "Column" in table.value)
+    assert columns.tolist() == ["cell_type", "lane", "donor"]
+    assert [card.name for card in Datasets(workspace).list()][1:] == ["embryo.h5ad", "embryo.h5ad with donors"]
+
+
+def test_a_table_that_does_not_fit_is_refused(loaded, workspace):
+    """In words, with nothing changed."""
+    at = loaded.get("file_uploader")[0].upload("donors.csv", b"x,donor\nnobody,first\n", "text/csv").run()
+    assert not at.exception
+    assert "names these cells or samples" in words(at)
+    assert len(Datasets(workspace).list()) == 2
+
+
+def test_data_sets_are_combined_by_sample(loaded, workspace, embryo):
+    """Each under its name; the new data set is in use."""
+    embryo.X[0, 0] = 7
+    embryo.write_h5ad(workspace.data_folder / "embryo.h5ad")
+    at = load_first_file(loaded)
+    ids = [card.dataset_id for card in Datasets(workspace).list()][1:]
+    assert at.button(key="combine_now").disabled
+    at.multiselect(key="combine_sets").set_value(ids).run()
+    for key, name in zip(ids, ("day 7", "day 8"), strict=True):
+        at.text_input(key=f"combine_name_{key}").set_value(name)
+    at.run()
+    at.button(key="combine_now").click().run()
+    assert not at.exception
+    assert "Combined from day 7 (120 cells), day 8 (120 cells)" in words(at)
+    assert "day 7 + day 8" in [card.name for card in Datasets(workspace).list()]

@@ -7,14 +7,16 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import sparse
 
+from ldvae_core.data.folder import save_counts
 from ldvae_core.data.gmt import GeneSets
 from ldvae_core.errors import SettingsError
 from ldvae_core.jobs import worker
 from ldvae_core.jobs.queue import Queue
 from ldvae_core.runs.enrichment_jobs import ENRICHMENT, ENRICHMENT_KIND
 from ldvae_core.runs.store import RunStore
-from pages.parts.colour import values
+from pages.parts import any_gene
 from pages.parts.genes import enrichment_results
 
 
@@ -156,12 +158,52 @@ def test_hostile_groups_stay_letters(open_page, make_run, planted, names, words)
 
 def test_a_list_is_looked_through_once(open_page, finished_run, names, monkeypatch):
     """All drawings of the page take their genes out of one pass over the counts, on any pair of factors."""
-    passes, real = [], values.gather_genes
-    monkeypatch.setattr(values, "gather_genes", lambda counts, genes: passes.append(genes) or real(counts, genes))
+    passes, real = [], any_gene.counts_of_known
+    monkeypatch.setattr(any_gene, "counts_of_known", lambda *given: passes.append(given[-1]) or real(*given))
     at = open_page("genes.py", genes=names[5:8])
     at.selectbox(key="across").set_value(3).run()
     assert not at.exception
     assert passes == [(5, 6, 7)]
+
+
+@pytest.fixture
+def with_others(workspace, planted, make_run):
+    """A run of a data set that has two more genes than were modelled."""
+    counts = planted.counts
+    more = sparse.csr_matrix(np.random.default_rng(0).poisson(1.0, (counts.n_cells, 2)).astype(np.uint16))
+    save_counts(
+        replace(
+            counts,
+            counts=sparse.hstack([more, counts.counts], format="csr"),
+            gene_names=np.array(["Xist", "Nanog", *counts.gene_names]),
+            gene_ids=None,
+        ),
+        workspace.datasets / "mine",
+    )
+    return make_run(data_source="mine")
+
+
+def test_a_gene_that_was_not_modelled_is_seen_without_loadings(open_page, with_others, words):
+    """Found in any case, named for what it is, drawn over the cells and in the groups."""
+    at = open_page("genes.py", run=with_others)
+    at.multiselect(key="genes").set_value(["xist"]).run()
+    assert not at.exception
+    assert at.multiselect(key="genes").value == ["Xist"]
+    assert "1 gene is not modelled" in words(at)
+    assert "of the cells have counts of it" in words(at)
+    assert not any(title.startswith("Loading") for title in titles(at))
+    assert titles(at)[0].startswith("Factor ")
+    assert "Xist" in json.dumps(chart(at, titles(at).index("Gene")))
+
+
+def test_modelled_genes_of_a_list_keep_their_loadings(open_page, with_others, names, words):
+    """Whatever stands first; what no gene is called is said."""
+    at = open_page("genes.py", run=with_others)
+    at.multiselect(key="genes").set_value([f"Nanog, {names[2]}, {names[4]}, Nobody"]).run()
+    assert not at.exception
+    assert "1 gene is not among the 62 genes of the data set" in words(at)
+    assert f"Genes that load like *{names[2]}*" in [element.value for element in at.subheader]
+    assert len(chart(at, titles(at).index("Gene"))["layout"]["xaxis"]["ticktext"]) == 3
 
 
 def test_that_no_set_fits_is_found_out_once(monkeypatch):

@@ -257,3 +257,44 @@ except Exception as fault: print(type(fault).__name__, fault)"""
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert said.startswith("RunError The workspace")
     assert "GENE_PROGRAM_EXPLORER_HOME" in said
+
+
+def test_annotations_of_a_table_make_another_data_set(datasets):
+    """Named after both; the same table twice is the same data set; the first one stays as it was."""
+    first = datasets.add_upload("cells.csv", b"12")
+    counts = datasets.open(first)
+    table = "cell,mood\n" + "".join(f"{cell},{'good' if cell[-1] < '5' else 'bad'}\n" for cell in counts.cell_ids)
+    second = datasets.add_annotations(first, "moods.csv", table.encode())
+    assert datasets.card(second).name == "cells.csv with moods"
+    assert datasets.open(second).annotations["mood"].nunique() == 2
+    assert "mood" not in datasets.open(first).annotations
+    assert datasets.card(second).fingerprint == datasets.card(first).fingerprint
+    assert any("Joined from moods.csv: mood" in notice for notice in datasets.card(second).notices)
+    assert datasets.add_annotations(first, "moods.csv", table.encode()) == second
+
+
+def test_a_table_that_fits_no_cell_leaves_nothing(datasets, workspace):
+    """The data sets are those that were there."""
+    first = datasets.add_upload("cells.csv", b"12")
+    with pytest.raises(CountsError, match="No column of moods"):
+        datasets.add_annotations(first, "moods.csv", b"cell,mood\nnobody,bad\nnor this,good\n")
+    assert [card.dataset_id for card in datasets.list()] == ["demo", first]
+    assert not list(workspace.uploads.iterdir())
+
+
+def test_annotations_join_the_demo_too(datasets):
+    """Which has no folder of its own."""
+    cells = datasets.open("demo").cell_ids[:3]
+    table = "cell,mood\n" + "".join(f"{cell},good\n" for cell in cells)
+    joined = datasets.open(datasets.add_annotations("demo", "moods.tsv", table.replace(",", "\t").encode()))
+    assert joined.annotations["mood"].notna().sum() == 3
+
+
+def test_data_sets_become_one(datasets):
+    """A sample each, under a name made of theirs; both stay."""
+    first, second = (datasets.add_upload(f"{day}.csv", b"1" * n) for day, n in (("day 7", 2), ("day 8", 3)))
+    both = datasets.add_combined({"day 7": first, "day 8": second})
+    assert datasets.card(both).name == "day 7 + day 8"
+    assert datasets.open(both).annotations["sample"].nunique() == 2
+    assert datasets.card(both).n_cells == datasets.card(first).n_cells + datasets.card(second).n_cells
+    assert len(datasets.list()) == 4

@@ -6,9 +6,9 @@ from typing import Literal
 import streamlit as st
 
 from ldvae_core.analysis.factors import Factors
-from ldvae_core.data.gene_lookup import GeneIndex
 from ldvae_core.data.names import listing
 from ldvae_core.runs.store import OpenRun
+from pages.parts.any_gene import index_of, known, where_looked
 from pages.parts.per_run import per_run
 from pages.parts.text import plain
 
@@ -70,14 +70,14 @@ def colour_picker(opened: OpenRun, factors: Factors, label: str, *, key: str, de
 
 
 def say_missing_colour(opened: OpenRun, *keys: str) -> None:
-    """Which of the typed genes are not modelled, below the controls of these keys."""
+    """Which of the typed genes are not known, below the controls of these keys."""
     for key in keys:
         if missing := st.session_state.get(f"{key}_missing"):
-            st.caption(f"Not among the {opened.counts.n_genes:,} modelled genes: {plain(listing(missing, 6))}.")
+            st.caption(f"Not among the {where_looked(opened)}: {plain(listing(missing, 6))}.")
 
 
 def colour_of(opened: OpenRun, factors: Factors, chosen: str | None) -> tuple[Colour, tuple[str, ...]]:
-    """What an option or a typed text means, and the names in it that are no modelled genes."""
+    """What an option or a typed text means, and the names in it that are no genes."""
     if chosen is None or (chosen == NOTHING and chosen not in opened.label_columns):
         return Colour(), ()
     if chosen in opened.label_columns:
@@ -89,16 +89,10 @@ def colour_of(opened: OpenRun, factors: Factors, chosen: str | None) -> tuple[Co
     genes = tuple(int(gene) for gene in found.positions[:MOST_AVERAGED])
     if not genes:
         return Colour(), found.missing
-    first = plain(opened.counts.gene_names[genes[0]], longest=40)
+    first = plain(known(opened).names[genes[0]], longest=40)
     return Colour("genes", said=first if len(genes) == 1 else f"the mean of {len(genes)} genes", genes=genes), (
         found.missing
     )
-
-
-@per_run(max_entries=8)
-def index_of(opened: OpenRun) -> GeneIndex:
-    """Where every modelled gene stands, by name and id."""
-    return GeneIndex.of(opened.counts.gene_names, opened.counts.gene_ids)
 
 
 def _options(opened: OpenRun, n_factors: int) -> list[str]:

@@ -2,16 +2,10 @@
 
 import numpy as np
 
-from ldvae_core.analysis.genes import GeneCounts, gather_genes, log_expression, mean_expression
+from ldvae_core.analysis.genes import log_expression, mean_expression
 from ldvae_core.analysis.raster import Raster
 from ldvae_core.runs.store import OpenRun
-from pages.parts.per_run import per_run
-
-
-@per_run(max_entries=8)  # 3 MB each for a common gene in two million cells
-def gathered(opened: OpenRun, genes: tuple[int, ...]) -> dict[int, GeneCounts]:
-    """The counts of modelled genes that are not zero, by the genes' positions."""
-    return gather_genes(opened.counts.counts, genes)
+from pages.parts.any_gene import gathered
 
 
 def mean_over(

@@ -24,10 +24,10 @@ from ldvae_core.plots.dotplot import MOST_GENES, plot_dots, plot_expression_map
 from ldvae_core.plots.genes import plot_loading_map, plot_profile
 from ldvae_core.runs.groups import share_sentence
 from ldvae_core.runs.store import OpenRun
+from pages.parts.any_gene import gathered, known
 from pages.parts.colour.choice import Colour, colour_picker
 from pages.parts.colour.draw import means_of
 from pages.parts.colour.legend import hidden_types, show_legend
-from pages.parts.colour.values import gathered
 from pages.parts.figures import Panel, clicked, download_table, show_figure
 from pages.parts.gene_links import open_gene_rows
 from pages.parts.header import derived_badge
@@ -37,7 +37,7 @@ from pages.parts.pickers import annotation_picker, factor_select, segments, two_
 from pages.parts.runs import go
 from pages.parts.selection.region import plane_of_pair
 from pages.parts.style import mode
-from pages.parts.text import as_html, literal, plain, show
+from pages.parts.text import as_html, literal, percent, plain, show
 from pages.parts.text import gene as italic
 
 COLOUR_OF = "genes_colour_of"  # the gene whose colours the cells were given
@@ -77,18 +77,22 @@ def pair_pickers(factors: Factors, genes: np.ndarray) -> Pair:
 def show_gene(opened: OpenRun, factors: Factors, genes: np.ndarray, pair: Pair, colour: Colour, *, use: Use) -> None:
     """The first gene: its loadings beside its expression, or whatever else the cells are to be coloured by."""
     gene = int(genes[0])
-    name = str(factors.gene_names[gene])
-    table = gene_table(factors, gene, use=use)
-    names = [factors.label(factor) for factor in range(factors.n_factors)]
-    panels = [Panel(plot_profile(table, names, mode=mode()), f"loadings_{name}",
-                    f"Loading of {name} on every factor.", table, "Loadings", on_click=_open_factor)]  # fmt: skip
+    name, modelled = str(known(opened).names[gene]), gene < opened.counts.n_genes
+    panels = [_profile(factors, gene, use)] if modelled else []
     if factors.n_factors > 1:
         drawn = genes_drawn(genes)
         among = drawn if set(colour.genes) <= set(drawn) else ()
         panels.append(_cells(opened, factors, pair, replace(colour, among=among)))
-    finding = gene_finding(factors, gene, _partners(opened, factors, gene, use), use=use)
+    if modelled:
+        finding = gene_finding(factors, gene, _partners(opened, factors, gene, use), use=use)
+    else:
+        share = len(gathered(opened, genes_drawn(genes))[gene].cells) / opened.counts.n_cells
+        finding = f"{name} is not modelled; {percent(share)} of the cells have counts of it."
     ids = f' <span class="gpe-quiet">{as_html(_id_of(opened, gene))}</span>'
     show(italic(name) + ids, kind="name")
+    if not panels:
+        show(as_html(finding), kind="quiet")
+        return
     show_figure(
         panels,
         key="gene",
@@ -100,11 +104,18 @@ def show_gene(opened: OpenRun, factors: Factors, genes: np.ndarray, pair: Pair, 
 
 def cells_colour(opened: OpenRun, factors: Factors, genes: np.ndarray) -> Colour:
     """What the cells are coloured by: the first gene asked for, until something else is chosen, for each gene anew."""
-    name = str(opened.counts.gene_names[int(genes[0])])
+    name = str(known(opened).names[int(genes[0])])
     if st.session_state.get(COLOUR_OF, name) != name:
         st.session_state["genes_colour"] = name
     st.session_state[COLOUR_OF] = name
     return colour_picker(opened, factors, "Colour cells by", key="genes_colour", default=name, width=125)
+
+
+def _profile(factors: Factors, gene: int, use: Use) -> Panel:
+    name, table = str(factors.gene_names[gene]), gene_table(factors, gene, use=use)
+    names = [factors.label(factor) for factor in range(factors.n_factors)]
+    return Panel(plot_profile(table, names, mode=mode()), f"loadings_{name}", f"Loading of {name} on every factor.",
+                 table, "Loadings", on_click=_open_factor)  # fmt: skip
 
 
 def _cells(opened: OpenRun, factors: Factors, pair: Pair, colour: Colour) -> Panel:
@@ -221,8 +232,8 @@ def genes_drawn(genes: np.ndarray) -> tuple[int, ...]:
 
 @per_run(max_entries=32, spinner="Looking through the counts")
 def _expression(opened: OpenRun, column: str, genes: tuple[int, ...]) -> pd.DataFrame:
-    found, counts = gathered(opened, genes), opened.counts
-    return expression_by_group(found, opened.labels(column), counts.molecules, counts.gene_names)
+    found, size = gathered(opened, genes), opened.counts.molecules
+    return expression_by_group(found, opened.labels(column), size, known(opened).names)
 
 
 @per_run(max_entries=32)
@@ -237,9 +248,9 @@ def _bins(mean: np.ndarray, raster: Raster, x_title: str, y_title: str) -> pd.Da
 
 
 def _id_of(opened: OpenRun, gene: int) -> str:
-    ids = opened.counts.gene_ids
+    ids = known(opened).ids
     name = "" if ids is None else str(ids[gene])
-    return name if name != str(opened.counts.gene_names[gene]) else ""
+    return name if name != str(known(opened).names[gene]) else ""
 
 
 def _open_factor(key: str) -> None:
@@ -249,4 +260,4 @@ def _open_factor(key: str) -> None:
 
 def _open_position(key: str, opened: OpenRun) -> None:
     if data := clicked(key):
-        go("genes.py", genes=[str(opened.counts.gene_names[int(data[0])])])
+        go("genes.py", genes=[str(known(opened).names[int(data[0])])])

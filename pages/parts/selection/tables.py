@@ -20,7 +20,7 @@ MOST_ROWS = 150  # on screen; the file has all genes
 DIFFERENCE = {"Difference": "difference", "Low": "low", "High": "high"}
 CHOSEN = "chosen here"
 HOW_NOTES = (
-    "Not modelled: no factor holds this gene. One cell: without a single cell it would be no finding. Chosen here: it "
+    "Not modelled: it has no loadings. One cell: without a single cell it would be no finding. Chosen here: it "
     "loads on the axes on which the cells were chosen, so it differs by choice, and p values do not apply."
 )
 TABLE_HEIGHT = 452  # px: as high as the drawing beside it
@@ -49,7 +49,7 @@ def show_gene_table(genes: pd.DataFrame, names: tuple[str, str]) -> None:
     _table(
         shown,
         key="gene_rows",
-        opened=functools.partial(_open_gene, tuple(top["gene"].where(top["modelled"], ""))),
+        opened=functools.partial(_open_gene, tuple(top["gene"])),
         columns={
             "Gene": st.column_config.TextColumn(width=80, pinned=True),
             "log2 fold": number(format="%.2f", width=66, help=f"log2 of how many times as high in {first}."),
@@ -66,7 +66,7 @@ def show_gene_table(genes: pd.DataFrame, names: tuple[str, str]) -> None:
         },
     )
     said = f"The first {MOST_ROWS} of {len(genes):,} genes; all are in the file. " if len(genes) > MOST_ROWS else ""
-    st.caption(f"{said}Choose a row to open its gene, if it is modelled.")
+    st.caption(f"{said}Choose a row to open its gene.")
 
 
 def show_factor_table(difference: Difference, factors: Factors) -> None:
@@ -131,7 +131,7 @@ def _table(
 
 def _open_gene(genes: tuple[str, ...], key: str) -> None:
     rows = st.session_state[key].selection.rows
-    if rows and genes[rows[0]]:
+    if rows:
         go("genes.py", genes=[str(genes[rows[0]])])
 
 

@@ -1,0 +1,44 @@
+"""Any gene of the data set that a run was made from, modelled or not: where it stands, and its counts."""
+
+from ldvae_core.analysis.genes import GeneCounts, genes_of
+from ldvae_core.data.gene_lookup import GeneIndex
+from ldvae_core.runs.all_genes import KnownGenes, counts_of_known, known_genes, reads_a_file
+from ldvae_core.runs.store import OpenRun
+from pages.parts.comparing import everything
+from pages.parts.per_run import per_run
+from pages.parts.text import plain
+
+MOST_OFFERED = 8_000  # names that a browser is sent on every visit: some 100 kB
+
+
+@per_run(max_entries=8)
+def known(opened: OpenRun) -> KnownGenes:
+    """The modelled genes, then the others of the data set; those of a file, which takes long to read, are not known."""
+    return known_genes(opened, None if reads_a_file(opened) else everything(opened))
+
+
+@per_run(max_entries=8)
+def index_of(opened: OpenRun) -> GeneIndex:
+    """Where every known gene stands, by name and id."""
+    return GeneIndex.of(known(opened).names, known(opened).ids)
+
+
+@per_run(max_entries=8)
+def labels_of(opened: OpenRun) -> dict[str, str]:
+    """The genes to choose from, as they are shown; of very many only the modelled ones: the others can be typed."""
+    genes = known(opened)
+    offered = genes.names if len(genes.names) <= MOST_OFFERED else genes.names[: genes.n_modelled]
+    return {name: plain(name) for name in offered.tolist()}
+
+
+@per_run(max_entries=8)  # 3 MB each for a common gene in two million cells
+def gathered(opened: OpenRun, genes: tuple[int, ...]) -> dict[int, GeneCounts]:
+    """The counts of known genes that are not zero, by the genes' positions."""
+    whole = None if known(opened).columns is None else everything(opened)
+    return genes_of(counts_of_known(opened, whole, known(opened), genes), genes)
+
+
+def where_looked(opened: OpenRun) -> str:
+    """Among which genes a name was looked for."""
+    genes = known(opened)
+    return f"{len(genes.names):,} genes of the data set" if genes.n_others else f"{genes.n_modelled:,} modelled genes"
