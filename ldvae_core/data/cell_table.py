@@ -8,7 +8,7 @@ import pandas as pd
 from ldvae_core import durable
 from ldvae_core.data.limited import run_limited
 from ldvae_core.data.regular import require_regular
-from ldvae_core.data.table_form import form_of, layout_of_table, open_table
+from ldvae_core.data.table_form import form_of, header_of, open_table
 from ldvae_core.errors import CountsError
 
 ENDINGS = (".csv", ".tsv", ".txt", ".csv.gz", ".tsv.gz", ".txt.gz")
@@ -53,7 +53,7 @@ def read_table_file(source: Path, title: str) -> pd.DataFrame:
     """The same for a file that is trusted, or in a child. Raises CountsError when it is no such table."""
     try:
         form = form_of(source)
-        separator, corner, names = layout_of_table(source, form)
+        separator, _, corner, names = header_of(source, form)
         names = [corner, *names]
         if len(names) > MOST_COLUMNS:
             raise CountsError(f"{title} has {len(names):,} columns, more than {MOST_COLUMNS}.", FEWER)
