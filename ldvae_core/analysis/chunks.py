@@ -7,6 +7,7 @@ import pandas as pd
 from scipy import sparse
 
 from ldvae_core.data.chunks import IN_CACHE, cell_chunks
+from ldvae_core.data.counts import sum_by_cell
 from ldvae_core.errors import CountsError
 
 
@@ -21,7 +22,7 @@ def codes_among(labels: Sequence[str] | pd.Series, names: Sequence[str]) -> np.n
 
 def library_sizes(counts: sparse.csr_matrix) -> np.ndarray:
     """Counts per cell over the genes given: (n_cells,) float64. Raises CountsError when a cell has none."""
-    sizes = np.asarray(counts.sum(axis=1, dtype=np.float64)).ravel()
+    sizes = sum_by_cell(counts)
     require_positive(sizes)
     return sizes
 

@@ -14,9 +14,9 @@ import numpy as np
 from scipy import sparse
 from scipy.special import gammaln
 
-from ldvae_core.analysis.chunks import library_sizes
+from ldvae_core.analysis.chunks import gene_totals, library_sizes
 from ldvae_core.analysis.metrics import log_likelihood_at, mean_and_error
-from ldvae_core.model.baselines import mean_fraction
+from ldvae_core.model.baselines import fraction_of
 from ldvae_core.model.dispersion import fit_inverse_dispersion
 
 SURE = 2.0  # standard errors that a gain must exceed
@@ -54,15 +54,22 @@ class NullModel:
         return -0.5 * ((log_size - mean) ** 2 / variance + np.log(2 * np.pi * variance)) - log_size
 
 
-def fit_null_model(counts: sparse.csr_matrix) -> NullModel:
-    """Maximum likelihood on the training cells: counts (n_cells, n_genes)."""
-    fraction, library = mean_fraction(counts), library_sizes(counts)
+def fit_null_model(counts: sparse.csr_matrix, rows: np.ndarray | None = None) -> NullModel:
+    """Maximum likelihood on the training cells: counts (n_cells, n_genes). rows: which of them train; None: all.
+
+    No copy of their counts is made.
+    """
+    rows = np.arange(counts.shape[0]) if rows is None else rows
+    trains = np.zeros(counts.shape[0], bool)
+    trains[rows] = True
+    fraction, library = fraction_of(gene_totals(counts, trains)), library_sizes(counts)[rows]
     typical = float(library.mean())
+    constant = np.broadcast_to(typical * fraction, (len(rows), len(fraction)))
     return NullModel(
         fraction,
-        fit_inverse_dispersion(counts, lambda cells: library[cells, None] * fraction),
+        fit_inverse_dispersion(counts, lambda cells: library[cells, None] * fraction, rows=rows),
         typical,
-        fit_inverse_dispersion(counts, lambda cells: np.broadcast_to(typical * fraction, (len(cells), len(fraction)))),
+        fit_inverse_dispersion(counts, lambda cells: constant[: len(cells)], rows=rows),
         (float(np.log(library).mean()), float(max(np.log(library).var(), 1e-4))),
     )
 

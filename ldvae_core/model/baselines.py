@@ -15,6 +15,7 @@ from scipy.sparse.linalg import ArpackError
 from sklearn.decomposition import NMF, PCA
 
 from ldvae_core.data.chunks import cell_chunks, some_cells
+from ldvae_core.data.counts import sum_by_gene
 from ldvae_core.errors import SettingsError
 from ldvae_core.model.config import Method
 
@@ -184,8 +185,13 @@ def fit_gene_mean(counts: sparse.csr_matrix) -> GeneMean:
 
 def mean_fraction(counts: sparse.csr_matrix) -> np.ndarray:
     """Share of all molecules that each gene has, (n_genes,), sums to 1; an unseen gene counts as half a molecule."""
-    totals = np.maximum(np.bincount(counts.indices, counts.data, counts.shape[1]), 0.5)
-    shares: np.ndarray = totals / totals.sum()
+    return fraction_of(sum_by_gene(counts))
+
+
+def fraction_of(totals: np.ndarray) -> np.ndarray:
+    """The same from the molecules of each gene, (n_genes,)."""
+    known = np.maximum(totals, 0.5)
+    shares: np.ndarray = known / known.sum()
     return shares
 
 

@@ -16,16 +16,22 @@ CLOSE_ENOUGH, FLAT = 1e-5, 1e-4  # of log theta; nats that all cells together wo
 
 
 def fit_inverse_dispersion(
-    counts: sparse.csr_matrix, expected: Callable[[np.ndarray], np.ndarray], *, seed: int = 0
+    counts: sparse.csr_matrix,
+    expected: Callable[[np.ndarray], np.ndarray],
+    *,
+    rows: np.ndarray | None = None,
+    seed: int = 0,
 ) -> np.ndarray:
     """Inverse dispersion of every gene by maximum likelihood at given means, in [1e-3, 1e4]: (n_genes,) float64.
 
-    counts (n_cells, n_genes): the training cells; expected: indices of cells -> their expected counts, (cells, genes).
+    counts (n_cells, n_genes): the training cells, or those of its rows that train; expected: indices among these cells
+    -> their expected counts, (cells, genes).
     Newton's method for log theta, all genes at once, kept inside a bracket of the slope's change of sign.
     """
-    n_cells, n_genes = counts.shape
-    cells = some_cells(np.arange(n_cells), MOST_CELLS, seed=seed)
-    chosen = counts[cells]
+    n_genes = counts.shape[1]
+    rows = np.arange(counts.shape[0]) if rows is None else rows
+    cells = some_cells(np.arange(len(rows)), MOST_CELLS, seed=seed)
+    chosen = counts[rows[cells]]
     histogram = _histogram(chosen)
     lowest, highest = np.log(MIN_THETA), np.log(MAX_THETA)
     low, high = np.full(n_genes, lowest - 1), np.full(n_genes, highest + 1)  # beyond the bounds: not yet tried

@@ -154,7 +154,7 @@ def _metrics(
     """Figures on the test cells. Only the gene means have a likelihood; the others place a cell by its own counts."""
     test = np.flatnonzero(split == TEST)
     x, size, place = counts.counts[test], counts.library_size[test], fitting.representation[test]
-    null = fit_null_model(counts.counts[np.flatnonzero(split == TRAIN)])
+    null = fit_null_model(counts.counts, np.flatnonzero(split == TRAIN))
     if config.method == "gene_mean":  # the null model itself: then its gain is exactly 0
         likelihood = null.log_likelihood(x)
     else:

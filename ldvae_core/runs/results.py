@@ -112,7 +112,7 @@ def _figures(
     scored = scored_cells(test)
     around = None if refined is None else tighter_proposal(model, source, scored, refined.of(scored))
     bounds = likelihood_bounds(model, source, scored, around=around)
-    null = fit_null_model(counts.counts[np.flatnonzero(split == TRAIN)])
+    null = fit_null_model(counts.counts, np.flatnonzero(split == TRAIN))
     write_by_cell(folder, test, error=error, elbo=(scored, bounds.elbo), iwll=(scored, bounds.iwll))
     values = {"test_reconstruction_error": error, "test_elbo": bounds.elbo, "test_iwll": bounds.iwll}
     means = {name: mean_and_error(per_cell) for name, per_cell in values.items()}
