@@ -74,7 +74,8 @@ def refuse_text_rows(body: pd.DataFrame, names: pd.Series) -> None:
         return
     numbers = body.apply(pd.to_numeric, errors="coerce").notna()
     worded = ~numbers.any(axis=1).to_numpy() & body.notna().any(axis=1).to_numpy()
-    if 0 < worded.sum() <= max(1, ROWS_OF_TEXT * len(body)) and numbers[~worded].to_numpy().mean() > 0.5:
+    few = 0 < worded.sum() <= max(1, ROWS_OF_TEXT * len(body)) and not worded.all()
+    if few and numbers[~worded].to_numpy().mean() > 0.5:
         raise CountsError(
             f"Rows of the table hold text among the counts: {listing(names[worded])}.",
             "Take these rows out; what they say of the cells can be added afterwards from a table of its own.",

@@ -119,7 +119,7 @@ def test_more_cells_than_the_training_went_through_are_left(trained, few_cells, 
 @pytest.mark.parametrize(("passes", "steps"), [(24, MOST_STEPS), (17, 2), (12, 1)])
 def test_the_more_cells_the_fewer_steps_each_takes(trained, few_cells, monkeypatch, passes, steps):
     """As many as a training of that length leaves time for: the first step is worth most."""
-    monkeypatch.setattr("ldvae_core.training.refining.FREE", 0)
+    monkeypatch.setattr("ldvae_core.model.budget.FREE", 0)
     taken = []
     monkeypatch.setattr(
         "ldvae_core.training.refining.refine",
