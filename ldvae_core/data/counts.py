@@ -4,7 +4,6 @@ import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -295,24 +294,27 @@ def _chosen(counts: sparse.csr_matrix, rows: np.ndarray | None, columns: np.ndar
     else:
         wanted = np.zeros(counts.shape[0], bool)
         wanted[slice(None) if rows is None else rows] = True
-        blocks = [block[wanted[cells]][:, columns] for cells, block in row_blocks(counts)]
-        chosen = _stacked(blocks, counts.dtype, len(columns))
+        chosen = _gathered(counts, wanted, columns)
     chosen.sort_indices()
     return chosen
 
 
-def _stacked(blocks: list[sparse.csr_matrix], dtype: np.dtype[Any], n_columns: int) -> sparse.csr_matrix:
-    """The blocks below one another, which are emptied on the way: never twice in memory."""
-    lengths = np.concatenate([np.zeros(0, np.int64), *(np.diff(block.indptr) for block in blocks)])
-    starts = np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)])
-    small = np.int32 if max(len(starts), int(starts[-1]), n_columns) < 2**31 else np.int64
-    data, indices = np.empty(starts[-1], dtype), np.empty(starts[-1], small)
-    end = int(starts[-1])
-    while blocks:
-        block = blocks.pop()
-        data[end - block.nnz : end], indices[end - block.nnz : end] = block.data, block.indices
-        end -= block.nnz
-    return sparse.csr_matrix((data, indices, starts.astype(small)), shape=(len(lengths), n_columns))
+def _gathered(counts: sparse.csr_matrix, wanted: np.ndarray, columns: np.ndarray) -> sparse.csr_matrix:
+    """These rows (a mask) and columns, counted first and then filled in: never twice in memory."""
+    n_columns, lengths = counts.shape[1], []
+    kept = np.zeros(n_columns, np.int32)
+    np.add.at(kept, columns, 1)
+    for cells, block in row_blocks(counts):
+        before = np.concatenate([[0], np.cumsum(kept[block.indices], dtype=np.int64)])
+        lengths.append(np.diff(before[block.indptr])[wanted[cells]])
+    starts = np.concatenate([[0], np.cumsum(np.concatenate([np.zeros(0, np.int64), *lengths]))])
+    small = np.int32 if max(len(starts), int(starts[-1]), len(columns)) < 2**31 else np.int64
+    data, indices, end = np.empty(starts[-1], counts.dtype), np.empty(starts[-1], small), 0
+    for cells, block in row_blocks(counts):
+        part = block[wanted[cells]][:, columns]
+        data[end : end + part.nnz], indices[end : end + part.nnz] = part.data, part.indices
+        end += part.nnz
+    return sparse.csr_matrix((data, indices, starts.astype(small)), shape=(len(starts) - 1, len(columns)))
 
 
 def _taken(values: np.ndarray, rows: np.ndarray | None) -> np.ndarray:
