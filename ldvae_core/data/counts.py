@@ -111,7 +111,10 @@ class CountMatrix:
         """Only these cells and genes, in that order: positions or boolean masks; None keeps all."""
         rows = _positions(cells, self.n_cells)
         columns = _positions(genes, self.n_genes)
-        counts = _chosen(self.counts, rows, columns)
+        n_entries = None
+        if rows is None and columns is not None and self.tallies is not None:
+            n_entries = int(self.histogram.sums(np.ones(len(self.histogram.cells)))[columns].sum())
+        counts = _chosen(self.counts, rows, columns, n_entries)
         return replace(
             self,
             counts=counts,
@@ -286,7 +289,9 @@ def _without_empty(matrix: CountMatrix) -> CountMatrix:
     return kept.with_notices(*notices)
 
 
-def _chosen(counts: sparse.csr_matrix, rows: np.ndarray | None, columns: np.ndarray | None) -> sparse.csr_matrix:
+def _chosen(
+    counts: sparse.csr_matrix, rows: np.ndarray | None, columns: np.ndarray | None, n_entries: int | None = None
+) -> sparse.csr_matrix:
     """These rows and columns; genes of ascending cells are taken block by block, never from all genes at once."""
     if columns is None or (rows is not None and (np.diff(rows) <= 0).any()):
         chosen = counts if rows is None else counts[rows]
@@ -294,27 +299,35 @@ def _chosen(counts: sparse.csr_matrix, rows: np.ndarray | None, columns: np.ndar
     else:
         wanted = np.zeros(counts.shape[0], bool)
         wanted[slice(None) if rows is None else rows] = True
-        chosen = _gathered(counts, wanted, columns)
+        chosen = _gathered(counts, wanted, columns, n_entries)
     chosen.sort_indices()
     return chosen
 
 
-def _gathered(counts: sparse.csr_matrix, wanted: np.ndarray, columns: np.ndarray) -> sparse.csr_matrix:
-    """These rows (a mask) and columns, counted first and then filled in: never twice in memory."""
-    n_columns, lengths = counts.shape[1], []
-    kept = np.zeros(n_columns, np.int32)
-    np.add.at(kept, columns, 1)
+def _gathered(
+    counts: sparse.csr_matrix, wanted: np.ndarray, columns: np.ndarray, n_entries: int | None
+) -> sparse.csr_matrix:
+    """These rows (a mask) and columns, into arrays of their final length: never twice in memory.
+
+    n_entries: how many that is; None: counted first.
+    """
+    if n_entries is None:
+        kept = np.bincount(columns, minlength=counts.shape[1])
+        per_row = (np.add.reduceat(np.append(kept[block.indices], 0), block.indptr[:-1]) * (np.diff(block.indptr) > 0)
+                   for _, block in row_blocks(counts))  # fmt: skip
+        n_entries = int(np.concatenate([np.zeros(0, np.int64), *per_row])[wanted].sum())
+    small = np.int32 if max(counts.shape[0] + 1, n_entries, len(columns)) < 2**31 else np.int64
+    data: np.ndarray = np.empty(n_entries, counts.dtype)
+    indices: np.ndarray = np.empty(n_entries, small)
+    lengths, end = [np.zeros(1, small)], 0
+    everything = wanted.all()
     for cells, block in row_blocks(counts):
-        before = np.concatenate([[0], np.cumsum(kept[block.indices], dtype=np.int64)])
-        lengths.append(np.diff(before[block.indptr])[wanted[cells]])
-    starts = np.concatenate([[0], np.cumsum(np.concatenate([np.zeros(0, np.int64), *lengths]))])
-    small = np.int32 if max(len(starts), int(starts[-1]), len(columns)) < 2**31 else np.int64
-    data, indices, end = np.empty(starts[-1], counts.dtype), np.empty(starts[-1], small), 0
-    for cells, block in row_blocks(counts):
-        part = block[wanted[cells]][:, columns]
+        part = (block if everything else block[wanted[cells]])[:, columns]
         data[end : end + part.nnz], indices[end : end + part.nnz] = part.data, part.indices
+        lengths.append(np.diff(part.indptr))
         end += part.nnz
-    return sparse.csr_matrix((data, indices, starts.astype(small)), shape=(len(starts) - 1, len(columns)))
+    starts = np.cumsum(np.concatenate(lengths), dtype=small)
+    return sparse.csr_matrix((data, indices, starts), shape=(len(starts) - 1, len(columns)))
 
 
 def _taken(values: np.ndarray, rows: np.ndarray | None) -> np.ndarray:
