@@ -326,7 +326,7 @@ def _gathered(
         data[end : end + part.nnz], indices[end : end + part.nnz] = part.data, part.indices
         lengths.append(np.diff(part.indptr))
         end += part.nnz
-    starts = np.cumsum(np.concatenate(lengths), dtype=small)
+    starts: np.ndarray = np.cumsum(np.concatenate(lengths), dtype=small)
     return sparse.csr_matrix((data, indices, starts), shape=(len(starts) - 1, len(columns)))
 
 
