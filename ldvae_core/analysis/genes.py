@@ -12,8 +12,6 @@ from ldvae_core.analysis.factors import Factors
 from ldvae_core.analysis.numbers import fold, three_digits
 from ldvae_core.analysis.programs import Use, effects
 from ldvae_core.analysis.raster import Raster, Window, mean_raster
-from ldvae_core.data.by_gene import gene_columns
-from ldvae_core.errors import SettingsError
 
 PER = 10_000  # counts to which every cell is brought before the logarithm
 UNIT = "ln(1 + CP10k)"  # counts per 10,000 counts of the cell
@@ -25,13 +23,6 @@ class GeneCounts(NamedTuple):
 
     cells: np.ndarray  # (n_found,) int32 or int64, ascending
     counts: np.ndarray  # (n_found,)
-
-
-def gather_genes(counts: sparse.csr_matrix, genes: Sequence[int]) -> dict[int, GeneCounts]:
-    """The columns of some genes, in one pass over the counts. Raises SettingsError when there is no such gene."""
-    if bad := [gene for gene in genes if not 0 <= gene < counts.shape[1]]:
-        raise SettingsError(f"There is no gene at position {bad[0]:,}.", f"This run models {counts.shape[1]:,} genes.")
-    return genes_of(gene_columns(counts, genes), genes)
 
 
 def genes_of(columns: sparse.csc_matrix, genes: Sequence[int]) -> dict[int, GeneCounts]:

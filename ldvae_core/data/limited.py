@@ -5,7 +5,7 @@ import logging
 import os
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import IO, Any
 
@@ -17,6 +17,7 @@ LIBRARIES = 600_000_000  # bytes that a child holds before it opens anything, an
 LARGEST_ANSWER = 1_000_000  # bytes
 PROJECT = Path(__file__).resolve().parents[2]
 PYTHON = (sys.executable, "-m")
+OFFERED = ("offers",)  # what a CountsError can hold besides
 LOGGED = 4_000  # last characters of the child's messages that go to the log
 _PASSED_ON = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "TEMP", "TMP", "SYSTEMROOT", "LD_LIBRARY_PATH", "VIRTUAL_ENV")
 
@@ -32,12 +33,14 @@ def run_limited(
     seconds: float,
     smaller: str,
     error: type[LdvaeError],
+    look: Callable[[], bool] = lambda: True,
 ) -> dict[str, Any]:
     """Run `python -m module arguments... memory_bytes seconds` and return the JSON object it answers.
 
     name: of the file, for the words. memory_bytes: beyond the child's libraries. seconds: of wall clock. smaller: the
     remedy for a file that is too large. Raises `error`: refused ("problems" and "remedy" in the answer), too slow, too
-    large, or a child that died. What the child was to write is then incomplete.
+    large, or a child that died. What the child was to write is then incomplete. look: called some times a second; false
+    stops it, which is said, too.
     """
     bounds = [str(memory_bytes), str(max(1, round(seconds)))]
     with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as messages:
@@ -49,15 +52,18 @@ def run_limited(
             folder=PROJECT,
             output=output,
             errors=messages,
+            look=look,
         )
         reply = _reply(output) if status == 0 else None
         if reply is None or "problems" in reply:
             logger.info("Reading %s ended with status %s: %s", name, status, _tail(messages))
     if reply is not None:
         if "problems" in reply:
-            raise error(reply["problems"], reply["remedy"])
+            raise error(reply["problems"], reply["remedy"], **{key: reply[key] for key in OFFERED if key in reply})
         return reply
     nothing = f"Nothing was loaded. {smaller}"
+    if status == "stopped":
+        raise error(f"Reading {name} was stopped.", "Nothing was loaded.")
     if status == "too slow":
         raise error(f"Reading {name} took longer than {seconds:,.0f} seconds and was stopped.", nothing)
     if status == "too large":

@@ -1,6 +1,6 @@
 """The child process that opens an untrusted file: limited in memory and time, it writes the counts or says why not.
 
-Started by read.py as `python -m ldvae_core.data.reading_process SOURCE FOLDER MEMORY_BYTES SECONDS OPTIONS`, options
+Started by read.py as `python -m ldvae_core.data.reading_process SOURCE FOLDER OPTIONS MEMORY_BYTES SECONDS`, options
 as JSON. The last thing on
 its standard output is one JSON object: {} or {"problems": [...], "remedy": "..."}.
 """
@@ -84,7 +84,7 @@ def fill_folder(source: Path, folder: Path, options: ReadingOptions, *, report: 
 
 def main() -> None:
     """Read what the arguments name."""
-    source, folder, memory_bytes, seconds, said = sys.argv[1:]
+    source, folder, said, memory_bytes, seconds = sys.argv[1:]
     options = ReadingOptions.from_dict(json.loads(said))
     bounds = {"memory_bytes": int(memory_bytes), "seconds": int(seconds)}
     answer(lambda: read_file(Path(source), Path(folder), options=options, **bounds))

@@ -8,8 +8,8 @@ from scipy.stats import binned_statistic_2d
 
 from ldvae_core.analysis.genes import (
     expression_by_group,
-    gather_genes,
     gene_finding,
+    genes_of,
     group_finding,
     loading_table,
     mean_expression,
@@ -18,10 +18,14 @@ from ldvae_core.analysis.genes import (
 )
 from ldvae_core.analysis.raster import density_raster
 from ldvae_core.data import by_gene
-from ldvae_core.errors import SettingsError
 from tests.analysis.test_enrichment import factors_of
 
 NAMES = np.array(["A", "B", "C"])
+
+
+def gathered(counts, genes):
+    """The counts of some genes, as pages have them of a data set without an index."""
+    return genes_of(by_gene.gene_columns(counts, genes), genes)
 
 
 @pytest.fixture
@@ -42,22 +46,16 @@ def test_gathered_columns_are_those_of_the_matrix(monkeypatch, at_once, wanted):
     """However the stored counts are cut into pieces, as scipy's own columns."""
     monkeypatch.setattr(by_gene, "ENTRIES_AT_ONCE", at_once)
     matrix = sparse.random(40, 5, density=0.3, format="csr", random_state=1)
-    for gene, found in gather_genes(matrix, wanted).items():
+    for gene, found in gathered(matrix, wanted).items():
         column = matrix[:, [gene]].toarray().ravel()
         assert found.cells.tolist() == np.flatnonzero(column).tolist()
         assert found.counts.tolist() == column[column > 0].tolist()
 
 
-def test_a_gene_that_is_not_there_is_refused(counts):
-    """By its place, with the number of genes."""
-    with pytest.raises(SettingsError, match="This run models 3 genes"):
-        gather_genes(counts, [3])
-
-
 def test_expression_by_group_is_share_and_mean_over_all_cells(counts):
     """Zeros count: half of group x has gene B, the mean is half of ln(1 + 5000)."""
     labels = pd.Series(pd.Categorical(["x", "x", "y", "y"], categories=["x", "y", "empty"]))
-    table = expression_by_group(gather_genes(counts, [1]), labels, np.full(4, 10.0), NAMES)
+    table = expression_by_group(gathered(counts, [1]), labels, np.full(4, 10.0), NAMES)
     assert table["group"].tolist() == ["x", "y"]
     assert table["share"].tolist() == [0.5, 0.5]
     assert table["mean"].tolist() == pytest.approx([np.log1p(5000) / 2, np.log1p(10000) / 2])
@@ -68,7 +66,7 @@ def test_a_group_of_few_cells_is_not_named_as_the_highest():
     """Three cells of 20 molecules lie above the other groups by luck."""
     labels = pd.Series(pd.Categorical(["large"] * 40 + ["next"] * 20 + ["tiny"] * 3))
     matrix = sparse.csr_matrix(np.r_[np.tile([0, 1], 20), np.tile([0, 0, 0, 1], 5), 20, 20, 20][:, None])
-    table = expression_by_group(gather_genes(matrix, [0]), labels, np.full(63, 100.0), np.array(["A"]))
+    table = expression_by_group(gathered(matrix, [0]), labels, np.full(63, 100.0), np.array(["A"]))
     assert table["mean"].idxmax() == 2
     assert group_finding(table, "kind").startswith("A is highest in large: 50% of its 40 cells")
     assert group_finding(table[table["group"] == "tiny"], "kind") == ""
@@ -78,7 +76,7 @@ def test_mean_per_bin_averages_the_cells_in_it(counts):
     """Two cells in one bin: the mean of their values; empty bins are NaN."""
     x = np.array([0.0, 0.0, 1.0, 1.0])
     raster = density_raster(x, x)
-    mean = mean_expression(gather_genes(counts, [0])[0], x, x, np.full(4, 10.0), raster)
+    mean = mean_expression(gathered(counts, [0])[0], x, x, np.full(4, 10.0), raster)
     assert sorted(mean[raster.counts > 0]) == pytest.approx([0.0, (np.log1p(10000) + np.log1p(5000)) / 2])
     assert np.isnan(mean[raster.counts == 0]).all()
 
@@ -90,7 +88,7 @@ def test_mean_per_bin_is_that_of_every_cell():
     matrix, size = sparse.random(3000, 2, 0.3, format="csr", random_state=1), rng.uniform(5, 50, 3000)
     matrix.data = np.ceil(9 * matrix.data)
     raster = density_raster(x, y, bins=16)
-    mean = mean_expression(gather_genes(matrix, [1])[1], x, y, size, raster)
+    mean = mean_expression(gathered(matrix, [1])[1], x, y, size, raster)
     values = np.log1p(1e4 * matrix[:, [1]].toarray().ravel() / size)
     theirs = binned_statistic_2d(y, x, values, bins=[raster.y_edges, raster.x_edges]).statistic
     np.testing.assert_allclose(mean, theirs, rtol=1e-12)

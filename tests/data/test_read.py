@@ -8,7 +8,7 @@ import h5py
 import numpy as np
 import pytest
 
-from ldvae_core.data import read
+from ldvae_core.data import limited, read
 from ldvae_core.data.read import read_counts
 from ldvae_core.errors import CountsError
 
@@ -71,9 +71,9 @@ def test_too_little_memory_is_said(saved, into):
 
 def test_a_reader_that_takes_too_much_memory_is_ended(saved, into, monkeypatch):
     """Also where the system itself sets no limit, and where what was started is not what reads."""
-    monkeypatch.setattr(read, "LIBRARIES", 60_000_000)
+    monkeypatch.setattr(limited, "LIBRARIES", 60_000_000)
     grows = "import time; x = bytearray(300_000_000); x[::4096] = b'1' * len(x[::4096]); time.sleep(60)"
-    monkeypatch.setattr(read, "CHILD", (sys.executable, "-c", grows))
+    monkeypatch.setattr(limited, "PYTHON", (sys.executable, "-c", grows))
     with pytest.raises(CountsError, match=r"Reading cells\.h5ad needs more than 0\.1 GB of memory"):
         read_counts(saved(), into, memory_limit_bytes=100_000_000)
     assert left_behind(into) == []
@@ -93,7 +93,7 @@ def test_too_long_a_reading_is_stopped(saved, into):
 )
 def test_a_reader_that_dies_is_an_error_in_words(saved, into, monkeypatch, script):
     """Whatever ends the child, this process lives and says that nothing was loaded."""
-    monkeypatch.setattr(read, "CHILD", (sys.executable, "-c", script))
+    monkeypatch.setattr(limited, "PYTHON", (sys.executable, "-c", script))
     with pytest.raises(CountsError, match=r"The reader stopped while it read cells\.h5ad.*Nothing was loaded"):
         read_counts(saved(), into)
     assert left_behind(into) == []
@@ -114,14 +114,16 @@ def test_what_is_no_data_is_refused(tmp_path, source, words):
 def test_the_child_gets_no_secrets(monkeypatch):
     """Only the named variables of the server's environment are passed on."""
     monkeypatch.setenv("COOKIE_SECRET", "hush")
-    assert "COOKIE_SECRET" not in read.child_environment()
+    assert "COOKIE_SECRET" not in limited.child_environment()
 
 
 def test_reading_needs_neither_torch_nor_streamlit():
     """The child starts in a second and a half because it imports no more than it needs."""
     modules = "reading_process, hdf5, tables, folders, packed, zarr_folder"
     code = f"import sys; from ldvae_core.data import {modules}; print({{'torch', 'streamlit'}} & set(sys.modules))"
-    answer = subprocess.run([sys.executable, "-c", code], cwd=read.PROJECT, capture_output=True, text=True, check=True)
+    answer = subprocess.run(
+        [sys.executable, "-c", code], cwd=limited.PROJECT, capture_output=True, text=True, check=True
+    )
     assert answer.stdout.strip() == "set()"
 
 
