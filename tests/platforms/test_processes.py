@@ -14,11 +14,11 @@ from ldvae_core.workspace import system
 READ = """
 import sys
 from pathlib import Path
-from ldvae_core.data import read
+from ldvae_core.data import limited, read
 from ldvae_core.errors import CountsError
-read.LIBRARIES = 60_000_000
+limited.LIBRARIES = 60_000_000
 grows = "import time; x = bytearray(300_000_000); x[::4096] = b'1' * len(x[::4096]); time.sleep(60)"
-read.CHILD = (sys.executable, "-c", grows)
+limited.PYTHON = (sys.executable, "-c", grows)
 Path(sys.argv[1], "x.csv").write_text("1")
 try:
     read.read_counts(Path(sys.argv[1], "x.csv"), Path(sys.argv[1], "into"), memory_limit_bytes=100_000_000)
