@@ -208,7 +208,7 @@ def build_factors(
         fitted = np.flatnonzero(np.asarray(split) == 0) if (np.asarray(split) == 0).any() else np.arange(len(z))
         around = None
         if posterior_covariance is not None and of_prior.is_standard:
-            around = _turned(posterior_covariance[fitted], rotation)
+            around = turned(posterior_covariance[fitted], rotation)
         errors = loading_standard_errors(
             _beside(z, extra[0])[fitted], _beside(weights, extra[1]), bias, theta, size[fitted],
             usage=usage, likelihood=likelihood, n_factors=loadings.shape[1], covariance=around,
@@ -338,7 +338,7 @@ def _rotate(values: np.ndarray, matrix: np.ndarray) -> np.ndarray:
     return rotated
 
 
-def _turned(covariance: np.ndarray, rotation: np.ndarray) -> np.ndarray:
+def turned(covariance: np.ndarray, rotation: np.ndarray) -> np.ndarray:
     """Packed covariances on the turned axes: R' S R, float32."""
     turned = np.empty(covariance.shape, np.float32)
     for cells in cell_chunks(len(covariance), rotation.size):
