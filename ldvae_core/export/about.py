@@ -9,7 +9,7 @@ import pandas as pd
 from anndata.io import write_elem
 
 import ldvae_core
-from ldvae_core.analysis.factors import Factors
+from ldvae_core.analysis.factors import Factors, factor_label
 from ldvae_core.data.stored_names import encode
 from ldvae_core.data.stored_types import storable_text
 from ldvae_core.export.tables import write_table
@@ -26,7 +26,7 @@ EXPECTED_COUNTS = {  # by method: how they follow from what is in the file
     "gene_mean": "library_size * softmax over genes of ldvae_intercept; there are no factors",
 }
 MOST_COLOURED = 102  # categories: beyond, the field's tools have no palette either
-NOT_MEASURED = ("seed_match", "half_match", "certified")  # by the training of one run: NaN
+CERTIFICATES = ("seed_match", "half_match", "certified")  # numbers; NaN in runs whose number of factors was given
 
 
 def write_about(file: h5py.File, opened: OpenRun, factors: Factors, more: Mapping[str, Any]) -> None:
@@ -61,13 +61,22 @@ def _factors(opened: OpenRun, factors: Factors) -> dict[str, Any]:
     notes = opened.kept.factor_notes(factors.axes) if opened.kept is not None else {}
     everyone = range(factors.n_factors)
     return {
-        "names": _texts(factors.label(k) for k in everyone),
+        "names": _texts(factor_label(k, factors.name_of(k)) for k in everyone),
         "notes": _texts(notes[k].notes if k in notes else "" for k in everyone),
         "explained_deviance": np.array(factors.explained_deviance, dtype=np.float64),
         "active": np.array(factors.active),
         "axes": factors.axes,
-        **{name: np.full(factors.n_factors, np.nan) for name in NOT_MEASURED},
+        **_certificates(opened, factors),
     }
+
+
+def _certificates(opened: OpenRun, factors: Factors) -> dict[str, Any]:
+    """How each factor comes back; certified is 1 or 0."""
+    programs = opened.certified(factors)
+    if not programs:
+        return {name: np.full(factors.n_factors, np.nan) for name in CERTIFICATES}
+    found = {name: np.array([getattr(program, name) for program in programs], np.float64) for name in CERTIFICATES}
+    return {**found, "bar": opened.certificates.bar if opened.certificates else np.nan}
 
 
 def _enrichment(results: list[tuple[str, pd.DataFrame]]) -> pd.DataFrame:
