@@ -15,7 +15,7 @@ from ldvae_core.plots.volcano import plot_volcano
 from ldvae_core.runs.additions import Selection
 from ldvae_core.runs.groups import basis_sentence, compare_in_run, factors_of_plane
 from ldvae_core.runs.store import OpenRun
-from pages.parts.comparing import HOW_GENES, everything, is_quick, progress_words
+from pages.parts.comparing import HOW_GENES, everything, is_quick, noted, progress_words
 from pages.parts.figures import Panel, download_table, show_figure
 from pages.parts.later import Later, show_waiting
 from pages.parts.menus import close_menu, menu
@@ -221,9 +221,9 @@ def _difference(opened: OpenRun, factors: Factors, chosen: Chosen) -> Later[Diff
             )
 
         try:
-            return compare(default_samples(opened))
+            return noted(opened, compare(default_samples(opened)))
         except SettingsError:  # too few samples have cells on both sides: cells are then the unit, and it is said
-            return compare(None)
+            return noted(opened, compare(None))
 
     return Later(work, at_once=is_quick(opened))
 
