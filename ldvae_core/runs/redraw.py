@@ -1,6 +1,6 @@
 """Programs that redraw two figures from an exported .h5ad, for people who want them in a style of their own.
 
-The one in Python is run by a test; that in R was written by the format's specification and is not run: no R comes with the program.
+The one in Python is run by a test; that in R is not, since no R comes with the program: a test holds it to the file.
 """
 
 MOST_NAMED = 12
