@@ -102,6 +102,7 @@ def design_effects(
     others get no p. A sample counts in a level where it has at least FEWEST_CELLS cells there. q is Benjamini and
     Hochberg's over all rows with a p. Raises SettingsError where no level can be tested, with the reason.
     """
+    terms_of(arms_of(np.ones(len(samples), bool), condition, covariates, samples))  # or no level can be tested
     fits: dict[str, _Fit] = {}
     left_out: dict[str, SettingsError] = {}
     for number, level in enumerate(levels):
