@@ -66,6 +66,5 @@ def reading_sentences(effects: DesignEffects) -> list[str]:
     """How columns of numbers were read, and which samples a condition is not known of."""
     said = [variable.said for variable in (effects.condition, *effects.covariates) if variable.said]
     if not effects.condition.is_number:
-        others = listing(effects.condition.levels[1:])
-        said.append(f"{effects.condition.levels[0]} is what {others} is compared with.")
+        said.append(f"What the others are compared with is {effects.condition.levels[0]}.")
     return said

@@ -140,5 +140,6 @@ def _too_few(known: np.ndarray, condition: Variable, covariates: Sequence[Variab
     for number, level in enumerate(condition.levels):
         names = [samples[place] for place in used[condition.values[used] == number]]
         said = f" ({listing(names, MOST_NAMED)})" if names else ""
-        found.append(f"{level} has {len(names) or 'no'} sample{'' if len(names) == 1 else 's'}{said}")
-    return f"{listing(found, MOST_NAMED)} with enough cells; {FEWEST} are needed of each."
+        found.append(f"{level} has {len(names) or 'no'} sample{'s' if len(names) > 1 else ''}{said}")
+    more = f" and {len(found) - MOST_NAMED} more levels" if len(found) > MOST_NAMED else ""
+    return f"{' and '.join(found[:MOST_NAMED])}{more} with enough cells; {FEWEST} are needed of each."

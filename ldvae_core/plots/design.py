@@ -28,7 +28,7 @@ SMALLEST_DOT, LARGEST_DOT, SUREST = 3.5, 18.0, 4.0  # px; -log10 q from which do
 LONGEST_ROW, LONGEST_NAME = 30, 40  # characters
 FEW_COLUMNS = 12  # fill the width; fewer take their share of it
 MARKS, MARKS_FROM = (0.5, 0.05, 0.001), 196.0  # q in the legend; px from its left end, after the colours
-TOP, BOTTOM = 66, 48  # px
+TOP, BOTTOM = 66, 52  # px
 SAMPLES_HEIGHT = 360  # px
 JITTER = 0.14  # of the distance between two levels
 
@@ -158,8 +158,9 @@ def _layout(rows: list[str], columns: list[str], row_title: str, mode: Mode) -> 
         "template": bare_template(mode),
         "height": height,
         "margin": {"l": left, "r": 24, "t": TOP, "b": BOTTOM},
-        "xaxis": {**lines, "title": {"text": "Factor"}, "tickvals": list(range(len(columns))), "ticktext": columns,
-                  "range": [-0.7, max(len(columns), 1) - 0.3], "tickangle": 0, "domain": [0.0, width]},
+        "xaxis": {**lines, "title": {"text": "Factor", "standoff": 26}, "tickangle": 0,
+                  "tickvals": list(range(len(columns))),
+                  "ticktext": columns, "range": [-0.7, max(len(columns), 1) - 0.3], "domain": [0.0, width]},
         "yaxis": {**lines, "title": {"text": title(row_title)}, "tickvals": list(range(len(rows))),
                   "ticktext": [escape(row, longest=LONGEST_ROW) for row in rows],
                   "range": [max(len(rows), 1) - 0.4, -0.6],
@@ -170,7 +171,7 @@ def _layout(rows: list[str], columns: list[str], row_title: str, mode: Mode) -> 
 def _hover(row: dict[Any, Any], names: Sequence[str]) -> str:
     found = f"q {row['q']:.2g}, p {row['p']:.2g}" if np.isfinite(row["q"]) else "not tested"
     return (
-        f"<b>{escape(names[row['factor']], longest=LONGEST_NAME)}</b> in {escape(row['row'], longest=LONGEST_NAME)}<br>"
+        f"<b>{escape(names[row['factor']], longest=LONGEST_NAME)}</b> · {escape(row['row'], longest=LONGEST_NAME)}<br>"
         f"effect {three_digits(row['effect'])} ({three_digits(row['low'])} to {three_digits(row['high'])})<br>"
         f"{found}, {int(row['n_samples'])} samples"
     )

@@ -145,7 +145,7 @@ def refused(notes, condition, covariates=()):
 def test_one_sample_an_arm_is_refused():
     """The samples of each arm are named."""
     said = refused(pd.DataFrame({"arm": ["a", "b", "b"]}), "arm")
-    assert "a has 1 sample (s0), b has 2 samples (s1, s2)" in said
+    assert "a has 1 sample (s0) and b has 2 samples (s1, s2) with enough cells" in said
 
 
 def test_a_covariate_that_is_the_condition_is_refused():

@@ -87,7 +87,7 @@ def test_the_line_says_what_was_tested(design, run):
         in (given["sentence"])
     )
     assert "age is taken as a number, from 30.5 to 51.5" in said
-    assert "control is what treated is compared with" in said
+    assert "What the others are compared with is control" in said
     assert sorted(table["factor"]) == [1, 2, 3]
     assert len(open_run_folder(run).factors["readable"].active) == 3
 

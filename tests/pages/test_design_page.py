@@ -56,7 +56,7 @@ def test_the_page_shows_what_the_command_computes(open_page, make_run, donors, w
     said = " ".join(words(at).split())
     assert f"of {len(table)} tests" in said
     assert "12 samples with at least 10 cells, adjusted for donor" in said
-    assert "control is what treated is compared with" in said
+    assert "What the others are compared with is control" in said
 
 
 def test_annotations_of_cells_are_not_offered(open_page, make_run, donors):

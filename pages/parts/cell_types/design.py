@@ -20,6 +20,7 @@ from pages.parts.pickers import factor_select
 from pages.parts.style import mode
 from pages.parts.text import as_html, show
 
+MOST_BESIDE = 20  # factors whose dots leave room for the samples beside them
 HOW = (
     "Each dot is one test with the **sample** as the unit: its value is the mean position of its cells, over all cells "
     "or over those of one group. **Colour** is the effect in units of the position: orange where a program is higher "
@@ -43,11 +44,16 @@ def show_design(opened: OpenRun, factors: Factors, design: Design) -> None:
     alt = f"Effect of {design.condition} on every program, in each group of cells."
     panel = Panel(figure, "programs_by_design", alt, lambda: design_table(effects), "Design")
     st.session_state["design_rows"] = list(dict.fromkeys(table["row"]))
-    show_figure(panel, key="design", finding=found_sentence(effects, factors), how_to_read=HOW, on_click=_choose_dot)
-    said = " ".join([tested_sentence(effects), *reading_sentences(effects)])
-    show(as_html(said, longest=1200), kind="quiet")
-    st.subheader("The samples of one dot", anchor=False)
-    _show_samples(effects, factors, table)
+    with st.container(key="split_design"):
+        left, right = st.columns([0.62, 0.38], gap="medium") if factors.n_factors <= MOST_BESIDE else (st, st)
+    with left.container():
+        show_figure(
+            panel, key="design", finding=found_sentence(effects, factors), how_to_read=HOW, on_click=_choose_dot
+        )
+        said = " ".join([tested_sentence(effects), *reading_sentences(effects)])
+        show(as_html(said, longest=1200), kind="quiet")
+    with right.container():
+        _show_samples(effects, factors, table)
 
 
 def with_rows(effects: DesignEffects) -> pd.DataFrame:
