@@ -1,6 +1,6 @@
 """Are the p values of programs against a design honest, and what do they find? Simulated donors on the demo's programs.
 
-    python -m benchmarks.design [--repetitions N] [--quick] [--to FILE.md]
+    python -m benchmarks.design [--repetitions N] [--quick] [--to FILE]
 
 Samples are random partitions of the demo's cells, each with a mix of cell types of its own, and every gene of every
 sample multiplied by a log-normal factor of its own, as donors differ. Their cells are placed on the demo's programs as
