@@ -188,6 +188,38 @@ def differ(run: str, first: str, second: str, sample: str | None, within: tuple[
 
 @cli.command()
 @click.argument("run")
+@click.option(
+    "--sample",
+    "samples",
+    multiple=True,
+    required=True,
+    metavar="COLUMN",
+    help="Annotation whose values are the samples; given twice, samples are its combinations.",
+)
+@click.option("--condition", required=True, metavar="COLUMN", help="What the samples are compared by: levels, numbers.")
+@click.option(
+    "--covariate",
+    "covariates",
+    multiple=True,
+    metavar="COLUMN",
+    help="What is adjusted for, pairs among it; may be given repeatedly.",
+)
+@click.option("--by", metavar="COLUMN", help="Test within each level of this annotation instead of over all cells.")
+@click.option("--no-moderation", is_flag=True, help="Ordinary t tests: every program's own variance alone.")
+@click.option("--to", "target", type=PATH, required=True, help="The .csv file to write.")
+def design(
+    run: str, samples: tuple[str, ...], condition: str, covariates: tuple[str, ...], by: str | None,
+    no_moderation: bool, target: Path,
+) -> None:  # fmt: skip
+    """Test the programs of RUN against the design of the experiment, with samples as the unit."""
+    from ldvae_core.commands.design import design as test_programs
+
+    _answer(test_programs(run, samples=samples, condition=condition, covariates=covariates, by=by,
+                          moderated=not no_moderation, target=target))  # fmt: skip
+
+
+@cli.command()
+@click.argument("run")
 @click.option("--to", "target", type=PATH, required=True, help="The .csv file to write.")
 @click.option("--genes", default=50, help="How many genes of each end.")
 def programs(run: str, target: Path, genes: int) -> None:
