@@ -163,8 +163,8 @@ def paper_table(out: Path) -> tuple[pd.DataFrame, Published | None]:
     """One row a model, and the published data set that this is by its number of cells, if any.
 
     Columns: run, model, cells, genes, factors, epochs; each figure on the test cells with its standard error, nats per
-    cell; above_vae_percent: the fit to unseen cells above the VAE's, in percent of it; published_error, where these are the
-    published data; and for both published data sets <name>_error with <name>_above_vae_percent.
+    cell; above_vae_percent: the fit to unseen cells above the VAE's, in percent of it; published_error, where these are
+    the published data; and for both published data sets <name>_error with <name>_above_vae_percent.
     """
     cards = [read_card(out / key, None, additions=Additions.beside(out / key), run_id=key) for key in MODELS]
     found = runs_table(cards, dict.fromkeys(MODELS, 1))

@@ -63,6 +63,23 @@ def test_typed_genes_are_found_in_any_case_and_lists_are_taken_apart(open_page, 
     assert "Nanog" in words(at)
 
 
+def test_the_entry_that_adds_what_was_typed_adds_all_that_begin_so(open_page, finished_run, names):
+    """It stands last in the list; a pasted list is taken at its word."""
+    at = open_page("genes.py")
+    at.multiselect(key="genes").set_value(["gene0"]).run()
+    assert at.multiselect(key="genes").value == names[:9]
+    at.multiselect(key="genes").set_value([f"gene0, {names[12]}"]).run()
+    assert at.multiselect(key="genes").value == [names[12]]
+
+
+def test_a_name_that_the_gene_does_not_have_here_is_said(open_page, finished_run, names, words):
+    """R writes a point where the file has something else."""
+    at = open_page("genes.py")
+    at.multiselect(key="genes").set_value(["Gene.03"]).run()
+    assert at.multiselect(key="genes").value == [names[3]]
+    assert "Gene.03 is called <i>Gene03</i> here." in words(at)
+
+
 def test_without_a_gene_the_strongest_ones_are_offered(open_page, finished_run):
     """An empty state says what to do next, and a click does it."""
     at = open_page("genes.py")

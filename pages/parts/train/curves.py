@@ -23,11 +23,12 @@ HEIGHT = 340  # px
 MOST_OVERLAID = 6
 NO_POINT = "The curve begins when the first epoch has been measured."
 HOW_TO_READ = (
-    "**Thin:** training cells. **Bold:** validation cells, which the model does not learn from. **Fit** (reconstruction "
-    "error): how badly counts are predicted, in nats per cell; lower is better. **KL:** how much factors say about a "
-    "cell beyond the prior. **ELBO:** minus their sum, what training raises; higher is better. **KL weight:** rises "
-    "from 0 to 1 so that factors form before they are held back; curves often bend until it is 1. When the bold curve "
-    "turns away from the thin one, the model learns single cells by heart: stop and keep, or use fewer factors."
+    "**Thin:** training cells. **Bold:** validation cells, which the model does not learn from. **Fit** "
+    "(reconstruction error): how badly counts are predicted, in nats per cell; lower is better. **KL:** how much "
+    "factors say about a cell beyond the prior. **ELBO:** minus their sum, what training raises; higher is better. "
+    "**KL weight:** rises from 0 to 1 so that factors form before they are held back; curves often bend until it is "
+    "1. When the bold curve turns away from the thin one, the model learns single cells by heart: stop and keep, or "
+    "use fewer factors."
 )
 
 
