@@ -142,7 +142,7 @@ def progress_line(progress: TrainingProgress, left: str) -> str:
 
 def _test_figures(card: RunCard, progress: TrainingProgress) -> None:
     facts = [
-        ("fit to unseen cells, nats per cell (lower is better)", card.test_reconstruction_error),
+        ("fit to unseen cells, nats per cell", card.test_reconstruction_error),
         ("ELBO, nats per cell", card.test_elbo),
         ("IWLL, nats per cell", card.metrics.get("test_iwll")),
     ]
