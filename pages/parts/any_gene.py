@@ -1,11 +1,13 @@
-"""Any gene of the data set that a run was made from, modelled or not: where it stands, and its counts."""
+"""Any gene of the data set that a run was made from, modelled or not: its place and counts; and lists of genes."""
 
 from ldvae_core.analysis.genes import GeneCounts, genes_of
 from ldvae_core.data.gene_lookup import GeneIndex
 from ldvae_core.runs.all_genes import KnownGenes, counts_of_known, known_genes, reads_a_file
+from ldvae_core.runs.gene_lists import GeneLists
 from ldvae_core.runs.store import OpenRun
 from pages.parts.comparing import everything
 from pages.parts.per_run import per_run
+from pages.parts.runs import store
 from pages.parts.text import plain
 
 MOST_OFFERED = 8_000  # names that a browser is sent on every visit: some 100 kB
@@ -36,6 +38,11 @@ def gathered(opened: OpenRun, genes: tuple[int, ...]) -> dict[int, GeneCounts]:
     """The counts of known genes that are not zero, by the genes' positions."""
     whole = None if known(opened).columns is None else everything(opened)
     return genes_of(counts_of_known(opened, whole, known(opened), genes), genes)
+
+
+def gene_lists() -> GeneLists:
+    """The lists that people have kept in this server's workspace."""
+    return GeneLists(store().workspace)
 
 
 def where_looked(opened: OpenRun) -> str:

@@ -60,7 +60,7 @@ def show_file(opened: OpenRun, factors: Factors) -> None:
         key="h5ad",
         kind="primary",
     )
-    with st.expander("What the numbers mean: recompute the test error from the file"):
+    with st.expander("What the numbers mean: recompute the fit to unseen cells from the file"):
         st.code(RECIPE.format(file=name), language="python")
         error = opened.metrics.get("test_reconstruction_error")
         if error is not None:
