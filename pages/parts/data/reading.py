@@ -1,4 +1,4 @@
-"""A file on its way into the program: how far it is, why it was refused, what would help; reading it otherwise."""
+"""A data set on its way into the program: how far it is, why it was refused, what would help; reading it otherwise."""
 
 import re
 from collections.abc import Callable
@@ -18,14 +18,17 @@ from ldvae_core.runs.reading_jobs import (
     cancel_reading,
     end_reading,
     reading_status,
+    start_making,
     start_reading,
 )
 from ldvae_core.workspace.datasets import Datasets
+from ldvae_core.workspace.derived import Recipe
 from ldvae_core.workspace.folders import Workspace
 from pages.parts.data.opened import OpenData
 from pages.parts.job_bar import Actions, show_job
+from pages.parts.menus import close_menu
 from pages.parts.problems import problem_box
-from pages.parts.text import as_html, plain, show
+from pages.parts.text import as_html, literal, plain, show
 
 READING, REFUSED, LOADED = "data_reading", "data_refused", "data_loaded"  # in the session
 SHOWN = 10  # cells and genes of the preview
@@ -38,13 +41,17 @@ OFFERS = {
 
 
 class Begun(NamedTuple):
-    """A reading in work. key: what on the page it was begun for; source: what is read; name: for people."""
+    """A reading in work. key: what on the page it was begun for; name: for people; source: the file, "" where none is.
+
+    menu: the key of the menu that it was begun in, which closes once it has led to something.
+    """
 
     reading_id: str
     key: str
     name: str
-    source: str
-    options: ReadingOptions
+    source: str = ""
+    options: ReadingOptions = NOTHING_SAID
+    menu: str = ""
 
 
 class Refused(NamedTuple):
@@ -57,11 +64,21 @@ class Refused(NamedTuple):
 def begin(key: str, name: str, source: Callable[[], str], options: ReadingOptions = NOTHING_SAID) -> None:
     """Have a file read; what keeps it from being begun is shown like a refusal."""
     st.session_state.pop(REFUSED, None)
-    begun = Begun("", key, name, "", options)
+    begun = Begun("", key, name, options=options)
     try:
         begun = begun._replace(source=source())
         reading_id = start_reading(Workspace.default(), begun.source, options=options)
         st.session_state[READING] = begun._replace(reading_id=reading_id)
+    except LdvaeError as fault:
+        st.session_state[REFUSED] = Refused(begun, fault)
+
+
+def begin_making(key: str, name: str, recipe: Callable[[], Recipe], *, menu: str = "") -> None:
+    """Have a data set made of others, likewise. name: of what is done, for people."""
+    st.session_state.pop(REFUSED, None)
+    begun = Begun("", key, name, menu=menu)
+    try:
+        st.session_state[READING] = begun._replace(reading_id=start_making(Workspace.default(), recipe()))
     except LdvaeError as fault:
         st.session_state[REFUSED] = Refused(begun, fault)
 
@@ -78,6 +95,10 @@ def follow(use: Callable[[str], None]) -> None:
     del st.session_state[READING]
     if status.dataset_id is not None:
         st.session_state[LOADED] = True
+        if status.said:
+            st.toast(literal(status.said, longest=400), icon=":material/check:", duration="long")
+        if begun.menu:
+            close_menu(begun.menu)
         use(status.dataset_id)
         st.rerun()
     if status.refusal is not None:
@@ -176,5 +197,5 @@ def _live(begun: Begun) -> None:
     actions = Actions(
         stop=lambda: cancel_reading(workspace, begun.reading_id), end=lambda: end_reading(workspace, begun.reading_id)
     )
-    beside = "This page can be left or closed meanwhile: reading goes on."
+    beside = "This page can be left or closed meanwhile: it goes on."
     show_job(status, f"{begun.name}: {step}", actions, key="reading", patience=SILENT_SECONDS, beside=beside)
