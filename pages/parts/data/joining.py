@@ -9,7 +9,8 @@ from ldvae_core.workspace.datasets import Datasets
 from ldvae_core.workspace.derived import Join
 from ldvae_core.workspace.folders import Workspace
 from pages.parts.data.opened import OpenData
-from pages.parts.data.reading import begin_making, show_refused
+from pages.parts.data.reading import show_refused
+from pages.parts.making import begin_making
 from pages.parts.menus import menu
 from pages.parts.text import plain
 

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,26 +11,25 @@ import streamlit as st
 
 from ldvae_core.data.counts import CountMatrix
 from ldvae_core.data.progress import WORDS
-from ldvae_core.data.reading_options import NOTHING_SAID, GenesIn, ReadingOptions
+from ldvae_core.data.reading_options import GenesIn, ReadingOptions
 from ldvae_core.errors import CountsError, LdvaeError
 from ldvae_core.runs.reading_jobs import (
     SILENT_SECONDS,
     cancel_reading,
     end_reading,
     reading_status,
-    start_making,
-    start_reading,
 )
 from ldvae_core.workspace.datasets import Datasets
-from ldvae_core.workspace.derived import Recipe
 from ldvae_core.workspace.folders import Workspace
 from pages.parts.data.opened import OpenData
 from pages.parts.job_bar import Actions, show_job
+from pages.parts.making import READING, REFUSED, Begun, Refused, begin
 from pages.parts.menus import close_menu
 from pages.parts.problems import problem_box
+from pages.parts.runs import go
 from pages.parts.text import as_html, literal, plain, show
 
-READING, REFUSED, LOADED = "data_reading", "data_refused", "data_loaded"  # in the session
+LOADED = "data_loaded"  # in the session
 SHOWN = 10  # cells and genes of the preview
 OFFERS = {
     "round_counts": "Round to whole molecules",
@@ -38,49 +37,6 @@ OFFERS = {
     "choose": "Read {}",
     "genes_named_by": "Name genes by {}",
 }
-
-
-class Begun(NamedTuple):
-    """A reading in work. key: what on the page it was begun for; name: for people; source: the file, "" where none is.
-
-    menu: the key of the menu that it was begun in, which closes once it has led to something.
-    """
-
-    reading_id: str
-    key: str
-    name: str
-    source: str = ""
-    options: ReadingOptions = NOTHING_SAID
-    menu: str = ""
-
-
-class Refused(NamedTuple):
-    """A reading that has led to nothing."""
-
-    begun: Begun
-    fault: LdvaeError
-
-
-def begin(key: str, name: str, source: Callable[[], str], options: ReadingOptions = NOTHING_SAID) -> None:
-    """Have a file read; what keeps it from being begun is shown like a refusal."""
-    st.session_state.pop(REFUSED, None)
-    begun = Begun("", key, name, options=options)
-    try:
-        begun = begun._replace(source=source())
-        reading_id = start_reading(Workspace.default(), begun.source, options=options)
-        st.session_state[READING] = begun._replace(reading_id=reading_id)
-    except LdvaeError as fault:
-        st.session_state[REFUSED] = Refused(begun, fault)
-
-
-def begin_making(key: str, name: str, recipe: Callable[[], Recipe], *, menu: str = "") -> None:
-    """Have a data set made of others, likewise. name: of what is done, for people."""
-    st.session_state.pop(REFUSED, None)
-    begun = Begun("", key, name, menu=menu)
-    try:
-        st.session_state[READING] = begun._replace(reading_id=start_making(Workspace.default(), recipe()))
-    except LdvaeError as fault:
-        st.session_state[REFUSED] = Refused(begun, fault)
 
 
 def follow(use: Callable[[str], None]) -> None:
@@ -100,17 +56,13 @@ def follow(use: Callable[[str], None]) -> None:
         if begun.menu:
             close_menu(begun.menu)
         use(status.dataset_id)
+        if begun.then:
+            go(begun.then)
         st.rerun()
     if status.refusal is not None:
         st.session_state[REFUSED] = Refused(begun, status.refusal)
         if begun.source.startswith("upload ") and not offers_of(status.refusal):
             Datasets(Workspace.default()).drop_upload(begun.source.removeprefix("upload "))
-
-
-def is_known(key: str) -> bool:
-    """Whether what the page shows is being read, or was refused: it is not begun again by itself."""
-    known = (st.session_state.get(READING), st.session_state.get(REFUSED))
-    return any((one.begun if isinstance(one, Refused) else one).key == key for one in known if one is not None)
 
 
 def show_refused(key: str) -> None:
