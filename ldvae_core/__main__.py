@@ -222,6 +222,16 @@ def programs(run: str, target: Path, genes: int) -> None:
 
 @cli.command()
 @click.argument("run")
+@click.option("--to", "target", type=PATH, required=True, help="The .html file to write.")
+def report(run: str, target: Path) -> None:
+    """Write RUN (or `demo`) as one HTML file to read, print and pass on: programs, tests, methods, settings."""
+    from ldvae_core.commands.reporting import report_run
+
+    _answer(report_run(run, target))
+
+
+@cli.command()
+@click.argument("run")
 @click.option("--sets", required=True, metavar="NAME|FILE.gmt", help="A shipped collection, the run's own, or a file.")
 @click.option("--ranked", is_flag=True, help="Test whole rankings (GSEA, minutes) instead of the genes of each end.")
 @click.option("--to", "target", type=PATH, required=True, help="The .csv file to write.")
