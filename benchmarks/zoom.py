@@ -19,6 +19,7 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
+from benchmarks.report import conditions, table, write_section
 from ldvae_core.analysis.comparison import cosines
 from ldvae_core.commands.sources import opened_run
 
@@ -125,15 +126,15 @@ def section(rows: list[Row], command: str) -> str:
     missed = [row for row in rows if row.everyone < FOUND]
     found = sum(row.zoomed >= FOUND for row in missed)
     cells: list[list[object]] = [
-        [row.seed, row.n_rare, *(f"{value:.2f}" if value == value else "" for value in row[2:])] for row in rows
+        [row.seed, row.n_rare, *("" if np.isnan(value) else f"{value:.2f}" for value in row[2:])] for row in rows
     ]
     columns = ["simulation", "cells of the type", "shared programs, all cells (median)", "confined program, all cells",
                "confined program, zoomed in", "confined program, as many cells of all types"]  # fmt: skip
     return f"""{N_CELLS:,} simulated cells of four types, {N_GENES} genes, {N_SHARED} programs that all cells share and one
-that varies only within the rarest type, {SHARES[-1]:.0%} of the cells. Best absolute cosine of a planted program with a factor,
-every run with 10 factors and all defaults. The run on all cells misses the confined program (below {FOUND}) in
-{len(missed)} of {len(rows)} simulations; of these the run on the type alone finds it in {found}. As many cells drawn from all types
-do not show it: it is the cells that matter, not another training.
+that varies only within the rarest type, {SHARES[-1]:.0%} of the cells. Best absolute cosine of a planted program with a
+factor, every run with 10 factors and all defaults. The run on all cells misses the confined program (below {FOUND}) in
+{len(missed)} of {len(rows)} simulations; of these the run on the type alone finds it in {found}. As many cells drawn
+from all types do not show it: it is the cells that matter, not another training.
 
 {table(columns, cells)}
 
