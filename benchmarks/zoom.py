@@ -130,11 +130,11 @@ def section(rows: list[Row], command: str) -> str:
     ]
     columns = ["simulation", "cells of the type", "shared programs, all cells (median)", "confined program, all cells",
                "confined program, zoomed in", "confined program, as many cells of all types"]  # fmt: skip
-    return f"""{N_CELLS:,} simulated cells of four types, {N_GENES} genes, {N_SHARED} programs that all cells share and one
-that varies only within the rarest type, {SHARES[-1]:.0%} of the cells. Best absolute cosine of a planted program with a
-factor, every run with 10 factors and all defaults. The run on all cells misses the confined program (below {FOUND}) in
-{len(missed)} of {len(rows)} simulations; of these the run on the type alone finds it in {found}. As many cells drawn
-from all types do not show it: it is the cells that matter, not another training.
+    return f"""{N_CELLS:,} simulated cells of four types, {N_GENES} genes, {N_SHARED} programs that all cells share and
+one that varies only within the rarest type, {SHARES[-1]:.0%} of the cells. Best absolute cosine of a planted program
+with a factor, every run with 10 factors and all defaults. The run on all cells misses the confined program (below
+{FOUND}) in {len(missed)} of {len(rows)} simulations; of these the run on the type alone finds it in {found}. As many
+cells drawn from all types do not show it: it is the cells that matter, not another training.
 
 {table(columns, cells)}
 

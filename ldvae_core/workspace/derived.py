@@ -1,4 +1,4 @@
-"""Data sets made of others: with a table joined, several as one, some of the cells. What they are made of stays."""
+"""Data sets made of others: with a table joined, several as one, some of the cells, other names. The others stay."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -12,6 +12,7 @@ from ldvae_core.data.counts import CountMatrix
 from ldvae_core.data.folder import load_counts, save_counts
 from ldvae_core.data.joining import join_table, write_joined
 from ldvae_core.data.progress import Report, silent
+from ldvae_core.data.renaming import copy_gene_columns, rename
 from ldvae_core.data.taking import take_cells
 from ldvae_core.errors import RunError
 from ldvae_core.workspace.datasets import LONGEST_TITLE, Datasets, Parent, stem
@@ -45,8 +46,19 @@ class Take:
     words: str = ""
 
 
-Recipe = Join | Combine | Take
-_KINDS: dict[str, type[Join] | type[Combine] | type[Take]] = {"join": Join, "combine": Combine, "take": Take}
+@dataclass(frozen=True)
+class Rename:
+    """Genes and cells named otherwise, by what renaming.rename takes; "" leaves names as they are."""
+
+    dataset_id: str
+    genes: str = ""
+    cells: str = ""
+
+
+Recipe = Join | Combine | Take | Rename
+_KINDS: dict[str, type[Join] | type[Combine] | type[Take] | type[Rename]] = {
+    "join": Join, "combine": Combine, "take": Take, "rename": Rename,
+}  # fmt: skip
 
 
 class Made(NamedTuple):
@@ -82,7 +94,9 @@ def make(datasets: Datasets, recipe: Recipe, *, report: Report = silent) -> Made
             return _join(datasets, recipe, report)
         if isinstance(recipe, Combine):
             return _combine(datasets, recipe, report)
-        return _take(datasets, recipe, report)
+        if isinstance(recipe, Take):
+            return _take(datasets, recipe, report)
+        return _rename(datasets, recipe, report)
     finally:
         if upload_id := _upload_of(recipe):
             datasets.drop_upload(upload_id)
@@ -125,8 +139,23 @@ def _take(datasets: Datasets, recipe: Take, report: Report) -> Made:
     with datasets.scratch_folder() as scratch:
         taken = take_cells(matrix, cells, scratch / "counts", parent=card.name, words=words, report=report)
         said, parent = taken.notices[0], Parent(recipe.dataset_id, card.name, words)
+        if recipe.dataset_id != DEMO:
+            copy_gene_columns(datasets.folder(recipe.dataset_id), scratch / "counts")
         made = datasets.keep(taken, f"{card.name}: {words}"[:LONGEST_TITLE], scratch, parent=parent)
         return Made(made, said)
+
+
+def _rename(datasets: Datasets, recipe: Rename, report: Report) -> Made:
+    """A data set beside the old one, which runs that were made from it go on to use."""
+    card, matrix = datasets.card(recipe.dataset_id), datasets.open(recipe.dataset_id)
+    with datasets.scratch_folder() as scratch:
+        source = _on_disk(datasets, recipe.dataset_id, matrix, scratch)
+        said = rename(source, matrix, scratch / "counts", genes=recipe.genes, cells=recipe.cells, report=report)
+        by = [f"{side} by {name}" for side, name in (("genes", recipe.genes), ("cells", recipe.cells)) if name]
+        name = f"{card.name}, {', '.join(by)}"[:LONGEST_TITLE]
+        renamed = load_counts(scratch / "counts")
+        made = datasets.keep(renamed, name, scratch, origin=card.source, parent=card.parent)
+        return Made(made, " ".join(said))
 
 
 def _on_disk(datasets: Datasets, dataset_id: str, matrix: CountMatrix, scratch: Path) -> Path:

@@ -1,11 +1,13 @@
 """Data sets made of others: everything comes in whole or not at all, and what they were made of stays."""
 
+import anndata
 import numpy as np
+import pandas as pd
 import pytest
 
 from ldvae_core.errors import CountsError, RunError, SettingsError
 from ldvae_core.workspace.datasets import Datasets
-from ldvae_core.workspace.derived import Combine, Join, Take, make, recipe_from_dict, recipe_to_dict
+from ldvae_core.workspace.derived import Combine, Join, Rename, Take, make, recipe_from_dict, recipe_to_dict
 
 from .test_datasets import read_small
 
@@ -127,3 +129,21 @@ def test_recipes_are_plain_values(datasets):
         assert recipe_from_dict(recipe_to_dict(recipe)) == recipe
     with pytest.raises(RunError, match="not known"):
         recipe_from_dict({"make": "bread"})
+
+
+def test_names_make_another_data_set(workspace):
+    """The old one stays, so that runs made from it still find their genes; where it came from is still known."""
+    rng = np.random.default_rng(0)
+    var = pd.DataFrame({"symbol": [f"Abc{n}" for n in range(30)]}, [f"ENSMUSG{n:011d}" for n in range(30)])
+    file = workspace.make().data_folder / "cells.h5ad"
+    anndata.AnnData(rng.poisson(2, (60, 30)).astype(np.float32), var=var).write_h5ad(file)
+    datasets = Datasets(workspace)
+    first = datasets.add_file(datasets.data_files()[0].file_id)
+    made = make(datasets, Rename(first, genes="index"))
+    assert datasets.card(made.dataset_id).name == "cells.h5ad, genes by index"
+    assert datasets.card(made.dataset_id).source == datasets.card(first).source
+    assert datasets.open(first).gene_names[0] == "Abc0"
+    assert datasets.open(made.dataset_id).gene_names[0].startswith("ENSMUSG")
+    assert "Genes are named by index now" in made.said
+    child = make(datasets, Take(first, f"@{datasets.keep_upload('a.txt', chr(10).join(map(str, range(55))).encode())}"))
+    assert make(datasets, Rename(child.dataset_id, genes="index")).said == made.said  # a child's names too

@@ -22,6 +22,7 @@ from ldvae_core.runs.reading_jobs import (
 from ldvae_core.workspace.datasets import Datasets
 from ldvae_core.workspace.folders import Workspace
 from pages.parts.data.opened import OpenData
+from pages.parts.data.renaming import genes_can_be_renamed, offer_renaming
 from pages.parts.job_bar import Actions, show_job
 from pages.parts.making import READING, REFUSED, Begun, Refused, begin
 from pages.parts.menus import close_menu
@@ -95,16 +96,23 @@ def show_reading(data: OpenData) -> None:
     with st.expander("How it was read: look at it, or change it", icon=":material/table_view:", key="how_read"):
         st.dataframe(preview(data.counts), key="reading_preview", row_height=30,
                      alt="The counts of the first cells and genes.")  # fmt: skip
-        key = f"again {data.card.dataset_id}"
-        if not Datasets(Workspace.default()).can_be_read_again(data.card):
-            show("The file itself is not kept any more: load it again to read it otherwise.", kind="quiet")
-            return
-        with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
-            options = _asked(data)
-            asked = (key, data.card.name, _same(data.card.source), options)
-            st.button("Read it so", key="read_otherwise", icon=":material/refresh:", on_click=begin, args=asked,
-                      disabled=options == reading.options)  # fmt: skip
-        show_refused(key)
+        offer_renaming(data)
+        _offer_reading_again(data)
+
+
+def _offer_reading_again(data: OpenData) -> None:
+    """What only the file can tell: another matrix, the other way round; where it is still kept."""
+    reading, key = data.counts.reading, f"again {data.card.dataset_id}"
+    assert reading is not None  # the caller looked
+    if not Datasets(Workspace.default()).can_be_read_again(data.card):
+        show("To take another matrix or turn the table, load the file again: it is not kept any more.", kind="quiet")
+        return
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+        options = _asked(data)
+        asked = (key, data.card.name, _same(data.card.source), options)
+        st.button("Read the file so", key="read_otherwise", icon=":material/refresh:", on_click=begin, args=asked,
+                  disabled=options == reading.options, help="Reads the file again; this data set stays.")  # fmt: skip
+    show_refused(key)
 
 
 def preview(counts: CountMatrix) -> pd.DataFrame:
@@ -121,7 +129,7 @@ def _asked(data: OpenData) -> ReadingOptions:
     reading = data.counts.reading
     assert reading is not None  # the caller looked
     options, of = reading.options, data.card.dataset_id
-    if len(reading.gene_columns) > 1:
+    if len(reading.gene_columns) > 1 and not genes_can_be_renamed(data):
         named = options.genes_named_by or next(
             (name for name in reading.gene_columns if name == reading.genes_named_by), "index"
         )
