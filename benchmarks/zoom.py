@@ -145,13 +145,14 @@ def main() -> None:
     """All simulations; the section is written where asked."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--simulations", type=int, default=10)
-    parser.add_argument("--controls", type=int, default=3, help="how many of them also take cells of all types")
+    parser.add_argument("--first", type=int, default=0, help="number of the first")
+    parser.add_argument("--controls", type=int, default=1, help="how many of them also take cells of all types")
     parser.add_argument("--write", action="store_true", help="into docs/benchmarks.md")
     asked = parser.parse_args()
     rows = []
-    for seed in range(asked.simulations):
+    for seed in range(asked.first, asked.first + asked.simulations):
         with tempfile.TemporaryDirectory() as folder:
-            rows.append(measure(seed, Path(folder), control=seed < asked.controls))
+            rows.append(measure(seed, Path(folder), control=seed < asked.first + asked.controls))
         sys.stderr.write(f"{rows[-1]}\n")
     text = section(rows, "python -m benchmarks.zoom")
     if asked.write:

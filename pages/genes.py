@@ -4,6 +4,7 @@ import streamlit as st
 
 from pages.parts.colour.choice import Colour, say_missing_colour
 from pages.parts.genes.enrichment import show_enrichment
+from pages.parts.genes.file import offer_all_genes
 from pages.parts.genes.input import gene_picker, say_missing
 from pages.parts.genes.views import (
     cells_colour,
@@ -35,6 +36,7 @@ with st.container(horizontal=True, vertical_alignment="top", gap="small", key="c
         colour = cells_colour(opened, factors, asked.positions)
     else:
         colour = Colour()
+offer_all_genes(opened)
 say_missing(opened, asked)
 say_missing_colour(opened, "genes_colour")
 with refusals(end_page=False):

@@ -19,9 +19,10 @@ from ldvae_core.jobs.lanes import Lanes
 from ldvae_core.jobs.progress import Progress, read_object
 from ldvae_core.jobs.queue import Job, JobState, Queue
 from ldvae_core.jobs.status import JobStatus, job_status
+from ldvae_core.runs.settings import RunSettings
 from ldvae_core.workspace.datasets import Datasets
 from ldvae_core.workspace.derived import Made, Recipe, make, recipe_from_dict, recipe_to_dict
-from ldvae_core.workspace.folders import Workspace
+from ldvae_core.workspace.folders import Workspace, listed_folder
 
 READING = "reading"  # the lane
 SILENT_SECONDS = 120.0
@@ -41,9 +42,10 @@ class ReadingStatus:
 
 
 def start_reading(workspace: Workspace, source: str, *, options: ReadingOptions = NOTHING_SAID) -> str:
-    """Have a file read: "file ID" of the data folder, or "upload ID" as Datasets.keep_upload gave it; the reading's id.
+    """Have a file read; the reading's id.
 
-    Raises RunError when nothing can be written.
+    source: "file ID" of the data folder, "upload ID" as Datasets.keep_upload gave it, or "run ID" for the file that the
+    command line made a run from. Raises RunError when nothing can be written.
     """
     return _put(workspace, {"source": source, "options": options.to_dict()})
 
@@ -103,6 +105,10 @@ def _read(datasets: Datasets, job: Job, control: Control) -> Made:
     }
     if options:
         how["options"] = options
+    if kind == "run":
+        settings = RunSettings.read(listed_folder(datasets.workspace.runs, key, what="run"))
+        how |= {"options": settings.reading} if settings.reading else {}
+        return Made(datasets.add_path(Path(settings.data_source), **how), "")
     add = datasets.add_kept if kind == "upload" else datasets.add_file
     return Made(add(key, **how), "")
 

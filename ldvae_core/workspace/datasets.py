@@ -143,6 +143,11 @@ class Datasets:
         with self.scratch_folder() as scratch:
             return self._add(source, source.name, scratch, f"file {file_id}", how)
 
+    def add_path(self, source: Path, **how: Any) -> str:
+        """The same for any file or folder of this machine: never one that a visitor names."""
+        with self.scratch_folder() as scratch:
+            return self._add(source, source.name, scratch, "", how)
+
     def add_upload(self, name: str, content: bytes | BinaryIO, *, most_bytes: int = MOST_UPLOADED) -> str:
         """Take in an uploaded file, its content in chunks; returns the data set's id, the known one when it is known.
 

@@ -37,10 +37,12 @@ class Refused(NamedTuple):
     fault: LdvaeError
 
 
-def begin(key: str, name: str, source: Callable[[], str], options: ReadingOptions = NOTHING_SAID) -> None:
+def begin(
+    key: str, name: str, source: Callable[[], str], options: ReadingOptions = NOTHING_SAID, *, then: str = ""
+) -> None:
     """Have a file read; what keeps it from being begun is shown like a refusal."""
     st.session_state.pop(REFUSED, None)
-    begun = Begun("", key, name, options=options)
+    begun = Begun("", key, name, options=options, then=then)
     try:
         begun = begun._replace(source=source())
         reading_id = start_reading(Workspace.default(), begun.source, options=options)

@@ -5,6 +5,7 @@ import streamlit as st
 
 from ldvae_core.data.chosen_cells import FILE
 from ldvae_core.data.counts import FEWEST_CELLS
+from ldvae_core.runs.all_genes import dataset_of
 from ldvae_core.runs.store import OpenRun
 from ldvae_core.workspace.datasets import Datasets
 from ldvae_core.workspace.derived import Take
@@ -28,16 +29,19 @@ def _why_not(opened: OpenRun, n_cells: int) -> str:
     if n_cells < FEWEST_CELLS:
         return f"A model needs at least {FEWEST_CELLS} cells."
     known = {card.dataset_id for card in Datasets(store().workspace).list()}
-    if opened.settings.data_source not in known:
+    if dataset_of(opened, store().workspace) not in known:
         return "The data set of this run is not in the workspace. Load its file on the Data page, and zoom in there."
     return ""
 
 
 def _zoom(opened: OpenRun, cells: np.ndarray, words: str) -> None:
+    source = dataset_of(opened, store().workspace)
+    assert source is not None  # the button is disabled then
+
     def recipe() -> Take:
         ids = "\n".join(opened.counts.cell_ids[cells].tolist())
         kept = Datasets(store().workspace).keep_upload("selected cells.txt", ids.encode())
-        return Take(opened.settings.data_source, f"{FILE}{kept}", f"{words} of the run {opened.name}")
+        return Take(source, f"{FILE}{kept}", f"{words} of the run {opened.name}")
 
     begin_making("zoom", "Taking these cells", recipe, then="train.py")
     go("data.py")
