@@ -91,6 +91,29 @@ def info(data: str, reading: ReadingOptions) -> None:
 
 
 @cli.command()
+@click.argument("data")
+@click.option("--table", type=PATH, required=True, help="A .csv or .tsv with a row for every cell, or every sample.")
+@click.option("--to", "target", type=PATH, required=True, help="The .h5ad file to write.")
+@_options_of_reading
+def join(data: str, table: Path, target: Path, reading: ReadingOptions) -> None:
+    """Add the columns of a table to the annotations of DATA, and write both as one .h5ad."""
+    from ldvae_core.commands.making import join_file
+
+    _answer(join_file(data, table, target, reading))
+
+
+@cli.command()
+@click.argument("samples", nargs=-1, required=True, metavar="NAME=DATA NAME=DATA ...")
+@click.option("--to", "target", type=PATH, required=True, help="The .h5ad file to write.")
+@_options_of_reading
+def combine(samples: tuple[str, ...], target: Path, reading: ReadingOptions) -> None:
+    """Make one data set of several, a sample each, with the genes that all have; write it as one .h5ad."""
+    from ldvae_core.commands.making import combine_files
+
+    _answer(combine_files(samples, target, reading))
+
+
+@cli.command()
 @click.argument("data", required=False)
 @click.option("--out", type=PATH, help="Folder to make for the run.")
 @_options_of_settings

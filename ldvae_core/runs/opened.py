@@ -45,6 +45,7 @@ class OpenRun:
     stamp: str = field(default_factory=lambda: uuid.uuid4().hex)  # of this opening; additions leave it as it is
     added: dict[str, str] = field(default_factory=dict)  # annotations that people added -> what tells their versions
     planes: dict[str, str] = field(default_factory=dict)  # those of them drawn in a figure -> the plane's name, or ""
+    data_fingerprint: str = ""  # of the data set that it was made from; "" where that is not known
     kept: Additions | None = None  # where all that people added lies; None before it was looked at
 
     @property
@@ -134,6 +135,7 @@ def open_run_folder(folder: Path, *, run_id: str | None = None) -> OpenRun:
         metrics=read_metrics(folder),
         settings=about.settings,
         data_name=about.data_name,
+        data_fingerprint=about.fingerprint,
         covariate_loadings=covariates,
     )
     shape = (shown.n_cells, shown.n_genes)

@@ -155,6 +155,13 @@ def rename_in(folder: Path, name: str) -> None:
     durable.write_json(folder / RUN_FILE, content)
 
 
+def note_fingerprint(folder: Path, fingerprint: str) -> None:
+    """Say which data the run is made from, where that was not known when its settings were written. Raises RunError."""
+    content = durable.read_json(folder / RUN_FILE)
+    if not content.get("fingerprint"):
+        durable.write_json(folder / RUN_FILE, {**content, "fingerprint": fingerprint})
+
+
 def _naming_problems(name: object, data_source: object) -> list[str]:
     problems = []
     if not isinstance(name, str) or not name.strip() or len(name) > LONGEST_NAME:

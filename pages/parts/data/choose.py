@@ -12,7 +12,8 @@ from ldvae_core.errors import LdvaeError, RunError
 from ldvae_core.workspace.datasets import MOST_UPLOADED, DatasetCard, Datasets
 from ldvae_core.workspace.folders import DEMO, HOME_VARIABLE, PROJECT, Workspace, is_installed, own_folder
 from pages.parts.data.opened import NONE, OpenData, annotation_table
-from pages.parts.data.reading import LOADED, begin, follow, is_known, show_refused
+from pages.parts.data.reading import LOADED, follow, show_refused
+from pages.parts.making import begin, is_known
 from pages.parts.problems import problem_box
 from pages.parts.text import as_html, literal, plain, show
 from pages.parts.trash import offer_deleting_data, show_deleted
