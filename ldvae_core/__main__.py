@@ -209,6 +209,16 @@ def programs(run: str, target: Path, genes: int) -> None:
 
 @cli.command()
 @click.argument("run")
+@click.option("--to", "target", type=PATH, required=True, help="The .html file to write.")
+def report(run: str, target: Path) -> None:
+    """Write RUN (or `demo`) as one HTML file to read, print and pass on: programs, tests, methods, settings."""
+    from ldvae_core.commands.reporting import report_run
+
+    _answer(report_run(run, target))
+
+
+@cli.command()
+@click.argument("run")
 @click.option("--sets", required=True, metavar="NAME|FILE.gmt", help="A shipped collection, the run's own, or a file.")
 @click.option("--ranked", is_flag=True, help="Test whole rankings (GSEA, minutes) instead of the genes of each end.")
 @click.option("--to", "target", type=PATH, required=True, help="The .csv file to write.")
@@ -252,18 +262,35 @@ def selfcheck() -> None:
         raise click.exceptions.Exit(FAILED)
 
 
+@cli.command()
+@click.option("--address", default="127.0.0.1", help="Where it listens: on this machine only.")
+@click.option("--port", default=8501)
+@click.option("--base-path", default="", metavar="/PATH", help="Below this path, behind a proxy.")
+def serve(address: str, port: int, base_path: str) -> None:
+    """Start the dashboard, for the browser of this machine, until Ctrl-C; trainings go on without it."""
+    from ldvae_core.commands.serving import serve_dashboard
+
+    if status := serve_dashboard(address=address, port=port, base_path=base_path):
+        raise click.exceptions.Exit(status)
+
+
 def _answer(values: dict[str, Any]) -> None:
     """The last line of stdout: one JSON object."""
     click.echo(json.dumps(values, ensure_ascii=False))
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Run the command line; returns the exit status."""
+def console() -> int:
+    """`gene-program-explorer`, as installed: the same commands; without one, the dashboard."""
+    return main(sys.argv[1:] or ["serve"], called="gene-program-explorer")
+
+
+def main(arguments: list[str] | None = None, *, called: str = "python -m ldvae_core") -> int:
+    """Run the command line; returns the exit status. called: the words that people started it with."""
     _write_utf8()
     allow_many_files()
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s")
     try:
-        status = cli.main(arguments, prog_name="python -m ldvae_core", standalone_mode=False)
+        status = cli.main(arguments, prog_name=called, standalone_mode=False)
     except LdvaeError as fault:
         return _refuse(str(fault))
     except (click.exceptions.Abort, KeyboardInterrupt):

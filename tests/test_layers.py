@@ -11,7 +11,7 @@ ROOT = Path(__file__).parents[1]
 CORE = ROOT / "ldvae_core"
 ORDER = [
     "glossary", "errors", "answer", "setting", "durable", "data", "demo", "model", "training", "analysis", "plots",
-    "workspace", "jobs", "runs", "export", "commands", "work", "__main__",
+    "workspace", "jobs", "runs", "export", "report", "commands", "work", "__main__",
 ]  # fmt: skip
 TORCH_ALLOWED = {
     "model", "training", "runs/execute.py", "runs/projection.py", "runs/refine.py", "runs/results.py",

@@ -8,6 +8,7 @@ from ldvae_core.workspace.datasets import DatasetCard, Datasets
 from ldvae_core.workspace.folders import Workspace
 from pages.parts.data.choose import use_data
 from pages.parts.data.opened import OpenData
+from pages.parts.menus import close_menu, menu
 from pages.parts.problems import refusals
 from pages.parts.text import plain
 
@@ -18,7 +19,7 @@ def offer_combining(data: OpenData) -> None:
     """A popover that takes two or more data sets and a name for each; the chosen ones stay as they are."""
     datasets = Datasets(Workspace.default())
     cards = {card.dataset_id: card for card in datasets.list()}
-    with st.popover("Combine data sets", icon=":material/join:", type="tertiary", key="combine"):
+    with menu("Combine data sets", icon=":material/join:", type="tertiary", key="combine"):
         st.markdown("One file a sample? Load them all, then make them one data set here. Genes that all of them have "
                     f"are kept; the annotation *{SAMPLE}* tells them apart. Large ones take minutes.")  # fmt: skip
         chosen = st.multiselect("Data sets", list(cards), default=[data.card.dataset_id],
@@ -36,6 +37,7 @@ def offer_combining(data: OpenData) -> None:
                 with st.spinner("Combining", show_time=True):
                     combined = datasets.add_combined(samples)
                 use_data(combined)
+                close_menu("combine")
                 st.rerun()
 
 

@@ -7,6 +7,7 @@ from ldvae_core.workspace.datasets import Datasets
 from ldvae_core.workspace.folders import Workspace
 from pages.parts.data.choose import use_data
 from pages.parts.data.opened import OpenData
+from pages.parts.menus import close_menu, menu
 from pages.parts.problems import refusals
 from pages.parts.text import literal, plain
 
@@ -15,7 +16,7 @@ SEEN = "joined_table"  # the data set and the upload that were joined last
 
 def offer_joining(data: OpenData) -> None:
     """A popover that takes a table; what does not fit is refused there, and nothing changes."""
-    with st.popover("Add annotations from a table", icon=":material/add_column_right:", type="tertiary", key="join"):
+    with menu("Add annotations from a table", icon=":material/add_column_right:", type="tertiary", key="join"):
         st.markdown("A table with a header and one row a cell or one row a sample. One of its columns holds the cell "
                     "ids, or the values of an annotation such as the sample; which one is found by itself and said. A "
                     "new data set results; this one stays as it is.")  # fmt: skip
@@ -33,4 +34,5 @@ def offer_joining(data: OpenData) -> None:
             said = next((one for one in datasets.card(joined).notices if one.startswith("Joined from")), "")
             st.toast(literal(said, longest=400), icon=":material/check:", duration="long")
             use_data(joined)
+            close_menu("join")
             st.rerun()

@@ -65,6 +65,19 @@ def show_file(opened: OpenRun, factors: Factors) -> None:
             st.caption(f"This run reports {error:.6g} nats per cell.")
 
 
+def show_report(opened: OpenRun, factors: Factors) -> None:
+    """One HTML file to read, print and pass on."""
+    st.subheader("A report", anchor=False)
+    st.markdown(
+        "One **.html** file that needs nothing else: data, curves, every program with its genes and your notes, types, "
+        "tests, how much was looked at, a methods paragraph with its citations, settings and the command to train it "
+        "again. It opens in any browser, offline, and prints."
+    )
+    name = f"{opened.run_id}_report.html"
+    save_button(f"Save {name}", lambda report: _report(opened, factors, report), file_name=name, mime="text/html",
+                key="report")  # fmt: skip
+
+
 def show_tables(opened: OpenRun, factors: Factors) -> None:
     """The same as spreadsheets."""
     st.subheader("Tables", anchor=False)
@@ -133,6 +146,13 @@ def _h5ad(opened: OpenRun, factors: Factors, report: Callable[[float], None]) ->
         shown = replace(opened, factors={**opened.factors, factors.axes: factors})
         write_h5ad(shown, path, axes=factors.axes, report=report)
         return path.read_bytes()
+
+
+def _report(opened: OpenRun, factors: Factors, report: Callable[[float], None]) -> bytes:
+    from ldvae_core.report import report_html  # a library of 5 MB is read with it
+
+    shown = replace(opened, factors={**opened.factors, factors.axes: factors})
+    return report_html(shown, axes=factors.axes, report=report).encode()
 
 
 def _programs(factors: Factors) -> pd.DataFrame:

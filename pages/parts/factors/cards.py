@@ -22,6 +22,7 @@ from pages.parts.factor_table import AT_ONCE, following
 from pages.parts.gene_links import gene_links
 from pages.parts.header import is_derived
 from pages.parts.later import Later, show_waiting
+from pages.parts.menus import close_menu, menu
 from pages.parts.per_run import per_run
 from pages.parts.problems import problem_box
 from pages.parts.runs import go, store
@@ -56,7 +57,7 @@ def show_card(opened: OpenRun, factors: Factors, factor: int) -> None:
                     show(words, kind="file", width="content")
                     gene_links(names, key=f"card_{end}", most=N_LINKS)
         with st.container(horizontal=True, gap="small", vertical_alignment="center"):
-            with st.popover("Name and notes", icon=":material/edit:", key="card_edit"):
+            with menu("Name and notes", icon=":material/edit:", key="card_edit"):
                 _form(opened, factors, factor, note)
             if factors.may_flip:
                 st.button("Turn round", icon=":material/swap_horiz:", key="card_turn", type="tertiary", help=HELP_TURN,
@@ -194,6 +195,7 @@ def _form(opened: OpenRun, factors: Factors, factor: int, note: FactorNote) -> N
                 st.session_state[WHO] = signed
                 back = functools.partial(kept.take_back_factor_note, factors.axes, factor, to=note, written=written)
                 offer_undo("Name and notes are saved.", back)
+                close_menu("card_edit")
                 st.rerun()
 
 

@@ -28,6 +28,7 @@ from pages.parts.figures import Panel, clicked, download_table, show_figure
 from pages.parts.gene_links import open_gene_rows
 from pages.parts.genes.enrichment_results import background_of, compute_now, kept_result, results_of
 from pages.parts.job_bar import Actions, do_or_tell, show_end, show_job
+from pages.parts.menus import close_menu, menu
 from pages.parts.pickers import factor_select, replace_absent, segments
 from pages.parts.problems import refusals
 from pages.parts.runs import go, store
@@ -171,7 +172,7 @@ def _factor_picker(factors: Factors, genes: np.ndarray) -> int:
 
 
 def _own_sets(opened: OpenRun) -> None:
-    with st.popover("Own gene sets", icon=":material/upload_file:", type="tertiary", key="own_sets"):
+    with menu("Own gene sets", icon=":material/upload_file:", type="tertiary", key="own_sets"):
         st.markdown("A GMT file, one set a line: name, description, genes, separated by tabs; gzipped or not. It is "
                     "kept with this run.")  # fmt: skip
         given = st.file_uploader("GMT file", type=["gmt", "txt", "gz"], key="own_gmt",
@@ -184,6 +185,7 @@ def _own_sets(opened: OpenRun) -> None:
                 notices = "".join(f" {literal(notice, longest=300)}" for notice in found.notices)
                 st.toast(f"{literal(found.title)}: {len(found.sets):,} sets, now chosen.{notices}",
                          icon=":material/check:", duration="long")  # fmt: skip
+                close_menu("own_sets")
                 st.rerun()
 
 

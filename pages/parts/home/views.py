@@ -8,6 +8,7 @@ from pages.parts.best_pair import DEMO_TYPES, separation
 from pages.parts.figures import show_figure
 from pages.parts.header import derived_badge
 from pages.parts.live import state_html
+from pages.parts.menus import menu
 from pages.parts.pair import cells_panel, genes_panel
 from pages.parts.problems import refusals
 from pages.parts.rename import rename_run
@@ -123,12 +124,12 @@ def _card(card: RunCard) -> None:
         page, words = ("factors.py", "Open") if card.has_results else ("train.py", "See its training")
         st.button(words, key=f"open_{card.run_id}", on_click=go, args=(page, card.run_id))
         if not card.read_only and card.run_id != DEMO:
-            with st.popover("", icon=":material/more_horiz:", type="tertiary", key=f"more_{card.run_id}"):
+            with menu("", icon=":material/more_horiz:", type="tertiary", key=f"more_{card.run_id}"):
                 _rename_or_delete(card)
 
 
 def _rename_or_delete(card: RunCard) -> None:
     name = st.text_input("Name", value=card.name, key=f"name_{card.run_id}")
     if st.button("Rename", key=f"rename_{card.run_id}", disabled=name.strip() in ("", card.name)):
-        rename_run(card.run_id, card.name, name)
+        rename_run(card.run_id, card.name, name, menu_key=f"more_{card.run_id}")
     offer_deleting(card)
