@@ -153,15 +153,25 @@ def export(run: Path, target: Path, axes: str | None) -> None:
 
 
 @cli.command()
-@click.argument("run", type=PATH)
+@click.argument("run", type=PATH, metavar="RUN|PACK")
 @click.argument("data")
 @click.option("--to", "target", type=PATH, required=True, help="The .h5ad file to write.")
 @_options_of_reading
 def score(run: Path, data: str, target: Path, reading: ReadingOptions) -> None:
-    """Place the cells of DATA on the programs of RUN, and write them as one .h5ad."""
+    """Place the cells of DATA on the programs of RUN, or of a pack that `pack` made, and write them as one .h5ad."""
     from ldvae_core.commands.scoring import score_cells
 
     _answer(score_cells(run, data, target, reading))
+
+
+@cli.command()
+@click.argument("run")
+@click.option("--to", "target", type=PATH, required=True, help="The file to write.")
+def pack(run: str, target: Path) -> None:
+    """Write the programs of RUN as one small file to share: all that `score` needs, and no cells."""
+    from ldvae_core.commands.scoring import pack_run
+
+    _answer(pack_run(run, target))
 
 
 @cli.command()
