@@ -106,6 +106,29 @@ def info(data: str, reading: ReadingOptions) -> None:
 
 
 @cli.command()
+@click.argument("data")
+@click.option("--table", type=PATH, required=True, help="A .csv or .tsv with a row for every cell, or every sample.")
+@click.option("--to", "target", type=PATH, required=True, help="The .h5ad file to write.")
+@_options_of_reading
+def join(data: str, table: Path, target: Path, reading: ReadingOptions) -> None:
+    """Add the columns of a table to the annotations of DATA, and write both as one .h5ad."""
+    from ldvae_core.commands.making import join_file
+
+    _answer(join_file(data, table, target, reading))
+
+
+@cli.command()
+@click.argument("samples", nargs=-1, required=True, metavar="NAME=DATA NAME=DATA ...")
+@click.option("--to", "target", type=PATH, required=True, help="The .h5ad file to write.")
+@_options_of_reading
+def combine(samples: tuple[str, ...], target: Path, reading: ReadingOptions) -> None:
+    """Make one data set of several, a sample each, with the genes that all have; write it as one .h5ad."""
+    from ldvae_core.commands.making import combine_files
+
+    _answer(combine_files(samples, target, reading))
+
+
+@cli.command()
 @click.argument("data", required=False)
 @click.option("--out", type=PATH, help="Folder to make for the run.")
 @_options_of_settings()
@@ -157,15 +180,25 @@ def export(run: Path, target: Path, axes: str | None) -> None:
 
 
 @cli.command()
-@click.argument("run", type=PATH)
+@click.argument("run", type=PATH, metavar="RUN|PACK")
 @click.argument("data")
 @click.option("--to", "target", type=PATH, required=True, help="The .h5ad file to write.")
 @_options_of_reading
 def score(run: Path, data: str, target: Path, reading: ReadingOptions) -> None:
-    """Place the cells of DATA on the programs of RUN, and write them as one .h5ad."""
+    """Place the cells of DATA on the programs of RUN, or of a pack that `pack` made, and write them as one .h5ad."""
     from ldvae_core.commands.scoring import score_cells
 
     _answer(score_cells(run, data, target, reading))
+
+
+@cli.command()
+@click.argument("run")
+@click.option("--to", "target", type=PATH, required=True, help="The file to write.")
+def pack(run: str, target: Path) -> None:
+    """Write the programs of RUN as one small file to share: all that `score` needs, and no cells."""
+    from ldvae_core.commands.scoring import pack_run
+
+    _answer(pack_run(run, target))
 
 
 @cli.command()
@@ -215,6 +248,38 @@ def differ(run: str, first: str, second: str, sample: str | None, within: tuple[
 
 @cli.command()
 @click.argument("run")
+@click.option(
+    "--sample",
+    "samples",
+    multiple=True,
+    required=True,
+    metavar="COLUMN",
+    help="Annotation whose values are the samples; given twice, samples are its combinations.",
+)
+@click.option("--condition", required=True, metavar="COLUMN", help="What the samples are compared by: levels, numbers.")
+@click.option(
+    "--covariate",
+    "covariates",
+    multiple=True,
+    metavar="COLUMN",
+    help="What is adjusted for, pairs among it; may be given repeatedly.",
+)
+@click.option("--by", metavar="COLUMN", help="Test within each level of this annotation instead of over all cells.")
+@click.option("--no-moderation", is_flag=True, help="Ordinary t tests: every program's own variance alone.")
+@click.option("--to", "target", type=PATH, required=True, help="The .csv file to write.")
+def design(
+    run: str, samples: tuple[str, ...], condition: str, covariates: tuple[str, ...], by: str | None,
+    no_moderation: bool, target: Path,
+) -> None:  # fmt: skip
+    """Test the programs of RUN against the design of the experiment, with samples as the unit."""
+    from ldvae_core.commands.design import design as test_programs
+
+    _answer(test_programs(run, samples=samples, condition=condition, covariates=covariates, by=by,
+                          moderated=not no_moderation, target=target))  # fmt: skip
+
+
+@cli.command()
+@click.argument("run")
 @click.option("--to", "target", type=PATH, required=True, help="The .csv file to write.")
 @click.option("--genes", default=50, help="How many genes of each end.")
 def programs(run: str, target: Path, genes: int) -> None:
@@ -222,6 +287,16 @@ def programs(run: str, target: Path, genes: int) -> None:
     from ldvae_core.commands.programs import list_programs
 
     _answer(list_programs(run, n_genes=genes, target=target))
+
+
+@cli.command()
+@click.argument("run")
+@click.option("--to", "target", type=PATH, required=True, help="The .html file to write.")
+def report(run: str, target: Path) -> None:
+    """Write RUN (or `demo`) as one HTML file to read, print and pass on: programs, tests, methods, settings."""
+    from ldvae_core.commands.reporting import report_run
+
+    _answer(report_run(run, target))
 
 
 @cli.command()
@@ -269,18 +344,35 @@ def selfcheck() -> None:
         raise click.exceptions.Exit(FAILED)
 
 
+@cli.command()
+@click.option("--address", default="127.0.0.1", help="Where it listens: on this machine only.")
+@click.option("--port", default=8501)
+@click.option("--base-path", default="", metavar="/PATH", help="Below this path, behind a proxy.")
+def serve(address: str, port: int, base_path: str) -> None:
+    """Start the dashboard, for the browser of this machine, until Ctrl-C; trainings go on without it."""
+    from ldvae_core.commands.serving import serve_dashboard
+
+    if status := serve_dashboard(address=address, port=port, base_path=base_path):
+        raise click.exceptions.Exit(status)
+
+
 def _answer(values: dict[str, Any]) -> None:
     """The last line of stdout: one JSON object."""
     click.echo(json.dumps(values, ensure_ascii=False))
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Run the command line; returns the exit status."""
+def console() -> int:
+    """`gene-program-explorer`, as installed: the same commands; without one, the dashboard."""
+    return main(sys.argv[1:] or ["serve"], called="gene-program-explorer")
+
+
+def main(arguments: list[str] | None = None, *, called: str = "python -m ldvae_core") -> int:
+    """Run the command line; returns the exit status. called: the words that people started it with."""
     _write_utf8()
     allow_many_files()
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s")
     try:
-        status = cli.main(arguments, prog_name="python -m ldvae_core", standalone_mode=False)
+        status = cli.main(arguments, prog_name=called, standalone_mode=False)
     except LdvaeError as fault:
         return _refuse(str(fault))
     except (click.exceptions.Abort, KeyboardInterrupt):

@@ -27,6 +27,15 @@ SENTENCES = {  # what a choice means; the keys of all of the above
     "gene_level": "That number differs between the levels of the annotations below.",
 }
 
+SLOPES = (
+    "This run has a neural decoder: what is shown as its loadings are mean slopes over cells. A gene may rise with a "
+    "factor in some cells and fall in others, and no product of loadings gives the model's expected counts."
+)
+BASELINE_WORDS = {
+    "pca": "This run is a PCA of log-normalised counts, a baseline: its factors are principal components.",
+    "nmf": "This run is an NMF, a baseline: its factors are never negative.",
+}
+
 
 def model_words(model: ModelConfig) -> str:
     """A model in plain words: 'LDVAE, logistic-normal + batch norm', 'VAE', 'PCA', 'gene mean'."""

@@ -48,6 +48,7 @@ class OpenRun:
     stamp: str = field(default_factory=lambda: uuid.uuid4().hex)  # of this opening; additions leave it as it is
     added: dict[str, str] = field(default_factory=dict)  # annotations that people added -> what tells their versions
     planes: dict[str, str] = field(default_factory=dict)  # those of them drawn in a figure -> the plane's name, or ""
+    data_fingerprint: str = ""  # of the data set that it was made from; "" where that is not known
     kept: Additions | None = None  # where all that people added lies; None before it was looked at
 
     @property
@@ -70,6 +71,11 @@ class OpenRun:
     def has_refined_positions(self) -> bool:
         """Whether its cells were refined after the encoder had placed them; new cells then are, too."""
         return self.metrics.get("positions") == "refined"
+
+    def notes_of(self, factors: Factors) -> tuple[str, ...]:
+        """What people have noted to each of these factors, "" without."""
+        notes = self.kept.factor_notes(factors.axes) if self.kept is not None else {}
+        return tuple(notes[k].notes if k in notes else "" for k in range(factors.n_factors))
 
     @cached_property
     def label_columns(self) -> tuple[str, ...]:
@@ -143,6 +149,7 @@ def open_run_folder(folder: Path, *, run_id: str | None = None) -> OpenRun:
         metrics=read_metrics(folder),
         settings=about.settings,
         data_name=about.data_name,
+        data_fingerprint=about.fingerprint,
         covariate_loadings=covariates,
         certificates=read_certificates(folder / CERTIFICATES_FILE),
     )

@@ -25,7 +25,7 @@ def test_a_figure_for_a_paper_is_saved_as_svg(visit):
 def test_a_saved_name_closes_its_form_says_so_and_can_be_undone(visit):
     """The form goes, a bar with Undo comes, and one press takes the name back."""
     page = visit("factors?run=demo&view=One+factor")
-    page.locator(".st-key-card_edit button").first.click()
+    page.locator("[class*='st-key-card_edit'] button").first.click()
     name = page.get_by_label("Name", exact=True)
     name.fill("my own name")
     page.get_by_role("button", name="Save", exact=True).last.click()

@@ -22,6 +22,7 @@ from pages.parts.factor_table import AT_ONCE, following
 from pages.parts.gene_links import gene_links
 from pages.parts.header import is_derived
 from pages.parts.later import Later, show_waiting
+from pages.parts.menus import close_menu, menu
 from pages.parts.per_run import per_run
 from pages.parts.problems import problem_box
 from pages.parts.runs import go, store
@@ -56,17 +57,22 @@ def show_card(opened: OpenRun, factors: Factors, factor: int) -> None:
                     show(words, kind="file", width="content")
                     gene_links(names, key=f"card_{end}", most=N_LINKS)
         with st.container(horizontal=True, gap="small", vertical_alignment="center"):
-            with st.popover("Name and notes", icon=":material/edit:", key="card_edit"):
+            with menu("Name and notes", icon=":material/edit:", key="card_edit"):
                 _form(opened, factors, factor, note)
             if factors.may_flip:
                 st.button("Turn round", icon=":material/swap_horiz:", key="card_turn", type="tertiary", help=HELP_TURN,
                           on_click=_turn, args=(opened.run_id, factors.axes, factor, not note.flipped))  # fmt: skip
             st.button("Gene sets", icon=":material/genetics:", key="card_sets", type="tertiary", on_click=go,
                       args=("genes.py",), kwargs={"enrich": factor})  # fmt: skip
-            there = {"view_types": "Distributions", "spread_factor": factor}
             st.button("Cells on it", icon=":material/ssid_chart:", key="card_cells", type="tertiary", on_click=go,
-                      args=("cell_types.py",), kwargs=there)  # fmt: skip
+                      args=("cell_types.py",), kwargs=_cells_on_it(opened, factors, factor))  # fmt: skip
     say_technical(opened, factors)
+
+
+def _cells_on_it(opened: OpenRun, factors: Factors, factor: int) -> dict[str, Any]:
+    """The widgets of its distributions: over types, split by a condition where it is that which the factor follows."""
+    split = [row["column"] for row in _followed(opened, factors, factor) if row["column"] != opened.label_column][:1]
+    return {"view_types": "Distributions", "spread_factor": factor, **({"split_by": split[0]} if split else {})}
 
 
 def show_cards(opened: OpenRun, factors: Factors) -> None:
@@ -151,7 +157,7 @@ def _facts(opened: OpenRun, factors: Factors, factor: int) -> None:
         facts += [(f"Follows {name}", _correlation(value)) for name, value in technical if pd.notna(value)]
     facts[2:2] = [
         (f"{'Also follows' if number else 'Follows'}{' (derived labels)' * is_derived(opened.counts, row['column'])}",
-         plain(follow_words(row), longest=90))
+         plain(follow_words(row), longest=160))
         for number, row in enumerate(_followed(opened, factors, factor))
     ]  # fmt: skip
     if programs := opened.certified(factors):
@@ -169,7 +175,7 @@ def _facts(opened: OpenRun, factors: Factors, factor: int) -> None:
 def _small_card(opened: OpenRun, factors: Factors, factor: int) -> None:
     show(f"<b>{as_html(factors.label(factor), longest=40)}</b>{badges(opened, factors, factor)}")
     followed = _followed(opened, factors, factor)
-    words = f" · {as_html(follow_words(followed[0]), longest=90)}" if followed else ""
+    words = f" · {as_html(follow_words(followed[0]), longest=160)}" if followed else ""
     if programs := opened.certified(factors):
         words += f" · match in other cells {programs[factor].half_match:.2f}"
     show(f"Explains {explained(float(factors.explained_deviance[factor]))} of the deviance{words}", kind="quiet")
@@ -206,6 +212,7 @@ def _form(opened: OpenRun, factors: Factors, factor: int, note: FactorNote) -> N
                 st.session_state[WHO] = signed
                 back = functools.partial(kept.take_back_factor_note, factors.axes, factor, to=note, written=written)
                 offer_undo("Name and notes are saved.", back)
+                close_menu("card_edit")
                 st.rerun()
 
 

@@ -3,11 +3,14 @@
 import streamlit as st
 
 from ldvae_core.runs.store import RunCard
+from ldvae_core.workspace.datasets import Parent
 from ldvae_core.workspace.folders import DEMO, Workspace, sync_warning, synced_by
 from pages.parts.best_pair import DEMO_TYPES, separation
 from pages.parts.figures import show_figure
 from pages.parts.header import derived_badge
+from pages.parts.lineage import chain_html, parents
 from pages.parts.live import state_html
+from pages.parts.menus import menu
 from pages.parts.pair import cells_panel, genes_panel
 from pages.parts.problems import refusals
 from pages.parts.rename import rename_run
@@ -63,6 +66,7 @@ def show_first_steps(cards: list[RunCard]) -> None:
                     width="stretch",
                     on_click=go,
                     args=(page, run_id),
+                    kwargs={"data_from": "Upload"} if page == "data.py" else {},
                 )
                 st.caption(words)
     if own:
@@ -92,19 +96,20 @@ def show_runs(cards: list[RunCard]) -> None:
     st.subheader("Runs", anchor=False)
     if all(card.run_id == DEMO for card in cards):
         st.caption("Runs that you train appear here and stay; closing the browser or the program does not end them.")
+    chains = parents()
     with st.grid(3, min_column_width=330, gap="small", key="cards"):
         for card in cards[:CARDS]:
             with st.container(border=True, gap="xsmall", key=f"card_{card.run_id}"):
-                _card(card)
+                _card(card, chains.get(card.settings.data_source, ()) if card.settings else ())
     if len(cards) > CARDS:
         st.caption(f"The {CARDS} latest of {len(cards)} runs; the others are in the picker of the sidebar.")
     show_deleted()
 
 
-def _card(card: RunCard) -> None:
+def _card(card: RunCard, chain: tuple[Parent, ...]) -> None:
     show(f'<div class="gpe-name">{as_html(card.name)}</div>', kind="card")
     show(state_html(card), kind="state")
-    facts = [as_html(card.data_name)]
+    facts = [f"zoomed in: {chain_html(chain)}" if chain else as_html(card.data_name)]
     if card.n_cells and card.n_genes:
         facts.append(f"{card.n_cells:,} cells × {card.n_genes:,} genes")
     if card.n_factors:
@@ -123,12 +128,12 @@ def _card(card: RunCard) -> None:
         page, words = ("factors.py", "Open") if card.has_results else ("train.py", "See its training")
         st.button(words, key=f"open_{card.run_id}", on_click=go, args=(page, card.run_id))
         if not card.read_only and card.run_id != DEMO:
-            with st.popover("", icon=":material/more_horiz:", type="tertiary", key=f"more_{card.run_id}"):
+            with menu("", icon=":material/more_horiz:", type="tertiary", key=f"more_{card.run_id}"):
                 _rename_or_delete(card)
 
 
 def _rename_or_delete(card: RunCard) -> None:
     name = st.text_input("Name", value=card.name, key=f"name_{card.run_id}")
     if st.button("Rename", key=f"rename_{card.run_id}", disabled=name.strip() in ("", card.name)):
-        rename_run(card.run_id, card.name, name)
+        rename_run(card.run_id, card.name, name, menu_key=f"more_{card.run_id}")
     offer_deleting(card)

@@ -24,6 +24,7 @@ from ldvae_core.runs.search import Search
 from ldvae_core.runs.settings import RunSettings
 from ldvae_core.workspace.datasets import Datasets
 from ldvae_core.workspace.folders import DEMO
+from pages.parts.lineage import chain_html, parents
 from pages.parts.problems import problem_box
 from pages.parts.runs import DATA, go, store
 from pages.parts.text import as_html, count, plain, show
@@ -164,6 +165,8 @@ def _pick_data() -> Data:
     if data.n_genes < data.card.n_genes:
         genes += f" of {data.card.n_genes:,} by {SELECTIONS[data.choices.gene_selection]}"
     show(f"{data.card.n_cells:,} cells × {genes}{labels}.", kind="quiet")
+    if chain := parents().get(data.card.dataset_id):
+        show(f"Zoomed in: {chain_html(chain)}. Compare matches its programs with the parent's.", kind="quiet")
     return data
 
 
