@@ -94,6 +94,12 @@ def info(data: str, reading: ReadingOptions) -> None:
 @click.argument("data", required=False)
 @click.option("--out", type=PATH, help="Folder to make for the run.")
 @_options_of_settings
+@click.option(
+    "--covariate",
+    multiple=True,
+    metavar="COLUMN",
+    help="Annotation to correct for, as a number where it is one (standardised), else by its levels.",
+)
 @click.option("--label", metavar="COLUMN", help="Annotation that figures colour by.")
 @click.option("--resume", type=PATH, metavar="RUN", help="Go on with an interrupted run.")
 def train(data: str | None, out: Path | None, resume: Path | None, **options: Any) -> None:

@@ -26,7 +26,7 @@ from ldvae_core.model.budget import seconds_after_training
 from ldvae_core.model.config import ModelConfig
 from ldvae_core.model.ldvae import LDVAE
 from ldvae_core.runs.baseline import run_baseline
-from ldvae_core.runs.prepare import Steps, completed_for, one_hot
+from ldvae_core.runs.prepare import Steps, completed_for, covariate_columns
 from ldvae_core.runs.results import save_results
 from ldvae_core.runs.states import Stage, write_folder_state
 from ldvae_core.runs.under_way import Speed, UnderWay
@@ -105,7 +105,7 @@ class _Run:
         split = self.steps.split(counts.n_cells)
         if model_config.is_baseline:
             return self._baseline(model_config, counts, split, time.monotonic() - began)
-        covariates = one_hot(counts.annotations, model_config.covariates)
+        covariates = covariate_columns(counts.annotations, model_config.covariates)
         seconds_reading = time.monotonic() - began
         trainer = Trainer(
             counts.counts,

@@ -14,7 +14,7 @@ from ldvae_core.data.names import listing
 from ldvae_core.errors import CountsError
 from ldvae_core.model.config import Covariate
 from ldvae_core.runs.opened import OpenRun
-from ldvae_core.runs.prepare import levels_as_learned, one_hot
+from ldvae_core.runs.prepare import covariate_columns, levels_as_learned
 
 if TYPE_CHECKING:
     from ldvae_core.model.ldvae import LDVAE
@@ -47,7 +47,7 @@ def project(opened: OpenRun, model: "LDVAE", data: CountMatrix) -> Projection:
     factors = opened.factors[opened.axes]
     _require_levels(data.annotations, model.config.covariates)
     cells, measured = align_genes(data, factors.gene_names, opened.counts.gene_ids)
-    design = one_hot(cells.annotations, model.config.covariates)
+    design = covariate_columns(cells.annotations, model.config.covariates)
     source = MinibatchSource(cells.counts, cells.library_size, design, torch.device("cpu"))
     everyone = np.arange(cells.n_cells)
     refined = refine(model, source, everyone) if opened.has_refined_positions else None
@@ -62,9 +62,14 @@ def project(opened: OpenRun, model: "LDVAE", data: CountMatrix) -> Projection:
 def _require_levels(annotations: pd.DataFrame, covariates: tuple[Covariate, ...]) -> None:
     problems = []
     for covariate in covariates:
-        known = f"The run has learned: {listing(covariate.levels, 20)}."
+        number = covariate.kind == "number"
+        known = "It is a number." if number else f"The run has learned: {listing(covariate.levels, 20)}."
         if covariate.name not in annotations.columns:
             problems.append(f"The run corrects for {covariate.name!r}, which the data has no annotation of. {known}")
+            continue
+        if number:
+            if not pd.api.types.is_numeric_dtype(annotations[covariate.name].dtype):
+                problems.append(f"The run corrects for the number {covariate.name!r}; the data has text there.")
             continue
         found = levels_as_learned(annotations[covariate.name], covariate.levels)
         if unknown := sorted(set(found.tolist()) - set(covariate.levels)):
