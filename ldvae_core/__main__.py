@@ -9,7 +9,7 @@ import io
 import json
 import logging
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
@@ -20,17 +20,33 @@ from ldvae_core.data.reading_options import ReadingOptions
 from ldvae_core.errors import LdvaeError
 from ldvae_core.model.config import ModelConfig, TrainingConfig
 from ldvae_core.runs.options import PARTS, no, options_of, parameter_of
+from ldvae_core.runs.search import Search
 from ldvae_core.setting import Setting, choices_of, defaults_of, described, types_of
 from ldvae_core.workspace.system import allow_many_files
 
-HELP_ORDER = (ModelConfig, DataChoices, TrainingConfig, ReadingOptions)
+HELP_ORDER = (ModelConfig, Search, DataChoices, TrainingConfig, ReadingOptions)
 REFUSED, INTERRUPTED, FAILED = 2, 130, 1
 PATH = click.Path(path_type=Path)
+
+COVARIATE = click.option(  # beside --batch, into the same field of the settings
+    "--covariate", multiple=True, metavar="COLUMN",
+    help="Annotation to correct for, as a number where it is one (standardised), else by its levels.",
+)  # fmt: skip
+
+
+class NumberOrAuto(click.ParamType):  # type: ignore[type-arg]  # generic in newer versions of click
+    """A number of factors, or "auto": it is found."""
+
+    name = "N|auto"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int | str:
+        """Refuse anything else."""
+        return value if value == "auto" else int(click.INT.convert(value, param, ctx))
 
 
 def _option_of(cls: type, field: str, option: Setting) -> Callable[[Any], Any]:
     """The option of `train` that a field of the settings describes."""
-    kind, default = types_of(cls)[field], defaults_of(cls)[field]
+    kind, default = NumberOrAuto() if field == "n_factors" else types_of(cls)[field], defaults_of(cls)[field]
     shared: dict[str, Any] = {"default": default, "help": option.about, "metavar": option.metavar}
     if choices := choices_of(cls, field):
         return click.option(option.flag, **{**shared, "type": click.Choice(choices)})
@@ -41,13 +57,17 @@ def _option_of(cls: type, field: str, option: Setting) -> Callable[[Any], Any]:
     return click.option(option.flag, **{**shared, "type": kind})
 
 
-def _options_of_settings(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Every option of RunSettings, the model's first."""
-    of_part = [(PARTS[part], field, option) for part, field, option in options_of()]
+def _options_of_settings(*, without: Collection[str] = ()) -> Callable[[Any], Any]:
+    """Every option of RunSettings but for some fields, the model's first."""
+    of_part = [(PARTS[part], field, option) for part, field, option in options_of() if field not in without]
     shown = sorted(of_part, key=lambda each: list(HELP_ORDER).index(each[0]))
-    for cls, field, option in reversed(shown):
-        command = _option_of(cls, field, option)(command)
-    return command
+
+    def with_options(command: Callable[..., Any]) -> Callable[..., Any]:
+        for cls, field, option in reversed(shown):
+            command = _option_of(cls, field, option)(command)
+        return COVARIATE(command)
+
+    return with_options
 
 
 def _options_of_reading(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -91,15 +111,32 @@ def info(data: str, reading: ReadingOptions) -> None:
 
 
 @cli.command()
+@click.argument("data")
+@click.option("--table", type=PATH, required=True, help="A .csv or .tsv with a row for every cell, or every sample.")
+@click.option("--to", "target", type=PATH, required=True, help="The .h5ad file to write.")
+@_options_of_reading
+def join(data: str, table: Path, target: Path, reading: ReadingOptions) -> None:
+    """Add the columns of a table to the annotations of DATA, and write both as one .h5ad."""
+    from ldvae_core.commands.making import join_file
+
+    _answer(join_file(data, table, target, reading))
+
+
+@cli.command()
+@click.argument("samples", nargs=-1, required=True, metavar="NAME=DATA NAME=DATA ...")
+@click.option("--to", "target", type=PATH, required=True, help="The .h5ad file to write.")
+@_options_of_reading
+def combine(samples: tuple[str, ...], target: Path, reading: ReadingOptions) -> None:
+    """Make one data set of several, a sample each, with the genes that all have; write it as one .h5ad."""
+    from ldvae_core.commands.making import combine_files
+
+    _answer(combine_files(samples, target, reading))
+
+
+@cli.command()
 @click.argument("data", required=False)
 @click.option("--out", type=PATH, help="Folder to make for the run.")
-@_options_of_settings
-@click.option(
-    "--covariate",
-    multiple=True,
-    metavar="COLUMN",
-    help="Annotation to correct for, as a number where it is one (standardised), else by its levels.",
-)
+@_options_of_settings()
 @click.option("--label", metavar="COLUMN", help="Annotation that figures colour by.")
 @click.option("--resume", type=PATH, metavar="RUN", help="Go on with an interrupted run.")
 def train(data: str | None, out: Path | None, resume: Path | None, **options: Any) -> None:
@@ -112,6 +149,18 @@ def train(data: str | None, out: Path | None, resume: Path | None, **options: An
         _answer(train_new(data, out, options))
     else:
         raise click.UsageError("give DATA and --out FOLDER to train, or --resume RUN to go on with an interrupted run")
+
+
+@cli.command()
+@click.argument("data")
+@click.option("--out", type=PATH, help="Folder to make for the run with the number found; by default it is not kept.")
+@_options_of_settings(without=("n_factors",))
+@click.option("--label", metavar="COLUMN", help="Annotation that figures colour by.")
+def advise(data: str, out: Path | None, **options: Any) -> None:
+    """Find how many programs DATA holds, train them, and say which come back in other cells."""
+    from ldvae_core.commands.advising import advise as find_number
+
+    _answer(find_number(data, out, options))
 
 
 @cli.command()
@@ -136,15 +185,25 @@ def export(run: Path, target: Path, axes: str | None) -> None:
 
 
 @cli.command()
-@click.argument("run", type=PATH)
+@click.argument("run", type=PATH, metavar="RUN|PACK")
 @click.argument("data")
 @click.option("--to", "target", type=PATH, required=True, help="The .h5ad file to write.")
 @_options_of_reading
 def score(run: Path, data: str, target: Path, reading: ReadingOptions) -> None:
-    """Place the cells of DATA on the programs of RUN, and write them as one .h5ad."""
+    """Place the cells of DATA on the programs of RUN, or of a pack that `pack` made, and write them as one .h5ad."""
     from ldvae_core.commands.scoring import score_cells
 
     _answer(score_cells(run, data, target, reading))
+
+
+@cli.command()
+@click.argument("run")
+@click.option("--to", "target", type=PATH, required=True, help="The file to write.")
+def pack(run: str, target: Path) -> None:
+    """Write the programs of RUN as one small file to share: all that `score` needs, and no cells."""
+    from ldvae_core.commands.scoring import pack_run
+
+    _answer(pack_run(run, target))
 
 
 @cli.command()

@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import asdict, dataclass
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, get_args
 
 from ldvae_core.errors import SettingsError
 from ldvae_core.model.families import LIKELIHOODS, LikelihoodName
@@ -268,12 +268,14 @@ def covariates_of(values: Any) -> tuple[Covariate, ...]:
         if isinstance(values, str):
             raise TypeError  # its letters are no names
         return tuple(_covariate(item) for item in values)
-    except (TypeError, KeyError):
+    except (TypeError, KeyError, ValueError, AttributeError):
         raise SettingsError(f"Covariates are a list of annotation names; this is {values!r}.") from None
 
 
 def _covariate(item: Any) -> Covariate:
     if isinstance(item, str | Covariate):
         return Covariate(item) if isinstance(item, str) else item
-    more = {field: item[field] for field in ("kind", "mean", "sd") if field in item}
-    return Covariate(item["name"], tuple(item.get("levels", ())), **more)
+    kind, mean, sd = item.get("kind", "levels"), float(item.get("mean", 0.0)), float(item.get("sd", 1.0))
+    if kind not in get_args(CovariateKind) or not (math.isfinite(mean) and 0 < sd < math.inf):
+        raise TypeError
+    return Covariate(item["name"], tuple(item.get("levels", ())), kind, mean, sd)

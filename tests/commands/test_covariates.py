@@ -7,7 +7,8 @@ import pytest
 from scipy import sparse
 
 from ldvae_core.__main__ import main
-from ldvae_core.model.config import Covariate, ModelConfig
+from ldvae_core.errors import SettingsError
+from ldvae_core.model.config import Covariate, ModelConfig, covariates_of
 from ldvae_core.runs.opened import open_run_folder
 from ldvae_core.runs.prepare import completed_for, covariate_columns
 from ldvae_core.runs.recipe import settings_of, train_command
@@ -46,8 +47,11 @@ def test_cells_are_placed_where_they_were(aged, answer, tmp_path):
     run, data = open_run_folder(folder / "run"), anndata.read_h5ad(folder / "cells.h5ad")
     data[:50].copy().write_h5ad(tmp_path / "some.h5ad")
     answer("score", folder / "run", tmp_path / "some.h5ad", "--to", tmp_path / "placed.h5ad")
-    placed = anndata.read_h5ad(tmp_path / "placed.h5ad").obsm["X_ldvae"]
-    np.testing.assert_allclose(placed, run.factors["readable"].representation[:50], atol=1e-3)
+    answer("pack", folder / "run", "--to", tmp_path / "run.programs")
+    answer("score", tmp_path / "run.programs", tmp_path / "some.h5ad", "--to", tmp_path / "packed.h5ad")
+    for file in ("placed.h5ad", "packed.h5ad"):
+        placed = anndata.read_h5ad(tmp_path / file).obsm["X_ldvae"]
+        np.testing.assert_allclose(placed, run.factors["readable"].representation[:50], atol=1e-3)
 
 
 def test_new_cells_need_the_number(aged, refusal, tmp_path):
@@ -97,3 +101,10 @@ def test_a_dispersion_for_every_level_needs_levels(refusal, aged, tmp_path):
     said = refusal("train", folder / "cells.h5ad", "--out", tmp_path / "run", *SHORT, "--covariate", "age",
                    "--dispersion", "gene_level")  # fmt: skip
     assert "needs levels; age is a number" in said
+
+
+@pytest.mark.parametrize("wrong", [{"kind": "nothing"}, {"sd": 0}, {"sd": "x"}, {"mean": float("nan")}])
+def test_settings_of_strangers_are_checked(wrong):
+    """They come in shared files: no unit of 0, no unknown kind."""
+    with pytest.raises(SettingsError, match="Covariates are a list"):
+        covariates_of([{"name": "age", "kind": "number", **wrong}])
