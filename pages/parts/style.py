@@ -6,7 +6,17 @@ import streamlit as st
 from ldvae_core.plots.theme import Mode, palette
 
 # Drawings with a column a factor, type or gene: on a phone they scroll inside their frame, instead of overlapping.
-_MANY = ("association", "covariance", "gene_groups", "gene_list", "matching", "factor", "test_metric", "held_out")
+_MANY = (
+    "association",
+    "covariance",
+    "gene_groups",
+    "gene_list",
+    "matching",
+    "factor",
+    "distributions",
+    "test_metric",
+    "held_out",
+)
 _CSS = """
 .stMainBlockContainer {{ padding: 1.4rem 2.25rem 2rem; max-width: 1720px; }}
 .stAppHeader {{ background: transparent; pointer-events: none; }}
