@@ -3,7 +3,7 @@
 import streamlit as st
 
 from pages.parts.export.panel import show_panel
-from pages.parts.export.views import show_command, show_file, show_tables
+from pages.parts.export.views import show_command, show_file, show_report, show_tables
 from pages.parts.header import derived_badge, page_header
 from pages.parts.pickers import axes_picker
 from pages.parts.problems import refusals
@@ -18,6 +18,7 @@ with refusals():
     with st.grid(2, min_column_width=420, gap="large", key="offers"):
         with st.container():
             show_file(opened, factors)
+            show_report(opened, factors)
         with st.container():
             show_tables(opened, factors)
     show_panel(opened, factors)

@@ -4,6 +4,7 @@ import streamlit as st
 
 from pages.parts.colour.choice import Colour, say_missing_colour
 from pages.parts.genes.enrichment import show_enrichment
+from pages.parts.genes.file import offer_all_genes
 from pages.parts.genes.input import gene_picker, say_missing
 from pages.parts.genes.lists import open_list_of_address, show_lists
 from pages.parts.genes.views import (
@@ -38,6 +39,7 @@ with st.container(horizontal=True, vertical_alignment="top", gap="small", key="c
     else:
         colour = Colour()
 show_lists(opened, asked)
+offer_all_genes(opened)
 say_missing(opened, asked)
 say_missing_colour(opened, "genes_colour")
 with refusals(end_page=False):

@@ -11,11 +11,11 @@ ROOT = Path(__file__).parents[1]
 CORE = ROOT / "ldvae_core"
 ORDER = [
     "glossary", "errors", "answer", "setting", "durable", "data", "demo", "model", "training", "analysis", "plots",
-    "workspace", "jobs", "runs", "export", "commands", "work", "__main__",
+    "workspace", "jobs", "runs", "export", "report", "commands", "work", "__main__",
 ]  # fmt: skip
 TORCH_ALLOWED = {
-    "model", "training", "runs/execute.py", "runs/refine.py", "runs/results.py", "runs/trained.py",
-    "commands/selfcheck.py",
+    "model", "training", "runs/execute.py", "runs/projection.py", "runs/refine.py", "runs/results.py",
+    "runs/trained.py", "commands/selfcheck.py",
 }  # fmt: skip
 SCREEN_ONLY = {"streamlit"}
 PICKLERS = {"pickle", "joblib", "dill", "cloudpickle", "shelve"}

@@ -27,6 +27,15 @@ SENTENCES = {  # what a choice means; the keys of all of the above
     "gene_level": "That number differs between the levels of the annotations below.",
 }
 
+SLOPES = (
+    "This run has a neural decoder: what is shown as its loadings are mean slopes over cells. A gene may rise with a "
+    "factor in some cells and fall in others, and no product of loadings gives the model's expected counts."
+)
+BASELINE_WORDS = {
+    "pca": "This run is a PCA of log-normalised counts, a baseline: its factors are principal components.",
+    "nmf": "This run is an NMF, a baseline: its factors are never negative.",
+}
+
 
 def model_words(model: ModelConfig) -> str:
     """A model in plain words: 'LDVAE, logistic-normal + batch norm', 'VAE', 'PCA', 'gene mean'."""
@@ -43,10 +52,14 @@ def model_words(model: ModelConfig) -> str:
     return f"{words}, corrected for {corrected}" if corrected else words
 
 
-def run_name(model: ModelConfig, training: TrainingConfig, data: str) -> str:
-    """'10 factors, batch norm, 60 epochs · Mouse embryo, day 7.5': what tells runs apart comes first."""
+def run_name(model: ModelConfig, training: TrainingConfig, data: str, *, searched: bool = False) -> str:
+    """'10 factors, batch norm, 60 epochs · Mouse embryo, day 7.5': what tells runs apart comes first.
+
+    searched: the number of factors is still to be found.
+    """
     parts = [BASELINE_TITLES[model.method]] if model.is_baseline else ["VAE"] if model.decoder == "neural" else []
-    parts += [_count(model.n_factors, "factor")] if model.method != "gene_mean" else []
+    number = "automatic number" if searched else _count(model.n_factors, "factor")
+    parts += [number] if model.method != "gene_mean" else []
     if not model.is_baseline:
         parts += [PRIORS[model.prior].words] if model.prior != "normal" else []
         parts += ["batch norm"] if model.batch_norm else [] if model.intercept else ["no intercept"]

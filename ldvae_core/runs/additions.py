@@ -90,6 +90,11 @@ class Additions:
         return self.folder
 
     @property
+    def run_folder(self) -> Path:
+        """The folder of the run itself."""
+        return self._run
+
+    @property
     def version(self) -> str:
         """Changes whenever something that opened runs show has changed."""
         return " ".join(_stamp(self.folder / name) for name in (NOTES_FILE, SELECTIONS_FILE, f"{MAP}/about.json"))

@@ -6,6 +6,7 @@ from typing import Any
 import streamlit as st
 
 from ldvae_core.analysis.findings import join, position_findings, structure_finding
+from ldvae_core.model.describe import BASELINE_WORDS, SLOPES
 from ldvae_core.runs.store import OpenRun
 from pages.parts.runs import go
 from pages.parts.text import as_html, literal, sentence, show
@@ -15,14 +16,6 @@ WHAT_TO_DO = (
     "enough cells and genes are left; try fewer factors or longer training; or take it as the answer: these cells may "
     "not differ in programs."
 )
-SLOPES = (
-    "This run has a neural decoder: what is shown as its loadings are mean slopes over cells. A gene may rise with a "
-    "factor in some cells and fall in others, and no product of loadings gives the model's expected counts."
-)
-BASELINE_WORDS = {
-    "pca": "This run is a PCA of log-normalised counts, a baseline: its factors are principal components.",
-    "nmf": "This run is an NMF, a baseline: its factors are never negative.",
-}
 
 
 def say_no_structure(found: Mapping[str, Mapping[str, Any]]) -> None:

@@ -12,6 +12,7 @@ _MANY = (
     "gene_groups",
     "gene_list",
     "matching",
+    "design",
     "factor",
     "distributions",
     "test_metric",
@@ -61,6 +62,7 @@ _CSS = """
 .st-key-train_status {{ min-height: 5.6rem; }}
 .gpe-badge {{ display: inline-block; font-size: .78rem; border: 1px solid {warning}; color: {warning};
   border-radius: 4px; padding: 0 .4rem; margin-right: .25rem; }}
+.gpe-badge.gpe-good {{ border-color: {accent}; color: {accent}; }}
 .gpe-facts {{ display: flex; flex-wrap: wrap; gap: .5rem 2.4rem; font-variant-numeric: tabular-nums; }}
 .gpe-facts div {{ display: flex; flex-direction: column; }}
 .gpe-facts span {{ font-size: .82rem; color: {quiet}; }}

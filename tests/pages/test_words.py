@@ -15,6 +15,7 @@ VIEWS = [
     ("genes.py", {"genes": "Gene01"}),
     ("cell_types.py", {"view_types": "Distributions"}),
     ("cell_types.py", {"view_types": "Differences"}),
+    ("cell_types.py", {"view_types": "Design"}),
 ]
 TERMS_OF_THE_FIELD = re.compile(  # words that mean something else, or nothing, to who does not know the field
     r"\b(nats?|loadings?|posteriors?|priors?|deviances?|dispersions?|eigenvalues?|covariates?|epochs?|minibatch(?:es)?|"

@@ -18,7 +18,7 @@ from ldvae_core.plots.theme import palette
 from ldvae_core.plots.volcano import plot_volcano
 from ldvae_core.runs.groups import Level, basis_sentence, cells_at, chosen_factors, compare_in_run
 from ldvae_core.runs.opened import OpenRun
-from pages.parts.comparing import HOW_GENES, everything, is_quick, progress_words
+from pages.parts.comparing import HOW_GENES, everything, is_quick, noted, progress_words
 from pages.parts.figures import Panel, show_figure
 from pages.parts.later import Later, show_waiting
 from pages.parts.pair import Pair, cells_panel, genes_panel, open_clicked_gene, open_pair, raster_of
@@ -98,7 +98,7 @@ def masks_of(opened: OpenRun, groups: Groups) -> tuple[np.ndarray, np.ndarray]:
 def _difference(opened: OpenRun, factors: Factors, groups: Groups) -> Later[Difference]:
     def work(report: Callable[[float], None]) -> Difference:
         columns = [groups.column, groups.within[0] if groups.within else None]
-        return compare_in_run(
+        made = compare_in_run(
             opened,
             factors,
             *masks_of(opened, groups),
@@ -108,6 +108,7 @@ def _difference(opened: OpenRun, factors: Factors, groups: Groups) -> Later[Diff
             chosen_on=chosen_factors(opened, factors, columns),
             report=report,
         )
+        return noted(opened, made)
 
     return Later(work, at_once=is_quick(opened))
 

@@ -16,7 +16,9 @@ from ldvae_core.analysis.gmt import programs_as_gmt
 from ldvae_core.analysis.programs import top_genes
 from ldvae_core.data.chunks import cell_chunks
 from ldvae_core.data.split import SPLIT_NAMES
+from ldvae_core.data.stored_names import encode
 from ldvae_core.runs.recipe import train_command
+from ldvae_core.runs.redraw import python_recipe, r_recipe
 from ldvae_core.runs.store import OpenRun
 from pages.parts.factor_table import factor_file_of
 from pages.parts.figures import csv_bytes
@@ -63,6 +65,25 @@ def show_file(opened: OpenRun, factors: Factors) -> None:
         error = opened.metrics.get("test_reconstruction_error")
         if error is not None:
             st.caption(f"This run reports {error:.6g} nats per cell.")
+    with st.expander("Redraw figures from the file, in Python or R"):
+        column = opened.label_column
+        stored = None if column is None else encode(str(column))
+        python, other = st.tabs(["Python", "R"])
+        python.code(python_recipe(name, stored), language="python")
+        other.code(r_recipe(name, stored), language="r")
+
+
+def show_report(opened: OpenRun, factors: Factors) -> None:
+    """One HTML file to read, print and pass on."""
+    st.subheader("A report", anchor=False)
+    st.markdown(
+        "One **.html** file that needs nothing else: data, curves, every program with its genes and your notes, types, "
+        "tests, how much was looked at, a methods paragraph with its citations, settings and the command to train it "
+        "again. It opens in any browser, offline, and prints."
+    )
+    name = f"{opened.run_id}_report.html"
+    save_button(f"Save {name}", lambda report: _report(opened, factors, report), file_name=name, mime="text/html",
+                key="report")  # fmt: skip
 
 
 def show_tables(opened: OpenRun, factors: Factors) -> None:
@@ -133,6 +154,13 @@ def _h5ad(opened: OpenRun, factors: Factors, report: Callable[[float], None]) ->
         shown = replace(opened, factors={**opened.factors, factors.axes: factors})
         write_h5ad(shown, path, axes=factors.axes, report=report)
         return path.read_bytes()
+
+
+def _report(opened: OpenRun, factors: Factors, report: Callable[[float], None]) -> bytes:
+    from ldvae_core.report import report_html  # a library of 5 MB is read with it
+
+    shown = replace(opened, factors={**opened.factors, factors.axes: factors})
+    return report_html(shown, axes=factors.axes, report=report).encode()
 
 
 def _programs(factors: Factors) -> pd.DataFrame:

@@ -15,7 +15,7 @@ from ldvae_core.plots.volcano import plot_volcano
 from ldvae_core.runs.additions import Selection
 from ldvae_core.runs.groups import basis_sentence, compare_in_run, factors_of_plane
 from ldvae_core.runs.store import OpenRun
-from pages.parts.comparing import HOW_GENES, everything, is_quick, progress_words
+from pages.parts.comparing import HOW_GENES, everything, is_quick, noted, progress_words
 from pages.parts.figures import Panel, download_table, show_figure
 from pages.parts.later import Later, show_waiting
 from pages.parts.menus import close_menu, menu
@@ -36,6 +36,7 @@ from pages.parts.selection.region import (
     save_as_annotation,
 )
 from pages.parts.selection.tables import show_factor_table, show_gene_table
+from pages.parts.selection.zoom import offer_zoom
 from pages.parts.style import mode
 from pages.parts.tables import with_labels
 from pages.parts.text import as_html, count, percent, plain, sentence, show
@@ -88,6 +89,9 @@ def show_saved(opened: OpenRun) -> None:
                     f"<b>{as_html(saved.name)}</b> {count(saved.n_cells, 'cell')}, {as_html(saved.when[:10])}{signed}, "
                     f"on {as_html(saved.view.partition(':')[0])}"
                 )
+                if saved.name in opened.counts.annotations:
+                    cells = (opened.labels(saved.name) == saved.name).to_numpy(bool)
+                    offer_zoom(opened, cells, f"selected as {saved.name}", key=f"zoom_{saved.selection_id}")
                 st.button("Delete", key=f"delete_{saved.selection_id}", type="tertiary", icon=":material/delete:",
                           on_click=_delete, args=(opened, saved))  # fmt: skip
 
@@ -101,6 +105,7 @@ def _head(opened: OpenRun, chosen: Chosen) -> None:
         if 0 < n < total:
             with menu("Save as annotation", icon=":material/bookmark_add:", key="selection_save"):
                 _save_form(opened, chosen)
+            offer_zoom(opened, chosen.cells, f"drawn on {chosen.plane.words}", key="selection_zoom")
             download_table(lambda: _cell_table(opened, chosen), "selected_cells", key="selected_cells", label="Cells")
         st.button("Clear", key="selection_clear", type="tertiary", icon=":material/close:", on_click=clear_selection)
 
@@ -221,9 +226,9 @@ def _difference(opened: OpenRun, factors: Factors, chosen: Chosen) -> Later[Diff
             )
 
         try:
-            return compare(default_samples(opened))
+            return noted(opened, compare(default_samples(opened)))
         except SettingsError:  # too few samples have cells on both sides: cells are then the unit, and it is said
-            return compare(None)
+            return noted(opened, compare(None))
 
     return Later(work, at_once=is_quick(opened))
 

@@ -15,6 +15,7 @@ from pages.parts.live import LIVE, left_words, state_html
 from pages.parts.problems import problem_box, refusals
 from pages.parts.runs import go_next, store
 from pages.parts.text import as_html, clock, count, explained, genes, show
+from pages.parts.train.advice import show_advice
 from pages.parts.train.curves import show_curves
 from pages.parts.train.devices import kind_of
 from pages.parts.train.plan import expected_left
@@ -31,6 +32,7 @@ ASKED = {
 STARTING = "Its process is starting"
 STAGES = {
     "preparing": "Preparing the data: choosing cells and genes, splitting off test cells",
+    "searching": "Looking for the number of programs: ten quick trainings beside each other",
     "training": "The first minibatches are on their way",
     "refining": "Training is over. Refining positions of cells and loadings of genes",
     "analysing": "Training is over. Computing factors and test figures",
@@ -69,6 +71,7 @@ def _panel(run_id: str, drawn: tuple[tuple[str, str], ...]) -> None:
             _show_progress(card, progress, cards)
         _show_trouble(card)
         _buttons(card)
+        show_advice(card)
         if method_of(card) not in BASELINES:  # which are fitted in one go
             show_curves(card, cards, n_epochs=progress.n_epochs or _planned(card))
         _programs(card, progress)
