@@ -18,13 +18,14 @@ class Side(NamedTuple):
     """One axis of a matrix. table: a row for each of its lines, the index their names; named_by: where these came from.
 
     For the side of the genes the columns gene_ids and feature_types mean what they say, where a format has them.
-    left_out: columns that could not be read. notices: what else people should know.
+    left_out: columns that could not be read; beyond: those that are too many. notices: what else people should know.
     """
 
     table: pd.DataFrame
     named_by: str = "index"
     left_out: tuple[str, ...] = ()
     notices: tuple[str, ...] = ()
+    beyond: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
