@@ -141,6 +141,7 @@ def _reading(filled: Filled, opened: Opened, options: ReadingOptions, n_annotati
         sentence=sentence,
         choices=tuple(dict.fromkeys((taken, *known))) if len(known) > 1 else (),
         gene_columns=layout.naming.columns,
+        apart=filled.candidate.apart,
         options=options,
     )
 

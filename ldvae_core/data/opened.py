@@ -1,6 +1,6 @@
 """A file as its format presents it: the matrices that could hold the counts, and what names their rows and columns."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,6 +48,7 @@ class Candidate:
     told: str = ""
     group: str = ""
     about: Callable[[pd.DataFrame], dict[str, str]] = lambda _cells: NO_COLOURS
+    apart: tuple[str, ...] = ()  # columns of a text table that were taken for no counts
 
     @property
     def name(self) -> str:
@@ -67,6 +68,7 @@ class Opening(NamedTuple):
 
     stack: ExitStack
     scratch: Path
+    columns: Mapping[str, str] = NO_COLOURS  # of a text table: what is said of them, see ReadingOptions.columns
 
     def folder(self, name: str) -> Path:
         """A new folder in scratch, numbered where there are others of that name."""

@@ -21,6 +21,7 @@ from ldvae_core.runs.reading_jobs import (
 )
 from ldvae_core.workspace.datasets import Datasets
 from ldvae_core.workspace.folders import Workspace
+from pages.parts.data.columns import columns_asked
 from pages.parts.data.opened import OpenData
 from pages.parts.data.renaming import genes_can_be_renamed, offer_renaming
 from pages.parts.job_bar import Actions, show_job
@@ -139,6 +140,8 @@ def _asked(data: OpenData) -> ReadingOptions:
     if len(reading.choices) > 1:
         taken = st.selectbox("Counts from", reading.choices, format_func=plain, key=f"choose {of}", width=240)
         options = replace(options, choose=taken) if taken != reading.choices[0] else options
+    if data.counts.counts_from == "table":
+        options = columns_asked(data, options)
     sides: tuple[GenesIn, ...] = ("columns", "rows")
     side = st.selectbox("Genes are in the", sides, index=sides.index(reading.genes_in), key=f"genes_in {of}", width=160)
     return replace(options, genes_in=side) if side != reading.genes_in else options
