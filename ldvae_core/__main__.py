@@ -9,7 +9,7 @@ import io
 import json
 import logging
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
@@ -20,17 +20,28 @@ from ldvae_core.data.reading_options import ReadingOptions
 from ldvae_core.errors import LdvaeError
 from ldvae_core.model.config import ModelConfig, TrainingConfig
 from ldvae_core.runs.options import PARTS, no, options_of, parameter_of
+from ldvae_core.runs.search import Search
 from ldvae_core.setting import Setting, choices_of, defaults_of, described, types_of
 from ldvae_core.workspace.system import allow_many_files
 
-HELP_ORDER = (ModelConfig, DataChoices, TrainingConfig, ReadingOptions)
+HELP_ORDER = (ModelConfig, Search, DataChoices, TrainingConfig, ReadingOptions)
 REFUSED, INTERRUPTED, FAILED = 2, 130, 1
 PATH = click.Path(path_type=Path)
 
 
+class NumberOrAuto(click.ParamType):  # type: ignore[type-arg]  # generic in newer versions of click
+    """A number of factors, or "auto": it is found."""
+
+    name = "N|auto"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int | str:
+        """Refuse anything else."""
+        return value if value == "auto" else int(click.INT.convert(value, param, ctx))
+
+
 def _option_of(cls: type, field: str, option: Setting) -> Callable[[Any], Any]:
     """The option of `train` that a field of the settings describes."""
-    kind, default = types_of(cls)[field], defaults_of(cls)[field]
+    kind, default = NumberOrAuto() if field == "n_factors" else types_of(cls)[field], defaults_of(cls)[field]
     shared: dict[str, Any] = {"default": default, "help": option.about, "metavar": option.metavar}
     if choices := choices_of(cls, field):
         return click.option(option.flag, **{**shared, "type": click.Choice(choices)})
@@ -41,13 +52,17 @@ def _option_of(cls: type, field: str, option: Setting) -> Callable[[Any], Any]:
     return click.option(option.flag, **{**shared, "type": kind})
 
 
-def _options_of_settings(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Every option of RunSettings, the model's first."""
-    of_part = [(PARTS[part], field, option) for part, field, option in options_of()]
+def _options_of_settings(*, without: Collection[str] = ()) -> Callable[[Any], Any]:
+    """Every option of RunSettings but for some fields, the model's first."""
+    of_part = [(PARTS[part], field, option) for part, field, option in options_of() if field not in without]
     shown = sorted(of_part, key=lambda each: list(HELP_ORDER).index(each[0]))
-    for cls, field, option in reversed(shown):
-        command = _option_of(cls, field, option)(command)
-    return command
+
+    def with_options(command: Callable[..., Any]) -> Callable[..., Any]:
+        for cls, field, option in reversed(shown):
+            command = _option_of(cls, field, option)(command)
+        return command
+
+    return with_options
 
 
 def _options_of_reading(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -116,7 +131,7 @@ def combine(samples: tuple[str, ...], target: Path, reading: ReadingOptions) -> 
 @cli.command()
 @click.argument("data", required=False)
 @click.option("--out", type=PATH, help="Folder to make for the run.")
-@_options_of_settings
+@_options_of_settings()
 @click.option("--label", metavar="COLUMN", help="Annotation that figures colour by.")
 @click.option("--resume", type=PATH, metavar="RUN", help="Go on with an interrupted run.")
 def train(data: str | None, out: Path | None, resume: Path | None, **options: Any) -> None:
@@ -129,6 +144,18 @@ def train(data: str | None, out: Path | None, resume: Path | None, **options: An
         _answer(train_new(data, out, options))
     else:
         raise click.UsageError("give DATA and --out FOLDER to train, or --resume RUN to go on with an interrupted run")
+
+
+@cli.command()
+@click.argument("data")
+@click.option("--out", type=PATH, help="Folder to make for the run with the number found; by default it is not kept.")
+@_options_of_settings(without=("n_factors",))
+@click.option("--label", metavar="COLUMN", help="Annotation that figures colour by.")
+def advise(data: str, out: Path | None, **options: Any) -> None:
+    """Find how many programs DATA holds, train them, and say which come back in other cells."""
+    from ldvae_core.commands.advising import advise as find_number
+
+    _answer(find_number(data, out, options))
 
 
 @cli.command()
@@ -153,15 +180,25 @@ def export(run: Path, target: Path, axes: str | None) -> None:
 
 
 @cli.command()
-@click.argument("run", type=PATH)
+@click.argument("run", type=PATH, metavar="RUN|PACK")
 @click.argument("data")
 @click.option("--to", "target", type=PATH, required=True, help="The .h5ad file to write.")
 @_options_of_reading
 def score(run: Path, data: str, target: Path, reading: ReadingOptions) -> None:
-    """Place the cells of DATA on the programs of RUN, and write them as one .h5ad."""
+    """Place the cells of DATA on the programs of RUN, or of a pack that `pack` made, and write them as one .h5ad."""
     from ldvae_core.commands.scoring import score_cells
 
     _answer(score_cells(run, data, target, reading))
+
+
+@cli.command()
+@click.argument("run")
+@click.option("--to", "target", type=PATH, required=True, help="The file to write.")
+def pack(run: str, target: Path) -> None:
+    """Write the programs of RUN as one small file to share: all that `score` needs, and no cells."""
+    from ldvae_core.commands.scoring import pack_run
+
+    _answer(pack_run(run, target))
 
 
 @cli.command()
@@ -207,6 +244,38 @@ def differ(run: str, first: str, second: str, sample: str | None, within: tuple[
     from ldvae_core.commands.differ import differ as compare_cells
 
     _answer(compare_cells(run, first=first, second=second, sample=sample, within=within, target=target))
+
+
+@cli.command()
+@click.argument("run")
+@click.option(
+    "--sample",
+    "samples",
+    multiple=True,
+    required=True,
+    metavar="COLUMN",
+    help="Annotation whose values are the samples; given twice, samples are its combinations.",
+)
+@click.option("--condition", required=True, metavar="COLUMN", help="What the samples are compared by: levels, numbers.")
+@click.option(
+    "--covariate",
+    "covariates",
+    multiple=True,
+    metavar="COLUMN",
+    help="What is adjusted for, pairs among it; may be given repeatedly.",
+)
+@click.option("--by", metavar="COLUMN", help="Test within each level of this annotation instead of over all cells.")
+@click.option("--no-moderation", is_flag=True, help="Ordinary t tests: every program's own variance alone.")
+@click.option("--to", "target", type=PATH, required=True, help="The .csv file to write.")
+def design(
+    run: str, samples: tuple[str, ...], condition: str, covariates: tuple[str, ...], by: str | None,
+    no_moderation: bool, target: Path,
+) -> None:  # fmt: skip
+    """Test the programs of RUN against the design of the experiment, with samples as the unit."""
+    from ldvae_core.commands.design import design as test_programs
+
+    _answer(test_programs(run, samples=samples, condition=condition, covariates=covariates, by=by,
+                          moderated=not no_moderation, target=target))  # fmt: skip
 
 
 @cli.command()
@@ -275,18 +344,35 @@ def selfcheck() -> None:
         raise click.exceptions.Exit(FAILED)
 
 
+@cli.command()
+@click.option("--address", default="127.0.0.1", help="Where it listens: on this machine only.")
+@click.option("--port", default=8501)
+@click.option("--base-path", default="", metavar="/PATH", help="Below this path, behind a proxy.")
+def serve(address: str, port: int, base_path: str) -> None:
+    """Start the dashboard, for the browser of this machine, until Ctrl-C; trainings go on without it."""
+    from ldvae_core.commands.serving import serve_dashboard
+
+    if status := serve_dashboard(address=address, port=port, base_path=base_path):
+        raise click.exceptions.Exit(status)
+
+
 def _answer(values: dict[str, Any]) -> None:
     """The last line of stdout: one JSON object."""
     click.echo(json.dumps(values, ensure_ascii=False))
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Run the command line; returns the exit status."""
+def console() -> int:
+    """`gene-program-explorer`, as installed: the same commands; without one, the dashboard."""
+    return main(sys.argv[1:] or ["serve"], called="gene-program-explorer")
+
+
+def main(arguments: list[str] | None = None, *, called: str = "python -m ldvae_core") -> int:
+    """Run the command line; returns the exit status. called: the words that people started it with."""
     _write_utf8()
     allow_many_files()
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s")
     try:
-        status = cli.main(arguments, prog_name="python -m ldvae_core", standalone_mode=False)
+        status = cli.main(arguments, prog_name=called, standalone_mode=False)
     except LdvaeError as fault:
         return _refuse(str(fault))
     except (click.exceptions.Abort, KeyboardInterrupt):

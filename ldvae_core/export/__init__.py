@@ -2,6 +2,6 @@
 
 from ldvae_core.export.dataset import write_dataset
 from ldvae_core.export.projection import write_projection
-from ldvae_core.export.run import write_h5ad
+from ldvae_core.export.run import results_of, write_h5ad
 
-__all__ = ["write_dataset", "write_h5ad", "write_projection"]
+__all__ = ["results_of", "write_dataset", "write_h5ad", "write_projection"]

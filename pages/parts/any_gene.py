@@ -1,8 +1,9 @@
-"""Any gene of the data set that a run was made from, modelled or not: where it stands, and its counts."""
+"""Any gene of the data set that a run was made from, modelled or not: its place and counts; and lists of genes."""
 
 from ldvae_core.analysis.genes import GeneCounts, genes_of
 from ldvae_core.data.gene_lookup import GeneIndex
 from ldvae_core.runs.all_genes import KnownGenes, counts_of_known, dataset_of, known_genes
+from ldvae_core.runs.gene_lists import GeneLists
 from ldvae_core.runs.store import OpenRun
 from pages.parts.comparing import everything
 from pages.parts.per_run import per_run
@@ -58,6 +59,11 @@ def gathered(opened: OpenRun, genes: tuple[int, ...]) -> dict[int, GeneCounts]:
 def _gathered(opened: OpenRun, genes: tuple[int, ...], source: str) -> dict[int, GeneCounts]:
     whole = None if known(opened).columns is None else everything(opened)
     return genes_of(counts_of_known(opened, whole, known(opened), genes), genes)
+
+
+def gene_lists() -> GeneLists:
+    """The lists that people have kept in this server's workspace."""
+    return GeneLists(store().workspace)
 
 
 def where_looked(opened: OpenRun) -> str:

@@ -137,8 +137,9 @@ def test_a_refused_upload_is_not_read_again_on_a_rerun(data_page, embryo, put, m
     data_page.segmented_control(key="data_from").set_value("Upload").run()
     data_page.file_uploader(key="upload").upload("negative.h5ad", put()).run()
     monkeypatch.setattr(Datasets, "keep_upload", lambda *_: pytest.fail("read again"))
-    data_page.number_input(key="min_counts").set_value(10).run()
+    data_page.run()
     assert len(data_page.error) == 1
+    assert not any(button.key == "use_data" for button in data_page.button)  # of the data set that stays in use
     assert not data_page.exception
 
 

@@ -156,9 +156,16 @@ def _live(begun: Begun) -> None:
     status = reading_status(workspace, begun.reading_id).job
     if not status.under_way:
         st.rerun(scope="app")
-    step = WORDS.get(status.progress.stage, "starting")  # type: ignore[call-overload]  # a stage of another version
+    step = WORDS.get(status.progress.stage, "")  # type: ignore[call-overload]  # a stage of another version
     actions = Actions(
         stop=lambda: cancel_reading(workspace, begun.reading_id), end=lambda: end_reading(workspace, begun.reading_id)
     )
     beside = "This page can be left or closed meanwhile: it goes on."
-    show_job(status, f"{begun.name}: {step}", actions, key="reading", patience=SILENT_SECONDS, beside=beside)
+    show_job(
+        status,
+        f"{begun.name}: {step}" if step else begun.name,
+        actions,
+        key="reading",
+        patience=SILENT_SECONDS,
+        beside=beside,
+    )

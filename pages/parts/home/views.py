@@ -66,6 +66,7 @@ def show_first_steps(cards: list[RunCard]) -> None:
                     width="stretch",
                     on_click=go,
                     args=(page, run_id),
+                    kwargs={"data_from": "Upload"} if page == "data.py" else {},
                 )
                 st.caption(words)
     if own:
