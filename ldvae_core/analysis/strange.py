@@ -11,7 +11,7 @@ Only summaries of types are kept, of at least FEWEST cells, so that a reference 
 Benchmark: benchmarks/place.py.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -91,6 +91,25 @@ def strangeness(reference: Reference, positions: np.ndarray) -> Strangeness:
     beyond = (n - np.searchsorted(reference.far, smooth, side="left")) / n
     is_strange = (beyond < UNLIKELY) & (distance > reference.usual)
     return Strangeness(smooth.astype(np.float32), beyond.astype(np.float32), nearest, is_strange)
+
+
+def strange_table(found: Strangeness, types: Sequence[str], labels: pd.Series) -> pd.DataFrame:
+    """One row a level of labels (categories, one a new cell) that has cells, the strangest first.
+
+    Columns: level, n_cells, n_strange, share (of its cells that are strange), nearest (the type nearest to most of
+    them), nearest_share (of its cells).
+    """
+    codes, rows = labels.cat.codes.to_numpy(), []
+    for code, level in enumerate(labels.cat.categories):
+        cells = np.flatnonzero(codes == code)
+        if len(cells):
+            near = np.bincount(np.asarray(found.nearest)[cells], minlength=len(types))
+            n_strange, first = int(np.count_nonzero(np.asarray(found.is_strange)[cells])), int(near.argmax())
+            rows.append((str(level), len(cells), n_strange, n_strange / len(cells), types[first],
+                         near[first] / len(cells)))  # fmt: skip
+    columns = ["level", "n_cells", "n_strange", "share", "nearest", "nearest_share"]
+    table = pd.DataFrame(rows, columns=columns)
+    return table.sort_values("share", ascending=False, kind="stable").reset_index(drop=True)
 
 
 def neighbourhood_means(positions: np.ndarray, values: np.ndarray) -> np.ndarray:

@@ -1,11 +1,12 @@
 """A file as its format presents it: the matrices that could hold the counts, and what names their rows and columns."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
 import pandas as pd
 
 from ldvae_core.data.reading_options import GenesIn
@@ -18,13 +19,15 @@ class Side(NamedTuple):
     """One axis of a matrix. table: a row for each of its lines, the index their names; named_by: where these came from.
 
     For the side of the genes the columns gene_ids and feature_types mean what they say, where a format has them.
-    left_out: columns that could not be read. notices: what else people should know.
+    left_out: columns that could not be read. notices: what else people should know. maps: name and places of every map
+    of these lines, see own_maps.py.
     """
 
     table: pd.DataFrame
     named_by: str = "index"
     left_out: tuple[str, ...] = ()
     notices: tuple[str, ...] = ()
+    maps: Callable[[], Iterable[tuple[str, np.ndarray]]] = tuple
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,6 +9,7 @@ import pandas as pd
 import streamlit as st
 
 from ldvae_core.analysis.factors import Factors
+from ldvae_core.analysis.raster import Window
 from ldvae_core.analysis.regions import Region, region_from_text, region_of_box, region_of_lasso
 from ldvae_core.errors import LdvaeError, RunError, SettingsError
 from ldvae_core.runs.additions import LEIDEN, Selection
@@ -32,6 +33,7 @@ class Plane(NamedTuple):
     x: np.ndarray  # (n_cells,)
     y: np.ndarray
     version: str = ""  # of a map, which can be made anew
+    window: Window | None = None  # to draw it in; None: as large as its cells ask for
 
     @property
     def memo(self) -> str:
