@@ -159,6 +159,14 @@ def add_picture(sheet: Sheet, pixels: np.ndarray, window: Window) -> None:
     )
 
 
+def mark_cells(figure: go.Figure, raster: Raster, *, mode: Mode) -> go.Figure:
+    """The figure with some of its cells marked upon what it shows. raster: of these, in the window of the figure."""
+    accent = palette(mode).accent
+    scale = [[0.0, "rgba(0,0,0,0)"], [0.5 / 255, "rgba(0,0,0,0)"], [0.5 / 255, accent], [1.0, accent]]
+    trace = raster_trace(raster, quantise(raster.counts.astype(np.float64), low=0.0), scale)
+    return figure.add_trace(go.Heatmap({**trace, "zsmooth": False, "name": "marked cells"}))
+
+
 def behind_picture(raster: Raster, mode: Mode) -> np.ndarray:
     """(bins, bins, 4) uint8, first row on top: cells in grey, to lie behind others."""
     scaled = (raster.counts / max(int(raster.counts.max()), 1)) ** POWER

@@ -94,8 +94,6 @@ def _pick(cards: dict[str, PlacedCard]) -> PlacedCard | None:
     }
     if st.session_state.get(PLACED) not in (*cards, None):  # deleted meanwhile, or of another run
         del st.session_state[PLACED]
-    if st.query_params.get(PLACED) not in (*cards, None):
-        del st.query_params[PLACED]
     chosen = st.selectbox("New cells", list(cards), format_func=lambda key: words.get(key, str(key)), key=PLACED,
                           bind="query-params", width=230)  # fmt: skip
     return cards[chosen]
