@@ -9,7 +9,7 @@ import io
 import json
 import logging
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
@@ -20,17 +20,28 @@ from ldvae_core.data.reading_options import ReadingOptions
 from ldvae_core.errors import LdvaeError
 from ldvae_core.model.config import ModelConfig, TrainingConfig
 from ldvae_core.runs.options import PARTS, no, options_of, parameter_of
+from ldvae_core.runs.search import Search
 from ldvae_core.setting import Setting, choices_of, defaults_of, described, types_of
 from ldvae_core.workspace.system import allow_many_files
 
-HELP_ORDER = (ModelConfig, DataChoices, TrainingConfig, ReadingOptions)
+HELP_ORDER = (ModelConfig, Search, DataChoices, TrainingConfig, ReadingOptions)
 REFUSED, INTERRUPTED, FAILED = 2, 130, 1
 PATH = click.Path(path_type=Path)
 
 
+class NumberOrAuto(click.ParamType):  # type: ignore[type-arg]  # generic in newer versions of click
+    """A number of factors, or "auto": it is found."""
+
+    name = "N|auto"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int | str:
+        """Refuse anything else."""
+        return value if value == "auto" else int(click.INT.convert(value, param, ctx))
+
+
 def _option_of(cls: type, field: str, option: Setting) -> Callable[[Any], Any]:
     """The option of `train` that a field of the settings describes."""
-    kind, default = types_of(cls)[field], defaults_of(cls)[field]
+    kind, default = NumberOrAuto() if field == "n_factors" else types_of(cls)[field], defaults_of(cls)[field]
     shared: dict[str, Any] = {"default": default, "help": option.about, "metavar": option.metavar}
     if choices := choices_of(cls, field):
         return click.option(option.flag, **{**shared, "type": click.Choice(choices)})
@@ -41,13 +52,17 @@ def _option_of(cls: type, field: str, option: Setting) -> Callable[[Any], Any]:
     return click.option(option.flag, **{**shared, "type": kind})
 
 
-def _options_of_settings(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Every option of RunSettings, the model's first."""
-    of_part = [(PARTS[part], field, option) for part, field, option in options_of()]
+def _options_of_settings(*, without: Collection[str] = ()) -> Callable[[Any], Any]:
+    """Every option of RunSettings but for some fields, the model's first."""
+    of_part = [(PARTS[part], field, option) for part, field, option in options_of() if field not in without]
     shown = sorted(of_part, key=lambda each: list(HELP_ORDER).index(each[0]))
-    for cls, field, option in reversed(shown):
-        command = _option_of(cls, field, option)(command)
-    return command
+
+    def with_options(command: Callable[..., Any]) -> Callable[..., Any]:
+        for cls, field, option in reversed(shown):
+            command = _option_of(cls, field, option)(command)
+        return command
+
+    return with_options
 
 
 def _options_of_reading(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -91,9 +106,32 @@ def info(data: str, reading: ReadingOptions) -> None:
 
 
 @cli.command()
+@click.argument("data")
+@click.option("--table", type=PATH, required=True, help="A .csv or .tsv with a row for every cell, or every sample.")
+@click.option("--to", "target", type=PATH, required=True, help="The .h5ad file to write.")
+@_options_of_reading
+def join(data: str, table: Path, target: Path, reading: ReadingOptions) -> None:
+    """Add the columns of a table to the annotations of DATA, and write both as one .h5ad."""
+    from ldvae_core.commands.making import join_file
+
+    _answer(join_file(data, table, target, reading))
+
+
+@cli.command()
+@click.argument("samples", nargs=-1, required=True, metavar="NAME=DATA NAME=DATA ...")
+@click.option("--to", "target", type=PATH, required=True, help="The .h5ad file to write.")
+@_options_of_reading
+def combine(samples: tuple[str, ...], target: Path, reading: ReadingOptions) -> None:
+    """Make one data set of several, a sample each, with the genes that all have; write it as one .h5ad."""
+    from ldvae_core.commands.making import combine_files
+
+    _answer(combine_files(samples, target, reading))
+
+
+@cli.command()
 @click.argument("data", required=False)
 @click.option("--out", type=PATH, help="Folder to make for the run.")
-@_options_of_settings
+@_options_of_settings()
 @click.option("--label", metavar="COLUMN", help="Annotation that figures colour by.")
 @click.option("--resume", type=PATH, metavar="RUN", help="Go on with an interrupted run.")
 def train(data: str | None, out: Path | None, resume: Path | None, **options: Any) -> None:
@@ -106,6 +144,18 @@ def train(data: str | None, out: Path | None, resume: Path | None, **options: An
         _answer(train_new(data, out, options))
     else:
         raise click.UsageError("give DATA and --out FOLDER to train, or --resume RUN to go on with an interrupted run")
+
+
+@cli.command()
+@click.argument("data")
+@click.option("--out", type=PATH, help="Folder to make for the run with the number found; by default it is not kept.")
+@_options_of_settings(without=("n_factors",))
+@click.option("--label", metavar="COLUMN", help="Annotation that figures colour by.")
+def advise(data: str, out: Path | None, **options: Any) -> None:
+    """Find how many programs DATA holds, train them, and say which come back in other cells."""
+    from ldvae_core.commands.advising import advise as find_number
+
+    _answer(find_number(data, out, options))
 
 
 @cli.command()
@@ -194,6 +244,38 @@ def differ(run: str, first: str, second: str, sample: str | None, within: tuple[
     from ldvae_core.commands.differ import differ as compare_cells
 
     _answer(compare_cells(run, first=first, second=second, sample=sample, within=within, target=target))
+
+
+@cli.command()
+@click.argument("run")
+@click.option(
+    "--sample",
+    "samples",
+    multiple=True,
+    required=True,
+    metavar="COLUMN",
+    help="Annotation whose values are the samples; given twice, samples are its combinations.",
+)
+@click.option("--condition", required=True, metavar="COLUMN", help="What the samples are compared by: levels, numbers.")
+@click.option(
+    "--covariate",
+    "covariates",
+    multiple=True,
+    metavar="COLUMN",
+    help="What is adjusted for, pairs among it; may be given repeatedly.",
+)
+@click.option("--by", metavar="COLUMN", help="Test within each level of this annotation instead of over all cells.")
+@click.option("--no-moderation", is_flag=True, help="Ordinary t tests: every program's own variance alone.")
+@click.option("--to", "target", type=PATH, required=True, help="The .csv file to write.")
+def design(
+    run: str, samples: tuple[str, ...], condition: str, covariates: tuple[str, ...], by: str | None,
+    no_moderation: bool, target: Path,
+) -> None:  # fmt: skip
+    """Test the programs of RUN against the design of the experiment, with samples as the unit."""
+    from ldvae_core.commands.design import design as test_programs
+
+    _answer(test_programs(run, samples=samples, condition=condition, covariates=covariates, by=by,
+                          moderated=not no_moderation, target=target))  # fmt: skip
 
 
 @cli.command()

@@ -13,9 +13,10 @@ from scipy.special import logsumexp
 from ldvae_core import durable
 from ldvae_core.analysis.chunks import column_moments, library_sizes, require_positive
 from ldvae_core.analysis.importance import active_factors, gene_deviance
+from ldvae_core.analysis.metrics import expected_counts
 from ldvae_core.analysis.rotation import axis_variance, gene_sparse, varimax
 from ldvae_core.analysis.uncertainty import Shrunken, loading_standard_errors, moment_variance, shrink_loadings
-from ldvae_core.data.chunks import cell_chunks
+from ldvae_core.data.chunks import cell_chunks, some_cells
 from ldvae_core.errors import RunError
 from ldvae_core.model.families import LIKELIHOODS, LikelihoodName
 from ldvae_core.model.packed import packed, unpacked
@@ -26,6 +27,7 @@ GeneOrder = Literal["deviance", "effect"]
 ARRAYS = ("representation", "loadings", "loadings_se", "loadings_shrunken", "loadings_shrunken_sd", "intercept",
           "inverse_dispersion", "explained_deviance", "active", "flipped", "trained_as", "rotation")  # fmt: skip
 GENE_DEVIANCE = "gene_deviance.npy"  # not there in older runs
+SHARE_CELLS = 2_000  # enough for the mean share of a gene
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,12 +54,17 @@ class Factors:
     trained_as: np.ndarray  # (n_factors,) int: index of the trained axis; -1 on rotated axes
     rotation: np.ndarray  # (n_factors, n_factors) float64: representation = trained representation @ rotation
     names: tuple[str, ...] = ()  # what people call the factors, "" for those without a name; not saved with the arrays
+    uncertified: frozenset[int] = frozenset()  # known not to come back in other cells; not saved
     gene_deviance: np.ndarray | None = None  # (n_genes, n_factors) float32, parts of explained_deviance; None: unknown
     gene_order: GeneOrder = "deviance"  # what decides which genes of a factor are named first; not saved
 
     def label(self, factor: int) -> str:
-        """What factor k (from 0) is called on screen: "Factor 3", or "Factor 3 · erythroid" once somebody named it."""
-        return factor_label(factor, self.name_of(factor))
+        """What factor k (from 0) is called on screen: "Factor 3", or "Factor 3 · erythroid" once somebody named it.
+
+        One that does not come back in other cells is called "Factor 3 (not certified)".
+        """
+        said = factor_label(factor, self.name_of(factor))
+        return f"{said} (not certified)" if factor in self.uncertified else said
 
     def name_of(self, factor: int) -> str:
         """The name that a person gave factor k, "" without one."""
@@ -101,6 +108,19 @@ class Factors:
     def scale(self) -> np.ndarray:
         """Standard deviation of each factor over cells: loadings * scale is the log fold change per sd."""
         return self._moments[1]
+
+    @cached_property
+    def molecule_share(self) -> np.ndarray:
+        """Each gene's share of a cell's molecules as the model expects it, a mean over cells: (n_genes,) float64.
+
+        Of at most 2,000 cells, and without the effects of covariates.
+        """
+        cells = some_cells(np.arange(self.n_cells), SHARE_CELLS, seed=0)
+        total, size = np.zeros(self.n_genes), np.ones(len(cells))
+        for chunk in cell_chunks(len(cells), self.n_genes):
+            z = self.representation[cells[chunk]]
+            total += expected_counts(z, self.loadings, self.intercept, size[chunk])[1].sum(axis=0)
+        return total / max(len(cells), 1)
 
 
 def factor_label(factor: int, name: str = "") -> str:
@@ -193,7 +213,7 @@ def build_factors(
         fitted = np.flatnonzero(np.asarray(split) == 0) if (np.asarray(split) == 0).any() else np.arange(len(z))
         around = None
         if posterior_covariance is not None and of_prior.is_standard:
-            around = _turned(posterior_covariance[fitted], rotation)
+            around = turned(posterior_covariance[fitted], rotation)
         errors = loading_standard_errors(
             _beside(z, extra[0])[fitted], _beside(weights, extra[1]), bias, theta, size[fitted],
             usage=usage, likelihood=likelihood, n_factors=loadings.shape[1], covariance=around,
@@ -289,6 +309,7 @@ def load_factors(folder: Path) -> Factors:
         prior=about["prior"],
         gene_names=np.array(about["gene_names"], str),
         names=(),
+        uncertified=frozenset(),
         gene_order="deviance",
         gene_deviance=by_gene,
         **arrays,
@@ -323,7 +344,7 @@ def _rotate(values: np.ndarray, matrix: np.ndarray) -> np.ndarray:
     return rotated
 
 
-def _turned(covariance: np.ndarray, rotation: np.ndarray) -> np.ndarray:
+def turned(covariance: np.ndarray, rotation: np.ndarray) -> np.ndarray:
     """Packed covariances on the turned axes: R' S R, float32."""
     turned = np.empty(covariance.shape, np.float32)
     for cells in cell_chunks(len(covariance), rotation.size):

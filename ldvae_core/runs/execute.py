@@ -8,7 +8,7 @@ import contextlib
 import logging
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 from threadpoolctl import threadpool_limits
 
+from ldvae_core.analysis.factors import load_factors
 from ldvae_core.answer import Answer
 from ldvae_core.data.counts import CountMatrix
 from ldvae_core.data.split import TRAIN
@@ -25,9 +26,11 @@ from ldvae_core.jobs.progress import Progress as JobProgress
 from ldvae_core.model.budget import seconds_after_training
 from ldvae_core.model.config import ModelConfig
 from ldvae_core.model.ldvae import LDVAE
-from ldvae_core.runs.baseline import run_baseline
 from ldvae_core.runs.prepare import Steps, completed_for, one_hot
 from ldvae_core.runs.results import save_results
+from ldvae_core.runs.search import ADVICE_FILE, CERTIFICATES_FILE, NoStructureError, write_certificates
+from ldvae_core.runs.searching import Found, Searching
+from ldvae_core.runs.settings import settle_number
 from ldvae_core.runs.states import Stage, write_folder_state
 from ldvae_core.runs.under_way import Speed, UnderWay
 from ldvae_core.training.checkpoint import read_checkpoint, write_checkpoint
@@ -36,6 +39,7 @@ from ldvae_core.training.live_programs import top_genes_so_far
 from ldvae_core.training.loop import SECONDS_BETWEEN_TICKS, Trainer
 from ldvae_core.training.refining import Outcome, refined_model
 from ldvae_core.training.reports import HistoryPoint, Progress, Reports
+from ldvae_core.training.siblings import Told
 from ldvae_core.training.threads import choose_threads, usable_cores
 from ldvae_core.workspace.system import kept_awake
 
@@ -51,6 +55,9 @@ FILES = {
     "model.npz": "the trained network, which places new cells (runs/trained.py)",
     "factors": "readable, gene_sparse and as_trained: folders of analysis/factors.py",
     "metrics.json": "figures on the test cells",
+    "search": "the trainings from which the number of programs is told (runs/searching.py)",
+    "advice.json": "what they said: certificates of the generous model (analysis/certificates.py)",
+    "certificates.json": "which programs of the run come back; runs whose number was found have it",
     "test_cells.parquet": "the same figures of every test cell (runs/by_cell.py)",
     "covariates.parquet": "loadings of the covariates by name: genes x levels",
     "dispersion_levels.parquet": "what each level adds to log inverse dispersion: genes x levels",
@@ -105,6 +112,13 @@ class _Run:
         split = self.steps.split(counts.n_cells)
         if model_config.is_baseline:
             return self._baseline(model_config, counts, split, time.monotonic() - began)
+        found = None
+        if self.steps.settings.search.auto:
+            try:
+                found = self._search(counts, split, model_config)
+            except Told as told:
+                return self.steps.end_without_results("pause" if told.answer == "pause" else "cancel")
+            model_config = replace(model_config, n_factors=found.generous.n_programs)
         covariates = one_hot(counts.annotations, model_config.covariates)
         seconds_reading = time.monotonic() - began
         trainer = Trainer(
@@ -138,7 +152,7 @@ class _Run:
         seconds_refining = time.monotonic() - began
         self._begin("analysing")
         self._write_history(trainer.state.history)
-        found = save_results(
+        figures = save_results(
             self.folder,
             trainer.source,
             outcome,
@@ -147,7 +161,10 @@ class _Run:
             covariates=covariates,
             on_share=lambda done: self.under_way.reached("analysing", done),
         )
-        metrics = {**found, **_of_training(trainer)}
+        metrics = {**figures, **_of_training(trainer)}
+        if found is not None:
+            shown = load_factors(self.folder / "factors" / "readable")
+            write_certificates(self.folder / CERTIFICATES_FILE, found.certify(shown))
         summary = {
             "n_cells": counts.n_cells,
             "n_genes": counts.n_genes,
@@ -159,6 +176,19 @@ class _Run:
             "seconds_training": round(trainer.state.seconds, 3),
         }
         return self.steps.finish({**metrics, "seconds_refining": round(seconds_refining, 3)}, summary, answer)
+
+    def _search(self, counts: CountMatrix, split: np.ndarray, model: ModelConfig) -> Found:
+        """Find the number of programs and put it down. Raises Told, and NoStructureError where there is none."""
+        self._begin("searching")
+        searching = Searching(
+            self.folder, counts, split, model=model, training=self.training, search=self.steps.settings.search
+        )
+        found = searching.go(should_stop=self.should_stop, on_share=self.under_way.searching)
+        write_certificates(self.folder / ADVICE_FILE, found.generous)
+        if not found.generous.n_certified:
+            raise NoStructureError(found.generous)
+        self.steps.settings = settle_number(self.folder, found.generous.n_programs)
+        return found
 
     def _begin(self, stage: Stage) -> None:
         write_folder_state(self.folder, stage)
@@ -196,6 +226,8 @@ class _Run:
     ) -> dict[str, Any]:
         threads = self.training.threads or min(usable_cores(), 4)
         note = {"device": "cpu", "device_reason": "Baselines need no GPU.", "threads": threads}
+        from ldvae_core.runs.baseline import run_baseline  # its libraries take a second to load, which no model needs
+
         with threadpool_limits(threads):
             return run_baseline(
                 self.steps,
@@ -246,7 +278,7 @@ class _Run:
             self.checkpointed = time.monotonic()
 
     def _write_history(self, history: list[HistoryPoint]) -> None:
-        write_table(self.folder / "history.parquet", pd.DataFrame([asdict(point) for point in history]))
+        write_table(self.folder / "history.parquet", pd.DataFrame([vars(point) for point in history]))
 
 
 def _of_training(trainer: Trainer) -> dict[str, Any]:

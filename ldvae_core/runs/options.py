@@ -6,6 +6,7 @@ from typing import Any
 from ldvae_core.data.choices import DataChoices
 from ldvae_core.data.reading_options import ReadingOptions
 from ldvae_core.model.config import ModelConfig, TrainingConfig
+from ldvae_core.runs.search import Search
 from ldvae_core.setting import Setting, described
 
 # of RunSettings: its fields that are dataclasses, with from_dict and to_dict
@@ -14,6 +15,7 @@ PARTS: dict[str, Any] = {
     "choices": DataChoices,
     "model": ModelConfig,
     "training": TrainingConfig,
+    "search": Search,
 }
 
 

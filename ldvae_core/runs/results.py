@@ -18,13 +18,14 @@ from ldvae_core.data.counts import CountMatrix
 from ldvae_core.data.split import TEST, TRAIN
 from ldvae_core.durable import write_table
 from ldvae_core.model.families import LikelihoodName
-from ldvae_core.model.ldvae import LDVAE, LinearDecoder, centred_levels
+from ldvae_core.model.ldvae import LDVAE, centred_levels
 from ldvae_core.runs.by_cell import write_by_cell
 from ldvae_core.runs.trained import save_model
 from ldvae_core.training.minibatches import MinibatchSource
 from ldvae_core.training.refining import Outcome
 from ldvae_core.training.score import (
     IWLL_DRAWS,
+    covariate_effects,
     folded_decoder,
     likelihood_bounds,
     reconstruction_errors,
@@ -60,7 +61,7 @@ def save_results(
     theta = None
     if model.likelihood.has_dispersion:
         theta = model.bounded_log_theta().detach().double().exp().cpu().numpy()
-    effects = _covariate_effects(model)
+    effects = covariate_effects(model)
     wanted = ALL_AXES if model.prior.may_rotate else ALL_AXES[:1]
     for number, axes in enumerate(wanted):
         on_share(0.5 * number / len(wanted))
@@ -143,13 +144,6 @@ def _overlap(factors: Factors) -> dict[str, Any]:
         return {}
     overlap = program_overlap(factors.loadings)
     return {"programs_overlap": overlap.is_strong, "program_correlation": overlap.correlation}
-
-
-def _covariate_effects(model: LDVAE) -> np.ndarray | None:
-    """Loadings of the covariates' levels, (n_genes, n_levels); None without covariates or with a neural decoder."""
-    if not isinstance(model.decoder, LinearDecoder) or not model.config.covariates:
-        return None
-    return model.decoder.centred_covariates().detach().double().cpu().numpy()
 
 
 def _recomputed_error(

@@ -16,6 +16,7 @@ from ldvae_core.data.reading_options import ReadingOptions
 from ldvae_core.errors import LdvaeError, RunError, SettingsError
 from ldvae_core.model.config import ModelConfig, TrainingConfig
 from ldvae_core.runs.options import PARTS
+from ldvae_core.runs.search import Search, unsearchable
 
 FORMAT_VERSION = 1
 RUN_FILE = "run.json"
@@ -34,10 +35,12 @@ class RunSettings:
     model: ModelConfig = field(default_factory=ModelConfig)  # not yet completed for the data, see runs/prepare.py
     training: TrainingConfig = field(default_factory=TrainingConfig)
     reading: ReadingOptions = field(default_factory=ReadingOptions)  # of a file; a data set has been read
+    search: Search = field(default_factory=Search)  # for the number of programs; model.n_factors until it is found
 
     def __post_init__(self) -> None:
         problems = _naming_problems(self.name, self.data_source)
         problems += self.model.factor_problems(self.choices.n_genes + len(self.choices.keep_genes))
+        problems += unsearchable(self.model) if self.search.auto else []
         if problems:
             raise SettingsError(problems)
 
@@ -56,6 +59,7 @@ class RunSettings:
             "choices": self.choices.to_dict(),
             "model": self.model.to_dict(),
             "training": self.training.to_dict(),
+            "search": self.search.to_dict(),
         }
         plain: dict[str, Any] = json.loads(json.dumps(values))  # tuples become lists now: equal to what is read later
         return plain
@@ -153,6 +157,21 @@ def rename_in(folder: Path, name: str) -> None:
     content = durable.read_json(folder / RUN_FILE)
     content["settings"]["name"] = renamed.name
     durable.write_json(folder / RUN_FILE, content)
+
+
+def note_fingerprint(folder: Path, fingerprint: str) -> None:
+    """Say which data the run is made from, where that was not known when its settings were written. Raises RunError."""
+    content = durable.read_json(folder / RUN_FILE)
+    if not content.get("fingerprint"):
+        durable.write_json(folder / RUN_FILE, {**content, "fingerprint": fingerprint})
+
+
+def settle_number(folder: Path, n_factors: int) -> RunSettings:
+    """Put down the number of programs that was found; returns the settings with it. Raises RunError."""
+    content = durable.read_json(folder / RUN_FILE)
+    content["settings"]["model"]["n_factors"] = n_factors
+    durable.write_json(folder / RUN_FILE, content)
+    return RunSettings.read(folder)
 
 
 def _naming_problems(name: object, data_source: object) -> list[str]:
