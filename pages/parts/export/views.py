@@ -104,9 +104,9 @@ def show_pack(opened: OpenRun) -> None:
 
 def _pack(opened: OpenRun) -> bytes:
     folder = DEMO_RUN if opened.run_id == DEMO else store().workspace.runs / opened.run_id
-    with tempfile.TemporaryDirectory(prefix="gene-programs-") as place:
-        write_pack(programs_of(opened, folder), Path(place) / "pack")
-        return (Path(place) / "pack").read_bytes()
+    with scratch_folder() as place:
+        write_pack(programs_of(opened, folder), place / "pack")
+        return (place / "pack").read_bytes()
 
 
 def show_tables(opened: OpenRun, factors: Factors) -> None:
