@@ -16,9 +16,10 @@ from scipy import sparse
 from ldvae_core.analysis.strange import strangeness
 from ldvae_core.data.align import aligned_blocks, find_genes
 from ldvae_core.data.counts import CountMatrix, sum_by_cell
-from ldvae_core.data.folder import load_counts, write_about, write_names
+from ldvae_core.data.folder import WHOLE_LIBRARY, load_counts, write_about, write_names
 from ldvae_core.data.names import listing
 from ldvae_core.data.store import CountsWriter
+from ldvae_core.durable import write_array
 from ldvae_core.errors import CountsError, RunError
 from ldvae_core.model.config import Covariate
 from ldvae_core.runs.network import OF_DAMAGE
@@ -109,6 +110,7 @@ def _kept_cells(programs: Programs, data: CountMatrix, folder: Path, filled: np.
     said = f"{empty:,} of {data.n_cells:,} cells have no counts in the modelled genes: left out."
     write_names(folder, cell_ids=data.cell_ids[filled], gene_names=genes, gene_ids=programs.gene_ids,
                 annotations=data.annotations[filled])  # fmt: skip
+    write_array(folder / WHOLE_LIBRARY, data.molecules[filled])
     mark = hashlib.sha256(f"placed {data.fingerprint} {' '.join(genes.tolist())}".encode()).hexdigest()
     about = {name: words for name, words in data.about.items() if name != "derived_labels"}
     write_about(folder, n_cells=n_cells, n_genes=len(genes), counts_from=data.counts_from,

@@ -28,6 +28,7 @@ ACTIVE = ("queued", "running", "paused", "interrupted")
 TRAIN_SHARE = 0.8  # of the cells; a tenth each for validation and test
 # Gene values (cells x genes) a second, until a run of this machine and kind says better; without the fast path a tenth.
 SPEED = {"cpu": 80e6, "cuda": 400e6}
+FEWEST_SEEN = 20_000  # cells that a run must have gone through: before, its speed is that of starting
 STARTING = 4.0  # seconds that a worker takes to start
 BASELINE_PASSES = 5  # over the counts, about, that fitting a baseline takes
 
@@ -182,7 +183,8 @@ def _speed(device: str, cards: list[RunCard], store: RunStore, *, fast: bool) ->
             progress = store.progress(card.run_id)
         except LdvaeError:  # deleted meanwhile
             continue
-        if progress.device == device and progress.seconds > 2 and progress.cells_per_second > 0:
+        seen = progress.seconds * progress.cells_per_second
+        if progress.device == device and progress.seconds > 2 and seen > FEWEST_SEEN:
             return progress.cells_per_second * card.n_genes
     return SPEED.get(device, SPEED["cpu"]) * (1.0 if fast else 0.1)
 
