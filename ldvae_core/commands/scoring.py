@@ -1,7 +1,6 @@
 """`score`: place new cells on the programs of a run, or of a pack that somebody shared; `pack` makes one."""
 
 import sys
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +20,7 @@ def score_cells(run: Path, data: str, target: Path, reading: ReadingOptions = NO
     damaged pack, data that do not fit it.
     """
     from ldvae_core.runs.projection import project
+from ldvae_core.workspace.scratch import scratch_folder
 
     if is_pack(run.expanduser()):
         programs, results = read_pack(run.expanduser()), []
@@ -28,8 +28,8 @@ def score_cells(run: Path, data: str, target: Path, reading: ReadingOptions = NO
         opened = opened_run(str(run))
         programs = programs_of(opened, folder_of(str(run)))
         results = results_of(opened, programs.factors)
-    with opened_counts(data, reading) as counts, tempfile.TemporaryDirectory(prefix="gene-programs-") as scratch:
-        placed = project(programs, counts, Path(scratch) / "cells")
+    with opened_counts(data, reading) as counts, scratch_folder() as scratch:
+        placed = project(programs, counts, scratch / "cells")
         _say(placed)
         write_projection(placed, target, results=results)
         return {

@@ -20,6 +20,7 @@ PLACES = [
     "cell_types",
     "cell_types?view_types=Why+do+these+differ%3F",
     "cell_types?view_types=Distributions",
+    "cell_types?view_types=Design",
     "compare",
     "export",
 ]
