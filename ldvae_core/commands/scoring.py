@@ -11,6 +11,7 @@ from ldvae_core.export import results_of, write_projection
 from ldvae_core.runs.pack import is_pack, read_pack, write_pack
 from ldvae_core.runs.placed import Placed
 from ldvae_core.runs.programs import programs_of
+from ldvae_core.workspace.scratch import scratch_folder
 
 
 def score_cells(run: Path, data: str, target: Path, reading: ReadingOptions = NOTHING_SAID) -> dict[str, Any]:
@@ -20,7 +21,6 @@ def score_cells(run: Path, data: str, target: Path, reading: ReadingOptions = NO
     damaged pack, data that do not fit it.
     """
     from ldvae_core.runs.projection import project
-from ldvae_core.workspace.scratch import scratch_folder
 
     if is_pack(run.expanduser()):
         programs, results = read_pack(run.expanduser()), []
