@@ -9,6 +9,7 @@ program is planted, every molecule of the treated multiplied by what a shift alo
 """
 
 import argparse
+import tempfile
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
@@ -25,10 +26,9 @@ from ldvae_core.analysis.variables import read_variable
 from ldvae_core.data.counts import CountMatrix
 from ldvae_core.data.demo import DEMO_RUN, load_demo
 from ldvae_core.errors import SettingsError
-from ldvae_core.model.ldvae import LDVAE
 from ldvae_core.runs.opened import OpenRun, open_demo_run
+from ldvae_core.runs.programs import Programs, programs_of
 from ldvae_core.runs.projection import project
-from ldvae_core.runs.trained import load_model
 
 SAMPLES = (6, 8, 12)
 DONOR_SDS = (0.3, 0.5)  # of the natural log of the factor by which a gene differs between donors
@@ -66,7 +66,12 @@ def simulated(
 
 
 def once(
-    opened: OpenRun, model: LDVAE, cells: CountMatrix, kinds: np.ndarray, setting: Setting, rng: np.random.Generator
+    opened: OpenRun,
+    programs: Programs,
+    cells: CountMatrix,
+    kinds: np.ndarray,
+    setting: Setting,
+    rng: np.random.Generator,
 ) -> list[dict[str, object]]:
     """What is found in one experiment, over all cells and by type, moderated and not."""
     factors = opened.factors[opened.axes]
@@ -79,7 +84,8 @@ def once(
         cells.subset(cells=rows), counts=drawn.astype(cells.counts.dtype), cell_ids=np.arange(len(rows)).astype(str),
         annotations=pd.DataFrame(index=np.arange(len(rows)).astype(str)), whole_library=None,
     )  # fmt: skip
-    z = project(opened, model, matrix).representation
+    with tempfile.TemporaryDirectory() as folder:
+        z = project(programs, matrix, Path(folder) / "placed", threads=1).representation
     arm = pd.Series(np.where(sample < setting.n // 2, "treated", "control"), name="arm")
     condition = read_variable(arm, sample, names, is_condition=True)
     found = []
@@ -113,7 +119,7 @@ def main() -> None:
     n = QUICK if given.quick else given.repetitions
     torch.set_num_threads(1)
     opened, whole = open_demo_run(), load_demo()
-    model = load_model(DEMO_RUN)
+    programs = programs_of(opened, DEMO_RUN)
     labels = whole.annotations["cell_type"].astype(str)
     types = labels.value_counts().index[:N_TYPES].tolist()
     places = np.flatnonzero(labels.isin(types))
@@ -124,7 +130,7 @@ def main() -> None:
         for number, setting in enumerate(settings):
             if setting.shift and repetition % EVERY:
                 continue
-            found += once(opened, model, cells, kinds, setting, np.random.default_rng([repetition, number]))
+            found += once(opened, programs, cells, kinds, setting, np.random.default_rng([repetition, number]))
         if (repetition + 1) % 10 == 0 or repetition + 1 == n:
             text = report(pd.DataFrame(found))
             print(f"{repetition + 1} repetitions", text, sep="\n", flush=True)

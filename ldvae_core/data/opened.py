@@ -1,6 +1,6 @@
 """A file as its format presents it: the matrices that could hold the counts, and what names their rows and columns."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,8 +19,8 @@ class Side(NamedTuple):
     """One axis of a matrix. table: a row for each of its lines, the index their names; named_by: where these came from.
 
     For the side of the genes the columns gene_ids and feature_types mean what they say, where a format has them.
-    left_out: columns that could not be read. notices: what else people should know. maps: name and places of every map
-    of these lines, see own_maps.py.
+    left_out: columns that could not be read; beyond: those that are too many. notices: what else people should know.
+    maps: name and places of every map of these lines, see own_maps.py.
     """
 
     table: pd.DataFrame
@@ -28,6 +28,7 @@ class Side(NamedTuple):
     left_out: tuple[str, ...] = ()
     notices: tuple[str, ...] = ()
     maps: Callable[[], Iterable[tuple[str, np.ndarray]]] = tuple
+    beyond: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,6 +51,7 @@ class Candidate:
     told: str = ""
     group: str = ""
     about: Callable[[pd.DataFrame], dict[str, str]] = lambda _cells: NO_COLOURS
+    apart: tuple[str, ...] = ()  # columns of a text table that were taken for no counts
 
     @property
     def name(self) -> str:
@@ -69,6 +71,7 @@ class Opening(NamedTuple):
 
     stack: ExitStack
     scratch: Path
+    columns: Mapping[str, str] = NO_COLOURS  # of a text table: what is said of them, see ReadingOptions.columns
 
     def folder(self, name: str) -> Path:
         """A new folder in scratch, numbered where there are others of that name."""

@@ -14,6 +14,7 @@ _MANY = (
     "matching",
     "design",
     "factor",
+    "distributions",
     "test_metric",
     "held_out",
 )

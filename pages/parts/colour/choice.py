@@ -45,6 +45,7 @@ class Colour:
 def colour_picker(opened: OpenRun, factors: Factors, label: str, *, key: str, default: str, width: int) -> Colour:
     """Annotations, factors and genes to choose from, or any text that names genes. default: an option, or a gene."""
     listed = _options(opened, factors.n_factors)
+    names = _names(opened)
     words = {f"{FACTOR}{k}": plain(factors.label(k), longest=40) for k in range(factors.n_factors)}
     words |= {f"{LIST}{one.name}": f"list: {plain(one.name, longest=40)}" for one in gene_lists().all()}
     words |= {NOTHING: "number of cells"} if NOTHING not in opened.label_columns else {}
@@ -53,7 +54,7 @@ def colour_picker(opened: OpenRun, factors: Factors, label: str, *, key: str, de
         label,
         listed,
         index=listed.index(default),
-        format_func=lambda option: words.get(option) or plain(option, longest=40),
+        format_func=lambda option: words.get(option) or names.get(option) or plain(option, longest=40),
         key=key,
         bind="query-params",
         accept_new_options=True,
@@ -104,5 +105,6 @@ def _options(opened: OpenRun, n_factors: int) -> list[str]:
 
 
 @per_run(max_entries=8)
-def _names(opened: OpenRun) -> list[str]:
-    return [str(name) for name in opened.counts.gene_names[:MOST_LISTED]]
+def _names(opened: OpenRun) -> dict[str, str]:
+    """The genes among the options, as they are shown: thousands, which are not put into words at every click."""
+    return {str(name): plain(name, longest=40) for name in opened.counts.gene_names[:MOST_LISTED]}

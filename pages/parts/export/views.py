@@ -1,11 +1,9 @@
 """What the Export page offers: one file with everything, tables, and the command that reproduces the run."""
 
 import shlex
-import tempfile
 from collections.abc import Callable, Collection
 from dataclasses import replace
 from io import BytesIO
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -24,6 +22,7 @@ from ldvae_core.runs.recipe import train_command
 from ldvae_core.runs.redraw import python_recipe, r_recipe
 from ldvae_core.runs.store import OpenRun
 from ldvae_core.workspace.folders import DEMO
+from ldvae_core.workspace.scratch import scratch_folder
 from pages.parts.factor_table import factor_file_of
 from pages.parts.figures import csv_bytes
 from pages.parts.runs import store
@@ -105,9 +104,9 @@ def show_pack(opened: OpenRun) -> None:
 
 def _pack(opened: OpenRun) -> bytes:
     folder = DEMO_RUN if opened.run_id == DEMO else store().workspace.runs / opened.run_id
-    with tempfile.TemporaryDirectory(prefix="gene-programs-") as place:
-        write_pack(programs_of(opened, folder), Path(place) / "pack")
-        return (Path(place) / "pack").read_bytes()
+    with scratch_folder() as place:
+        write_pack(programs_of(opened, folder), place / "pack")
+        return (place / "pack").read_bytes()
 
 
 def show_tables(opened: OpenRun, factors: Factors) -> None:
@@ -173,8 +172,8 @@ def cells_csv(opened: OpenRun, factors: Factors, report: Callable[[float], None]
 def _h5ad(opened: OpenRun, factors: Factors, report: Callable[[float], None]) -> bytes:
     from ldvae_core.export import write_h5ad  # anndata takes a second to load
 
-    with tempfile.TemporaryDirectory(prefix="gene-programs-") as folder:
-        path = Path(folder) / "run.h5ad"
+    with scratch_folder() as folder:
+        path = folder / "run.h5ad"
         shown = replace(opened, factors={**opened.factors, factors.axes: factors})
         write_h5ad(shown, path, axes=factors.axes, report=report)
         return path.read_bytes()

@@ -1,8 +1,6 @@
 """New cells on the programs of a run: drawn over its own cells, which of them are strange, and what they are near."""
 
-import tempfile
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -24,6 +22,7 @@ from ldvae_core.plots.theme import Mode, palette
 from ldvae_core.runs.placed import NEAREST, Placed, PlacedCard, as_run, placed_cards, read_placed
 from ldvae_core.runs.placing_jobs import delete_placed, restore_placed
 from ldvae_core.runs.store import OpenRun
+from ldvae_core.workspace.scratch import scratch_folder
 from pages.parts.colour.choice import Colour, colour_picker, say_missing_colour
 from pages.parts.colour.draw import draw_cells
 from pages.parts.colour.legend import hidden_types, show_legend
@@ -237,9 +236,9 @@ def _show_foot(opened: OpenRun, placed: Placed, card: PlacedCard) -> None:
 
 
 def _h5ad(placed: Placed) -> bytes:
-    with tempfile.TemporaryDirectory(prefix="gene-programs-") as folder:
-        write_projection(placed, Path(folder) / "placed.h5ad")
-        return (Path(folder) / "placed.h5ad").read_bytes()
+    with scratch_folder() as folder:
+        write_projection(placed, folder / "placed.h5ad")
+        return (folder / "placed.h5ad").read_bytes()
 
 
 def _delete(run_id: str, card: PlacedCard) -> None:
