@@ -9,7 +9,7 @@ import numpy as np
 from ldvae_core.data.annotations import tidy_annotations
 from ldvae_core.data.choosing import choices
 from ldvae_core.data.counts import FEWEST_CELLS, FEWEST_GENES
-from ldvae_core.data.folder import write_about, write_names
+from ldvae_core.data.folder import write_about, write_maps, write_names
 from ldvae_core.data.layout import UNREADABLE_NAMES, Layout
 from ldvae_core.data.molecules import Molecules
 from ldvae_core.data.names import listing, tidy_names
@@ -68,6 +68,7 @@ def finish(
         cells, table = cells[written.kept], table[written.kept]
     ids = None if layout.naming.ids is None else np.asarray(layout.naming.ids, dtype=str)
     write_names(folder, cell_ids=cells, gene_names=layout.gene_names, gene_ids=ids, annotations=table)
+    maps = write_maps(folder, ((name, places[written.kept]) for name, places in layout.cells.maps()))
     write_gene_columns(folder, layout)
     Tallies.write(folder, written)
     n_left_out = len(unread) + len(beyond) + layout.cells.table.shape[1] - table.shape[1]
@@ -82,6 +83,7 @@ def finish(
         counts_from=filled.candidate.where,
         notices=said,
         about=about,
+        maps=maps,
         reading=reading,
         report=report,
     )

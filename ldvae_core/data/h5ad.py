@@ -13,6 +13,7 @@ from anndata.io import read_elem
 from ldvae_core.data.damage import OF_FILES
 from ldvae_core.data.gate import referenced_dataset
 from ldvae_core.data.opened import Candidate, Side
+from ldvae_core.data.own_maps import read_maps
 from ldvae_core.data.stored import DAMAGED_REMEDY, Stored, as_text, stored_matrix
 from ldvae_core.data.stored_names import decode_all, encode
 from ldvae_core.data.stored_types import restored
@@ -34,7 +35,8 @@ def anndata_candidates(root: Any, *, group: str = "") -> tuple[Candidate, ...]:
 
     @cache
     def cells(n_rows: int) -> Side:
-        return _frame(root["obs"], n_rows, "obs", uns=root.get("uns", {}))
+        side = _frame(root["obs"], n_rows, "obs", uns=root.get("uns", {}))
+        return side._replace(maps=lambda: read_maps(root, side.table))
 
     @cache
     def genes(n_columns: int) -> Side:

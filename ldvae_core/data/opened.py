@@ -1,11 +1,12 @@
 """A file as its format presents it: the matrices that could hold the counts, and what names their rows and columns."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
 import pandas as pd
 
 from ldvae_core.data.reading_options import GenesIn
@@ -19,6 +20,7 @@ class Side(NamedTuple):
 
     For the side of the genes the columns gene_ids and feature_types mean what they say, where a format has them.
     left_out: columns that could not be read; beyond: those that are too many. notices: what else people should know.
+    maps: name and places of every map of these lines, see own_maps.py.
     """
 
     table: pd.DataFrame
@@ -26,6 +28,7 @@ class Side(NamedTuple):
     left_out: tuple[str, ...] = ()
     notices: tuple[str, ...] = ()
     beyond: tuple[str, ...] = ()
+    maps: Callable[[], Iterable[tuple[str, np.ndarray]]] = tuple
 
 
 @dataclass(frozen=True, eq=False)

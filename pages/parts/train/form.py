@@ -69,7 +69,7 @@ def show_form() -> Form:
     shown = method_in_use(preset=plan in OF_SEVERAL)
     method: Method = "ldvae" if shown == "vae" else shown
     fitted = method != "ldvae" or plan == "baselines"  # in one go: no decoder, no epochs
-    finds = plan == "find" and shown == "ldvae"
+    finds = plan == "find" and shown == "ldvae" and most_factors(data.n_genes) > 1
     _head("Programs", "How many to look for, and of what kind.")
     prior: PriorName = "normal"
     search = Search()
@@ -95,7 +95,7 @@ def show_form() -> Form:
     decoder: Decoder = "neural" if shown == "vae" else "linear"
     training = _training(data, fitted=fitted)
     more = show_advanced(data, method=shown, preset=plan in OF_SEVERAL)
-    show_confounding(data, [covariate.name for covariate in more.model.covariates])
+    show_confounding(data, [each.name for each in more.model.covariates if each.kind == "levels"])
     try:
         model = ModelConfig(
             method=method, n_factors=n_factors, prior=prior, batch_norm=batch_norm, intercept=intercept,
