@@ -27,7 +27,7 @@ from ldvae_core.jobs.progress import Progress as JobProgress
 from ldvae_core.model.budget import seconds_after_training
 from ldvae_core.model.config import ModelConfig
 from ldvae_core.model.ldvae import LDVAE
-from ldvae_core.runs.prepare import Steps, completed_for, one_hot
+from ldvae_core.runs.prepare import Steps, completed_for, covariate_columns
 from ldvae_core.runs.results import save_results
 from ldvae_core.runs.search import ADVICE_FILE, CERTIFICATES_FILE, NoStructureError, write_certificates
 from ldvae_core.runs.searching import WORKS, Found, Searching
@@ -120,7 +120,7 @@ class _Run:
             except Told as told:
                 return self.steps.end_without_results("pause" if told.answer == "pause" else "cancel")
             model_config = replace(model_config, n_factors=found.generous.n_programs)
-        covariates = one_hot(counts.annotations, model_config.covariates)
+        covariates = covariate_columns(counts.annotations, model_config.covariates)
         seconds_reading = time.monotonic() - began
         trainer = Trainer(
             counts.counts,

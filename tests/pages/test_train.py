@@ -1,6 +1,7 @@
 """The Train page: what the form asks for becomes runs, and the panel says where each of them stands."""
 
 import json
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -501,3 +502,13 @@ def test_dispersion_by_level_needs_an_annotation(page, runs):
     find(page, "train").click().run()
     assert not page.error
     assert own_cards(runs)[0].settings.model.dispersion == "gene_level"
+
+
+def test_a_run_that_was_hardly_begun_does_not_set_the_estimate(make_run, workspace, train_page, words):
+    """Its first step compiles: 20 cells a second would make hours of a minute."""
+    run_id = make_run()
+    said = re.search(r"Roughly [^.]*", words(train_page(run_id)))[0]
+    write_json(workspace.runs / run_id / "progress.json", PROGRESS | {"seconds": 6.0, "cells_per_second": 20.0})
+    assert re.search(r"Roughly [^.]*", words(train_page(run_id)))[0] == said
+    write_json(workspace.runs / run_id / "progress.json", PROGRESS | {"seconds": 6000.0, "cells_per_second": 20.0})
+    assert re.search(r"Roughly [^.]*", words(train_page(run_id)))[0] != said

@@ -95,7 +95,7 @@ def show_form() -> Form:
     decoder: Decoder = "neural" if shown == "vae" else "linear"
     training = _training(data, fitted=fitted)
     more = show_advanced(data, method=shown, preset=plan in OF_SEVERAL)
-    show_confounding(data, [covariate.name for covariate in more.model.covariates])
+    show_confounding(data, [each.name for each in more.model.covariates if each.kind == "levels"])
     try:
         model = ModelConfig(
             method=method, n_factors=n_factors, prior=prior, batch_norm=batch_norm, intercept=intercept,
