@@ -20,8 +20,8 @@ Unit = Literal["cells", "samples"]
 METRIC = "information"
 WORTH = 0.0045  # of the deviance: programs that come back and explain less are not counted, where others explain more
 BAR = 0.6  # match in both halves from which a factor is a program: docs/certified.md
-NEARLY, AS_HEAVY = 0.2, 0.5  # a factor of shuffled counts casts doubt on what matches so little better, and explains
-# no more than twice as much: where few genes hold many molecules, their noise comes back in any cells
+AS_HEAVY = 0.5  # a factor that shuffled counts give too, explaining at least so much of what it explains, is doubtful:
+# where few genes hold many molecules, their noise comes back in any cells
 
 
 class Siblings(NamedTuple):
@@ -29,6 +29,13 @@ class Siblings(NamedTuple):
 
     seeds: Sequence[np.ndarray]  # of the same cells, other seeds
     halves: Sequence[tuple[np.ndarray, np.ndarray]]  # of disjoint halves
+
+
+class Shuffled(NamedTuple):
+    """A model of shuffled counts."""
+
+    loadings: np.ndarray  # (n_genes, any number), shrunken
+    programs: "tuple[Program, ...]"  # its factors; none is certified
 
 
 class Replication(NamedTuple):
@@ -117,18 +124,19 @@ def found_again(factors: Factors, loadings: np.ndarray) -> np.ndarray:
     return found
 
 
-def certify(factors: Factors, siblings: Siblings, *, unit: Unit, shuffled: Sequence[Program] = ()) -> Certificates:
-    """The certificates of a model. shuffled: from shuffled_programs; Certificates.programs are in the model's order."""
+def certify(factors: Factors, siblings: Siblings, *, unit: Unit, shuffled: Shuffled | None = None) -> Certificates:
+    """The certificates of a model, in its order."""
+    found, doubtful = _programs(factors, siblings), _doubtful(factors, shuffled)
     programs = tuple(
-        replace(program, certified=bool(active) and program.half_match >= BAR and not _is_doubtful(program, shuffled))
-        for program, active in zip(_programs(factors, siblings), factors.active, strict=True)
+        replace(program, certified=bool(factors.active[k]) and program.half_match >= BAR and not doubtful[k])
+        for k, program in enumerate(found)
     )
-    return Certificates(programs, BAR, unit, tuple(shuffled))
+    return Certificates(programs, BAR, unit, () if shuffled is None else shuffled.programs)
 
 
-def shuffled_programs(factors: Factors, siblings: Siblings) -> tuple[Program, ...]:
-    """What a model of shuffled counts, and the halves of these counts, come to: none is certified."""
-    return _programs(factors, siblings)
+def shuffled_model(factors: Factors, siblings: Siblings) -> Shuffled:
+    """factors: of shuffled counts; siblings: of the same shuffled counts."""
+    return Shuffled(np.asarray(factors.loadings_shrunken), _programs(factors, siblings))
 
 
 def _programs(factors: Factors, siblings: Siblings) -> tuple[Program, ...]:
@@ -137,13 +145,14 @@ def _programs(factors: Factors, siblings: Siblings) -> tuple[Program, ...]:
     return tuple(Program(float(seed), float(half), False, float(share)) for seed, half, share in figures)
 
 
-def _is_doubtful(program: Program, shuffled: Sequence[Program]) -> bool:
-    """Whether shuffled counts give a factor that comes back nearly as well and explains nearly as much."""
-    return any(
-        noise.half_match >= program.half_match - NEARLY
-        and noise.explained_deviance >= AS_HEAVY * program.explained_deviance
-        for noise in shuffled
-    )
+def _doubtful(factors: Factors, shuffled: Shuffled | None) -> np.ndarray:
+    """Which factors shuffled counts give too, and hardly lighter: (n_factors,) bool."""
+    if shuffled is None:
+        return np.zeros(factors.n_factors, bool)
+    alike = np.abs(cosines(factors.loadings_shrunken, shuffled.loadings, factors.molecule_share)) >= BAR
+    weights = np.array([program.explained_deviance for program in shuffled.programs])
+    heaviest = np.where(alike, weights, 0.0).max(axis=1)
+    return (heaviest > 0) & (heaviest >= AS_HEAVY * np.asarray(factors.explained_deviance))
 
 
 def number_reason(found: Certificates) -> str:

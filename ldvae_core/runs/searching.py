@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy import sparse
 
-from ldvae_core.analysis.certificates import Certificates, Siblings, Unit, certify, shuffled_programs
+from ldvae_core.analysis.certificates import Certificates, Shuffled, Siblings, Unit, certify, shuffled_model
 from ldvae_core.analysis.factors import Factors, load_factors, save_factors
 from ldvae_core.answer import Answer
 from ldvae_core.data.chunks import some_cells
@@ -38,10 +38,11 @@ class Found(NamedTuple):
 
     generous: Certificates
     siblings: Siblings
+    shuffled: Shuffled
 
     def certify(self, factors: Factors) -> Certificates:
         """The certificates of another model of the same genes."""
-        return certify(factors, self.siblings, unit=self.generous.unit, shuffled=self.generous.shuffled)
+        return certify(factors, self.siblings, unit=self.generous.unit, shuffled=self.shuffled)
 
 
 class _Work(NamedTuple):
@@ -120,9 +121,9 @@ class Searching:
         )
         shuffled = load_factors(self.folder / SHUFFLED)
         pair = (arrays["shuffled_half_0.npy"], arrays["shuffled_half_1.npy"])
-        noise = shuffled_programs(shuffled, Siblings([], [pair]))
+        noise = shuffled_model(shuffled, Siblings([], [pair]))
         generous = certify(load_factors(self.folder / GENEROUS), siblings, unit=self.unit, shuffled=noise)
-        return Found(generous, siblings)
+        return Found(generous, siblings, noise)
 
     def _shuffled(self) -> Cells:
         """Every gene's counts in other cells: what each gene is alone, without any program."""
