@@ -16,7 +16,8 @@ HOW_TO_READ = (
     "Ten quick trainings with many factors: on all cells, with other seeds, on disjoint halves of the cells (or of the "
     "samples), and on counts that were shuffled within every gene. **Above:** how well each factor is found again; 1 "
     "is the same program. Filled ones come back in both halves with a match above the dotted bar, even without their "
-    "strongest gene, and are no factors of shuffled counts: they are **certified**. **Below:** how much of the deviance each explains. **Grey:** the same of "
+    "strongest gene, and are no factors of shuffled counts: they are **certified**. **Below:** how much of the "
+    "deviance each explains. **Grey:** the same of "
     "shuffled counts, which hold no program. The dotted upright line is the number that the run is trained with."
 )
 
