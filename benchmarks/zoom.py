@@ -134,9 +134,9 @@ def section(rows: list[Row], command: str) -> str:
                "confined program, zoomed in", "confined program, as many cells of all types"]  # fmt: skip
     return f"""{N_CELLS:,} simulated cells of four types, {N_GENES} genes, {N_SHARED} programs that all cells share and
 one that varies only within the rarest type, {SHARES[-1]:.0%} of the cells. Best absolute cosine of a planted program
-with a factor, every run with {N_FACTORS} factors and otherwise all defaults. The run on all cells misses the confined program (below
-{FOUND}) in {len(missed)} of {len(rows)} simulations; of these the run on the type alone finds it in {found}. The last
-column is a control: a run on as many cells drawn from all types, in {n_drawn} of the simulations.
+with a factor, every run with {N_FACTORS} factors and otherwise all defaults. The run on all cells misses the confined
+program (below {FOUND}) in {len(missed)} of {len(rows)} simulations; of these the run on the type
+alone finds it in {found}. The last column is a control: a run on as many cells drawn from all types, in {n_drawn} of the simulations.
 
 {table(columns, cells)}
 
