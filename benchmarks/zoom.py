@@ -136,7 +136,8 @@ def section(rows: list[Row], command: str) -> str:
 one that varies only within the rarest type, {SHARES[-1]:.0%} of the cells. Best absolute cosine of a planted program
 with a factor, every run with {N_FACTORS} factors and otherwise all defaults. The run on all cells misses the confined
 program (below {FOUND}) in {len(missed)} of {len(rows)} simulations; of these the run on the type
-alone finds it in {found}. The last column is a control: a run on as many cells drawn from all types, in {n_drawn} of the simulations.
+alone finds it in {found}. The last column is a control: a run on as many cells drawn from all types,
+in {n_drawn} of the simulations.
 
 {table(columns, cells)}
 
