@@ -27,8 +27,8 @@ class Side(NamedTuple):
     named_by: str = "index"
     left_out: tuple[str, ...] = ()
     notices: tuple[str, ...] = ()
-    maps: Callable[[], Iterable[tuple[str, np.ndarray]]] = tuple
     beyond: tuple[str, ...] = ()
+    maps: Callable[[], Iterable[tuple[str, np.ndarray]]] = tuple
 
 
 @dataclass(frozen=True, eq=False)

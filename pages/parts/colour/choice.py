@@ -24,9 +24,10 @@ Kind = Literal["none", "annotation", "factor", "genes"]
 
 @dataclass(frozen=True)
 class Colour:
-    """What cells are coloured by. name: of the annotation; said: what people call it; factor, genes: counted from 0.
+    """What cells are coloured by. name: of the annotation or the saved list; said: what people call it.
 
-    among: genes that the page looks for anyway, so that one pass over the counts finds all.
+    factor, genes: counted from 0. among: genes that the page looks for anyway, so that one pass over the counts finds
+    all.
     """
 
     kind: Kind = "none"
@@ -96,7 +97,7 @@ def colour_of(opened: OpenRun, factors: Factors, chosen: str | None) -> tuple[Co
     said = first if len(genes) == 1 else f"the mean of {len(genes)} genes"
     if kept is not None:
         said = f"{plain(kept.name, longest=40)} ({said})"
-    return Colour("genes", said=said, genes=genes), found.missing
+    return Colour("genes", kept.name if kept else "", said, genes=genes), found.missing
 
 
 def _options(opened: OpenRun, n_factors: int) -> list[str]:

@@ -98,4 +98,6 @@ def _spread(opened: OpenRun, factors: Factors, colour: Colour) -> tuple[np.ndarr
 def _title(factors: Factors, colour: Colour) -> str:
     if colour.kind == "factor":
         return f"Mean {cells_title(colour.factor, factors.prior, name=factors.name_of(colour.factor))}"
-    return f"{plain(colour.said, longest=24)}, mean {UNIT}" if len(colour.genes) == 1 else f"{colour.said}, {UNIT}"
+    if len(colour.genes) == 1 or colour.name:
+        return f"{plain(colour.name or colour.said, longest=24)}, mean {UNIT}"
+    return f"{colour.said}, {UNIT}"
