@@ -95,15 +95,16 @@ def info(data: str, reading: ReadingOptions) -> None:
 @click.option("--out", type=PATH, help="Folder to make for the run.")
 @_options_of_settings
 @click.option("--label", metavar="COLUMN", help="Annotation that figures colour by.")
+@click.option("--guide", type=PATH, metavar="SETS.gmt", help="Gene sets, each of which informs one of the factors.")
 @click.option("--resume", type=PATH, metavar="RUN", help="Go on with an interrupted run.")
-def train(data: str | None, out: Path | None, resume: Path | None, **options: Any) -> None:
+def train(data: str | None, out: Path | None, resume: Path | None, guide: Path | None, **options: Any) -> None:
     """Train on DATA and keep the run in the folder OUT."""
     from ldvae_core.commands.training import train_new, train_on
 
     if resume is not None and out is None:
         _answer(train_on(resume, data))
     elif resume is None and out is not None and data is not None:
-        _answer(train_new(data, out, options))
+        _answer(train_new(data, out, options, guide))
     else:
         raise click.UsageError("give DATA and --out FOLDER to train, or --resume RUN to go on with an interrupted run")
 

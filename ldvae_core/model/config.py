@@ -242,6 +242,12 @@ def _refuse(problems: list[str]) -> None:
         raise SettingsError(problems)
 
 
+def may_be_guided(model: ModelConfig) -> bool:
+    """Whether gene sets can inform its factors: they have loadings, a size, and axes that a prior may choose."""
+    linear = model.method == "ldvae" and model.decoder == "linear" and not model.batch_norm
+    return linear and PRIORS[model.prior].is_standard and PRIORS[model.prior].may_rotate
+
+
 def most_factors(n_genes: int) -> int:
     """How many factors a model of so many genes can have; 0 genes: not known yet."""
     return min(MOST_FACTORS, max(n_genes - 1, 1)) if n_genes else MOST_FACTORS

@@ -26,6 +26,7 @@ from ldvae_core.model.budget import seconds_after_training
 from ldvae_core.model.config import ModelConfig
 from ldvae_core.model.ldvae import LDVAE
 from ldvae_core.runs.baseline import run_baseline
+from ldvae_core.runs.guided import guide_for, guided_summary
 from ldvae_core.runs.prepare import Steps, completed_for, one_hot
 from ldvae_core.runs.results import save_results
 from ldvae_core.runs.states import Stage, write_folder_state
@@ -106,6 +107,7 @@ class _Run:
         if model_config.is_baseline:
             return self._baseline(model_config, counts, split, time.monotonic() - began)
         covariates = one_hot(counts.annotations, model_config.covariates)
+        guide = guide_for(self.steps.settings.guide, counts)
         seconds_reading = time.monotonic() - began
         trainer = Trainer(
             counts.counts,
@@ -115,6 +117,7 @@ class _Run:
             model_config=model_config,
             training_config=self.training,
             device=device,
+            guide=None if guide is None else guide.member,
         )
         threads = choose_threads(trainer, self.training.threads)
         if resume and self.steps.checkpoint.exists():
@@ -145,6 +148,7 @@ class _Run:
             counts=counts,
             split=split,
             covariates=covariates,
+            guide=guide,
             on_share=lambda done: self.under_way.reached("analysing", done),
         )
         metrics = {**found, **_of_training(trainer)}
@@ -158,6 +162,8 @@ class _Run:
             "seconds_reading": round(seconds_reading, 3),
             "seconds_training": round(trainer.state.seconds, 3),
         }
+        if guide is not None:
+            summary["guided"] = guided_summary(self.folder, found["guided"])
         return self.steps.finish({**metrics, "seconds_refining": round(seconds_refining, 3)}, summary, answer)
 
     def _begin(self, stage: Stage) -> None:

@@ -6,14 +6,17 @@ The options are those that the fields of the settings describe (options.py); not
 from collections.abc import Mapping
 from typing import Any
 
+from ldvae_core.data.guide import Guide
 from ldvae_core.model.config import Covariate
 from ldvae_core.runs.options import PARTS, no, options_of, parameter_of
 from ldvae_core.runs.settings import RunSettings
 from ldvae_core.setting import defaults_of
 
 
-def settings_of(options: Mapping[str, Any], *, name: str, data_source: str) -> RunSettings:
+def settings_of(options: Mapping[str, Any], *, name: str, data_source: str, guide: Guide | None = None) -> RunSettings:
     """Settings of a run from the options of `train`, by the names click gives them; left-out ones are the defaults.
+
+    guide: what the file of the option --guide holds.
 
     Raises SettingsError with every problem at once.
     """
@@ -22,7 +25,7 @@ def settings_of(options: Mapping[str, Any], *, name: str, data_source: str) -> R
         if parameter_of(option.flag) in options:
             chosen[part][field] = options[parameter_of(option.flag)]
     named = {"name": name, "data_source": data_source, "label_column": options.get("label")}
-    return RunSettings.from_dict({**named, **chosen})
+    return RunSettings.from_dict({**named, **chosen, "guide": guide.to_dict() if guide else {}})
 
 
 def train_command(settings: RunSettings, out: str) -> list[str]:
@@ -36,6 +39,8 @@ def train_command(settings: RunSettings, out: str) -> list[str]:
             words += [] if value == default else [option.flag if value else no(option.flag)]
         elif value != default:
             words += [option.flag, str(value)]
+    if settings.guide:
+        words += ["--guide", settings.guide.title]
     return [*words, "--label", settings.label_column] if settings.label_column else words
 
 
