@@ -177,7 +177,7 @@ def build_factors(
     require_positive(size)
     weights, bias = _centred(loadings, intercept, usage=usage)
     rotated = axes != "as_trained" and of_prior.may_rotate and loadings.shape[1] > 1
-    rotation, sets = np.eye(loadings.shape[1]), _sets_of(guided, loadings.shape[1], rotated=rotated)
+    rotation, of_axis = np.eye(loadings.shape[1]), _sets_of(guided, loadings.shape[1], rotated=rotated)
     if rotated:
         rotation = _rotation(axes, representation, weights, guided)
     z, flips = _oriented(representation, rotation, may_flip=of_prior.may_flip)
@@ -198,7 +198,7 @@ def build_factors(
     active = active_factors(z, variance, usage=usage)
     order = np.lexsort((-explained, ~active))
     z, rotation = np.ascontiguousarray(z[:, order]), rotation[:, order]
-    weights, sets = weights @ rotation, tuple(sets[k] for k in order)
+    weights, sets = weights @ rotation, tuple(of_axis[k] for k in order)
     if fractions is None:
         fitted = np.flatnonzero(np.asarray(split) == 0) if (np.asarray(split) == 0).any() else np.arange(len(z))
         around = None

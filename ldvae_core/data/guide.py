@@ -52,6 +52,10 @@ class Guide:
         """16 hex digits that change with any name or gene; "" without sets."""
         return GeneSets(self.title, dict(self.sets)).digest if self else ""
 
+    def as_gmt(self) -> bytes:
+        """The text of a GMT file that holds these sets."""
+        return "".join("\t".join((name, "", *genes)) + "\n" for name, genes in self.sets).encode()
+
     def to_dict(self) -> dict[str, Any]:
         """Plain values; from_dict reads them back."""
         return {"title": self.title, "digest": self.digest, "sets": {name: list(genes) for name, genes in self.sets}}

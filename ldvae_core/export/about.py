@@ -65,6 +65,7 @@ def _factors(opened: OpenRun, factors: Factors) -> dict[str, Any]:
         "notes": _texts(notes[k].notes if k in notes else "" for k in everyone),
         "explained_deviance": np.array(factors.explained_deviance, dtype=np.float64),
         "active": np.array(factors.active),
+        "guided_by": _texts(factors.set_of(k) for k in everyone),
         "axes": factors.axes,
         **{name: np.full(factors.n_factors, np.nan) for name in NOT_MEASURED},
     }

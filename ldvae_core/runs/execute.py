@@ -19,7 +19,7 @@ from threadpoolctl import threadpool_limits
 from ldvae_core.answer import Answer
 from ldvae_core.data.counts import CountMatrix
 from ldvae_core.data.split import TRAIN
-from ldvae_core.durable import write_table
+from ldvae_core.durable import write_bytes, write_table
 from ldvae_core.errors import LdvaeError
 from ldvae_core.jobs.progress import Progress as JobProgress
 from ldvae_core.model.budget import seconds_after_training
@@ -28,6 +28,7 @@ from ldvae_core.model.ldvae import LDVAE
 from ldvae_core.runs.baseline import run_baseline
 from ldvae_core.runs.guided import guide_for, guided_summary
 from ldvae_core.runs.prepare import Steps, completed_for, one_hot
+from ldvae_core.runs.recipe import GUIDE_FILE
 from ldvae_core.runs.results import save_results
 from ldvae_core.runs.states import Stage, write_folder_state
 from ldvae_core.runs.under_way import Speed, UnderWay
@@ -47,6 +48,7 @@ FILES = {
     "counts": "the modelled counts: folder of data/folder.py",
     "split.npy": "int8 (n_cells,): train, validation, test",
     "progress.json": "where training stands, about twice a second",
+    "guide.gmt": "the gene sets that guide factors, of a guided run",
     "history.parquet": "one row per reported point of the curves",
     "checkpoint.npz": "everything needed to go on; removed when the run is finished",
     "model.npz": "the trained network, which places new cells (runs/trained.py)",
@@ -108,6 +110,8 @@ class _Run:
             return self._baseline(model_config, counts, split, time.monotonic() - began)
         covariates = one_hot(counts.annotations, model_config.covariates)
         guide = guide_for(self.steps.settings.guide, counts)
+        if guide is not None:
+            write_bytes(self.folder / GUIDE_FILE, self.steps.settings.guide.as_gmt())
         seconds_reading = time.monotonic() - began
         trainer = Trainer(
             counts.counts,

@@ -13,6 +13,9 @@ from ldvae_core.runs.settings import RunSettings
 from ldvae_core.setting import defaults_of
 
 
+GUIDE_FILE = "guide.gmt"
+
+
 def settings_of(options: Mapping[str, Any], *, name: str, data_source: str, guide: Guide | None = None) -> RunSettings:
     """Settings of a run from the options of `train`, by the names click gives them; left-out ones are the defaults.
 
@@ -40,7 +43,7 @@ def train_command(settings: RunSettings, out: str) -> list[str]:
         elif value != default:
             words += [option.flag, str(value)]
     if settings.guide:
-        words += ["--guide", settings.guide.title]
+        words += ["--guide", GUIDE_FILE]  # of the run's folder
     return [*words, "--label", settings.label_column] if settings.label_column else words
 
 

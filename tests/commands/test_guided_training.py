@@ -4,6 +4,8 @@ import anndata
 import numpy as np
 import pytest
 
+from ldvae_core.data.gmt import read_gmt
+from ldvae_core.data.guide import Guide
 from ldvae_core.durable import read_json
 from ldvae_core.runs.opened import open_run_folder
 from ldvae_core.runs.recipe import train_command
@@ -51,7 +53,8 @@ def test_sets_are_kept_with_the_run(answer, counts_file, sets_file, tmp_path):
     kept = RunSettings.read(tmp_path / "run")
     assert kept.guide.names == ("Moved", "Random")
     assert read_json(tmp_path / "run" / "run.json")["settings"]["guide"]["digest"] == kept.guide.digest
-    assert train_command(kept, "again")[-2:] == ["--guide", "mine.gmt"]
+    assert train_command(kept, "again")[-2:] == ["--guide", "guide.gmt"]
+    assert Guide.of(read_gmt((tmp_path / "run" / "guide.gmt").read_bytes(), "mine.gmt")) == kept.guide
 
 
 @pytest.mark.parametrize(

@@ -444,3 +444,23 @@ def test_dispersion_by_level_needs_an_annotation(page, runs):
     find(page, "train").click().run()
     assert not page.error
     assert own_cards(runs)[0].settings.model.dispersion == "gene_level"
+
+
+def test_gene_sets_guide_factors_of_the_run(page, runs):
+    """Those chosen of a shipped collection, with their genes; nothing is chosen at first."""
+    find(page, "train_guide").set_value("hallmark").run()
+    assert not page.exception
+    sets = next(box for box in page.multiselect if str(box.key).startswith("train_guide_sets"))
+    assert sets.value == []
+    sets.set_value(sets.options[:2]).run()
+    find(page, "train").click().run()
+    (card,) = own_cards(runs)
+    assert len(card.settings.guide.names) == 2
+    assert all(len(genes) > 10 for _, genes in card.settings.guide.sets)
+
+
+def test_models_without_axes_of_their_own_offer_no_guide(page):
+    """Batch norm gives every gene a size of its own."""
+    assert find(page, "train_guide") is not None
+    find(page, "train_batch_norm").set_value(True).run()
+    assert find(page, "train_guide") is None

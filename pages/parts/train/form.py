@@ -78,7 +78,8 @@ def show_form() -> Form:
         batch_norm, intercept = _decoder(fixed=plan == "five")
     decoder: Decoder = "neural" if shown == "vae" else "linear"
     training = _training(data, fitted=fitted)
-    more = show_advanced(data, method=shown, preset=plan in OF_SEVERAL)
+    linear = shown == "ldvae" and plan not in OF_SEVERAL and not batch_norm and PRIORS[prior].may_rotate
+    more = show_advanced(data, method=shown, preset=plan in OF_SEVERAL, n_guided=n_factors if linear else 0)
     show_confounding(data, [covariate.name for covariate in more.model.covariates])
     try:
         model = ModelConfig(
@@ -88,7 +89,7 @@ def show_form() -> Form:
         trained = TrainingConfig(
             n_epochs=training.n_epochs, seed=training.seed, device=training.asked, **more.numbers._asdict()
         )
-        wanted = runs_of(training.plan, data, st.session_state.get("train_name") or "", model, trained)
+        wanted = runs_of(training.plan, data, st.session_state.get("train_name") or "", model, trained, more.guide)
     except LdvaeError as fault:
         return Form(data, training.plan, (), fault, training.device)
     return Form(data, training.plan, tuple(wanted), None, training.device)

@@ -9,6 +9,7 @@ import streamlit as st
 
 from ldvae_core.data.annotations import guess_roles, label_columns
 from ldvae_core.data.choices import DataChoices
+from ldvae_core.data.guide import Guide
 from ldvae_core.errors import LdvaeError
 from ldvae_core.model.budget import seconds_after_training
 from ldvae_core.model.config import MOST_LEVELS, ModelConfig, TrainingConfig
@@ -69,7 +70,9 @@ def _annotations(root: str, dataset_id: str, identity: str) -> tuple[dict[str, i
     return {name: n for name, n in levels.items() if 2 <= n <= MOST_LEVELS}, guess_roles(table)["cell_type"]
 
 
-def settings_of(data: Data, name: str, model: ModelConfig, training: TrainingConfig) -> RunSettings:
+def settings_of(
+    data: Data, name: str, model: ModelConfig, training: TrainingConfig, guide: Guide | None = None
+) -> RunSettings:
     """One run. name: "" for one made of its settings. Raises SettingsError with every problem at once."""
     return RunSettings(
         name=name.strip() or run_name(model, training, plain(data.card.name, longest=50)),
@@ -78,13 +81,19 @@ def settings_of(data: Data, name: str, model: ModelConfig, training: TrainingCon
         choices=data.choices,
         model=model,
         training=training,
+        guide=guide or Guide(),
     )
 
 
-def runs_of(plan: Plan, data: Data, name: str, model: ModelConfig, training: TrainingConfig) -> list[RunSettings]:
-    """What the plan trains: one run, the five models of Fig. 1b, or the baselines. Raises SettingsError."""
+def runs_of(
+    plan: Plan, data: Data, name: str, model: ModelConfig, training: TrainingConfig, guide: Guide | None = None
+) -> list[RunSettings]:
+    """What the plan trains: one run, the five models of Fig. 1b, or the baselines. Raises SettingsError.
+
+    guide: of a single run.
+    """
     if plan not in OF_SEVERAL:
-        return [settings_of(data, name, model, training)]
+        return [settings_of(data, name, model, training, guide)]
     end = name.strip() or plain(data.card.name, longest=60)
     if plan == "five":
         named = {each.title: each.of(model) for each in PAPERS_MODELS}
