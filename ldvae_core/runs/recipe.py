@@ -12,7 +12,6 @@ from ldvae_core.runs.options import PARTS, no, options_of, parameter_of
 from ldvae_core.runs.settings import RunSettings
 from ldvae_core.setting import defaults_of
 
-
 GUIDE_FILE = "guide.gmt"
 
 

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from ldvae_core.data.genes import guess_species
-from ldvae_core.data.genesets import collections, collections_for, load_collection
+from ldvae_core.data.genesets import Species, collections, collections_for, load_collection
 from ldvae_core.data.gmt import LARGEST_FILE, GeneSets, read_own_bytes
 from ldvae_core.data.guide import FEWEST_MODELLED, Guide
 from ldvae_core.errors import LdvaeError
@@ -79,14 +79,14 @@ def _shipped(data: Data) -> dict[str, str]:
 
 
 @st.cache_resource(max_entries=8, show_spinner=False)
-def _collection(key: str, species: str | None) -> GeneSets:
-    return load_collection(key, species)  # type: ignore[arg-type]  # as guess_species names them
+def _collection(key: str, species: Species | None) -> GeneSets:
+    return load_collection(key, species)
 
 
-def _species_of(data: Data) -> str | None:
+def _species_of(data: Data) -> Species | None:
     return _species(str(store().workspace.root), data.card.dataset_id)
 
 
 @st.cache_data(max_entries=32, show_spinner=False)
-def _species(root: str, dataset_id: str) -> str | None:
+def _species(root: str, dataset_id: str) -> Species | None:
     return guess_species(Datasets(Workspace.default()).open(dataset_id).gene_names)
