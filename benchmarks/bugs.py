@@ -48,7 +48,7 @@ BITS = (f"{INVARIANCE}::test_the_same_seed_gives_the_same_bits_paused_or_not",)
 FACTORS, IMPORTANCE = ("tests/analysis/test_factors.py",), ("tests/analysis/test_importance.py",)
 REFINE, REFIT = ("tests/training/test_refine.py",), ("tests/training/test_refit.py",)
 UNCERTAINTY, ROTATION = ("tests/analysis/test_uncertainty.py",), ("tests/analysis/test_rotation.py",)
-MATCHING, METRICS = ("tests/analysis/test_comparison.py",), ("tests/analysis/test_metrics.py",)
+MATCHING, METRICS = ("tests/analysis/test_matching.py",), ("tests/analysis/test_metrics.py",)
 
 OF_THE_MODEL = [
     Bug("kl-sign", LDVAE, "self.reconstruction_error + kl_weight", "self.reconstruction_error - kl_weight",
@@ -253,7 +253,7 @@ AFTER_TRAINING = [
         "loadings - loadings.mean(dim=0)", "loadings in other units than the positions", REFIT),
     Bug("shrunken-spread", f"{ANALYSIS}/uncertainty.py", "keep * noise[:, None] ** 2", "keep * noise[:, None]",
         "posterior spread of a loading", UNCERTAINTY),
-    Bug("signed-matching", f"{ANALYSIS}/comparison.py", "linear_sum_assignment(-np.abs(cosine))",
+    Bug("signed-matching", f"{ANALYSIS}/matching.py", "linear_sum_assignment(-np.abs(cosine))",
         "linear_sum_assignment(-cosine)", "a flipped factor finds no partner", MATCHING),
     Bug("reported-constants", FAMILIES, "gammaln(x + theta) - gammaln(theta) - gammaln(x + 1)",
         "gammaln(x + theta) - gammaln(theta)", "reported error without log x!", METRICS),

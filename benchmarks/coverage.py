@@ -16,8 +16,8 @@ from threadpoolctl import threadpool_limits
 from benchmarks.data import Prepared
 from benchmarks.ours import make_trainer
 from benchmarks.report import conditions, table, write_section
-from ldvae_core.analysis.comparison import match_factors
 from ldvae_core.analysis.factors import build_factors
+from ldvae_core.analysis.matching import match_factors
 from ldvae_core.analysis.uncertainty import INTERVAL_90
 from ldvae_core.data.split import TRAIN, split_cells
 from ldvae_core.training.refining import refined_model

@@ -20,7 +20,7 @@ from benchmarks.data import STUDIES, Prepared, Study, open_study
 from benchmarks.ours import fitted, make_trainer
 from benchmarks.outsiders import Fitted, held_out_error, train_linearscvi
 from benchmarks.report import conditions, table, write_section
-from ldvae_core.analysis.comparison import match_factors, stability
+from ldvae_core.analysis.matching import match_factors
 from ldvae_core.analysis.rotation import varimax
 from ldvae_core.analysis.uncertainty import INTERVAL_90
 from ldvae_core.data.split import TEST, split_cells
@@ -62,7 +62,13 @@ def agreement(fits: list[Fitted], labels: np.ndarray, *, readable: bool) -> Agre
     match = [float(np.median(match_factors(a, b).match)) for a, b in combinations(loadings, 2)]
     positions = [found.representation @ turn for found, turn in zip(fits, turns, strict=True)]
     best = [best_correlations(z, labels).mean() for z in positions]
-    return Agreement(float(np.median(match)), float(np.mean(best)), stability(loadings))
+    return Agreement(float(np.median(match)), float(np.mean(best)), median_matches(loadings))
+
+
+def median_matches(loadings: list[np.ndarray]) -> np.ndarray:
+    """Median |cosine| of each factor of the first seed with its partners in the others."""
+    first, *others = loadings
+    return np.median([match_factors(first, other).match for other in others], axis=0)
 
 
 def best_correlations(representation: np.ndarray, labels: np.ndarray) -> np.ndarray:

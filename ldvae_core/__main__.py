@@ -9,7 +9,7 @@ import io
 import json
 import logging
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
@@ -20,17 +20,28 @@ from ldvae_core.data.reading_options import ReadingOptions
 from ldvae_core.errors import LdvaeError
 from ldvae_core.model.config import ModelConfig, TrainingConfig
 from ldvae_core.runs.options import PARTS, no, options_of, parameter_of
+from ldvae_core.runs.search import Search
 from ldvae_core.setting import Setting, choices_of, defaults_of, described, types_of
 from ldvae_core.workspace.system import allow_many_files
 
-HELP_ORDER = (ModelConfig, DataChoices, TrainingConfig, ReadingOptions)
+HELP_ORDER = (ModelConfig, Search, DataChoices, TrainingConfig, ReadingOptions)
 REFUSED, INTERRUPTED, FAILED = 2, 130, 1
 PATH = click.Path(path_type=Path)
 
 
+class NumberOrAuto(click.ParamType):  # type: ignore[type-arg]  # generic in newer versions of click
+    """A number of factors, or "auto": it is found."""
+
+    name = "N|auto"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int | str:
+        """Refuse anything else."""
+        return value if value == "auto" else int(click.INT.convert(value, param, ctx))
+
+
 def _option_of(cls: type, field: str, option: Setting) -> Callable[[Any], Any]:
     """The option of `train` that a field of the settings describes."""
-    kind, default = types_of(cls)[field], defaults_of(cls)[field]
+    kind, default = NumberOrAuto() if field == "n_factors" else types_of(cls)[field], defaults_of(cls)[field]
     shared: dict[str, Any] = {"default": default, "help": option.about, "metavar": option.metavar}
     if choices := choices_of(cls, field):
         return click.option(option.flag, **{**shared, "type": click.Choice(choices)})
@@ -41,13 +52,17 @@ def _option_of(cls: type, field: str, option: Setting) -> Callable[[Any], Any]:
     return click.option(option.flag, **{**shared, "type": kind})
 
 
-def _options_of_settings(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Every option of RunSettings, the model's first."""
-    of_part = [(PARTS[part], field, option) for part, field, option in options_of()]
+def _options_of_settings(*, without: Collection[str] = ()) -> Callable[[Any], Any]:
+    """Every option of RunSettings but for some fields, the model's first."""
+    of_part = [(PARTS[part], field, option) for part, field, option in options_of() if field not in without]
     shown = sorted(of_part, key=lambda each: list(HELP_ORDER).index(each[0]))
-    for cls, field, option in reversed(shown):
-        command = _option_of(cls, field, option)(command)
-    return command
+
+    def with_options(command: Callable[..., Any]) -> Callable[..., Any]:
+        for cls, field, option in reversed(shown):
+            command = _option_of(cls, field, option)(command)
+        return command
+
+    return with_options
 
 
 def _options_of_reading(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -93,7 +108,7 @@ def info(data: str, reading: ReadingOptions) -> None:
 @cli.command()
 @click.argument("data", required=False)
 @click.option("--out", type=PATH, help="Folder to make for the run.")
-@_options_of_settings
+@_options_of_settings()
 @click.option("--label", metavar="COLUMN", help="Annotation that figures colour by.")
 @click.option("--guide", type=PATH, metavar="SETS.gmt", help="Gene sets, each of which informs one of the factors.")
 @click.option("--resume", type=PATH, metavar="RUN", help="Go on with an interrupted run.")
@@ -107,6 +122,18 @@ def train(data: str | None, out: Path | None, resume: Path | None, guide: Path |
         _answer(train_new(data, out, options, guide))
     else:
         raise click.UsageError("give DATA and --out FOLDER to train, or --resume RUN to go on with an interrupted run")
+
+
+@cli.command()
+@click.argument("data")
+@click.option("--out", type=PATH, help="Folder to make for the run with the number found; by default it is not kept.")
+@_options_of_settings(without=("n_factors",))
+@click.option("--label", metavar="COLUMN", help="Annotation that figures colour by.")
+def advise(data: str, out: Path | None, **options: Any) -> None:
+    """Find how many programs DATA holds, train them, and say which come back in other cells."""
+    from ldvae_core.commands.advising import advise as find_number
+
+    _answer(find_number(data, out, options))
 
 
 @cli.command()

@@ -97,9 +97,10 @@ TERMS = (
          "better."),
     Term("standard error", "How far a mean may be off by chance: twice of it either way is nearly always enough."),
     Term("beyond error", "Larger than chance over the cells would make it; the error is taken cell by cell."),
-    Term("cosine", "How alike two factors are by their loadings: 1 is the same program, 0 nothing in common.",
-         ("|cosine|",)),
-    Term("replicates", "Comes back in the other runs: its median |cosine| over them is at least 0.8.", ("replicate",)),
+    Term("match", "How alike two programs are by their loadings: 1 is the same program, 0 nothing in common. A gene "
+         "counts by its molecules, because counts of rare genes say little.", ("median match", "information metric")),
+    Term("cosine", "How alike two factors are when every gene counts the same, rare ones too.", ("|cosine|",)),
+    Term("replicates", "Comes back in the other runs: its median match over them is at least 0.8.", ("replicate",)),
     Term("principal angles", "What the factors of two runs span together, compared: small angles mean that only the "
          "axes are turned.", ("principal angle",)),
     Term("eigenvalue", "How much of the variation a component, which mixes factors, takes up.", ("eigenvalues",)),
@@ -128,11 +129,11 @@ TERMS = (
     Term("CPU", "The computer's own processor."),
 )  # fmt: skip
 MARKED = (  # what a sentence explains where it stands: no gene, and no everyday word, is written so
-    "nats", "ELBO", "IWLL", "KL divergence", "KL weight", "AUC", "balanced accuracy", "explained deviance", "|cosine|",
-    "logistic-normal", "principal angle", "eigenvalue", "pseudobulk", "fold change", "varimax", "gene-sparse",
-    "shrunken", "fit to unseen cells", "reconstruction error", "held-out error", "inverse dispersion",
-    "negative binomial",
-    "library size", "false discovery rate", "beyond error", "batch norm", "minibatch", "UMAP", "Leiden",
+    "nats", "ELBO", "IWLL", "KL divergence", "KL weight", "AUC", "balanced accuracy", "explained deviance",
+    "median match", "information metric", "logistic-normal", "principal angle", "eigenvalue", "pseudobulk",
+    "fold change", "varimax", "gene-sparse", "shrunken", "fit to unseen cells", "reconstruction error",
+    "held-out error", "inverse dispersion", "negative binomial", "library size", "false discovery rate",
+    "beyond error", "batch norm", "minibatch", "UMAP", "Leiden",
 )  # fmt: skip
 BY_SPELLING = {spelling.casefold(): term for term in TERMS for spelling in (term.name, *term.written)}
 

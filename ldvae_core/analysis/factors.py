@@ -14,9 +14,10 @@ from ldvae_core import durable
 from ldvae_core.analysis.chunks import column_moments, library_sizes, require_positive
 from ldvae_core.analysis.guided import GuidedAxes, guided_rotation
 from ldvae_core.analysis.importance import active_factors, gene_deviance
+from ldvae_core.analysis.metrics import expected_counts
 from ldvae_core.analysis.rotation import axis_variance, gene_sparse, varimax
 from ldvae_core.analysis.uncertainty import Shrunken, loading_standard_errors, moment_variance, shrink_loadings
-from ldvae_core.data.chunks import cell_chunks
+from ldvae_core.data.chunks import cell_chunks, some_cells
 from ldvae_core.errors import RunError
 from ldvae_core.model.families import LIKELIHOODS, LikelihoodName
 from ldvae_core.model.packed import packed, unpacked
@@ -27,6 +28,7 @@ GeneOrder = Literal["deviance", "effect"]
 ARRAYS = ("representation", "loadings", "loadings_se", "loadings_shrunken", "loadings_shrunken_sd", "intercept",
           "inverse_dispersion", "explained_deviance", "active", "flipped", "trained_as", "rotation")  # fmt: skip
 GENE_DEVIANCE = "gene_deviance.npy"  # not there in older runs
+SHARE_CELLS = 2_000  # enough for the mean share of a gene
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,6 +110,19 @@ class Factors:
     def scale(self) -> np.ndarray:
         """Standard deviation of each factor over cells: loadings * scale is the log fold change per sd."""
         return self._moments[1]
+
+    @cached_property
+    def molecule_share(self) -> np.ndarray:
+        """Each gene's share of a cell's molecules as the model expects it, a mean over cells: (n_genes,) float64.
+
+        Of at most 2,000 cells, and without the effects of covariates.
+        """
+        cells = some_cells(np.arange(self.n_cells), SHARE_CELLS, seed=0)
+        total, size = np.zeros(self.n_genes), np.ones(len(cells))
+        for chunk in cell_chunks(len(cells), self.n_genes):
+            z = self.representation[cells[chunk]]
+            total += expected_counts(z, self.loadings, self.intercept, size[chunk])[1].sum(axis=0)
+        return total / max(len(cells), 1)
 
 
 def factor_label(factor: int, name: str = "") -> str:
@@ -203,7 +218,7 @@ def build_factors(
         fitted = np.flatnonzero(np.asarray(split) == 0) if (np.asarray(split) == 0).any() else np.arange(len(z))
         around = None
         if posterior_covariance is not None and of_prior.is_standard:
-            around = _turned(posterior_covariance[fitted], rotation)
+            around = turned(posterior_covariance[fitted], rotation)
         errors = loading_standard_errors(
             _beside(z, extra[0])[fitted], _beside(weights, extra[1]), bias, theta, size[fitted],
             usage=usage, likelihood=likelihood, n_factors=loadings.shape[1], covariance=around,
@@ -366,7 +381,7 @@ def _rotate(values: np.ndarray, matrix: np.ndarray) -> np.ndarray:
     return rotated
 
 
-def _turned(covariance: np.ndarray, rotation: np.ndarray) -> np.ndarray:
+def turned(covariance: np.ndarray, rotation: np.ndarray) -> np.ndarray:
     """Packed covariances on the turned axes: R' S R, float32."""
     turned = np.empty(covariance.shape, np.float32)
     for cells in cell_chunks(len(covariance), rotation.size):

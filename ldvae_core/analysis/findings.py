@@ -6,11 +6,12 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from ldvae_core.analysis.comparison import REPLICATES, CovarianceView
+from ldvae_core.analysis.comparison import CovarianceView
 from ldvae_core.analysis.factors import Factors
 from ldvae_core.analysis.factors import factor_label as factor_label  # one name for a factor, everywhere
 from ldvae_core.analysis.following import FEWEST_CELLS, SEPARATES, closest, strongest
 from ldvae_core.analysis.following import FOLLOWS as FOLLOWS  # of groups of cells too
+from ldvae_core.analysis.matching import REPLICATES
 from ldvae_core.analysis.numbers import explained
 from ldvae_core.analysis.programs import require_factors, strongest_genes, top_genes
 from ldvae_core.analysis.separation import BestPair
@@ -139,7 +140,7 @@ def matching_finding(table: pd.DataFrame, angles: np.ndarray, names: tuple[str, 
     """
     active, found, angle = int(table["active"].sum()), int(table["found"].sum()), float(np.degrees(np.median(angles)))
     programs = f"{found} of {active} active program{'s' * (active != 1)} of {names[0]}"
-    first = f"{programs} {'is' if found == 1 else 'are'} found in {names[1]} (|cosine| at least {REPLICATES:g})"
+    first = f"{programs} {'is' if found == 1 else 'are'} found in {names[1]} (match at least {REPLICATES:g})"
     said = f"median angle {angle:.0f}°"
     if angle <= AGREE:
         rest = "" if found >= 0.8 * active else ", so the axes are turned, not the programs lost"

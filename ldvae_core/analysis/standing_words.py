@@ -3,8 +3,8 @@
 import math
 from collections.abc import Mapping, Sequence
 
-from ldvae_core.analysis.comparison import REPLICATES
 from ldvae_core.analysis.findings import join
+from ldvae_core.analysis.matching import REPLICATES
 from ldvae_core.analysis.standing import Lead, Loss, Standing, certainty, lead_over, standing_of
 
 NEGLIGIBLE = 0.02  # of what the best model predicts beyond the genes' means: less is not worth another program
@@ -73,7 +73,7 @@ def come_back_sentence(n_active: int, n_back: int, *, name: str, n_others: int, 
         many = f"All {n_active} active programs"
     if n_active > 1 and not n_back:
         many = f"None of the {n_active} active programs"
-    return f"{many} of {name} {verb} in {others}{learned} (median |cosine| at least {REPLICATES:g})."
+    return f"{many} of {name} {verb} in {others}{learned} (median match at least {REPLICATES:g})."
 
 
 def nats(value: float) -> str:

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ldvae_core.analysis.comparison import REPLICATES, matching_table, principal_angles, stability
+from ldvae_core.analysis.comparison import matching_table, principal_angles
 from ldvae_core.analysis.factors import Factors
 from ldvae_core.analysis.findings import factor_label, placement_finding
+from ldvae_core.analysis.matching import REPLICATES, on_genes_of, stability
 from ldvae_core.data.demo import DEMO_RUN
 from ldvae_core.errors import RunError
 from ldvae_core.model.describe import BASELINES
@@ -92,10 +93,10 @@ def _replication(member: _Member, members: Sequence[_Member]) -> list[dict[str, 
     """Per factor the median match over all other runs on the same genes; [] where there is none."""
     own = member.factors
     found = [_in_order(other.factors, own) for other in members if other is not member]
-    others = [other.loadings for other in found if other is not None]
+    others = [other for other in found if other is not None]
     if own is None or not others:
         return []
-    medians = stability([own.loadings, *others])
+    medians = stability([own, *others])
     return [
         {
             "factor": factor_label(k),
@@ -148,6 +149,7 @@ def _pair(a: _Member, b: _Member) -> dict[str, Any] | None:
                 "factor": factor_label(row["factor"]),
                 "partner": factor_label(int(row["partner"])),
                 "match": float(row["match"]),
+                "raw_cosine": float(row["raw_cosine"]),
                 "same_sign": bool(row["same_sign"]),
                 "replicates": bool(row["found"]),
                 "genes": row["genes"],
@@ -163,16 +165,8 @@ def _pair(a: _Member, b: _Member) -> dict[str, Any] | None:
 
 
 def _in_order(factors: Factors | None, like: Factors | None) -> Factors | None:
-    """The same factors with their genes in the other run's order; None unless both have factors of the same genes."""
-    if factors is None or like is None or not factors.n_factors or not like.n_factors:
-        return None
-    if factors.n_genes != like.n_genes or (np.sort(factors.gene_names) != np.sort(like.gene_names)).any():
-        return None
-    place = {name: position for position, name in enumerate(factors.gene_names.tolist())}
-    order = np.array([place[name] for name in like.gene_names.tolist()])
-    by_gene = ("loadings", "loadings_se", "loadings_shrunken", "loadings_shrunken_sd", "intercept",
-               "inverse_dispersion", "gene_names")  # fmt: skip
-    return replace(factors, **{name: np.asarray(getattr(factors, name))[order] for name in by_gene})
+    """The same factors with their genes in the other run's order; None where that cannot be."""
+    return None if factors is None or like is None else on_genes_of(factors, like)
 
 
 def _number(value: object) -> float | None:

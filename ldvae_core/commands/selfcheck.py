@@ -18,7 +18,7 @@ import torch
 from scipy.special import expit, log_softmax
 from scipy.stats import nbinom, poisson
 
-from ldvae_core.analysis.comparison import match_factors
+from ldvae_core.analysis.matching import match_factors
 from ldvae_core.commands.about_machine import about_machine, without_person
 from ldvae_core.commands.trial_run import train_trial
 from ldvae_core.data.split import split_cells

@@ -21,9 +21,9 @@ LONGEST_NAME = 34  # characters of a run's name on an axis
 def plot_matching(
     cosine: np.ndarray, pairs: np.ndarray, *, names: tuple[str, str] = ("A", "B"), mode: Mode = "light"
 ) -> go.Figure:
-    """|Cosine| of loadings, factors of the first run down, of the second across; matched squares carry a frame.
+    """How well programs match, factors of the first run down, of the second across; matched squares carry a frame.
 
-    cosine: (n_factors_a, n_factors_b), signs are ignored. pairs: (n_matched, 2), from match_factors. The columns stand
+    cosine: (n_factors_a, n_factors_b), signs are ignored. pairs: (n_matched, 2), from a Matching. The columns stand
     in the order of their partners, so that programs both runs found form a diagonal.
     """
     values = np.abs(np.asarray(cosine, np.float64))
@@ -90,9 +90,9 @@ def _squares(values: np.ndarray, order: np.ndarray, names: tuple[str, str], mode
         xgap=1,
         ygap=1,
         hovertext=hover,
-        hovertemplate="%{hovertext}<br>|cosine| %{z:.2f}<extra></extra>",
-        colorbar=bar_beside("|cosine|", [0, 0.5, 1]),
-        name="|cosine|",
+        hovertemplate="%{hovertext}<br>match %{z:.2f}<extra></extra>",
+        colorbar=bar_beside("match", [0, 0.5, 1]),
+        name="match",
     )
 
 

@@ -8,7 +8,7 @@ import contextlib
 import logging
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 from threadpoolctl import threadpool_limits
 
+from ldvae_core.analysis.factors import load_factors
 from ldvae_core.answer import Answer
 from ldvae_core.data.counts import CountMatrix
 from ldvae_core.data.split import TRAIN
@@ -30,6 +31,9 @@ from ldvae_core.runs.guided import guide_for, guided_summary
 from ldvae_core.runs.prepare import Steps, completed_for, one_hot
 from ldvae_core.runs.recipe import GUIDE_FILE
 from ldvae_core.runs.results import save_results
+from ldvae_core.runs.search import ADVICE_FILE, CERTIFICATES_FILE, NoStructureError, write_certificates
+from ldvae_core.runs.searching import Found, Searching
+from ldvae_core.runs.settings import settle_number
 from ldvae_core.runs.states import Stage, write_folder_state
 from ldvae_core.runs.under_way import Speed, UnderWay
 from ldvae_core.training.checkpoint import read_checkpoint, write_checkpoint
@@ -38,6 +42,7 @@ from ldvae_core.training.live_programs import top_genes_so_far
 from ldvae_core.training.loop import SECONDS_BETWEEN_TICKS, Trainer
 from ldvae_core.training.refining import Outcome, refined_model
 from ldvae_core.training.reports import HistoryPoint, Progress, Reports
+from ldvae_core.training.siblings import Told
 from ldvae_core.training.threads import choose_threads, usable_cores
 from ldvae_core.workspace.system import kept_awake
 
@@ -54,6 +59,9 @@ FILES = {
     "model.npz": "the trained network, which places new cells (runs/trained.py)",
     "factors": "readable, gene_sparse and as_trained: folders of analysis/factors.py",
     "metrics.json": "figures on the test cells",
+    "search": "the trainings from which the number of programs is told (runs/searching.py)",
+    "advice.json": "what they said: certificates of the generous model (analysis/certificates.py)",
+    "certificates.json": "which programs of the run come back; runs whose number was found have it",
     "test_cells.parquet": "the same figures of every test cell (runs/by_cell.py)",
     "covariates.parquet": "loadings of the covariates by name: genes x levels",
     "dispersion_levels.parquet": "what each level adds to log inverse dispersion: genes x levels",
@@ -108,6 +116,13 @@ class _Run:
         split = self.steps.split(counts.n_cells)
         if model_config.is_baseline:
             return self._baseline(model_config, counts, split, time.monotonic() - began)
+        found = None
+        if self.steps.settings.search.auto:
+            try:
+                found = self._search(counts, split, model_config)
+            except Told as told:
+                return self.steps.end_without_results("pause" if told.answer == "pause" else "cancel")
+            model_config = replace(model_config, n_factors=found.generous.n_programs)
         covariates = one_hot(counts.annotations, model_config.covariates)
         guide = guide_for(self.steps.settings.guide, counts)
         if guide is not None:
@@ -145,7 +160,7 @@ class _Run:
         seconds_refining = time.monotonic() - began
         self._begin("analysing")
         self._write_history(trainer.state.history)
-        found = save_results(
+        figures = save_results(
             self.folder,
             trainer.source,
             outcome,
@@ -155,7 +170,10 @@ class _Run:
             guide=guide,
             on_share=lambda done: self.under_way.reached("analysing", done),
         )
-        metrics = {**found, **_of_training(trainer)}
+        metrics = {**figures, **_of_training(trainer)}
+        if found is not None:
+            shown = load_factors(self.folder / "factors" / "readable")
+            write_certificates(self.folder / CERTIFICATES_FILE, found.certify(shown))
         summary = {
             "n_cells": counts.n_cells,
             "n_genes": counts.n_genes,
@@ -169,6 +187,19 @@ class _Run:
         if guide is not None:
             summary["guided"] = guided_summary(self.folder, found["guided"])
         return self.steps.finish({**metrics, "seconds_refining": round(seconds_refining, 3)}, summary, answer)
+
+    def _search(self, counts: CountMatrix, split: np.ndarray, model: ModelConfig) -> Found:
+        """Find the number of programs and put it down. Raises Told, and NoStructureError where there is none."""
+        self._begin("searching")
+        searching = Searching(
+            self.folder, counts, split, model=model, training=self.training, search=self.steps.settings.search
+        )
+        found = searching.go(should_stop=self.should_stop, on_share=self.under_way.searching)
+        write_certificates(self.folder / ADVICE_FILE, found.generous)
+        if not found.generous.n_certified:
+            raise NoStructureError(found.generous)
+        self.steps.settings = settle_number(self.folder, found.generous.n_programs)
+        return found
 
     def _begin(self, stage: Stage) -> None:
         write_folder_state(self.folder, stage)

@@ -7,6 +7,7 @@ from ldvae_core.data.choices import DataChoices
 from ldvae_core.data.guide import Guide
 from ldvae_core.data.reading_options import ReadingOptions
 from ldvae_core.model.config import ModelConfig, TrainingConfig
+from ldvae_core.runs.search import Search
 from ldvae_core.setting import Setting, described
 
 # of RunSettings: its fields that are dataclasses, with from_dict and to_dict
@@ -16,6 +17,7 @@ PARTS: dict[str, Any] = {
     "model": ModelConfig,
     "training": TrainingConfig,
     "guide": Guide,  # its option, a file, is read by commands/training.py
+    "search": Search,
 }
 
 

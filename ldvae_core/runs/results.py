@@ -19,7 +19,7 @@ from ldvae_core.data.guide import Matched
 from ldvae_core.data.split import TEST, TRAIN
 from ldvae_core.durable import write_table
 from ldvae_core.model.families import LikelihoodName
-from ldvae_core.model.ldvae import LDVAE, LinearDecoder, centred_levels
+from ldvae_core.model.ldvae import LDVAE, centred_levels
 from ldvae_core.runs.by_cell import write_by_cell
 from ldvae_core.runs.guided import guided_sets, judged_sets
 from ldvae_core.runs.trained import save_model
@@ -27,6 +27,7 @@ from ldvae_core.training.minibatches import MinibatchSource
 from ldvae_core.training.refining import Outcome
 from ldvae_core.training.score import (
     IWLL_DRAWS,
+    covariate_effects,
     folded_decoder,
     likelihood_bounds,
     reconstruction_errors,
@@ -63,7 +64,7 @@ def save_results(
     theta = None
     if model.likelihood.has_dispersion:
         theta = model.bounded_log_theta().detach().double().exp().cpu().numpy()
-    effects = _covariate_effects(model)
+    effects = covariate_effects(model)
     judged, guided = judged_sets(guide, loadings, counts)
     wanted = ALL_AXES if model.prior.may_rotate else ALL_AXES[:1]
     for number, axes in enumerate(wanted):
@@ -149,13 +150,6 @@ def _overlap(factors: Factors) -> dict[str, Any]:
         return {}
     overlap = program_overlap(factors.loadings)
     return {"programs_overlap": overlap.is_strong, "program_correlation": overlap.correlation}
-
-
-def _covariate_effects(model: LDVAE) -> np.ndarray | None:
-    """Loadings of the covariates' levels, (n_genes, n_levels); None without covariates or with a neural decoder."""
-    if not isinstance(model.decoder, LinearDecoder) or not model.config.covariates:
-        return None
-    return model.decoder.centred_covariates().detach().double().cpu().numpy()
 
 
 def _recomputed_error(

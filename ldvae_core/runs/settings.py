@@ -17,6 +17,7 @@ from ldvae_core.data.reading_options import ReadingOptions
 from ldvae_core.errors import LdvaeError, RunError, SettingsError
 from ldvae_core.model.config import ModelConfig, TrainingConfig, may_be_guided
 from ldvae_core.runs.options import PARTS
+from ldvae_core.runs.search import Search, unsearchable
 
 FORMAT_VERSION = 1
 RUN_FILE = "run.json"
@@ -36,11 +37,15 @@ class RunSettings:
     training: TrainingConfig = field(default_factory=TrainingConfig)
     reading: ReadingOptions = field(default_factory=ReadingOptions)  # of a file; a data set has been read
     guide: Guide = field(default_factory=Guide)  # gene sets that inform the first factors
+    search: Search = field(default_factory=Search)  # for the number of programs; model.n_factors until it is found
 
     def __post_init__(self) -> None:
         problems = _naming_problems(self.name, self.data_source)
         problems += self.model.factor_problems(self.choices.n_genes + len(self.choices.keep_genes))
         problems += _guiding_problems(self.guide, self.model)
+        problems += unsearchable(self.model) if self.search.auto else []
+        if self.guide and self.search.auto:
+            problems.append("The number of factors is not looked for in guided models: give it.")
         if problems:
             raise SettingsError(problems)
 
@@ -60,6 +65,7 @@ class RunSettings:
             "model": self.model.to_dict(),
             "training": self.training.to_dict(),
             "guide": self.guide.to_dict() if self.guide else {},
+            "search": self.search.to_dict(),
         }
         plain: dict[str, Any] = json.loads(json.dumps(values))  # tuples become lists now: equal to what is read later
         return plain
@@ -157,6 +163,14 @@ def rename_in(folder: Path, name: str) -> None:
     content = durable.read_json(folder / RUN_FILE)
     content["settings"]["name"] = renamed.name
     durable.write_json(folder / RUN_FILE, content)
+
+
+def settle_number(folder: Path, n_factors: int) -> RunSettings:
+    """Put down the number of programs that was found; returns the settings with it. Raises RunError."""
+    content = durable.read_json(folder / RUN_FILE)
+    content["settings"]["model"]["n_factors"] = n_factors
+    durable.write_json(folder / RUN_FILE, content)
+    return RunSettings.read(folder)
 
 
 def _naming_problems(name: object, data_source: object) -> list[str]:

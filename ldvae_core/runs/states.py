@@ -17,7 +17,16 @@ log = logging.getLogger(__name__)
 
 RunState = JobState
 Stage = Literal[
-    "preparing", "training", "refining", "analysing", "finished", "stopped", "cancelled", "failed", "paused"
+    "preparing",
+    "searching",
+    "training",
+    "refining",
+    "analysing",
+    "finished",
+    "stopped",
+    "cancelled",
+    "failed",
+    "paused",
 ]
 STATES, STAGES = get_args(RunState), get_args(Stage)
 STATE_FILE = "state.json"

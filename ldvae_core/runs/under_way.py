@@ -15,6 +15,7 @@ log = logging.getLogger(__name__)
 
 SECONDS_BETWEEN = 0.5
 ENOUGH = 0.15  # of a stage, after which its own pace counts
+AFTER_SEARCH = 0.7  # of the seconds of a search, roughly, that everything after it takes
 FASTEST, SLOWEST = 0.5, 4.0  # seconds that one expected second may have taken
 
 
@@ -41,15 +42,24 @@ class UnderWay:
         self._last = Progress()
         self._after = AfterTraining(0.0, 0.0)
 
+    def searching(self, done: float) -> None:
+        """A share of the search for the number of programs, 0 to 1, is done; the training is still to come."""
+        now = time.monotonic()
+        if now - self._told < SECONDS_BETWEEN and 0 < done < 1:
+            return
+        self._told = now
+        whole = (now - self._stage_began) / done if done > 0 else math.nan
+        self._write("searching", whole * (1 - done + AFTER_SEARCH))
+
     def training(self, told: Progress, after: AfterTraining) -> None:
         """told: where the training stands. after: what will follow it."""
         self._last, self._after = told, after
         self._write("training", told.seconds_left + sum(after))  # NaN while the speed is unknown
 
     def begin(self, stage: Stage) -> None:
-        """A stage after the training begins."""
+        """A stage before or after the training begins."""
         self._stage_began, self._told = time.monotonic(), 0.0
-        self.reached(stage, 0.0)
+        self.searching(0.0) if stage == "searching" else self.reached(stage, 0.0)
 
     def reached(self, stage: Stage, done: float) -> None:
         """A share of a stage after the training is done, 0 to 1; told at most twice a second."""

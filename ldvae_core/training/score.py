@@ -108,6 +108,13 @@ def folded_decoder(model: LDVAE, representation: np.ndarray, covariates: np.ndar
     return loadings.numpy(), intercept.numpy()
 
 
+def covariate_effects(model: LDVAE) -> np.ndarray | None:
+    """Loadings of the covariates' levels, (n_genes, n_levels); None without covariates or with a neural decoder."""
+    if not isinstance(model.decoder, LinearDecoder) or not model.config.covariates:
+        return None
+    return model.decoder.centred_covariates().detach().double().cpu().numpy()
+
+
 @torch.no_grad()
 def reconstruction_errors(
     model: LDVAE, source: MinibatchSource, cells: np.ndarray, representation: np.ndarray

@@ -6,13 +6,8 @@ import numpy as np
 import pytest
 from scipy.stats import ortho_group
 
-from ldvae_core.analysis.comparison import (
-    covariance_view,
-    match_factors,
-    matching_table,
-    principal_angles,
-    stability,
-)
+from ldvae_core.analysis.comparison import covariance_view, matching_table, principal_angles
+from ldvae_core.analysis.matching import match_factors
 
 
 @pytest.fixture
@@ -21,43 +16,12 @@ def loadings():
     return np.random.default_rng(0).standard_normal((200, 5))
 
 
-def test_factors_are_matched_whatever_their_sign_order_and_scale(loadings):
-    """A permuted, flipped, rescaled and shifted copy matches perfectly."""
-    order, sign = [3, 0, 4, 1, 2], np.array([1, -1, 1, -1, 1])
-    matching = match_factors(loadings, loadings[:, order] * sign * 3.0 + 2.0)
-    assert [order[b] for b in matching.pairs[:, 1]] == [0, 1, 2, 3, 4]
-    np.testing.assert_allclose(matching.match, 1)
-    assert matching.same_sign.tolist() == [sign[b] > 0 for b in matching.pairs[:, 1]]
-
-
-def test_runs_with_different_numbers_of_factors_are_matched_as_far_as_they_go(loadings):
-    """Every factor of the smaller run has a partner."""
-    matching = match_factors(loadings, loadings[:, [4, 1]])
-    assert matching.pairs.tolist() == [[1, 1], [4, 0]]
-
-
 def test_a_rotation_is_told_from_noise(loadings):
     """Rotated factors match poorly one by one, while the subspaces are the same; noise fails in both."""
     rotated, noise = loadings @ ortho_group.rvs(5, random_state=0), np.random.default_rng(9).standard_normal((200, 5))
     assert match_factors(loadings, rotated).match.min() < 0.9
     np.testing.assert_allclose(principal_angles(loadings, rotated), 0, atol=1e-6)
     assert principal_angles(loadings, noise)[0] > 0.8
-
-
-def test_stability_is_the_median_match_over_seeds(loadings):
-    """A factor found by all but one of the other seeds is stable; one found by none is not."""
-    noise = np.random.default_rng(1).standard_normal((200, 5))
-    broken = loadings.copy()
-    broken[:, 2] = noise[:, 2]
-    found = stability([loadings, loadings[:, ::-1], broken[:, [2, 0, 1, 4, 3]], broken])
-    assert found[[0, 1, 3, 4]] == pytest.approx(1)
-    assert found[2] < 0.3
-
-
-def test_different_genes_cannot_be_compared(loadings):
-    """The caller matches genes first."""
-    with pytest.raises(ValueError, match=r"^200 and 150 genes: match the genes of both runs first$"):
-        match_factors(loadings, loadings[:150])
 
 
 def test_the_covariance_view_is_that_of_numpy():
@@ -94,9 +58,10 @@ def test_a_matching_table_names_partners_and_what_replicates(factors):
 def test_a_factor_found_by_no_other_run_does_not_replicate(factors):
     """Noise in place of one factor, in all other runs: flagged; the others stay."""
     noise = np.random.default_rng(0).standard_normal(factors.loadings.shape).astype(np.float32)
-    broken = np.array(factors.loadings)
+    broken = np.array(factors.loadings_shrunken)
     broken[:, 1] = noise[:, 1]
-    table = matching_table(factors, replace(factors, loadings=broken), [replace(factors, loadings=broken)])
+    other = replace(factors, loadings_shrunken=broken)
+    table = matching_table(factors, other, [other])
     assert table["replicates"].tolist() == [True, False, True, True]
 
 

@@ -143,7 +143,7 @@ def test_names_are_joined_as_in_a_sentence():
 def test_a_matching_is_told_with_its_number_and_angle(factors, degrees, words):
     """How many active programs are found, and whether both runs span the same subspace."""
     sentence = matching_finding(matching_table(factors, factors), np.radians([1, degrees, 80]), ("A", "B"))
-    assert sentence == f"4 of 4 active programs of A are found in B (|cosine| at least 0.8); {words}"
+    assert sentence == f"4 of 4 active programs of A are found in B (match at least 0.8); {words}"
 
 
 def test_turned_axes_are_told_from_lost_programs(factors):

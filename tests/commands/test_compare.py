@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from ldvae_core.analysis.comparison import match_factors, principal_angles
+from ldvae_core.analysis.comparison import principal_angles
+from ldvae_core.analysis.matching import match_programs
 from ldvae_core.runs.store import open_run_folder
 
 
@@ -54,7 +55,7 @@ def test_pairs_on_the_same_genes_are_matched(compared):
     assert len(pairs) == 6
     pair = pairs[runs["normal"], runs["other seed"]]
     ours, theirs = (open_run_folder(Path(run)).factors["readable"] for run in pair["runs"])
-    matching = match_factors(ours.loadings, theirs.loadings)
+    matching = match_programs(ours, theirs)
     assert [row["match"] for row in pair["matches"]] == pytest.approx(matching.match.tolist())
     assert [row["replicates"] for row in pair["matches"]] == (matching.match >= 0.8).tolist()
     angles = principal_angles(ours.loadings, theirs.loadings) * 57.29577951308232

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from ldvae_core.analysis.comparison import match_factors
+from ldvae_core.analysis.matching import match_factors
 from ldvae_core.data.synthetic import plant_programs
 from ldvae_core.errors import SettingsError
 from ldvae_core.model.baselines import fit_baseline, mean_fraction

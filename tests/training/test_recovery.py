@@ -5,8 +5,8 @@ import pytest
 import torch
 from threadpoolctl import threadpool_limits
 
-from ldvae_core.analysis.comparison import Matching, match_factors
 from ldvae_core.analysis.factors import Factors, build_factors
+from ldvae_core.analysis.matching import Matching, match_factors
 from ldvae_core.analysis.uncertainty import INTERVAL_90
 from ldvae_core.data.split import split_cells
 from ldvae_core.data.synthetic import Planted, plant_programs

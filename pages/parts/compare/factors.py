@@ -6,17 +6,10 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from ldvae_core.analysis.comparison import (
-    REPLICATES,
-    CovarianceView,
-    cosines,
-    covariance_view,
-    match_factors,
-    matching_table,
-    principal_angles,
-)
+from ldvae_core.analysis.comparison import CovarianceView, covariance_view, matching_table, principal_angles
 from ldvae_core.analysis.factors import Axes, Factors
 from ldvae_core.analysis.findings import join, matching_finding, spectrum_finding
+from ldvae_core.analysis.matching import REPLICATES, paired, program_cosines
 from ldvae_core.plots.heatmap import plot_correlation, plot_spectrum
 from ldvae_core.plots.matching import plot_matching
 from ldvae_core.runs.cards import RunCard
@@ -32,9 +25,11 @@ from pages.parts.text import plain, sentence, show
 
 HOW_MATCHING = (
     "Loadings of every factor of one run beside those of the other, blind to sign and order: 1 is the same program, 0 "
-    "nothing in common. Framed squares are the pairing with the largest sum. **Principal angles** compare what all "
-    "factors span together: small angles with a poor match mean that the axes are turned, not that programs are lost. "
-    "A program **replicates** where its median |cosine| over all other chosen runs on the same genes is at least "
+    "nothing in common. A gene counts by its molecules (information metric): loadings of rare genes are mostly "
+    "noise. **Raw** counts all genes alike. Framed squares are the pairing with the largest sum. **Principal angles** "
+    "compare what all factors span together: small angles with a poor match mean that the axes are turned, not that "
+    "programs are lost. "
+    "A program **replicates** where its median match over all other chosen runs on the same genes is at least "
     f"{REPLICATES:g}: train the same model with other seeds and tick the runs to see it."
 )
 HOW_COVARIANCE = (
@@ -76,7 +71,7 @@ def show_matching(chosen: list[RunCard]) -> None:
     with st.container(key="split_matching"):
         left, right = st.columns([0.38, 0.62], gap="medium")
     figure = plot_matching(found.cosine, found.pairs, names=pair, mode=mode())
-    alt = f"Absolute cosine of every factor of {plain(pair[0])} with every factor of {plain(pair[1])}."
+    alt = f"Match of every factor of {plain(pair[0])} with every factor of {plain(pair[1])}."
     table = found.table.assign(factor=found.table["factor"] + 1, partner=found.table["partner"] + 1)
     with left:
         draw(Panel(figure, "matched_factors", alt, table), "matching_0", finding)
@@ -144,7 +139,7 @@ def replication_words(table: pd.DataFrame, *, n_others: int) -> str:
     one = len(lost) == 1
     where = "the other run" if n_others == 1 else f"the {n_others} other chosen runs"
     return (
-        f"Factor{'' if one else 's'} {named} {'does' if one else 'do'} not replicate in {where} (median |cosine| below "
+        f"Factor{'' if one else 's'} {named} {'does' if one else 'do'} not replicate in {where} (median match below "
         f"{REPLICATES:g}): read {'it' if one else 'them'} with caution."
     )
 
@@ -163,8 +158,9 @@ def _matching_rows(table: pd.DataFrame, others: tuple[str, ...]) -> None:
         {
             "Factor": table["factor"] + 1,
             "Partner": table["partner"] + 1,
-            "|cosine|": table["match"],
+            "Match": table["match"],
             **({"Median": table["median_match"]} if others else {}),
+            "Raw": table["raw_cosine"],
             "Says": [_verdict(row) for row in table.itertuples()],
             "Its genes": [plain(genes) for genes in table["genes"]],
             "Partner's genes": [plain(genes) for genes in table["partner_genes"]],
@@ -180,7 +176,8 @@ def _matching_rows(table: pd.DataFrame, others: tuple[str, ...]) -> None:
         column_config={
             "Factor": number(width=60),
             "Partner": number(width=65),
-            "|cosine|": number(format="%.2f", width=70),
+            "Match": number(format="%.2f", width=60),
+            "Raw": number(format="%.2f", width=60, help="The cosine of the loadings, all genes alike."),
             "Median": number(format="%.2f", width=70, help="Over all other chosen runs on the same genes."),
             "Says": st.column_config.TextColumn(width=125),
             "Its genes": st.column_config.TextColumn(width=165),
@@ -202,12 +199,9 @@ def _verdict(row: Any) -> str:
 def matched(runs: tuple[OpenRun, ...], factors: tuple[Factors, ...]) -> Matched:
     """The first run's factors beside the second's, and found again or not in all others. factors: one for each run."""
     a, b, *others = factors
-    return Matched(
-        matching_table(a, b, others),
-        cosines(a.loadings, b.loadings),
-        match_factors(a.loadings, b.loadings).pairs,
-        principal_angles(a.loadings, b.loadings),
-    )
+    cosine = program_cosines(a, b)
+    angles = principal_angles(a.loadings, b.loadings)
+    return Matched(matching_table(a, b, others), cosine, paired(cosine).pairs, angles)
 
 
 @per_run(max_entries=32, spinner="Correlating factors")

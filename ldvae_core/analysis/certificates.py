@@ -1,0 +1,152 @@
+"""Which programs come back: with another seed, and in other cells; and how many programs there are, told from that.
+
+A generous model (many factors) is trained on all cells, and again with other seeds, on disjoint halves of the cells (of
+the samples), and on counts that were shuffled within every gene. A factor that is a program is found again in both
+halves; one that is fitted noise is not. Found again: matched one to one in the information metric (matching.py), with
+and without the gene that counts most in it: one gene of many molecules makes a factor of its own, which any cells show.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple, Self
+
+import numpy as np
+
+from ldvae_core.analysis.factors import Factors
+from ldvae_core.analysis.matching import cosines, match_factors, unit_columns
+
+Unit = Literal["cells", "samples"]
+METRIC = "information"
+WORTH = 0.004  # of the deviance: programs that come back and explain less are not counted, where others explain more
+BAR = 0.6  # match in both halves from which a program is certified, unless shuffled counts reach it: docs/certified.md
+
+
+class Siblings(NamedTuple):
+    """Loadings (n_genes, any number), shrunken, of trainings beside one model."""
+
+    seeds: Sequence[np.ndarray]  # of the same cells, other seeds
+    halves: Sequence[tuple[np.ndarray, np.ndarray]]  # of disjoint halves
+
+
+class Replication(NamedTuple):
+    """How well every factor is found again, 0 to 1: both (n_factors,)."""
+
+    seed_match: np.ndarray  # with another seed: median over seeds
+    half_match: np.ndarray  # in other cells: the smaller one of both halves, median over the ways of halving
+
+
+@dataclass(frozen=True)
+class Program:
+    """What is known of one factor."""
+
+    seed_match: float
+    half_match: float
+    certified: bool
+    explained_deviance: float
+
+
+@dataclass(frozen=True)
+class Certificates:
+    """Which programs of one model come back, in its order."""
+
+    programs: tuple[Program, ...]
+    bar: float
+    unit: Unit  # what was halved
+    noise: float = 0.0  # the highest half_match of shuffled counts
+    noise_deviance: float = 0.0  # the highest explained deviance of shuffled counts
+
+    @property
+    def n_certified(self) -> int:
+        """How many programs come back in other cells."""
+        return sum(program.certified for program in self.programs)
+
+    @property
+    def n_programs(self) -> int:
+        """The number to train: those that come back and explain something; without such, all that come back."""
+        weighty = sum(each.certified and each.explained_deviance >= WORTH for each in self.programs)
+        return weighty or self.n_certified
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values; from_dict reads them back."""
+        programs = [vars(program) for program in self.programs]
+        return {**vars(self), "metric": METRIC, "programs": programs}
+
+    @classmethod
+    def from_dict(cls, values: Any) -> Self | None:
+        """What to_dict gave; None for anything else, for certificates are never needed."""
+        try:
+            programs = tuple(
+                Program(float(each["seed_match"]), float(each["half_match"]), each["certified"] is True,
+                        float(each["explained_deviance"]))
+                for each in values["programs"]
+            )  # fmt: skip
+            unit: Unit = "samples" if values["unit"] == "samples" else "cells"
+            numbers = (float(values[name]) for name in ("noise", "noise_deviance"))
+            return cls(programs, float(values["bar"]), unit, *numbers)
+        except (KeyError, TypeError, ValueError):
+            return None
+
+
+def replication(factors: Factors, siblings: Siblings) -> Replication:
+    """How well each factor is found again in trainings on the same genes. Raises ValueError when genes differ."""
+    seeds = [found_again(factors, loadings) for loadings in siblings.seeds]
+    halves = [np.minimum(*(found_again(factors, half) for half in pair)) for pair in siblings.halves]
+    unknown = np.full(factors.n_factors, np.nan)
+    return Replication(np.median(seeds, axis=0) if seeds else unknown, np.median(halves, axis=0) if halves else unknown)
+
+
+def found_again(factors: Factors, loadings: np.ndarray) -> np.ndarray:
+    """Match of each factor with its partner among other loadings (n_genes, any number): (n_factors,), 0 without one.
+
+    The smaller one of the match over all genes and that without the gene that counts most in the factor.
+    """
+    share, own = factors.molecule_share, factors.loadings_shrunken
+    matching, found = match_factors(own, loadings, share), np.zeros(factors.n_factors)
+    leaders = np.abs(unit_columns(own, share)).argmax(axis=0)
+    for (factor, partner), match in zip(matching.pairs, matching.match, strict=True):
+        others = np.where(np.arange(len(share)) == leaders[factor], 0.0, share)
+        without = abs(float(cosines(own[:, [factor]], loadings[:, [partner]], others)[0, 0]))
+        found[factor] = min(match, without)
+    return found
+
+
+def certify(
+    factors: Factors, siblings: Siblings, *, unit: Unit, noise: float = 0.0, noise_deviance: float = 0.0
+) -> Certificates:
+    """The certificates of a model. noise, noise_deviance: as in Certificates; no bar lies below what noise reaches."""
+    found, bar = replication(factors, siblings), max(BAR, noise)
+    programs = tuple(
+        Program(
+            seed_match=float(found.seed_match[k]),
+            half_match=float(found.half_match[k]),
+            certified=bool(factors.active[k] and found.half_match[k] >= bar),
+            explained_deviance=float(factors.explained_deviance[k]),
+        )
+        for k in range(factors.n_factors)
+    )
+    return Certificates(programs, bar, unit, noise, noise_deviance)
+
+
+def number_reason(found: Certificates) -> str:
+    """Why this many programs are recommended, in words. found: of the generous model."""
+    n, most, where = found.n_certified, len(found.programs), f"disjoint halves of the {found.unit}"
+    left_out = n - found.n_programs
+    asked = f"match at least {found.bar:.2f} in the information metric"
+    highest = max((program.half_match for program in found.programs), default=0.0)
+    if n == 0:
+        return (
+            f"None of {most} factors comes back in {where} (the best matches {highest:.2f}; {asked} is asked for): no "
+            "structure is found beyond each gene's mean."
+        )
+    said = (
+        f"{n} of {most} factors {'comes' if n == 1 else 'come'} back in {where} ({asked}; shuffled counts reach "
+        f"{found.noise:.2f})."
+    )
+    if left_out:
+        explain = "explains" if left_out == 1 else "explain"
+        said += f" Of these {left_out} {explain} less than {WORTH:.1%} of the deviance and {_is(left_out)} not counted."
+    return said if n < most else f"{said} There may be more: allow more factors."
+
+
+def _is(n: int) -> str:
+    return "is" if n == 1 else "are"
