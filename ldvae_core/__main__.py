@@ -158,15 +158,25 @@ def export(run: Path, target: Path, axes: str | None) -> None:
 
 
 @cli.command()
-@click.argument("run", type=PATH)
+@click.argument("run", type=PATH, metavar="RUN|PACK")
 @click.argument("data")
 @click.option("--to", "target", type=PATH, required=True, help="The .h5ad file to write.")
 @_options_of_reading
 def score(run: Path, data: str, target: Path, reading: ReadingOptions) -> None:
-    """Place the cells of DATA on the programs of RUN, and write them as one .h5ad."""
+    """Place the cells of DATA on the programs of RUN, or of a pack that `pack` made, and write them as one .h5ad."""
     from ldvae_core.commands.scoring import score_cells
 
     _answer(score_cells(run, data, target, reading))
+
+
+@cli.command()
+@click.argument("run")
+@click.option("--to", "target", type=PATH, required=True, help="The file to write.")
+def pack(run: str, target: Path) -> None:
+    """Write the programs of RUN as one small file to share: all that `score` needs, and no cells."""
+    from ldvae_core.commands.scoring import pack_run
+
+    _answer(pack_run(run, target))
 
 
 @cli.command()
@@ -280,18 +290,35 @@ def selfcheck() -> None:
         raise click.exceptions.Exit(FAILED)
 
 
+@cli.command()
+@click.option("--address", default="127.0.0.1", help="Where it listens: on this machine only.")
+@click.option("--port", default=8501)
+@click.option("--base-path", default="", metavar="/PATH", help="Below this path, behind a proxy.")
+def serve(address: str, port: int, base_path: str) -> None:
+    """Start the dashboard, for the browser of this machine, until Ctrl-C; trainings go on without it."""
+    from ldvae_core.commands.serving import serve_dashboard
+
+    if status := serve_dashboard(address=address, port=port, base_path=base_path):
+        raise click.exceptions.Exit(status)
+
+
 def _answer(values: dict[str, Any]) -> None:
     """The last line of stdout: one JSON object."""
     click.echo(json.dumps(values, ensure_ascii=False))
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Run the command line; returns the exit status."""
+def console() -> int:
+    """`gene-program-explorer`, as installed: the same commands; without one, the dashboard."""
+    return main(sys.argv[1:] or ["serve"], called="gene-program-explorer")
+
+
+def main(arguments: list[str] | None = None, *, called: str = "python -m ldvae_core") -> int:
+    """Run the command line; returns the exit status. called: the words that people started it with."""
     _write_utf8()
     allow_many_files()
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s")
     try:
-        status = cli.main(arguments, prog_name="python -m ldvae_core", standalone_mode=False)
+        status = cli.main(arguments, prog_name=called, standalone_mode=False)
     except LdvaeError as fault:
         return _refuse(str(fault))
     except (click.exceptions.Abort, KeyboardInterrupt):

@@ -14,8 +14,8 @@ ORDER = [
     "workspace", "jobs", "runs", "export", "report", "commands", "work", "__main__",
 ]  # fmt: skip
 TORCH_ALLOWED = {
-    "model", "training", "runs/execute.py", "runs/refine.py", "runs/results.py", "runs/trained.py",
-    "commands/selfcheck.py",
+    "model", "training", "runs/execute.py", "runs/projection.py", "runs/refine.py", "runs/results.py",
+    "runs/trained.py", "commands/selfcheck.py",
 }  # fmt: skip
 SCREEN_ONLY = {"streamlit"}
 PICKLERS = {"pickle", "joblib", "dill", "cloudpickle", "shelve"}

@@ -1,11 +1,12 @@
 """Counts of other cells on given genes: found by name, else by Ensembl id; what is missing is counted as 0."""
 
 import re
-from dataclasses import replace
+from collections.abc import Iterator
 
 import numpy as np
 from scipy import sparse
 
+from ldvae_core.data.blocks import row_blocks
 from ldvae_core.data.counts import CountMatrix
 from ldvae_core.data.names import listing
 from ldvae_core.errors import CountsError
@@ -33,14 +34,8 @@ def match_genes(data: CountMatrix, gene_names: np.ndarray, gene_ids: np.ndarray 
     return found
 
 
-def align_genes(
-    data: CountMatrix, gene_names: np.ndarray, gene_ids: np.ndarray | None = None
-) -> tuple[CountMatrix, np.ndarray]:
-    """The cells of `data` with exactly the wanted genes, in their order, and which were found: bool (n_genes,).
-
-    Missing genes have no counts. Cells without counts in these genes are left out, with a notice. Raises CountsError
-    when fewer than half of the genes are found, or no cell is left.
-    """
+def find_genes(data: CountMatrix, gene_names: np.ndarray, gene_ids: np.ndarray | None) -> np.ndarray:
+    """The same as match_genes. Raises CountsError when fewer than half of the genes are found."""
     places = match_genes(data, gene_names, gene_ids)
     found = places >= 0
     if found.mean() < FEWEST_FOUND:
@@ -49,22 +44,25 @@ def align_genes(
             f"Not found, among others: {listing(gene_names[~found])}.",
             f"Check species and spelling; the genes of the data are called {listing(data.gene_names, 3)}.",
         )
-    part = sparse.csr_matrix(data.counts[:, places[found]])
-    columns = np.flatnonzero(found).astype(part.indices.dtype)
-    counts = sparse.csr_matrix((part.data, columns[part.indices], part.indptr), shape=(data.n_cells, len(found)))
-    counts.sort_indices()
-    wanted = np.asarray(gene_names)
-    aligned = replace(
-        data, counts=counts, gene_names=wanted, gene_ids=gene_ids, notices=(), tallies=None, gene_index=None
-    )
-    filled = aligned.genes_per_cell > 0
-    if not filled.any():
-        raise CountsError("No cell has counts in the modelled genes.", "Check that these are the right data.")
-    if filled.all():
-        return aligned, found
-    empty = int((~filled).sum())
-    notice = f"{empty:,} of {data.n_cells:,} cells have no counts in the modelled genes: left out."
-    return aligned.subset(cells=filled).with_notices(notice), found
+    return places
+
+
+def aligned_blocks(counts: sparse.csr_matrix, places: np.ndarray) -> Iterator[tuple[slice, sparse.csr_matrix]]:
+    """Blocks of cells as (which cells, their counts of the wanted genes): CSR (k, n_genes), sorted, in any number type.
+
+    places: of find_genes.
+    """
+    found = np.flatnonzero(places >= 0)
+    column = np.full(counts.shape[1], -1, np.int64)
+    column[places[found]] = found
+    for rows, block in row_blocks(counts):
+        to = column[block.indices]
+        kept = to >= 0
+        indptr = np.concatenate([[0], np.cumsum(kept)])[block.indptr]
+        aligned = sparse.csr_matrix((block.data[kept], to[kept].astype(np.int32), indptr),
+                                    shape=(block.shape[0], len(places)))  # fmt: skip
+        aligned.sort_indices()
+        yield rows, aligned
 
 
 def _ensembl_ids(names: np.ndarray, ids: np.ndarray | None) -> list[str]:

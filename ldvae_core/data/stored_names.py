@@ -11,9 +11,13 @@ from collections.abc import Iterable
 
 MEANINGS = {"slash": "/", "brace": "{", "kept": ""}  # kept: the rest is a name of the data, not of the file
 SPLIT_COLUMN, CLUSTER_COLUMN, ERROR_COLUMN = "ldvae_split", "ldvae_cluster", "ldvae_reconstruction_error"
+DISTANCE_COLUMN, BEYOND_COLUMN, STRANGE_COLUMN, NEAREST_COLUMN = (
+    "ldvae_distance", "ldvae_beyond", "ldvae_strange", "ldvae_nearest",
+)  # fmt: skip
+OF_PLACING = (ERROR_COLUMN, DISTANCE_COLUMN, BEYOND_COLUMN, STRANGE_COLUMN, NEAREST_COLUMN)
 _SPELT = re.compile(r"\{(" + "|".join(MEANINGS) + r")\}")
 _MISTAKABLE = re.compile(r"\{(?=(?:" + "|".join(MEANINGS) + r")\})")
-_RESERVED = {"", ".", "..", "_index", SPLIT_COLUMN, CLUSTER_COLUMN, ERROR_COLUMN}
+_RESERVED = {"", ".", "..", "_index", SPLIT_COLUMN, CLUSTER_COLUMN, *OF_PLACING}
 
 
 def encode(name: str) -> str:

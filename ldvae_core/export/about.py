@@ -1,6 +1,6 @@
 """What an export says of its run, in types that every reader of .h5ad knows: uns["ldvae"], and colours."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import h5py
@@ -14,8 +14,6 @@ from ldvae_core.data.stored_names import encode
 from ldvae_core.data.stored_types import storable_text
 from ldvae_core.export.tables import write_table
 from ldvae_core.plots.theme import type_colours
-from ldvae_core.runs.gene_set_results import GeneSetResults
-from ldvae_core.runs.store import OpenRun
 
 EXPECTED_COUNTS = {  # by method: how they follow from what is in the file
     "ldvae": "library_size * softmax over genes of X_ldvae @ LDVAE_loadings.T + ldvae_intercept, for a linear decoder "
@@ -29,15 +27,26 @@ MOST_COLOURED = 102  # categories: beyond, the field's tools have no palette eit
 NOT_MEASURED = ("seed_match", "half_match", "certified")  # by the training of one run: NaN
 
 
-def write_about(file: h5py.File, opened: OpenRun, factors: Factors, more: Mapping[str, Any]) -> None:
-    """uns["ldvae"]: params, with what was changed while reading, factors, enrichment, version, and more."""
+def write_about(
+    file: h5py.File,
+    factors: Factors,
+    *,
+    params: Mapping[str, Any],
+    notices: Iterable[str],
+    notes: Sequence[str],
+    results: Sequence[tuple[str, pd.DataFrame]],
+    more: Mapping[str, Any],
+) -> None:
+    """uns["ldvae"]: params, with what was changed while reading, factors, enrichment, version, and more.
+
+    notes: one a factor. results: of gene sets, with their titles.
+    """
     about = {
-        "params": {**opened.settings.to_dict(), "notices": list(opened.counts.notices)},
-        "factors": _factors(opened, factors),
+        "params": {**params, "notices": list(notices)},
+        "factors": _factors(factors, notes),
         "version": ldvae_core.__version__,
         **more,
     }
-    results = GeneSetResults(opened.kept).of(factors) if opened.kept is not None else []
     if results:
         about["enrichment"] = _enrichment(results)
     _write(file, "uns", {"ldvae": about})
@@ -57,12 +66,11 @@ def write_colours(
             _write(file["uns"], f"{spelt}_colors", list(colours.values()))
 
 
-def _factors(opened: OpenRun, factors: Factors) -> dict[str, Any]:
-    notes = opened.kept.factor_notes(factors.axes) if opened.kept is not None else {}
+def _factors(factors: Factors, notes: Sequence[str]) -> dict[str, Any]:
     everyone = range(factors.n_factors)
     return {
         "names": _texts(factors.label(k) for k in everyone),
-        "notes": _texts(notes[k].notes if k in notes else "" for k in everyone),
+        "notes": _texts(notes),
         "explained_deviance": np.array(factors.explained_deviance, dtype=np.float64),
         "active": np.array(factors.active),
         "guided_by": _texts(factors.set_of(k) for k in everyone),
@@ -71,7 +79,7 @@ def _factors(opened: OpenRun, factors: Factors) -> dict[str, Any]:
     }
 
 
-def _enrichment(results: list[tuple[str, pd.DataFrame]]) -> pd.DataFrame:
+def _enrichment(results: Sequence[tuple[str, pd.DataFrame]]) -> pd.DataFrame:
     """All results kept with the run as one table; collection: which gene sets; factors from 1, ends high and low."""
     tables = [table.assign(collection=title) for title, table in results]
     whole = pd.concat(tables, ignore_index=True)

@@ -13,7 +13,6 @@ import pandas as pd
 
 from ldvae_core.analysis.factors import Factors
 from ldvae_core.analysis.sums import ReportShare, ignore_share
-from ldvae_core.data.counts import CountMatrix
 from ldvae_core.data.split import SPLIT_NAMES
 from ldvae_core.data.stored_names import CLUSTER_COLUMN, SPLIT_COLUMN, encode
 from ldvae_core.errors import RunError
@@ -21,6 +20,7 @@ from ldvae_core.export.about import EXPECTED_COUNTS, write_about, write_colours
 from ldvae_core.export.file import new_h5ad, write_counts, write_loadings, write_positions
 from ldvae_core.export.tables import respelt, write_table
 from ldvae_core.runs.additions import LEIDEN
+from ldvae_core.runs.gene_set_results import GeneSetResults
 from ldvae_core.runs.maps import map_in
 from ldvae_core.runs.store import OpenRun
 
@@ -42,7 +42,7 @@ def write_h5ad(opened: OpenRun, path: Path, *, axes: str | None = None, report: 
     with new_h5ad(path) as new:
         write_counts(new, counts.counts, report=report)
         stored = write_table(new.file, "obs", annotations, own)
-        write_table(new.file, "var", gene_table(counts, factors))
+        write_table(new.file, "var", gene_table(factors, counts.gene_ids))
         write_positions(new, "X_ldvae", factors.representation)
         if (positions := _map(opened)) is not None:
             write_positions(new, "X_umap", positions)
@@ -55,18 +55,25 @@ def write_h5ad(opened: OpenRun, path: Path, *, axes: str | None = None, report: 
             "history": opened.history,
             "metrics": {key: value for key, value in opened.metrics.items() if isinstance(value, int | float | str)},
         }
-        write_about(new.file, opened, factors, about | respelt(annotations))
+        write_about(new.file, factors, params=opened.settings.to_dict(), notices=counts.notices,
+                    notes=opened.notes_of(factors), results=results_of(opened, factors),
+                    more=about | respelt(annotations))  # fmt: skip
         coloured = {encode(str(name)): str(name) for name in annotations.columns}
         if CLUSTER_COLUMN in own:
             coloured[CLUSTER_COLUMN] = LEIDEN
         write_colours(new.file, stored, opened.given_colours, coloured)
 
 
-def gene_table(counts: CountMatrix, factors: Factors) -> pd.DataFrame:
+def results_of(opened: OpenRun, factors: Factors) -> list[tuple[str, pd.DataFrame]]:
+    """Gene set results kept with the run, with the titles of their sets."""
+    return [] if opened.kept is None else GeneSetResults(opened.kept).of(factors)
+
+
+def gene_table(factors: Factors, gene_ids: np.ndarray | None) -> pd.DataFrame:
     """Names as the index, ids where known, and what the model has of every gene beside its loadings."""
-    genes = pd.DataFrame(index=pd.Index(counts.gene_names.astype(object)))
-    if counts.gene_ids is not None:
-        genes["gene_ids"] = counts.gene_ids.astype(object)
+    genes = pd.DataFrame(index=pd.Index(factors.gene_names.astype(object)))
+    if gene_ids is not None:
+        genes["gene_ids"] = gene_ids.astype(object)
     genes["ldvae_intercept"] = np.array(factors.intercept)
     genes["ldvae_inverse_dispersion"] = np.array(factors.inverse_dispersion)
     return genes

@@ -62,6 +62,11 @@ class OpenRun:
         """Whether its cells were refined after the encoder had placed them; new cells then are, too."""
         return self.metrics.get("positions") == "refined"
 
+    def notes_of(self, factors: Factors) -> tuple[str, ...]:
+        """What people have noted to each of these factors, "" without."""
+        notes = self.kept.factor_notes(factors.axes) if self.kept is not None else {}
+        return tuple(notes[k].notes if k in notes else "" for k in range(factors.n_factors))
+
     @cached_property
     def label_columns(self) -> tuple[str, ...]:
         """The annotations that group the cells; looked for once, since it reads every column."""

@@ -8,13 +8,27 @@ import stat
 from dataclasses import dataclass
 from pathlib import Path
 
+import platformdirs
+
 from ldvae_core.durable import is_deleted
 from ldvae_core.errors import RunError
 
 HOME_VARIABLE = "GENE_PROGRAM_EXPLORER_HOME"
-PROJECT = Path(__file__).resolve().parents[2]
+PROJECT = Path(__file__).resolve().parents[2]  # the checkout; of an installed package, where packages lie
+_INSTALLED = Path(__file__).resolve().parents[1] / "dashboard"  # made when the package is built
+APP = next((app for app in (_INSTALLED / "app.py", PROJECT / "app.py") if app.exists()), PROJECT / "app.py")
 DEMO = "demo"  # the id of the data set and of the finished run that come with the program
 ID = re.compile(r"[a-z0-9-]{1,80}")
+
+
+def is_installed() -> bool:
+    """Whether this is an installed package, not a checkout."""
+    return APP.parent == _INSTALLED
+
+
+def own_folder() -> Path:
+    """The person's folder for what this program keeps, where the system wants such folders."""
+    return Path(platformdirs.user_data_dir("gene-program-explorer", appauthor=False))
 
 
 @dataclass(frozen=True)
@@ -25,8 +39,12 @@ class Workspace:
 
     @classmethod
     def default(cls) -> "Workspace":
-        """The folder named by GENE_PROGRAM_EXPLORER_HOME, else `workspace` beside the program."""
-        return cls(Path(os.environ.get(HOME_VARIABLE) or PROJECT / "workspace").absolute())
+        """The folder named by GENE_PROGRAM_EXPLORER_HOME, else `workspace` beside the program.
+
+        Of an installed package, else the person's own folder for what programs keep: updates replace what lies beside.
+        """
+        named = os.environ.get(HOME_VARIABLE)
+        return cls(Path(named or (own_folder() if is_installed() else PROJECT / "workspace")).absolute())
 
     @property
     def data_folder(self) -> Path:

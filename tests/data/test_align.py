@@ -5,7 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from ldvae_core.data.align import align_genes, match_genes
+from ldvae_core.data import align
+from ldvae_core.data.align import aligned_blocks, find_genes, match_genes
 from ldvae_core.data.synthetic import plant_programs
 from ldvae_core.errors import CountsError
 
@@ -36,28 +37,23 @@ def test_names_that_are_ids_are_matched_as_ids(cells):
     assert match_genes(named, cells.gene_names, cells.gene_ids).tolist() == list(range(40))
 
 
-def test_counts_stand_under_the_wanted_genes(cells):
-    """In their order; zeros for those that are missing."""
+def test_counts_stand_under_the_wanted_genes(cells, monkeypatch):
+    """In their order, block by block; zeros for those that are missing."""
+    blocks = [(slice(start, start + 20), cells.counts[start : start + 20]) for start in (0, 20, 40)]
+    monkeypatch.setattr(align, "row_blocks", lambda counts: blocks)
     wanted = np.array([*cells.gene_names[::-1][:30].tolist(), "unknown"])
-    aligned, found = align_genes(cells, wanted)
-    dense = cells.counts.toarray()[:, ::-1][:, :30]
-    assert (aligned.counts.toarray()[:, :30] == dense).all()
-    assert aligned.counts[:, 30].nnz == 0
-    assert found.tolist() == [True] * 30 + [False]
-
-
-def test_cells_without_counts_in_these_genes_are_left_out(cells):
-    """With a notice: they have no position."""
-    counts = cells.counts.tolil()
-    counts[:3, :20] = 0
-    aligned, _ = align_genes(replace(cells, counts=counts.tocsr()), cells.gene_names[:20])
-    assert aligned.n_cells == 57
-    assert aligned.notices == ("3 of 60 cells have no counts in the modelled genes: left out.",)
+    places = find_genes(cells, wanted, None)
+    rows, aligned = zip(*aligned_blocks(cells.counts, places), strict=True)
+    assert [(each.start, each.stop) for each in rows] == [(0, 20), (20, 40), (40, 60)]
+    whole = np.vstack([block.toarray() for block in aligned])
+    assert (whole[:, :30] == cells.counts.toarray()[:, ::-1][:, :30]).all()
+    assert not whole[:, 30].any()
+    assert (places >= 0).tolist() == [True] * 30 + [False]
 
 
 def test_half_of_the_genes_is_enough_and_less_is_not(cells):
     """Positions from fewer genes say what is missing."""
     other = [f"other {i}" for i in range(21)]
-    assert align_genes(cells, np.array([*cells.gene_names[:20].tolist(), *other[:20]]))[1].sum() == 20
+    assert (find_genes(cells, np.array([*cells.gene_names[:20].tolist(), *other[:20]]), None) >= 0).sum() == 20
     with pytest.raises(CountsError, match="20 of the 41 modelled genes are in the data; at least half are needed"):
-        align_genes(cells, np.array([*cells.gene_names[:20].tolist(), *other]))
+        find_genes(cells, np.array([*cells.gene_names[:20].tolist(), *other]), None)

@@ -6,7 +6,6 @@ from scipy import sparse
 
 from ldvae_core import durable
 from ldvae_core.data import by_gene
-from ldvae_core.data.align import align_genes
 from ldvae_core.data.by_gene import FOLDER, GeneIndex, gene_columns
 from ldvae_core.data.folder import load_counts, save_counts
 from ldvae_core.data.store import CountsWriter
@@ -133,10 +132,3 @@ def test_an_index_that_stays_on_disk_gives_the_same(large, tmp_path, monkeypatch
     monkeypatch.setattr(durable, "MAPPED_FROM", 0)
     found = written(large, tmp_path).counts_of([2, 0])
     assert np.array_equal(found.toarray(), large[large.any(axis=1)][:, [2, 0]])
-
-
-def test_other_genes_in_their_place_leave_the_index_behind(saved, read_here):
-    """Brought to the genes of a run, the counts are those of its genes, not of the file's first ones."""
-    read = read_here(saved())
-    aligned, _ = align_genes(read, np.array(["Gapdh", "Actb", *GENES[2:]]))
-    assert np.array_equal(aligned.gene_counts([0]).toarray(), read.gene_counts([1]).toarray())

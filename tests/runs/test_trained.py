@@ -9,7 +9,8 @@ import torch
 from ldvae_core.errors import RunError
 from ldvae_core.model.config import Covariate, ModelConfig
 from ldvae_core.model.ldvae import LDVAE, Minibatch, StartValues
-from ldvae_core.runs.trained import MODEL_FILE, load_model, save_model
+from ldvae_core.runs.network import MODEL_FILE
+from ldvae_core.runs.trained import load_model, save_model
 
 DONOR = (Covariate("donor", ("anna", "bert")),)
 FAMILY = {

@@ -1,6 +1,5 @@
 """The data set in use: which one the address names, opened once for all visitors, and how another one is loaded."""
 
-import os
 from collections.abc import Callable
 from typing import Any
 
@@ -11,7 +10,7 @@ from ldvae_core.data.formats import READABLE, suffixes
 from ldvae_core.data.prepare import DataChoices
 from ldvae_core.errors import LdvaeError, RunError
 from ldvae_core.workspace.datasets import MOST_UPLOADED, DatasetCard, Datasets
-from ldvae_core.workspace.folders import DEMO, HOME_VARIABLE, PROJECT, Workspace
+from ldvae_core.workspace.folders import DEMO, HOME_VARIABLE, PROJECT, Workspace, is_installed, own_folder
 from pages.parts.data.opened import NONE, OpenData, annotation_table
 from pages.parts.data.reading import LOADED, begin, follow, is_known, show_refused
 from pages.parts.problems import problem_box
@@ -188,10 +187,11 @@ def _load(key: str, name: str, source: Callable[[], str], start: bool) -> None:
 
 def _folder_words(datasets: Datasets) -> str:
     """Where the data folder is, for people; the whole path of a folder elsewhere is the server's own business."""
-    folder = os.path.realpath(datasets.workspace.data_folder)
-    project = os.path.realpath(PROJECT)
-    if os.path.commonpath([folder, project]) == project:
-        return f"<b>{as_html(os.path.relpath(folder, project))}</b> in the program's folder on the server"
+    folder, project = datasets.workspace.data_folder.resolve(), PROJECT.resolve()
+    if folder.is_relative_to(project) and not is_installed():
+        return f"<b>{as_html(folder.relative_to(project))}</b> in the program's folder on the server"
+    if folder.is_relative_to(own_folder().resolve()):
+        return f"<b>{as_html(folder)}</b>"  # of an installed package on a person's own machine
     return f"<b>data</b> in the server's workspace (the folder named by {HOME_VARIABLE})"
 
 
