@@ -20,7 +20,7 @@ from ldvae_core.analysis.factors import load_factors
 from ldvae_core.answer import Answer
 from ldvae_core.data.counts import CountMatrix
 from ldvae_core.data.split import TRAIN
-from ldvae_core.durable import write_bytes, write_table
+from ldvae_core.durable import write_table
 from ldvae_core.errors import LdvaeError
 from ldvae_core.jobs.progress import Progress as JobProgress
 from ldvae_core.model.budget import seconds_after_training
@@ -29,7 +29,6 @@ from ldvae_core.model.ldvae import LDVAE
 from ldvae_core.runs.baseline import run_baseline
 from ldvae_core.runs.guided import guide_for, guided_summary
 from ldvae_core.runs.prepare import Steps, completed_for, one_hot
-from ldvae_core.runs.recipe import GUIDE_FILE
 from ldvae_core.runs.results import save_results
 from ldvae_core.runs.search import ADVICE_FILE, CERTIFICATES_FILE, NoStructureError, write_certificates
 from ldvae_core.runs.searching import Found, Searching
@@ -124,9 +123,7 @@ class _Run:
                 return self.steps.end_without_results("pause" if told.answer == "pause" else "cancel")
             model_config = replace(model_config, n_factors=found.generous.n_programs)
         covariates = one_hot(counts.annotations, model_config.covariates)
-        guide = guide_for(self.steps.settings.guide, counts)
-        if guide is not None:
-            write_bytes(self.folder / GUIDE_FILE, self.steps.settings.guide.as_gmt())
+        guide = guide_for(self.steps.settings.guide, counts, self.folder)
         seconds_reading = time.monotonic() - began
         trainer = Trainer(
             counts.counts,
@@ -136,7 +133,7 @@ class _Run:
             model_config=model_config,
             training_config=self.training,
             device=device,
-            guide=None if guide is None else guide.member,
+            guide=guide and guide.member,
         )
         threads = choose_threads(trainer, self.training.threads)
         if resume and self.steps.checkpoint.exists():
@@ -183,9 +180,8 @@ class _Run:
             "threads": threads,
             "seconds_reading": round(seconds_reading, 3),
             "seconds_training": round(trainer.state.seconds, 3),
+            **guided_summary(self.folder, figures),
         }
-        if guide is not None:
-            summary["guided"] = guided_summary(self.folder, found["guided"])
         return self.steps.finish({**metrics, "seconds_refining": round(seconds_refining, 3)}, summary, answer)
 
     def _search(self, counts: CountMatrix, split: np.ndarray, model: ModelConfig) -> Found:

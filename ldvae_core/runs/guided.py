@@ -9,11 +9,20 @@ from ldvae_core.analysis.factors import Factors, load_factors
 from ldvae_core.analysis.guided import Borne, GuidedAxes, borne_out, changes_of
 from ldvae_core.data.counts import CountMatrix
 from ldvae_core.data.guide import Guide, Matched, match_guide
+from ldvae_core.durable import write_bytes
+from ldvae_core.runs.recipe import GUIDE_FILE
 
 
-def guide_for(guide: Guide, counts: CountMatrix) -> Matched | None:
-    """The sets among the modelled genes; None without any. Raises SettingsError for sets that cannot guide."""
-    return match_guide(guide, counts.gene_names) if guide else None
+def guide_for(guide: Guide, counts: CountMatrix, folder: Path) -> Matched | None:
+    """The sets among the modelled genes, kept in the run's folder as a GMT file; None without any.
+
+    Raises SettingsError for sets that cannot guide.
+    """
+    if not guide:
+        return None
+    found = match_guide(guide, counts.gene_names)
+    write_bytes(folder / GUIDE_FILE, guide.as_gmt())
+    return found
 
 
 def judged_sets(
@@ -42,8 +51,11 @@ def guided_sets(guide: Matched, judged: list[Borne], factors: Factors) -> list[d
     return rows
 
 
-def guided_summary(folder: Path, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def guided_summary(folder: Path, figures: dict[str, Any]) -> dict[str, Any]:
     """The same for the last line of `train`: with the number of the factor on the readable axes, None for inactive."""
-    sets = load_factors(folder / "factors" / "readable").guided_by if rows else ()
-    return [{"set": row["set"], "factor": sets.index(row["set"]) + 1 if row["set"] in sets else None,
-             **{key: value for key, value in row.items() if key != "set"}} for row in rows]  # fmt: skip
+    rows = figures.get("guided", [])
+    if not rows:
+        return {}
+    sets = load_factors(folder / "factors" / "readable").guided_by
+    numbers = {name: place + 1 for place, name in enumerate(sets) if name}
+    return {"guided": [{"set": row["set"], "factor": numbers.get(row["set"]), **row} for row in rows]}

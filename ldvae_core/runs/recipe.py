@@ -21,7 +21,8 @@ AUTO = "auto"  # as the number of factors: it is found
 def settings_of(options: Mapping[str, Any], *, name: str, data_source: str, guide: Guide | None = None) -> RunSettings:
     """Settings of a run from the options of `train`, by the names click gives them; left-out ones are the defaults.
 
-    guide: what the file of the option --guide holds. "factors" may be "auto". Raises SettingsError with every problem at once.
+    guide: what the file of the option --guide holds. "factors" may be "auto". Raises SettingsError with every problem
+    at once.
     """
     chosen: dict[str, dict[str, Any]] = {part: {} for part in PARTS}
     for part, field, option in options_of():

@@ -72,7 +72,7 @@ def refine_run(folder: Path, target: Path, *, on_progress: Report = lambda stage
                     (shutil.copytree if (folder / name).is_dir() else shutil.copy2)(folder / name, place / name)
             found = save_results(
                 place, source, outcome, counts=counts, split=split, covariates=covariates,
-                guide=guide_for(about.settings.guide, counts),
+                guide=guide_for(about.settings.guide, counts, place),
             )  # fmt: skip
             write_json(place / "metrics.json", {**metrics, **found, "seconds_refining": seconds})
             write_folder_state(place, "stopped" if read_folder_state(folder).stage == "stopped" else "finished")
