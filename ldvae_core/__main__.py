@@ -137,6 +137,18 @@ def advise(data: str, out: Path | None, **options: Any) -> None:
 
 
 @cli.command()
+@click.argument("sources", nargs=-1, required=True, metavar="DATA|PACK...")
+@click.option("--sample", metavar="COLUMN", help="Annotation that names the samples of DATA: one training each.")
+@click.option("--out", type=PATH, required=True, help="Folder for the tables, and for the runs of DATA's samples.")
+@_options_of_settings(without=("most", "sample"))
+def samples(sources: tuple[str, ...], sample: str | None, out: Path, **options: Any) -> None:
+    """Match programs over the samples of DATA, or over several packs or runs, and pool what they share."""
+    from ldvae_core.commands.sampling import match_over_samples
+
+    _answer(match_over_samples(sources, sample, out, options))
+
+
+@cli.command()
 @click.argument("run", type=PATH)
 @click.option("--to", "target", type=PATH, required=True, help="The .h5ad file to write.")
 @click.option(
