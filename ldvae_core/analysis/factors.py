@@ -192,7 +192,7 @@ def build_factors(
     require_positive(size)
     weights, bias = _centred(loadings, intercept, usage=usage)
     rotated = axes != "as_trained" and of_prior.may_rotate and loadings.shape[1] > 1
-    rotation, of_axis = np.eye(loadings.shape[1]), _sets_of(guided, loadings.shape[1], rotated=rotated)
+    rotation, of_axis = np.eye(loadings.shape[1]), _sets_of(guided, loadings.shape[1], axes)
     if rotated:
         rotation = _rotation(axes, representation, weights, guided)
     z, flips = _oriented(representation, rotation, may_flip=of_prior.may_flip)
@@ -335,15 +335,10 @@ def _rotation(axes: Axes, representation: np.ndarray, weights: np.ndarray, guide
     return rotate(None) if guided is None else guided_rotation(guided.axes, rotate)
 
 
-def _sets_of(guided: GuidedAxes | None, n_factors: int, *, rotated: bool) -> list[str]:
-    """The set that each factor follows, before they are ordered; as trained, where its learned axis is the set's."""
-    sets = [""] * n_factors
-    if guided is not None:
-        for number, (name, axis) in enumerate(zip(guided.names, guided.axes.T, strict=True)):
-            learned = np.flatnonzero(np.abs(axis) > 1 - 1e-9)
-            if rotated or len(learned):
-                sets[number if rotated else int(learned[0])] = name
-    return sets
+def _sets_of(guided: GuidedAxes | None, n_factors: int, axes: Axes) -> list[str]:
+    """The set that each factor follows, before they are ordered; none on the axes as trained."""
+    names = guided.names if guided is not None and axes != "as_trained" else ()
+    return [*names, *[""] * (n_factors - len(names))]
 
 
 def _inside(guided: GuidedAxes | None, sets: tuple[str, ...]) -> dict[int, np.ndarray]:

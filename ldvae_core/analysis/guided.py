@@ -1,17 +1,19 @@
-"""Guided factors after the training: which sets the cells bear out, the axes of these, and what the data changed.
+"""Guided factors: which gene sets the cells bear out, the axes of these, and what the data changed in them.
 
-A set is borne out when some direction of the model holds more of its genes than chance gives. With A the loadings, each
-gene times the fourth root of its mean count (the information metric is the square root; there one gene of very many
-counts stands for a whole set), a direction r holds the share
+Under a normal prior of z the likelihood is the same on any axes of the factors, so a prior of the loadings that is wide
+inside a set and narrow outside decides one thing alone, however weak it is: where a factor's axis lies. With A the
+loadings, each gene times the fourth root of its mean count (the information metric is the square root; there one gene
+of very many counts stands for a whole set), a direction r holds the share
 
     r' A_S' A_S r / r' (A'A + RIDGE t I) r,     t = trace(A'A) / factors
 
 of set S; the ridge keeps directions that explain nothing from holding much. The best direction is a generalised
-eigenvector, so that the same is asked of random sets of genes as abundant as those of S at no cost: chance is what one
-in a hundred of them exceeds. A set below it is *inactive*: its factor is free, and turned with the other free ones.
+eigenvector. A share, and not the prior's density, is maximised: that one also rewards small loadings, and puts the axis
+where there is no program. The same is asked of random sets of genes as abundant as those of S: chance is what one in a
+hundred of them exceeds. A set below it is *inactive*: its factor is free, and turned with the other free ones.
 
-The axis of a set that is borne out is the one its factor has learned, unless another direction holds the set clearly
-better: then training has put the program there. Axes are orthogonal, those that hold most are taken first.
+Axes are orthogonal; sets that hold most beyond chance are taken first. A prior that acts in training too was tried and
+left: docs/guided.md.
 """
 
 from collections.abc import Callable
@@ -24,7 +26,6 @@ RIDGE = 0.2
 RANDOM_SETS = 200
 CHANCE = 0.99  # quantile
 ABUNDANCE_BINS = 10
-FAITHFUL = 0.8  # of the best direction's share, that the learned axis must hold
 ADDED, DROPPED = 0.9, 0.5  # chance of belonging, above which a gene is added to the set, below which one is dropped
 EVIDENCE = np.log(3.0)  # of the counts alone, that a dropped gene does not belong
 
@@ -69,8 +70,8 @@ class Changes(NamedTuple):
 def borne_out(loadings: np.ndarray, abundance: np.ndarray, member: np.ndarray, *, seed: int = 0) -> list[Borne]:
     """Judge every set, and find the axes of those that are borne out, orthogonal to each other.
 
-    loadings (n_genes, n_factors): centred, as trained, factor s guided by set s; abundance (n_genes,): mean counts;
-    member (n_genes, n_sets) bool.
+    loadings (n_genes, n_factors): centred, on any axes; abundance (n_genes,): mean counts; member (n_genes, n_sets)
+    bool.
     """
     a = loadings * np.sqrt(np.sqrt(np.maximum(abundance, 0.0)))[:, None]
     whole = a.T @ a
@@ -85,11 +86,11 @@ def borne_out(loadings: np.ndarray, abundance: np.ndarray, member: np.ndarray, *
         if shares[s] <= chances[s]:
             continue
         free = null_space(taken.T) if taken.shape[1] else np.eye(len(whole))
+        if not free.shape[1]:
+            break
         share, best = _best(a @ free, free.T @ whole @ free, member[:, s])
-        if share <= chances[s]:  # another set has taken the direction
-            continue
-        axis = free @ _learned_or(best, free[s], a @ free, free.T @ whole @ free, member[:, s])
-        axes[s], taken = axis, np.column_stack([taken, axis])
+        if share > chances[s]:  # else another set has taken the direction
+            axes[s], taken = free @ best, np.column_stack([taken, free @ best])
     return [Borne(*each) for each in zip(shares, chances, axes, strict=True)]
 
 
@@ -122,21 +123,6 @@ def _best(a: np.ndarray, whole: np.ndarray, genes: np.ndarray) -> tuple[float, n
     inside = a[genes]
     values, vectors = eigh(inside.T @ inside, whole, subset_by_index=[len(whole) - 1, len(whole) - 1])
     return float(values[0]), vectors[:, 0] / np.linalg.norm(vectors[:, 0])
-
-
-def _learned_or(
-    best: np.ndarray, learned: np.ndarray, a: np.ndarray, whole: np.ndarray, genes: np.ndarray
-) -> np.ndarray:
-    """The learned axis where it holds the set nearly as well as the best direction does, else that."""
-    size = np.linalg.norm(learned)
-    if size < FAITHFUL:  # most of it is taken
-        return best
-    learned = learned / size
-
-    def share(r: np.ndarray) -> float:
-        return float(((a[genes] @ r) ** 2).sum() / (r @ whole @ r))
-
-    return learned if share(learned) >= FAITHFUL * share(best) else best
 
 
 def _random_sets(abundance: np.ndarray, rng: np.random.Generator) -> Callable[[np.ndarray], np.ndarray]:

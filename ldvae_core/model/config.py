@@ -243,9 +243,9 @@ def _refuse(problems: list[str]) -> None:
 
 
 def may_be_guided(model: ModelConfig) -> bool:
-    """Whether gene sets can inform its factors: they have loadings, a size, and axes that a prior may choose."""
-    linear = model.method == "ldvae" and model.decoder == "linear" and not model.batch_norm
-    return linear and PRIORS[model.prior].is_standard and PRIORS[model.prior].may_rotate
+    """Whether gene sets can inform its factors: they have loadings, and axes that a prior of these may choose."""
+    prior = PRIORS[model.prior]
+    return model.method == "ldvae" and model.decoder == "linear" and prior.is_standard and prior.may_rotate
 
 
 def most_factors(n_genes: int) -> int:

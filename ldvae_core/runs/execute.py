@@ -133,7 +133,6 @@ class _Run:
             model_config=model_config,
             training_config=self.training,
             device=device,
-            guide=guide and guide.member,
         )
         threads = choose_threads(trainer, self.training.threads)
         if resume and self.steps.checkpoint.exists():

@@ -44,8 +44,6 @@ class RunSettings:
         problems += self.model.factor_problems(self.choices.n_genes + len(self.choices.keep_genes))
         problems += _guiding_problems(self.guide, self.model)
         problems += unsearchable(self.model) if self.search.auto else []
-        if self.guide and self.search.auto:
-            problems.append("The number of factors is not looked for in guided models: give it.")
         if problems:
             raise SettingsError(problems)
 
@@ -191,7 +189,7 @@ def _guiding_problems(guide: Guide, model: ModelConfig) -> list[str]:
         return []
     problems = []
     if not may_be_guided(model):
-        problems.append("Gene sets guide factors of a linear decoder under a normal prior, without batch norm.")
+        problems.append("Gene sets guide factors of a linear decoder under a normal prior.")
     if len(guide.sets) > model.n_factors:
         problems.append(
             f"{guide.title} holds {len(guide.sets)} gene sets, one factor each, and the model has {model.n_factors} "

@@ -17,8 +17,6 @@ Backwards, with E = d loss / d logits from the kernel, dA = E' z, dc = column su
     dmu  = dz + w mu / n,   dlog v = (dz e sqrt(v) + w (v - 1) / n) / 2,   dWo = dq' h,   dh = dq Wo
     ds   = dh where h > 0,  da by batch norm's usual rule,   dWe = log1p(x)' da
 
-Guided factors add pull x W to dW (guiding.py).
-
 The parameters are views of one flat array, so that Adam is one loop. Equal to the plain path in every gradient and over
 whole runs: tests/training/test_engines.py. The loops are in kernels.py; their draws are the plain path's draws.
 """
@@ -96,11 +94,9 @@ class CpuEngine:
         config: TrainingConfig,
         generator: torch.Generator,
         decays: dict[str, float],
-        pull: Tensor | None = None,
     ) -> None:
         self.model, self.source, self.config, self.generator = model, source, config, generator
         self.steps = 0
-        self._pull = None if pull is None else pull.T.contiguous()  # (factors, genes)
         # those of one weight decay stand side by side, and are one loop of Adam
         trained = sorted(decays, key=lambda name: decays[name])
         self.parameters = {name: model.get_parameter(name) for name in trained}
@@ -277,8 +273,6 @@ class CpuEngine:
             torch.mm(folded, buffers.tensor["logits"].T, out=buffers.tensor["d_z"].T)
             buffers.tensor["d_z"].add_(through_moments)
             d_weight.copy_(d_folded * scale - torch.outer(mean, scaled) + 2.0 * d_variance * spread)
-        if self._pull is not None:
-            d_weight.addcmul_(self._pull, weight)
         if decoder.has_intercept:
             self._gradient["decoder.intercept"][:] = buffers.array["d_intercept"]
         self._gradient["log_theta"][:] = buffers.array["d_log_theta"]

@@ -53,9 +53,8 @@ class TorchEngine:
         config: TrainingConfig,
         generator: torch.Generator,
         n_train: int,
-        pull: Tensor | None = None,
     ) -> None:
-        self.model, self.source, self.rising, self.generator, self.pull = model, source, rising, generator, pull
+        self.model, self.source, self.rising, self.generator = model, source, rising, generator
         self.parameters = {name: value for name, value in model.named_parameters() if value.requires_grad}
         decays = weight_decays(model, config, n_train)
         self.optimizer = torch.optim.Adam(
@@ -83,17 +82,10 @@ class TorchEngine:
             group["lr"] = rate
         terms = self.terms(self.source.gather(cells))
         self.optimizer.zero_grad(set_to_none=True)
-        self.loss(terms, kl_weight).backward()
+        terms.loss(kl_weight).backward()
         self.optimizer.step()
         self.steps += 1
         return torch.stack([terms.reconstruction_error.detach().mean(), _kl(terms).detach().mean()])
-
-    def loss(self, terms: ElboTerms, kl_weight: float) -> Tensor:
-        """What is minimised: the mean loss of the cells and, of guided factors, what pulls outside loadings to 0."""
-        loss = terms.loss(kl_weight)
-        if self.pull is None:
-            return loss
-        return loss + 0.5 * (self.pull * self.model.linear_decoder.loadings.square()).sum()
 
     def terms(self, batch: Minibatch) -> ElboTerms:
         """The ELBO of a minibatch by this engine's path."""
@@ -158,12 +150,10 @@ def make_engine(
     n_train: int,
     rising: RisingFactorials | None,
     rising_validation: RisingFactorials | None,
-    pull: Tensor | None = None,
 ) -> Engine:
     """The fastest engine for this model here: compiled on processors, else autograd.
 
-    rising: tables of the training cells, None for a model that only the plain path knows. pull (n_genes, n_factors):
-    of guided factors (guiding.py), times the loadings it is added to their gradient.
+    rising: tables of the training cells, None for a model that only the plain path knows.
     """
     if rising is not None and rising_validation is not None and source.device.type == "cpu":
         try:
@@ -172,8 +162,8 @@ def make_engine(
             log.warning("The compiled training step is not available (%s): training takes the slower path.", fault)
         else:
             decays = weight_decays(model, config, n_train)
-            return CpuEngine(model, source, rising, rising_validation, config, generator, decays, pull)
-    return TorchEngine(model, source, rising, config, generator, n_train, pull)
+            return CpuEngine(model, source, rising, rising_validation, config, generator, decays)
+    return TorchEngine(model, source, rising, config, generator, n_train)
 
 
 def _kl(terms: ElboTerms) -> Tensor:

@@ -19,11 +19,10 @@ from ldvae_core.answer import Answer
 from ldvae_core.data.split import TRAIN, VALIDATION
 from ldvae_core.errors import LdvaeError, SettingsError
 from ldvae_core.model.config import ModelConfig, TrainingConfig
-from ldvae_core.model.ldvae import LDVAE, StartValues
+from ldvae_core.model.ldvae import LDVAE
 from ldvae_core.training.devices import out_of_memory
 from ldvae_core.training.engine import make_engine
 from ldvae_core.training.fused import RisingFactorials
-from ldvae_core.training.guiding import guided_start, pull_of
 from ldvae_core.training.initial_values import start_values
 from ldvae_core.training.minibatches import MinibatchSource
 from ldvae_core.training.reports import HistoryPoint, Progress, Reports, TrainingState
@@ -46,8 +45,7 @@ class Trainer:
     """One run in memory: model, optimiser, generators and minibatches.
 
     counts (n_cells, n_genes) CSR; library_size (n_cells,) > 0; split (n_cells,) of data/split.py; covariates
-    (n_cells, levels) one-hot; guide (n_genes, n_sets) bool: the genes of the sets that inform the first factors.
-    Raises SettingsError when the split leaves too few cells.
+    (n_cells, levels) one-hot. Raises SettingsError when the split leaves too few cells.
     """
 
     def __init__(
@@ -61,7 +59,6 @@ class Trainer:
         training_config: TrainingConfig,
         device: torch.device,
         fast: bool = True,
-        guide: np.ndarray | None = None,
     ) -> None:
         self.config, self.device = training_config, device
         self.train_cells = np.flatnonzero(split == TRAIN)
@@ -75,9 +72,7 @@ class Trainer:
         self._whole_minibatch = training_config.minibatch_for(len(self.train_cells), on_gpu=device.type != "cpu")
         self.n_epochs = training_config.epochs_for(len(self.train_cells))
         start = start_values(counts, library_size, self.train_cells)
-        self.model = LDVAE(model_config, start, self._torch_generator(INITIAL_SEED, "cpu"))
-        pull = None if guide is None else self._guided(counts, library_size, guide, start)
-        self.model.to(device)
+        self.model = LDVAE(model_config, start, self._torch_generator(INITIAL_SEED, "cpu")).to(device)
         self.source = MinibatchSource(counts, library_size, covariates, device)
         self.noise = self._torch_generator(NOISE_SEED, device)
         self.shuffle = self._numpy_generator(SHUFFLE_SEED)
@@ -87,7 +82,7 @@ class Trainer:
             if device.type == "cpu":
                 tables["rising_validation"] = RisingFactorials(counts, self.validation_cells)
         self.engine = make_engine(
-            self.model, self.source, training_config, self.noise, n_train=len(self.train_cells), pull=pull, **tables
+            self.model, self.source, training_config, self.noise, n_train=len(self.train_cells), **tables
         )
         self._ticked = time.monotonic()
         self.best_weights = copy.deepcopy(self.model.state_dict())
@@ -296,17 +291,6 @@ class Trainer:
 
     def _seed(self, *streams: int) -> int:
         return int(np.random.SeedSequence([self.config.seed, *streams]).generate_state(1, np.uint64)[0]) % 2**63
-
-    def _guided(self, counts: Any, library_size: np.ndarray, guide: np.ndarray, start: StartValues) -> torch.Tensor:
-        """Let the first factors start at their sets; what pulls their other loadings to 0, (n_genes, n_factors)."""
-        loadings, n_sets = self.model.linear_decoder.loadings.detach(), guide.shape[1]
-        fraction, theta = (values.double().exp().numpy() for values in (start.log_fraction, start.log_theta))
-        begin = guided_start(counts, library_size, self.train_cells, guide, fraction, theta)
-        loadings[:, :n_sets] = torch.from_numpy(begin)
-        pull = torch.zeros_like(loadings)
-        mean_library = float(library_size[self.train_cells].mean())
-        pull[:, :n_sets] = torch.from_numpy(pull_of(guide, fraction, theta, mean_library))
-        return pull.to(self.device)
 
     def _numpy_generator(self, stream: int) -> np.random.Generator:
         return np.random.default_rng([self.config.seed, stream])

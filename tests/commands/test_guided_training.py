@@ -47,6 +47,14 @@ def test_a_guided_factor_is_named_after_its_set_and_says_what_the_data_changed(
     )
 
 
+def test_a_guide_turns_axes_and_changes_no_prediction(trained, sets_file):
+    """The same model as without: test error and ELBO."""
+    alone, guided = trained(), trained("--guide", str(sets_file))
+    before, after = (read_json(folder / "metrics.json") for folder in (alone, guided))
+    for figure in ("test_reconstruction_error", "test_elbo"):
+        assert after[figure] == pytest.approx(before[figure], rel=1e-5)
+
+
 def test_sets_are_kept_with_the_run(answer, counts_file, sets_file, tmp_path):
     """With their digest, so that the run can be resumed and repeated without the file."""
     answer("train", counts_file, "--out", tmp_path / "run", *SHORT, "--guide", sets_file)
@@ -62,7 +70,6 @@ def test_sets_are_kept_with_the_run(answer, counts_file, sets_file, tmp_path):
     [
         (["--factors", "1"], "2 gene sets, one factor each, and the model has 1"),
         (["--prior", "logistic_normal"], "normal prior"),
-        (["--batch-norm"], "without batch norm"),
         (["--decoder", "neural"], "linear decoder"),
     ],
 )

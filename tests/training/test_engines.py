@@ -43,7 +43,7 @@ def both_engines(few_cells, request):
     dense[:, 3:] *= random.random((300, 57)) < request.param
     counts = sparse.csr_matrix(dense)
 
-    def build(settings: dict, guide: np.ndarray | None = None, **training) -> tuple[Trainer, Trainer]:
+    def build(settings: dict, **training) -> tuple[Trainer, Trainer]:
         trainers = []
         config = ModelConfig(60, n_factors=3, **settings)
         drawn = np.random.default_rng(3)
@@ -59,7 +59,6 @@ def both_engines(few_cells, request):
                 training_config=TrainingConfig(**training),
                 device=torch.device("cpu"),
                 fast=fast,
-                guide=guide,
             )
             trainers.append(trainer)
         _shake(*(trainer.model for trainer in trainers))
@@ -96,22 +95,6 @@ def test_the_compiled_gradient_is_autograds(both_engines, settings):
         assert torch.allclose(compiled.engine.gradient[name], value.grad, rtol=1e-4, atol=tolerance), name
     for (name, ours), theirs in zip(compiled.model.named_buffers(), plain.model.buffers(), strict=True):
         assert torch.allclose(ours.double(), theirs.double(), rtol=1e-5, atol=1e-6), name
-
-
-def test_what_pulls_guided_factors_has_one_gradient_in_both_engines(both_engines):
-    """The compiled step's is autograd's, which is not the one without a guide."""
-    guide = np.zeros((60, 2), bool)
-    guide[:20, 0] = guide[30:50, 1] = True
-    compiled, plain = both_engines({}, guide=guide)
-    plain.engine.pull, compiled.engine._pull = 1000 * plain.engine.pull, 1000 * compiled.engine._pull  # to be missed
-    compiled.engine.gradients(compiled.train_cells, HALF)
-    plain.engine.loss(plain.engine.terms(plain.source.minibatch(plain.train_cells)), HALF).backward()
-    expected, found = plain.model.decoder.loadings.grad, compiled.engine.gradient["decoder.loadings"]
-    assert torch.allclose(found, expected, rtol=1e-4, atol=1e-4 * expected.abs().max().item())
-    plain.model.zero_grad()
-    plain.engine.terms(plain.source.minibatch(plain.train_cells)).loss(HALF).backward()
-    alone = plain.model.decoder.loadings.grad
-    assert (expected - alone)[20:, 0].abs().max() > 1e-2 * expected.abs().max()
 
 
 def test_dropout_can_be_switched_off_for_a_step(both_engines):

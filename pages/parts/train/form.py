@@ -78,7 +78,7 @@ def show_form() -> Form:
         batch_norm, intercept = _decoder(fixed=plan == "five")
     decoder: Decoder = "neural" if shown == "vae" else "linear"
     training = _training(data, fitted=fitted)
-    linear = shown == "ldvae" and plan not in OF_SEVERAL and not batch_norm and PRIORS[prior].may_rotate
+    linear = shown == "ldvae" and plan not in OF_SEVERAL and PRIORS[prior].may_rotate
     more = show_advanced(data, method=shown, preset=plan in OF_SEVERAL, n_guided=n_factors if linear else 0)
     show_confounding(data, [covariate.name for covariate in more.model.covariates])
     try:

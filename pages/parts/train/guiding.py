@@ -17,8 +17,8 @@ from pages.parts.train.plan import Data
 NONE, OWN = "none", "own"
 KEPT = "train_guide_file"  # the sets of the file taken in last, which a visit to another page would forget
 ABOUT = (
-    "Each set informs one factor: its genes are expected to load on it, other genes less so. The data may still add "
-    "and drop genes, which the factor's card lists; the other factors stay free."
+    "Each set informs one factor: the axis of the model that holds most of its genes. The data add and drop genes, "
+    "which the factor's card lists; the other factors stay free, and no prediction changes."
 )
 
 
