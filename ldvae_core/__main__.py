@@ -106,6 +106,29 @@ def info(data: str, reading: ReadingOptions) -> None:
 
 
 @cli.command()
+@click.argument("data")
+@click.option("--table", type=PATH, required=True, help="A .csv or .tsv with a row for every cell, or every sample.")
+@click.option("--to", "target", type=PATH, required=True, help="The .h5ad file to write.")
+@_options_of_reading
+def join(data: str, table: Path, target: Path, reading: ReadingOptions) -> None:
+    """Add the columns of a table to the annotations of DATA, and write both as one .h5ad."""
+    from ldvae_core.commands.making import join_file
+
+    _answer(join_file(data, table, target, reading))
+
+
+@cli.command()
+@click.argument("samples", nargs=-1, required=True, metavar="NAME=DATA NAME=DATA ...")
+@click.option("--to", "target", type=PATH, required=True, help="The .h5ad file to write.")
+@_options_of_reading
+def combine(samples: tuple[str, ...], target: Path, reading: ReadingOptions) -> None:
+    """Make one data set of several, a sample each, with the genes that all have; write it as one .h5ad."""
+    from ldvae_core.commands.making import combine_files
+
+    _answer(combine_files(samples, target, reading))
+
+
+@cli.command()
 @click.argument("data", required=False)
 @click.option("--out", type=PATH, help="Folder to make for the run.")
 @_options_of_settings()
@@ -234,6 +257,38 @@ def differ(run: str, first: str, second: str, sample: str | None, within: tuple[
     from ldvae_core.commands.differ import differ as compare_cells
 
     _answer(compare_cells(run, first=first, second=second, sample=sample, within=within, target=target))
+
+
+@cli.command()
+@click.argument("run")
+@click.option(
+    "--sample",
+    "samples",
+    multiple=True,
+    required=True,
+    metavar="COLUMN",
+    help="Annotation whose values are the samples; given twice, samples are its combinations.",
+)
+@click.option("--condition", required=True, metavar="COLUMN", help="What the samples are compared by: levels, numbers.")
+@click.option(
+    "--covariate",
+    "covariates",
+    multiple=True,
+    metavar="COLUMN",
+    help="What is adjusted for, pairs among it; may be given repeatedly.",
+)
+@click.option("--by", metavar="COLUMN", help="Test within each level of this annotation instead of over all cells.")
+@click.option("--no-moderation", is_flag=True, help="Ordinary t tests: every program's own variance alone.")
+@click.option("--to", "target", type=PATH, required=True, help="The .csv file to write.")
+def design(
+    run: str, samples: tuple[str, ...], condition: str, covariates: tuple[str, ...], by: str | None,
+    no_moderation: bool, target: Path,
+) -> None:  # fmt: skip
+    """Test the programs of RUN against the design of the experiment, with samples as the unit."""
+    from ldvae_core.commands.design import design as test_programs
+
+    _answer(test_programs(run, samples=samples, condition=condition, covariates=covariates, by=by,
+                          moderated=not no_moderation, target=target))  # fmt: skip
 
 
 @cli.command()

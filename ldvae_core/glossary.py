@@ -101,6 +101,8 @@ TERMS = (
          "counts by its molecules, because counts of rare genes say little.", ("median match", "information metric")),
     Term("cosine", "How alike two factors are when every gene counts the same, rare ones too.", ("|cosine|",)),
     Term("replicates", "Comes back in the other runs: its median match over them is at least 0.8.", ("replicate",)),
+    Term("certified", "A program that comes back in other cells: found again in both of two disjoint halves of the "
+         "cells, or of the samples, with a match of at least 0.6.", ("not certified",)),
     Term("principal angles", "What the factors of two runs span together, compared: small angles mean that only the "
          "axes are turned.", ("principal angle",)),
     Term("eigenvalue", "How much of the variation a component, which mixes factors, takes up.", ("eigenvalues",)),

@@ -1,7 +1,9 @@
-"""Cell types: what separates them, why two groups differ, and how they lie on a factor."""
+"""Cell types: what separates them, why two groups differ, how they lie on a factor, what differs between samples."""
 
 import streamlit as st
 
+from pages.parts.cell_types.design import show_design
+from pages.parts.cell_types.design_picker import design_picker
 from pages.parts.cell_types.difference import show_difference
 from pages.parts.cell_types.distributions import show_distributions, split_picker
 from pages.parts.cell_types.groups import groups_picker
@@ -25,12 +27,20 @@ from pages.parts.problems import refusals
 from pages.parts.runs import require_run
 from pages.parts.structure import warn_about_run
 
-VIEWS = {"apart": "Tell types apart", "why": "Why do these differ?", "spread": "Distributions"}
+VIEWS = {"apart": "Tell types apart", "why": "Why do these differ?", "spread": "Distributions", "design": "Design"}
 
 page_header("Cell types", "Which programs, and which genes, tell cells apart?")
 opened = require_run()
 warn_about_run(opened)
 view = segments("View", VIEWS, key="view_types", hide_label=True)
+if view == "design":
+    with st.container(horizontal=True, vertical_alignment="top", gap="small", key="controls"), refusals():
+        design = design_picker(opened)
+        factors = axes_picker(opened)
+    with refusals(end_page=False):
+        show_design(opened, factors, design)
+    derived_badge(opened.counts, design.by)
+    st.stop()
 groups = None
 with st.container(horizontal=True, vertical_alignment="top", gap="small", key="controls"):
     if view == "why":

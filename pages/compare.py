@@ -9,6 +9,7 @@ from pages.parts.compare.factors import show_covariance, show_matching
 from pages.parts.compare.runs import (
     choose_runs,
     drawn_together,
+    kin_of,
     matchable,
     offer_training,
     say_left_out,
@@ -48,7 +49,7 @@ with right, refusals(end_page=False):
 
 st.subheader("The same programs?", anchor=False)
 with refusals(end_page=False):
-    show_matching(same_genes)
+    show_matching(same_genes, kin_of(same_genes, chosen))
 
 st.subheader("Correlation of the factors", anchor=False)
 with refusals(end_page=False):

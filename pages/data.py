@@ -11,6 +11,7 @@ from pages.parts.data.facts import show_annotations, show_facts
 from pages.parts.data.genes import choose_genes, show_preview
 from pages.parts.data.joining import offer_joining
 from pages.parts.data.reading import show_reading
+from pages.parts.data.zoom import offer_zoom, show_chain
 from pages.parts.header import page_header
 from pages.parts.problems import problem_box, refusals
 from pages.parts.runs import go
@@ -29,10 +30,12 @@ def remember(data_source: str, choices: DataChoices, label_column: str | None) -
 page_header("Data", "What did I load, and what will be modelled?")
 data = data_in_use()
 source = data.card.dataset_id
+show_chain(data)
 show_facts(data)
 show_reading(data)
 label = show_annotations(data)
 with st.container(horizontal=True, gap="medium", key="data_more"):
+    offer_zoom(data)
     offer_joining(data)
     offer_combining(data)
 

@@ -4,7 +4,9 @@ import streamlit as st
 
 from pages.parts.colour.choice import Colour, say_missing_colour
 from pages.parts.genes.enrichment import show_enrichment
+from pages.parts.genes.file import offer_all_genes
 from pages.parts.genes.input import gene_picker, say_missing
+from pages.parts.genes.lists import open_list_of_address, show_lists
 from pages.parts.genes.views import (
     cells_colour,
     offer_first_genes,
@@ -23,6 +25,7 @@ from pages.parts.structure import warn_about_run
 page_header("Genes", "What does my gene do, and what do programs mean?")
 opened = require_run()
 warn_about_run(opened)
+open_list_of_address(opened)
 with st.container(horizontal=True, vertical_alignment="top", gap="small", key="controls"):
     asked = gene_picker(opened)
     factors = axes_picker(opened)
@@ -35,6 +38,8 @@ with st.container(horizontal=True, vertical_alignment="top", gap="small", key="c
         colour = cells_colour(opened, factors, asked.positions)
     else:
         colour = Colour()
+show_lists(opened, asked)
+offer_all_genes(opened)
 say_missing(opened, asked)
 say_missing_colour(opened, "genes_colour")
 with refusals(end_page=False):

@@ -18,7 +18,15 @@ def estimate(form: Form) -> str:
     """How long it will take, roughly, and what it waits for; "" for settings that cannot be."""
     runs, cards = store(), store().cards()
     seconds = sum(
-        seconds_expected(form.data, each.training.n_epochs or BASELINE_PASSES, form.device, cards, runs, each.model)
+        seconds_expected(
+            form.data,
+            each.training.n_epochs or BASELINE_PASSES,
+            form.device,
+            cards,
+            runs,
+            each.model,
+            search=each.search,
+        )
         for each in form.wanted
     )
     if not form.wanted:

@@ -6,8 +6,9 @@ halves; one that is fitted noise is not. Found again: matched one to one in the 
 and without the gene that counts most in it: one gene of many molecules makes a factor of its own, which any cells show.
 """
 
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal, NamedTuple, Self
 
 import numpy as np
@@ -17,8 +18,10 @@ from ldvae_core.analysis.matching import cosines, match_factors, unit_columns
 
 Unit = Literal["cells", "samples"]
 METRIC = "information"
-WORTH = 0.004  # of the deviance: programs that come back and explain less are not counted, where others explain more
-BAR = 0.6  # match in both halves from which a program is certified, unless shuffled counts reach it: docs/certified.md
+WORTH = 0.0045  # of the deviance: programs that come back and explain less are not counted, where others explain more
+BAR = 0.6  # match in both halves from which a factor is a program: docs/certified.md
+NEARLY, AS_HEAVY = 0.2, 0.5  # a factor of shuffled counts casts doubt on what matches so little better, and explains
+# no more than twice as much: where few genes hold many molecules, their noise comes back in any cells
 
 
 class Siblings(NamedTuple):
@@ -39,7 +42,7 @@ class Replication(NamedTuple):
 class Program:
     """What is known of one factor."""
 
-    seed_match: float
+    seed_match: float  # NaN where no other seed was tried
     half_match: float
     certified: bool
     explained_deviance: float
@@ -52,8 +55,12 @@ class Certificates:
     programs: tuple[Program, ...]
     bar: float
     unit: Unit  # what was halved
-    noise: float = 0.0  # the highest half_match of shuffled counts
-    noise_deviance: float = 0.0  # the highest explained deviance of shuffled counts
+    shuffled: tuple[Program, ...] = ()  # of the generous model, trained on shuffled counts; none is certified
+
+    @property
+    def noise(self) -> float:
+        """The highest half_match of shuffled counts."""
+        return max((program.half_match for program in self.shuffled), default=0.0)
 
     @property
     def n_certified(self) -> int:
@@ -68,23 +75,23 @@ class Certificates:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values; from_dict reads them back."""
-        programs = [vars(program) for program in self.programs]
-        return {**vars(self), "metric": METRIC, "programs": programs}
+        return {**asdict(self), "metric": METRIC}
 
     @classmethod
     def from_dict(cls, values: Any) -> Self | None:
         """What to_dict gave; None for anything else, for certificates are never needed."""
         try:
-            programs = tuple(
-                Program(float(each["seed_match"]), float(each["half_match"]), each["certified"] is True,
-                        float(each["explained_deviance"]))
-                for each in values["programs"]
-            )  # fmt: skip
             unit: Unit = "samples" if values["unit"] == "samples" else "cells"
-            numbers = (float(values[name]) for name in ("noise", "noise_deviance"))
-            return cls(programs, float(values["bar"]), unit, *numbers)
+            programs, shuffled = (tuple(map(_program, values[name])) for name in ("programs", "shuffled"))
+            return cls(programs, float(values["bar"]), unit, shuffled)
         except (KeyError, TypeError, ValueError):
             return None
+
+
+def _program(values: Any) -> Program:
+    given = (values[name] for name in ("seed_match", "half_match", "explained_deviance"))
+    seed_match, half_match, explained = (math.nan if value is None else float(value) for value in given)
+    return Program(seed_match, half_match, values["certified"] is True, explained)
 
 
 def replication(factors: Factors, siblings: Siblings) -> Replication:
@@ -110,21 +117,33 @@ def found_again(factors: Factors, loadings: np.ndarray) -> np.ndarray:
     return found
 
 
-def certify(
-    factors: Factors, siblings: Siblings, *, unit: Unit, noise: float = 0.0, noise_deviance: float = 0.0
-) -> Certificates:
-    """The certificates of a model. noise, noise_deviance: as in Certificates; no bar lies below what noise reaches."""
-    found, bar = replication(factors, siblings), max(BAR, noise)
+def certify(factors: Factors, siblings: Siblings, *, unit: Unit, shuffled: Sequence[Program] = ()) -> Certificates:
+    """The certificates of a model. shuffled: from shuffled_programs; Certificates.programs are in the model's order."""
     programs = tuple(
-        Program(
-            seed_match=float(found.seed_match[k]),
-            half_match=float(found.half_match[k]),
-            certified=bool(factors.active[k] and found.half_match[k] >= bar),
-            explained_deviance=float(factors.explained_deviance[k]),
-        )
-        for k in range(factors.n_factors)
+        replace(program, certified=bool(active) and program.half_match >= BAR and not _is_doubtful(program, shuffled))
+        for program, active in zip(_programs(factors, siblings), factors.active, strict=True)
     )
-    return Certificates(programs, bar, unit, noise, noise_deviance)
+    return Certificates(programs, BAR, unit, tuple(shuffled))
+
+
+def shuffled_programs(factors: Factors, siblings: Siblings) -> tuple[Program, ...]:
+    """What a model of shuffled counts, and the halves of these counts, come to: none is certified."""
+    return _programs(factors, siblings)
+
+
+def _programs(factors: Factors, siblings: Siblings) -> tuple[Program, ...]:
+    found = replication(factors, siblings)
+    figures = zip(found.seed_match, found.half_match, factors.explained_deviance, strict=True)
+    return tuple(Program(float(seed), float(half), False, float(share)) for seed, half, share in figures)
+
+
+def _is_doubtful(program: Program, shuffled: Sequence[Program]) -> bool:
+    """Whether shuffled counts give a factor that comes back nearly as well and explains nearly as much."""
+    return any(
+        noise.half_match >= program.half_match - NEARLY
+        and noise.explained_deviance >= AS_HEAVY * program.explained_deviance
+        for noise in shuffled
+    )
 
 
 def number_reason(found: Certificates) -> str:
@@ -144,7 +163,7 @@ def number_reason(found: Certificates) -> str:
     )
     if left_out:
         explain = "explains" if left_out == 1 else "explain"
-        said += f" Of these {left_out} {explain} less than {WORTH:.1%} of the deviance and {_is(left_out)} not counted."
+        said += f" Of these {left_out} {explain} less than {WORTH:.2%} of the deviance and {_is(left_out)} not counted."
     return said if n < most else f"{said} There may be more: allow more factors."
 
 

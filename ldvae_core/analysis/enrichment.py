@@ -8,7 +8,6 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 from scipy import sparse
-from scipy.stats import false_discovery_control, hypergeom
 
 from ldvae_core.analysis.factors import Factors
 from ldvae_core.analysis.programs import SIGNS, gene_ranking, genes_at
@@ -79,6 +78,8 @@ def over_representation(factors: Factors, known: Background, *, n_top: int | Non
     overlap = np.asarray((member @ at_end).todense()).astype(int)  # (sets, ends)
     size = np.diff(member.indptr)[:, None]
     drawn = np.array([len(top) for top in tops])[None, :]
+    from scipy.stats import hypergeom  # a second to load, also for commands that test nothing
+
     p = np.asarray(hypergeom.sf(overlap - 1, known.n_genes, size, drawn))
     odds = ((overlap + 0.5) * (known.n_genes - size - drawn + overlap + 0.5)
             / ((size - overlap + 0.5) * (drawn - overlap + 0.5)))  # fmt: skip
@@ -130,6 +131,8 @@ def pre_ranked(
 
 def q_values(p: np.ndarray) -> np.ndarray:
     """Benjamini-Hochberg (n_tests,): the smallest false discovery rate at which each is found; NaN counts as p = 1."""
+    from scipy.stats import false_discovery_control  # as above
+
     return false_discovery_control(np.nan_to_num(p, nan=1.0)) if len(p) else p
 
 

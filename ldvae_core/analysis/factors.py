@@ -55,13 +55,18 @@ class Factors:
     trained_as: np.ndarray  # (n_factors,) int: index of the trained axis; -1 on rotated axes
     rotation: np.ndarray  # (n_factors, n_factors) float64: representation = trained representation @ rotation
     names: tuple[str, ...] = ()  # what people call the factors, "" for those without a name; not saved with the arrays
+    uncertified: frozenset[int] = frozenset()  # known not to come back in other cells; not saved
     gene_deviance: np.ndarray | None = None  # (n_genes, n_factors) float32, parts of explained_deviance; None: unknown
     gene_order: GeneOrder = "deviance"  # what decides which genes of a factor are named first; not saved
     guided_by: tuple[str, ...] = ()  # the gene set that each factor was guided by, "" for free ones; () without any
 
     def label(self, factor: int) -> str:
-        """What factor k (from 0) is called on screen: "Factor 3", or "Factor 3 · erythroid" once somebody named it."""
-        return factor_label(factor, self.name_of(factor))
+        """What factor k (from 0) is called on screen: "Factor 3", or "Factor 3 · erythroid" once somebody named it.
+
+        One that does not come back in other cells is called "Factor 3 (not certified)".
+        """
+        said = factor_label(factor, self.name_of(factor))
+        return f"{said} (not certified)" if factor in self.uncertified else said
 
     def name_of(self, factor: int) -> str:
         """The name that a person gave factor k, else that of the gene set that guided it, "" without either."""
@@ -318,6 +323,7 @@ def load_factors(folder: Path) -> Factors:
         prior=about["prior"],
         gene_names=np.array(about["gene_names"], str),
         names=(),
+        uncertified=frozenset(),
         gene_order="deviance",
         gene_deviance=by_gene,
         guided_by=tuple(map(str, about.get("guided_by", ()))),

@@ -16,8 +16,8 @@ from scipy.special import gammaln
 
 from ldvae_core.analysis.chunks import gene_totals, library_sizes
 from ldvae_core.analysis.metrics import log_likelihood_at, mean_and_error
-from ldvae_core.model.baselines import fraction_of
 from ldvae_core.model.dispersion import fit_inverse_dispersion
+from ldvae_core.model.mean_fraction import fraction_of
 
 SURE = 2.0  # standard errors that a gain must exceed
 

@@ -21,10 +21,10 @@ class Prior(NamedTuple):
     df: float  # d0; inf: all genes have the variance of their abundance
 
 
-def fit_prior(variance: np.ndarray, df: float, abundance: np.ndarray | None = None) -> Prior:
-    """Fit s0^2 and d0 to variances (n_genes,) of df degrees of freedom each; abundance: (n_genes,), None for no trend.
+def fit_prior(variance: np.ndarray, df: float | np.ndarray, abundance: np.ndarray | None = None) -> Prior:
+    """Fit s0^2 and d0 to variances (n_genes,); abundance: (n_genes,), None for no trend.
 
-    Without genes, d0 is 0.
+    df: degrees of freedom of each, one number or (n_genes,). Without genes, d0 is 0.
     """
     found = np.asarray(variance, np.float64)
     if not len(found):
@@ -37,7 +37,8 @@ def fit_prior(variance: np.ndarray, df: float, abundance: np.ndarray | None = No
         design = natural_spline(np.asarray(abundance, np.float64))
     coefficients, _, rank, _ = np.linalg.lstsq(design, level, rcond=None)
     fitted = design @ coefficients
-    beyond = float(((level - fitted) ** 2).sum() / max(len(level) - rank, 1) - polygamma(1, df / 2))
+    by_chance = np.mean(polygamma(1, np.asarray(df) / 2))
+    beyond = float(((level - fitted) ** 2).sum() / max(len(level) - rank, 1) - by_chance)
     if beyond <= 0:
         return Prior(np.exp(fitted), float("inf"))
     d0 = 2 * inverse_trigamma(beyond)
@@ -45,7 +46,7 @@ def fit_prior(variance: np.ndarray, df: float, abundance: np.ndarray | None = No
 
 
 def squeeze(
-    variance: np.ndarray, df: float, prior: Prior, among: np.ndarray | None = None
+    variance: np.ndarray, df: float | np.ndarray, prior: Prior, among: np.ndarray | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
     """Moderated variances and their degrees of freedom, never more than all genes have together; each (n_genes,).
 
@@ -53,7 +54,7 @@ def squeeze(
     chance, by false discovery rate among the genes `among` (mask; None: all), that it belongs to the prior (robust
     empirical Bayes of Phipson et al. 2016). So a gene whose molecules lie in few cells is not lent the calm of others.
     """
-    most = df * len(variance)
+    most = np.broadcast_to(df, variance.shape).sum()
     share = _belonging(variance, df, prior, np.ones(len(variance), bool) if among is None else among)
     lent = np.minimum(prior.df, most) * share
     whole = np.isinf(prior.df) & (share == 1)
@@ -61,9 +62,10 @@ def squeeze(
     return moderated, np.where(whole, most, np.minimum(df + lent, most))
 
 
-def _belonging(variance: np.ndarray, df: float, prior: Prior, among: np.ndarray) -> np.ndarray:
+def _belonging(variance: np.ndarray, df: float | np.ndarray, prior: Prior, among: np.ndarray) -> np.ndarray:
     """(n_genes,) 0 to 1; 1 for genes that are not among the compared ones, and without a prior."""
     share = np.ones(len(variance))
+    df = np.broadcast_to(df, variance.shape)[among]
     if prior.df > 0 and among.any():
         ratio = np.divide(variance, prior.variance, out=np.zeros(len(variance)), where=prior.variance > 0)[among]
         tail = chi2.sf(df * ratio, df) if np.isinf(prior.df) else f.sf(ratio, df, prior.df)

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from scipy import stats
+from scipy.special import ndtri
 
 from ldvae_core.analysis.discriminant import N_FOLDS, Grouped, Moments
 from ldvae_core.analysis.factors import Factors
@@ -40,7 +40,7 @@ class BestPair:
         n_types, n_cells = len(self.types), self.accuracy["n_cells"].to_numpy(np.float64)
         chance = 1 / n_types
         error = np.sqrt((chance * (1 - chance) / n_cells).sum()) / n_types
-        lucky = chance + stats.norm.isf(LUCK / max(len(self.table), 1)) * error
+        lucky = chance - ndtri(LUCK / max(len(self.table), 1)) * error
         return self.balanced_accuracy >= max((1 + chance) / 2, lucky)
 
 

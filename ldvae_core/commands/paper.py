@@ -32,7 +32,7 @@ SAME_DATA = 0.02  # relative difference in cells up to which a data set is taken
 
 
 class Published(NamedTuple):
-    """Held-out reconstruction errors of the authors, nats per cell, in the order of PAPERS_MODELS."""
+    """Fit to unseen cells of the authors' models, nats per cell, in the order of PAPERS_MODELS."""
 
     name: str
     n_cells: int
@@ -119,8 +119,8 @@ def paper_table(out: Path) -> tuple[pd.DataFrame, Published | None]:
     """One row a model, and the published data set that this is by its number of cells, if any.
 
     Columns: run, model, cells, genes, factors, epochs; each figure on the test cells with its standard error, nats per
-    cell; above_vae_percent: the test error above the VAE's, in percent of it; published_error, where these are the
-    published data; and for both published data sets <name>_error with <name>_above_vae_percent.
+    cell; above_vae_percent: the fit to unseen cells above the VAE's, in percent of it; published_error, where these are
+    the published data; and for both published data sets <name>_error with <name>_above_vae_percent.
     """
     cards = [read_card(out / key, None, additions=Additions.beside(out / key), run_id=key) for key in MODELS]
     found = runs_table(cards, dict.fromkeys(MODELS, 1))

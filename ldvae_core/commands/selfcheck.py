@@ -181,7 +181,7 @@ class SelfCheck:
         return f"{found}{matching.match.min():.2f}, on {self.run.metrics['device']}"
 
     def export(self) -> str:
-        """Whoever has nothing but the exported file finds the reported test error."""
+        """Whoever has nothing but the exported file finds the reported fit to unseen cells."""
         path = self.folder / "run.h5ad"
         write_h5ad(self.run, path)
         file = anndata.read_h5ad(path)
@@ -194,8 +194,8 @@ class SelfCheck:
         error = -nbinom.logpmf(counts[test], theta, theta / (theta + mean[test])).sum(axis=1).mean()
         reported = self.run.metrics["test_reconstruction_error"]
         if not abs(error / reported - 1) < 1e-5:
-            raise Failed(f"the file gives a test error of {error:.6g}, the run reports {reported:.6g}")
-        return f"the file alone gives the reported test error, {reported:.6g} nats per cell"
+            raise Failed(f"the file gives a fit to unseen cells of {error:.6g}, the run reports {reported:.6g}")
+        return f"the file alone gives the reported fit to unseen cells, {reported:.6g} nats per cell"
 
     @cached_property
     def planted(self) -> Planted:

@@ -1,5 +1,7 @@
 """The table of the cells: made plain enough to be saved, and which of its columns are labels."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 
@@ -24,6 +26,19 @@ _ROLE_NAMES: dict[str, tuple[str, ...]] = {
     "condition": ("condition", "treatment", "stim", "stimulation", "disease", "status", "genotype", "stage",
                   "timepoint", "time_point", "time", "age", "group", "perturbation"),
 }  # fmt: skip
+
+_REFERENCES = ("control", "ctrl", "unstimulated", "untreated", "vehicle", "mock", "healthy", "normal", "wildtype", "wt",
+               "baseline", "none")  # fmt: skip
+
+
+def reference_level(levels: Sequence[str]) -> str | None:
+    """The level that the others are compared with, by its name: a control, a wild type; None: none is called so."""
+    return next((level for level in levels if _plain(level) in _REFERENCES), None)
+
+
+def names_sample(column: str) -> bool:
+    """Whether a column of that name tells donors, samples or batches, whatever it writes them as."""
+    return _plain(column) in map(_plain, (*_ROLE_NAMES["donor"], *_ROLE_NAMES["batch"]))
 
 
 def label_columns(annotations: pd.DataFrame) -> tuple[str, ...]:

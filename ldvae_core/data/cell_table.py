@@ -1,6 +1,7 @@
 """A table about cells or samples, of people's own: read by a limited child, every field as text."""
 
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
@@ -21,8 +22,10 @@ REMEDY = "A table has a header and one row a cell, or one row a sample, with com
 FEWER = "Keep the rows and columns you need."
 
 
-def read_own_table(source: Path, title: str) -> pd.DataFrame:
+def read_own_table(source: Path, title: str, *, look: Callable[[], bool] = lambda: True) -> pd.DataFrame:
     """All fields as text without spaces around them, "" where there is none; columns as the header names them.
+
+    look: called some times a second; false stops the reading.
 
     Raises CountsError: no such file, a spreadsheet, another ending, no table, or a child that was too slow, too large
     or died.
@@ -45,6 +48,7 @@ def read_own_table(source: Path, title: str) -> pd.DataFrame:
             seconds=SECONDS,
             smaller=FEWER,
             error=CountsError,
+            look=look,
         )
         return durable.read_table(checked)
 

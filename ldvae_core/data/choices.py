@@ -24,7 +24,7 @@ class DataChoices:
     drop_mitochondrial: bool = setting(False, "--drop-mitochondrial")
     drop_ribosomal: bool = setting(False, "--drop-ribosomal")
     cells: str = setting(
-        "", "--cells", "Only these cells: a level of an annotation, or those named in a file, one a line.",
+        "", "--cells", "Only these cells: a level or a range (LOW..HIGH) of an annotation, or those named in a file.",
         metavar="COLUMN=LEVEL|@FILE",
     )  # fmt: skip
     min_counts: int = setting(0, "--min-counts", "Molecules a cell must have.")  # over all genes

@@ -16,6 +16,7 @@ from ldvae_core.data.names import listing, tidy_names
 from ldvae_core.data.opened import Candidate, Opened
 from ldvae_core.data.progress import Report
 from ldvae_core.data.reading_options import Reading, ReadingOptions
+from ldvae_core.data.renaming import write_gene_columns
 from ldvae_core.data.store import Written
 from ldvae_core.data.tallies import Tallies
 from ldvae_core.errors import CountsError
@@ -61,6 +62,7 @@ def finish(
         cells, table = cells[written.kept], table[written.kept]
     ids = None if layout.naming.ids is None else np.asarray(layout.naming.ids, dtype=str)
     write_names(folder, cell_ids=cells, gene_names=layout.gene_names, gene_ids=ids, annotations=table)
+    write_gene_columns(folder, layout)
     Tallies.write(folder, written)
     n_left_out = len(unread) + layout.cells.table.shape[1] - table.shape[1]
     why = [reason for reason, words in LEFT_OUT.items() if any(words in notice for notice in table_notices)]

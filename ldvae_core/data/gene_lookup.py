@@ -1,11 +1,14 @@
-"""Genes as people write them: symbols in any case, Ensembl ids with or without version, pasted lists."""
+"""Genes as people write them: symbols, ids and names of proteins in any case and punctuation, and pasted lists."""
 
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
+
+from ldvae_core.data.gene_aliases import ALIASES, bare
 
 SEPARATORS = re.compile(r"[\s,;|]+")
 LONGEST_TEXT = 100_000  # characters of one pasted list; 10,000 genes
@@ -20,6 +23,7 @@ class Found(NamedTuple):
     positions: np.ndarray  # (n_found,) int64, positions among the genes looked in
     missing: tuple[str, ...]  # as written
     cut: bool  # whether the list was longer than MOST_ASKED
+    renamed: tuple[tuple[str, int], ...] = ()  # what was written, where a gene is called quite otherwise; its position
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,20 +51,44 @@ class GeneIndex:
         texts = [asked] if isinstance(asked, str) else list(asked)
         wanted = list(dict.fromkeys(word for text in texts for word in self._words(text)))
         positions: dict[int, None] = {}
-        missing = []
+        missing, renamed = [], []
         for word in wanted[:MOST_ASKED]:
             places = [self.exact[word]] if word in self.exact else self._places(word)
+            if not places:
+                places = self._called_otherwise(word)
+                renamed += [(word, place) for place in places]
             positions.update(dict.fromkeys(places))
             if not places:
                 missing.append(word)
-        return Found(np.fromiter(positions, np.int64, len(positions)), tuple(missing), len(wanted) > MOST_ASKED)
+        found = np.fromiter(positions, np.int64, len(positions))
+        return Found(found, tuple(missing), len(wanted) > MOST_ASKED, tuple(renamed))
+
+    def begin_with(self, text: str) -> list[int]:
+        """Positions of all genes whose name or id begins so, in whatever case; [] for less than two letters."""
+        start = _loosely(text)
+        if len(start) < 2:
+            return []
+        return sorted({place for name, places in self.loose.items() if name.startswith(start) for place in places})
 
     def _places(self, word: str) -> list[int]:
         """In any case; with a star at its end, all names and ids that begin so."""
-        start = _loosely(word[:-1])
-        if not word.endswith("*") or not start:
-            return self.loose.get(_loosely(word), [])
-        return sorted({place for name, places in self.loose.items() if name.startswith(start) for place in places})
+        return self.begin_with(word[:-1]) if word.endswith("*") else self.loose.get(_loosely(word), [])
+
+    def _called_otherwise(self, word: str) -> list[int]:
+        """The one gene that is written so but for its punctuation, or the genes of a protein of that name."""
+        alike = self._bare.get(bare(word), [])
+        if len(alike) == 1:
+            return alike
+        return [place for symbol in ALIASES.get(bare(word), ()) for place in self.loose.get(_loosely(symbol), [])]
+
+    @cached_property
+    def _bare(self) -> dict[str, list[int]]:
+        """Positions by letters and digits alone."""
+        found: dict[str, list[int]] = {}
+        for name, places in self.loose.items():
+            own = found.setdefault(bare(name), [])
+            own += [place for place in places if place not in own]
+        return found
 
     def _words(self, text: str) -> list[str]:
         """A name that holds a separator is still one name where there is such a gene."""

@@ -32,7 +32,7 @@ _HINTS = (
     *("genesymbols", "genesymbol", "featurename", "genename", "genenames", "geneshortname", "symbol", "symbols"),
     *("features", "hgncsymbol", "mgisymbol", "externalgenename"),
 )
-_ID_COLUMNS = ("gene_ids", "gene_id", "feature_id", "ensembl_id", "ensembl", "Accession")
+ID_COLUMNS = ("gene_ids", "gene_id", "feature_id", "ensembl_id", "ensembl", "Accession")
 _GENE_ID = re.compile(r"(ENS[A-Z]{0,4}G\d{6,}(\.\d+)?|FBgn\d{7}|WBGene\d{8})", re.IGNORECASE)
 _JOINED = re.compile(
     rf"(?P<id>{_GENE_ID.pattern})[_|:; -]+(?P<symbol>.+)|(?P<symbol_first>.+)[_|:; -](?P<id_last>{_GENE_ID.pattern})",
@@ -145,7 +145,7 @@ def _oddities(names: np.ndarray) -> list[str]:
 
 def _given_ids(table: pd.DataFrame) -> np.ndarray | None:
     """Ids of a column usually called so, else of the first that holds ids of genes."""
-    known = [name for name in _ID_COLUMNS if name in table.columns]
+    known = [name for name in ID_COLUMNS if name in table.columns]
     holding = (name for name in table.columns if share(_GENE_ID, _texts(table[name])[:SAMPLED], whole=True) > 0.5)
     ids = next(iter(known), None) or next(holding, None)
     return None if ids is None else table[ids].astype(str).to_numpy(dtype=object)

@@ -52,21 +52,32 @@ def silent(_step: Step, _done: int, _of: int) -> None:
     """A Report that nobody reads."""
 
 
+class Course:
+    """Makes of what a Report is told how far the whole is; that never goes back."""
+
+    def __init__(self) -> None:
+        self._began, self._share = time.monotonic(), 0.0
+
+    def at(self, step: Step, done: int, of: int) -> ReadingProgress:
+        """When `done` of `of` parts of a step are done."""
+        first, last = SHARES[step]
+        self._share = max(self._share, first + (last - first) * min(1.0, done / max(of, 1)))
+        return ReadingProgress(step, self._share, time.monotonic() - self._began)
+
+
 class ProgressFile:
     """A Report that goes into a file of `folder`, at most every SECONDS."""
 
     def __init__(self, folder: Path) -> None:
-        self._path, self._began, self._next = folder / FILE, time.monotonic(), 0.0
-        self._share = 0.0
+        self._path, self._course, self._next = folder / FILE, Course(), 0.0
 
     def __call__(self, step: Step, done: int, of: int) -> None:
         """Say that `done` of `of` parts of a step are done."""
-        first, last = SHARES[step]
-        self._share = max(self._share, first + (last - first) * min(1.0, done / max(of, 1)))
+        progress = self._course.at(step, done, of)
         now = time.monotonic()
         if now >= self._next:
             self._next = now + SECONDS
-            content = {"step": step, "share": round(self._share, 4), "seconds": round(now - self._began, 2)}
+            content = {"step": step, "share": round(progress.share, 4), "seconds": round(progress.seconds, 2)}
             beside = self._path.with_suffix(".part")
             beside.write_text(json.dumps(content), encoding="utf-8")
             durable.rename(beside, self._path)

@@ -9,11 +9,12 @@ import pandas as pd
 from anndata.io import write_elem
 
 import ldvae_core
-from ldvae_core.analysis.factors import Factors
+from ldvae_core.analysis.factors import Factors, factor_label
 from ldvae_core.data.stored_names import encode
 from ldvae_core.data.stored_types import storable_text
 from ldvae_core.export.tables import write_table
 from ldvae_core.plots.theme import type_colours
+from ldvae_core.runs.opened import OpenRun
 
 EXPECTED_COUNTS = {  # by method: how they follow from what is in the file
     "ldvae": "library_size * softmax over genes of X_ldvae @ LDVAE_loadings.T + ldvae_intercept, for a linear decoder "
@@ -24,7 +25,7 @@ EXPECTED_COUNTS = {  # by method: how they follow from what is in the file
     "gene_mean": "library_size * softmax over genes of ldvae_intercept; there are no factors",
 }
 MOST_COLOURED = 102  # categories: beyond, the field's tools have no palette either
-NOT_MEASURED = ("seed_match", "half_match", "certified")  # by the training of one run: NaN
+CERTIFICATES = ("seed_match", "half_match", "certified")  # numbers; NaN in runs whose number of factors was given
 
 
 def write_about(
@@ -36,14 +37,15 @@ def write_about(
     notes: Sequence[str],
     results: Sequence[tuple[str, pd.DataFrame]],
     more: Mapping[str, Any],
+    certificates: Mapping[str, Any] | None = None,
 ) -> None:
     """uns["ldvae"]: params, with what was changed while reading, factors, enrichment, version, and more.
 
-    notes: one a factor. results: of gene sets, with their titles.
+    notes: one a factor. results: of gene sets, with their titles. certificates: as from certificates_of.
     """
     about = {
         "params": {**params, "notices": list(notices)},
-        "factors": _factors(factors, notes),
+        "factors": _factors(factors, notes, certificates or {}),
         "version": ldvae_core.__version__,
         **more,
     }
@@ -66,17 +68,27 @@ def write_colours(
             _write(file["uns"], f"{spelt}_colors", list(colours.values()))
 
 
-def _factors(factors: Factors, notes: Sequence[str]) -> dict[str, Any]:
+def _factors(factors: Factors, notes: Sequence[str], certificates: Mapping[str, Any]) -> dict[str, Any]:
     everyone = range(factors.n_factors)
     return {
-        "names": _texts(factors.label(k) for k in everyone),
+        "names": _texts(factor_label(k, factors.name_of(k)) for k in everyone),
         "notes": _texts(notes),
         "explained_deviance": np.array(factors.explained_deviance, dtype=np.float64),
         "active": np.array(factors.active),
         "guided_by": _texts(factors.set_of(k) for k in everyone),
         "axes": factors.axes,
-        **{name: np.full(factors.n_factors, np.nan) for name in NOT_MEASURED},
+        **{name: np.full(factors.n_factors, np.nan) for name in CERTIFICATES},
+        **certificates,
     }
+
+
+def certificates_of(opened: OpenRun, factors: Factors) -> dict[str, Any]:
+    """How each factor comes back, for write_about; certified is 1 or 0; {} where that is not known."""
+    programs = opened.certified(factors)
+    if not programs:
+        return {}
+    found = {name: np.array([getattr(program, name) for program in programs], np.float64) for name in CERTIFICATES}
+    return {**found, "bar": opened.certificates.bar if opened.certificates else np.nan}
 
 
 def _enrichment(results: Sequence[tuple[str, pd.DataFrame]]) -> pd.DataFrame:

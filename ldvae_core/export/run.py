@@ -16,7 +16,7 @@ from ldvae_core.analysis.sums import ReportShare, ignore_share
 from ldvae_core.data.split import SPLIT_NAMES
 from ldvae_core.data.stored_names import CLUSTER_COLUMN, SPLIT_COLUMN, encode
 from ldvae_core.errors import RunError
-from ldvae_core.export.about import EXPECTED_COUNTS, write_about, write_colours
+from ldvae_core.export.about import EXPECTED_COUNTS, certificates_of, write_about, write_colours
 from ldvae_core.export.file import new_h5ad, write_counts, write_loadings, write_positions
 from ldvae_core.export.tables import respelt, write_table
 from ldvae_core.runs.additions import LEIDEN
@@ -57,7 +57,7 @@ def write_h5ad(opened: OpenRun, path: Path, *, axes: str | None = None, report: 
         }
         write_about(new.file, factors, params=opened.settings.to_dict(), notices=counts.notices,
                     notes=opened.notes_of(factors), results=results_of(opened, factors),
-                    more=about | respelt(annotations))  # fmt: skip
+                    more=about | respelt(annotations), certificates=certificates_of(opened, factors))  # fmt: skip
         coloured = {encode(str(name)): str(name) for name in annotations.columns}
         if CLUSTER_COLUMN in own:
             coloured[CLUSTER_COLUMN] = LEIDEN

@@ -15,9 +15,9 @@ from scipy.sparse.linalg import ArpackError
 from sklearn.decomposition import NMF, PCA
 
 from ldvae_core.data.chunks import cell_chunks, some_cells
-from ldvae_core.data.counts import sum_by_gene
 from ldvae_core.errors import SettingsError
 from ldvae_core.model.config import Method
+from ldvae_core.model.mean_fraction import mean_fraction
 
 PCA_FLOOR = 0.1  # of a gene's mean fraction: the least that a reconstruction predicts, which can fall below 0
 NMF_FLOOR = 0.001  # of every program: the mean fractions, so that no gene is impossible in any cell
@@ -181,18 +181,6 @@ def fit_gene_mean(counts: sparse.csr_matrix) -> GeneMean:
     """counts (n_training_cells, n_genes). A gene unseen in them counts as half a molecule."""
     fraction = mean_fraction(counts)
     return GeneMean(np.zeros((len(fraction), 0)), np.log(fraction))
-
-
-def mean_fraction(counts: sparse.csr_matrix) -> np.ndarray:
-    """Share of all molecules that each gene has, (n_genes,), sums to 1; an unseen gene counts as half a molecule."""
-    return fraction_of(sum_by_gene(counts))
-
-
-def fraction_of(totals: np.ndarray) -> np.ndarray:
-    """The same from the molecules of each gene, (n_genes,)."""
-    known = np.maximum(totals, 0.5)
-    shares: np.ndarray = known / known.sum()
-    return shares
 
 
 def _normalised(counts: sparse.csr_matrix, scale: float) -> sparse.csr_matrix:

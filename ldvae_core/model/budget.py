@@ -12,10 +12,15 @@ PASSES = ((ALL_STEPS, 24), (2, 17), (1, 12))  # steps of a cell, and the passes 
 ROUND_PASSES = 40  # that a round of refitting costs a training cell
 FREE = 100_000  # passes of a cell, some seconds at most, that are always granted
 MOST_ROUNDS = 3  # of refitting; later ones gain below 0.05 nats
+MOST_SEARCHED = 30_000  # cells that a search for the number of programs looks at, a seeded sample
 MOST_CELLS = 20_000  # that are refitted to; above, a seeded sample of the training cells
 # Seconds of analysing on one core, measured: for every run (null model, bounds), and for every value (cells x genes).
 ANALYSING, ANALYSING_A_VALUE = 2.5, 0.2e-6
 MEASURED_AT, SLOWEST = 150e6, 5.0  # values a second that the training had then; how much slower a busy machine may be
+
+
+SEARCHES = 10  # trainings of a search for the number of programs
+SEARCH_CELLS, SEARCH_PASSES = 64_000, 40  # cells that each goes through; further passes of every cell, about
 
 
 class AfterTraining(NamedTuple):
@@ -49,6 +54,11 @@ def plan_within(cells_trained: int, n_cells: int, n_train: int) -> Plan | None:
     a_round = ROUND_PASSES * min(n_train, MOST_CELLS)
     rounds = int(min(MOST_ROUNDS, (budget - refining) // a_round))
     return Plan(steps, rounds, refining, rounds * a_round)
+
+
+def seconds_searching(*, n_cells: int, cells_per_second: float) -> float:
+    """About how long a search for the number of programs takes; cells_per_second: of training."""
+    return SEARCHES * (SEARCH_CELLS + SEARCH_PASSES * min(n_cells, MOST_SEARCHED)) / cells_per_second
 
 
 def seconds_after_training(

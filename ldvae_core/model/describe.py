@@ -52,10 +52,14 @@ def model_words(model: ModelConfig) -> str:
     return f"{words}, corrected for {corrected}" if corrected else words
 
 
-def run_name(model: ModelConfig, training: TrainingConfig, data: str) -> str:
-    """'10 factors, batch norm, 60 epochs · Mouse embryo, day 7.5': what tells runs apart comes first."""
+def run_name(model: ModelConfig, training: TrainingConfig, data: str, *, searched: bool = False) -> str:
+    """'10 factors, batch norm, 60 epochs · Mouse embryo, day 7.5': what tells runs apart comes first.
+
+    searched: the number of factors is still to be found.
+    """
     parts = [BASELINE_TITLES[model.method]] if model.is_baseline else ["VAE"] if model.decoder == "neural" else []
-    parts += [_count(model.n_factors, "factor")] if model.method != "gene_mean" else []
+    number = "automatic number" if searched else _count(model.n_factors, "factor")
+    parts += [number] if model.method != "gene_mean" else []
     if not model.is_baseline:
         parts += [PRIORS[model.prior].words] if model.prior != "normal" else []
         parts += ["batch norm"] if model.batch_norm else [] if model.intercept else ["no intercept"]

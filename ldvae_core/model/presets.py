@@ -6,8 +6,9 @@ from typing import Literal, NamedTuple
 from ldvae_core.model.config import FIRST_PASS_UPDATES, THOROUGH, Decoder, ModelConfig, TrainingConfig
 from ldvae_core.model.priors import PriorName
 
-Plan = Literal["first", "thorough", "five", "baselines"]
+Plan = Literal["find", "first", "thorough", "five", "baselines"]
 PLANS: dict[Plan, str] = {
+    "find": "Find the number for me",
     "first": "First pass",
     "thorough": "Thorough",
     "five": "The paper's five models",

@@ -24,7 +24,7 @@ from ldvae_core.plots.theme import (
 
 Measure = Literal["reconstruction_error", "kl", "elbo", "kl_weight"]
 TITLES: dict[Measure, str] = {
-    "reconstruction_error": "Reconstruction error (nats per cell)",
+    "reconstruction_error": "Fit to cells (nats per cell, lower is better)",
     "kl": "KL divergence (nats per cell)",
     "elbo": "ELBO (nats per cell)",
     "kl_weight": "KL weight",
@@ -78,7 +78,7 @@ def plot_learning_curves(
     figure.update_yaxes(range=[shown.low, shown.high], selector={"anchor": "x"})
     if logarithmic:
         figure.update_layout(
-            yaxis={"type": "log", "title": {"text": TITLES[measure].replace("per cell)", "per cell, log)")}}
+            yaxis={"type": "log", "title": {"text": TITLES[measure].replace("per cell", "per cell, log", 1)}}
         )
     for line in lines:
         figure.add_trace(_trace(line, inks[line.run], many=len(runs) > 1, mode=mode))

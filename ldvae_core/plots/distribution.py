@@ -14,7 +14,7 @@ from ldvae_core.plots.labels import text_size
 from ldvae_core.plots.theme import TICK_GAP, TICK_SIZE, Mode, legible, palette, template, three_digits, tint
 
 ROW_HEIGHT, OVERLAP = 30, 1.5  # px between ridges; how far the tallest reaches into the one above
-LONGEST_TYPE, LONGEST_LEVEL = 28, 24  # characters
+LONGEST_TYPE, LONGEST_LEVEL = 34, 24  # characters
 N_BINS = 120
 MOST_POINTS = 9_000  # of all curves together: more ridges have coarser bins, so that a figure stays small
 MARGIN = {"l": 60, "r": 16, "t": 40, "b": 48}  # px

@@ -16,7 +16,7 @@ ROW_HEIGHT, LARGEST_DOT, SMALLEST_DOT = 24, 18.0, 1.5  # px
 SMALLEST_HEIGHT, LARGEST_HEIGHT = 220, 1400  # px
 MOST_GENES = 40  # of one drawing; more are in the table
 FEW_GENES = 12  # fill the width; fewer take their share of it
-LONGEST_GROUP, LONGEST_GENE = 28, 16  # characters
+LONGEST_GROUP, LONGEST_GENE = 34, 16  # characters
 SIZES, SIZES_FROM = (0.25, 0.5, 1.0), 184.0  # shares shown in the legend; px from its left end, after the colours
 
 

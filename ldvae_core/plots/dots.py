@@ -63,9 +63,14 @@ def _dot_layout(rows: np.ndarray, labels: list[str], left: float, x_title: str, 
     last = float(rows[-1]) if len(rows) else 2.0
     return {
         "template": template(mode),
-        "height": int(30 + 46 + ROW_HEIGHT * (last + 1.2)),
-        "margin": {"l": left, "r": 24, "t": 30, "b": 46},
-        "xaxis": {"title": {"text": x_title}, "nticks": 7, "zeroline": False, "separatethousands": True},
+        "height": int(30 + 62 + ROW_HEIGHT * (last + 1.2)),
+        "margin": {"l": left, "r": 24, "t": 30, "b": 62},
+        "xaxis": {
+            "title": {"text": x_title.replace(" (", "<br>(")},
+            "nticks": 7,
+            "zeroline": False,
+            "separatethousands": True,
+        },
         "yaxis": {
             **TICK_GAP,
             "tickvals": rows,

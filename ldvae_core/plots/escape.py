@@ -13,11 +13,20 @@ _ENTITIES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", "$": "&#36;",
 
 
 def plain(text: object, *, longest: int = LONGEST) -> str:
-    """One visible line: control, bidirectional and other invisible characters dropped, cut with an ellipsis."""
-    visible = (character if character.isprintable() else " " for character in str(text)[: 4 * longest])
+    """One visible line: control, bidirectional and other invisible characters dropped.
+
+    A longer one keeps both of its ends around an ellipsis: long names often differ only at their ends.
+    """
+    whole = str(text)
+    if len(whole) > 8 * longest:  # a megabyte is not gone through
+        whole = f"{whole[: 4 * longest]}…{whole[-4 * longest :]}"
+    visible = (character if character.isprintable() else " " for character in whole)
     line = " ".join("".join(visible).split())
     line = "".join(character for character in line if unicodedata.category(character) != "Cf")
-    return line if len(line) <= longest else line[: longest - 1].rstrip() + "…"
+    if len(line) <= longest:
+        return line
+    tail = (longest - 1) // 2
+    return f"{line[: longest - 1 - tail].rstrip()}…{line[len(line) - tail :].lstrip()}"
 
 
 def escape(text: object, *, longest: int = LONGEST) -> str:

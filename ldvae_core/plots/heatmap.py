@@ -8,7 +8,7 @@ import plotly.graph_objects as go
 
 from ldvae_core.plots.colour_bar import bar_beside
 from ldvae_core.plots.colours import contrast
-from ldvae_core.plots.escape import escape
+from ldvae_core.plots.escape import escape, plain
 from ldvae_core.plots.frame import say_empty, words
 from ldvae_core.plots.labels import text_size
 from ldvae_core.plots.sheet import Canvas, Sheet
@@ -32,7 +32,7 @@ ROW_HEIGHT, SMALLEST_HEIGHT, LARGEST_HEIGHT = 24, 180, 900  # px
 LEAST_ROW = 15  # px: names of rows stay apart, however many there are
 LEAST_PRINTED = 0.15  # of the scale
 MOST_PRINTED, MOST_COLUMNS = 400, 20  # cells of a table whose numbers are written in them; columns, likewise
-LONGEST_TYPE, LONGEST_HOVER = 28, 60  # characters
+LONGEST_TYPE, LONGEST_HOVER = 34, 60  # characters
 MARGIN = {"l": 60, "r": 76, "t": 30, "b": 48}  # px
 _PAIR_HOVER = "%{hovertext}: %{z:.2f}<extra></extra>"
 _SCALES: dict[str, tuple[str, float, float]] = {  # title, middle, half width
@@ -63,7 +63,7 @@ def plot_association(
     if sort:
         grid = grid.iloc[_diagonal_order(np.nan_to_num(grid.to_numpy(np.float64) - middle))]
     names = [escape(name, longest=LONGEST_TYPE) for name in grid.index]
-    left = 20 + max(text_size(str(name)[:LONGEST_TYPE], TICK_SIZE)[0] for name in grid.index)
+    left = 20 + max(text_size(plain(name, longest=LONGEST_TYPE), TICK_SIZE)[0] for name in grid.index)
     sheet = Sheet(_layout([str(int(k) + 1) for k in grid.columns], names, left, mode, x_title="Factor"))
     sheet.add_trace(_cells(grid.to_numpy(np.float32), title, middle, half, mode))
     _print_numbers(sheet, grid.to_numpy(np.float64), middle, half, mode)

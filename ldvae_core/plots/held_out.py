@@ -41,7 +41,7 @@ def plot_held_out(
     """Validation curves of several runs, each named at its end; baselines, which have no epochs, as dashed lines.
 
     histories: by the name to show, columns epoch, validation_<measure> (nats per cell, NaN where not measured).
-    baselines: name -> value on the same axis. log_axis: for the reconstruction error, which is positive. The range
+    baselines: name -> value on the same axis. log_axis: for the fit, which is positive. The range
     leaves out first epochs that would crush the rest, and says so. Nothing measured: titled, empty axes.
     """
     lines = {name: points for name, table in histories.items() if len((points := _points(table, measure))[0])}
@@ -104,7 +104,7 @@ def _buffers(names: list[str]) -> float:
 
 
 def _curve_axes(measure: Measure, log: bool, last_epoch: float, height: int, mode: Mode) -> go.Figure:
-    said = TITLES[measure].replace("Recon", "Held-out recon").replace("ELBO", "Held-out ELBO")
+    said = TITLES[measure].replace("to cells", "to unseen cells").replace("ELBO", "ELBO of unseen cells")
     return go.Figure(
         layout={
             "template": template(mode),
@@ -118,7 +118,7 @@ def _curve_axes(measure: Measure, log: bool, last_epoch: float, height: int, mod
                 "zeroline": False,
             },
             "yaxis": {
-                "title": {"text": said.replace("per cell)", "per cell, log)") if log else said},
+                "title": {"text": said.replace("per cell", "per cell, log", 1) if log else said},
                 "type": "log" if log else "linear",
                 "zeroline": False,
                 "nticks": 7,

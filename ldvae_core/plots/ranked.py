@@ -16,8 +16,8 @@ LONGEST_GENE = 24  # characters
 MARGIN = {"l": 60, "r": 16, "t": 30, "b": 48}  # px
 LOADING_TITLE = "Loading (log fold change per SD, 90% interval)"
 EFFECT_TITLES = {
-    "shrunken": "effect (log fold change per standard deviation, shrunken)",
-    "raw": "effect (log fold change per standard deviation, raw)",
+    "shrunken": "effect (log fold change per SD, shrunken)",
+    "raw": "effect (log fold change per SD, raw)",
 }
 
 

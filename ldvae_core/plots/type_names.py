@@ -11,7 +11,7 @@ from ldvae_core.plots.labels import Places, place_labels, text_size
 from ldvae_core.plots.sheet import Canvas
 from ldvae_core.plots.theme import FONT_SIZE, SMALL_SIZE, Mode, legible, palette
 
-LONGEST_TYPE = 26  # characters
+LONGEST_TYPE = 34  # characters
 MOST_NAMES = 30  # beyond, the largest types are named
 FURTHEST = 60.0  # px: a name further from its cluster than that says nothing; pointing at a bin names its type
 

@@ -16,6 +16,7 @@ from ldvae_core.runs.groups import samples_of
 from ldvae_core.runs.opened import OpenRun
 
 SHOWN, LISTED = 8, 30  # genes of each end: drawn, and listed
+NUMBERS = ("Explained deviance", "With another seed", "In other cells")
 MOST_DRAWN = 30  # factors, the strongest; the others are in the table alone
 
 
@@ -34,16 +35,50 @@ def programs_section(opened: OpenRun, factors: Factors, following: pd.DataFrame 
         told = strongest(following, factor) if following is not None and factors.active[factor] else []
         rows.append([
             factor + 1, factors.name_of(factor), explained(float(factors.explained_deviance[factor])),
-            "" if factors.active[factor] else "inactive", follow_words(told[0]) if told else "",
+            "" if factors.active[factor] else "inactive", *_comes_back(opened, factors, factor),
+            follow_words(told[0]) if told else "",
             ", ".join(strongest_genes(factors, factor, 5, end="positive")),
             ", ".join(strongest_genes(factors, factor, 5, end="negative")),
         ])  # fmt: skip
-    columns = ["Factor", "Name", "Explained deviance", "", "Follows", "High end", "Low end"]
-    body = _warned(opened) + table(*_filled(columns, rows), numbers=("Explained deviance",))
+    columns = [
+        "Factor",
+        "Name",
+        "Explained deviance",
+        "",
+        "With another seed",
+        "In other cells",
+        "Certified",
+        "Follows",
+        "High end",
+        "Low end",
+    ]
+    body = _warned(opened) + table(*_filled(columns, rows), numbers=NUMBERS) + _of_certificates(opened, factors)
     drawn = [factor for factor in range(factors.n_factors) if factors.active[factor]][:MOST_DRAWN]
     body += "".join(_program(opened, factors, factor, following) for factor in drawn)
     left_out = int(sum(factors.active)) - len(drawn)
     return Section("Programs", body + (paragraph(f"{left_out} more active factors are in the table.") * (left_out > 0)))
+
+
+def _comes_back(opened: OpenRun, factors: Factors, factor: int) -> tuple[str, str, str]:
+    """The match with another seed and in other cells, and whether it is certified; "" where that is not known."""
+    programs = opened.certified(factors)
+    if not programs:
+        return "", "", ""
+    found = programs[factor]
+    return f"{found.seed_match:.2f}", f"{found.half_match:.2f}", "yes" if found.certified else "no"
+
+
+def _of_certificates(opened: OpenRun, factors: Factors) -> str:
+    """What the columns on coming back mean."""
+    found = opened.certificates
+    if found is None or not opened.certified(factors):
+        return ""
+    return paragraph(
+        f"With another seed, in other {found.unit}: how alike the program is that such a training finds (1: the same "
+        "genes in the same proportions, weighed by how well counts tell them); in other "
+        f"{found.unit}, the smaller of two disjoint halves. Certified: at least {found.bar:.2f} in both halves.",
+        quiet=True,
+    )
 
 
 def _filled(columns: list[str], rows: list[list[object]]) -> tuple[list[str], list[list[object]]]:

@@ -95,13 +95,13 @@ def counts_of_all_genes(run: OpenRun, workspace: Workspace | None = None) -> Cou
 
     A file is read anew in a safe process, into a folder that lives as long as the counts.
     """
-    source = run.settings.data_source
+    source = dataset_of(run, workspace)
     try:
         if source == DEMO:
             return load_demo()
-        if not Path(source).is_absolute():
+        if source is not None:
             return Datasets(workspace or Workspace.default()).open(source)
-        return _read_file(Path(source), run.settings.reading)
+        return _read_file(Path(run.settings.data_source), run.settings.reading)
     except (LdvaeError, OSError):
         return None
 
@@ -118,9 +118,24 @@ def all_genes(run: OpenRun, workspace: Workspace | None = None) -> AllGenes | No
     return AllGenes(counts, cells) if (cells >= 0).all() and _same_counts(run.counts, counts, cells) else None
 
 
-def reads_a_file(run: OpenRun) -> bool:
+def dataset_of(run: OpenRun, workspace: Workspace | None = None) -> str | None:
+    """The data set that the run was made from, by its id, which may be gone by now.
+
+    For a run that the command line made from a file: the data set of the workspace with the same counts, once that file
+    was loaded; of an older run, which does not know them, one of the file's name. None where there is none.
+    """
+    source = run.settings.data_source
+    if source == DEMO or not Path(source).is_absolute():
+        return source
+    cards = Datasets(workspace or Workspace.default()).list()
+    if run.data_fingerprint:
+        return next((card.dataset_id for card in cards if card.fingerprint == run.data_fingerprint), None)
+    return next((card.dataset_id for card in cards if card.name == Path(source).name), None)
+
+
+def reads_a_file(run: OpenRun, workspace: Workspace | None = None) -> bool:
     """Whether all genes come from a file outside the workspace, which takes long to read."""
-    return run.settings.data_source != DEMO and Path(run.settings.data_source).is_absolute()
+    return dataset_of(run, workspace) is None
 
 
 def _in_cells_of(everything: AllGenes, columns: np.ndarray) -> sparse.csc_matrix:

@@ -26,7 +26,6 @@ from ldvae_core.jobs.progress import Progress as JobProgress
 from ldvae_core.model.budget import seconds_after_training
 from ldvae_core.model.config import ModelConfig
 from ldvae_core.model.ldvae import LDVAE
-from ldvae_core.runs.baseline import run_baseline
 from ldvae_core.runs.guided import guide_for, guided_summary
 from ldvae_core.runs.prepare import Steps, completed_for, one_hot
 from ldvae_core.runs.results import save_results
@@ -232,6 +231,8 @@ class _Run:
     ) -> dict[str, Any]:
         threads = self.training.threads or min(usable_cores(), 4)
         note = {"device": "cpu", "device_reason": "Baselines need no GPU.", "threads": threads}
+        from ldvae_core.runs.baseline import run_baseline  # its libraries take a second to load, which no model needs
+
         with threadpool_limits(threads):
             return run_baseline(
                 self.steps,
@@ -282,7 +283,7 @@ class _Run:
             self.checkpointed = time.monotonic()
 
     def _write_history(self, history: list[HistoryPoint]) -> None:
-        write_table(self.folder / "history.parquet", pd.DataFrame([asdict(point) for point in history]))
+        write_table(self.folder / "history.parquet", pd.DataFrame([vars(point) for point in history]))
 
 
 def _of_training(trainer: Trainer) -> dict[str, Any]:

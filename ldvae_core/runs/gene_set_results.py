@@ -95,3 +95,11 @@ class GeneSetResults:
             durable.write_bytes(self._folder / f"{found.digest}.gmt.gz", write_gmt(found))
             durable.write_json(self._folder / OWN_ABOUT, {**own, found.digest: found.title})
         return found
+
+    def forget_own(self, digest: str) -> None:
+        """Remove a file that was added; one that is gone already is no error. Raises RunError when the disk refuses."""
+        with self._additions.writing():
+            if digest in self.own_sets():  # only names that stand in the list ever name a file
+                own = read_object(self._folder / OWN_ABOUT)
+                durable.write_json(self._folder / OWN_ABOUT, {key: own[key] for key in own if key != digest})
+                (self._folder / f"{digest}.gmt.gz").unlink(missing_ok=True)

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from ldvae_core import durable
+from ldvae_core.analysis.certificates import Certificates, Program
 from ldvae_core.analysis.factors import Axes, Factors, as_noted, load_factors
 from ldvae_core.data.annotations import guess_roles, label_columns
 from ldvae_core.data.counts import CountMatrix
@@ -19,6 +20,7 @@ from ldvae_core.data.folder import load_counts
 from ldvae_core.errors import RunError
 from ldvae_core.runs.additions import LEIDEN, Additions
 from ldvae_core.runs.gene_order import WHILE_OPENING, with_gene_order
+from ldvae_core.runs.search import CERTIFICATES_FILE, read_certificates
 from ldvae_core.runs.settings import RunFile, RunSettings
 from ldvae_core.workspace.folders import DEMO
 
@@ -42,9 +44,11 @@ class OpenRun:
     settings: RunSettings
     data_name: str
     covariate_loadings: pd.DataFrame | None  # genes x levels, None without covariates
+    certificates: Certificates | None = None  # which programs come back; of runs whose number was found
     stamp: str = field(default_factory=lambda: uuid.uuid4().hex)  # of this opening; additions leave it as it is
     added: dict[str, str] = field(default_factory=dict)  # annotations that people added -> what tells their versions
     planes: dict[str, str] = field(default_factory=dict)  # those of them drawn in a figure -> the plane's name, or ""
+    data_fingerprint: str = ""  # of the data set that it was made from; "" where that is not known
     kept: Additions | None = None  # where all that people added lies; None before it was looked at
 
     @property
@@ -56,6 +60,12 @@ class OpenRun:
     def axes(self) -> Axes:
         """The axes to show unless asked otherwise."""
         return "readable" if "readable" in self.factors else "as_trained"
+
+    def certified(self, factors: Factors) -> tuple[Program, ...]:
+        """What is known of how each of these factors comes back, () where that is not known: of other axes, say."""
+        found = self.certificates
+        known = found is not None and factors.axes == self.axes and len(found.programs) == factors.n_factors
+        return found.programs if found is not None and known else ()
 
     @property
     def has_refined_positions(self) -> bool:
@@ -139,8 +149,12 @@ def open_run_folder(folder: Path, *, run_id: str | None = None) -> OpenRun:
         metrics=read_metrics(folder),
         settings=about.settings,
         data_name=about.data_name,
+        data_fingerprint=about.fingerprint,
         covariate_loadings=covariates,
+        certificates=read_certificates(folder / CERTIFICATES_FILE),
     )
+    if lost := frozenset(k for k, program in enumerate(opened.certified(shown)) if not program.certified):
+        factors[shown.axes] = replace(shown, uncertified=lost)
     shape = (shown.n_cells, shown.n_genes)
     if opened.counts.counts.shape != shape or opened.split.shape != shape[:1]:
         raise RunError(f"The parts of the run {folder.name} do not fit together.", "The folder is damaged.")

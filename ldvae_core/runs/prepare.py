@@ -17,8 +17,9 @@ from ldvae_core.data.split import split_cells
 from ldvae_core.durable import read_array, remove_file, write_array, write_json
 from ldvae_core.errors import SettingsError
 from ldvae_core.model.config import MOST_LEVELS, Covariate, ModelConfig
-from ldvae_core.runs.settings import RunSettings
+from ldvae_core.runs.settings import RunSettings, note_fingerprint
 from ldvae_core.runs.states import write_folder_state
+from ldvae_core.workspace.folders import DEMO
 
 
 class Steps:
@@ -38,7 +39,10 @@ class Steps:
         """The modelled counts, prepared once and then read from the folder."""
         saved = self.folder / "counts"
         if not saved.exists():
-            counts = prepare(self._open_counts(), self.settings.choices)
+            whole = self._open_counts()
+            if self.settings.data_source != DEMO:  # the program's version stands for it
+                note_fingerprint(self.folder, whole.fingerprint)
+            counts = prepare(whole, self.settings.choices)
             said = filter(None, (missing_words(counts, each.name) for each in self.settings.model.covariates))
             save_counts(counts.with_notices(*said), saved)
         return load_counts(saved)

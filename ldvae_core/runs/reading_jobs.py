@@ -1,4 +1,7 @@
-"""Reading a file into the workspace as a job of its own lane: never behind a training, with progress and a stop."""
+"""Making data sets as jobs of a lane of their own: never behind a training, with progress and a stop.
+
+A file is read into the workspace, or data sets that are there become another one (workspace/derived.py).
+"""
 
 import math
 import uuid
@@ -8,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ldvae_core import durable
-from ldvae_core.data.progress import ReadingProgress
+from ldvae_core.data.progress import Course, ReadingProgress, Step
 from ldvae_core.data.reading_options import NOTHING_SAID, ReadingOptions
 from ldvae_core.errors import CountsError, LdvaeError, RunError
 from ldvae_core.jobs.kinds import Control, Kind
@@ -16,8 +19,10 @@ from ldvae_core.jobs.lanes import Lanes
 from ldvae_core.jobs.progress import Progress, read_object
 from ldvae_core.jobs.queue import Job, JobState, Queue
 from ldvae_core.jobs.status import JobStatus, job_status
+from ldvae_core.runs.settings import RunSettings
 from ldvae_core.workspace.datasets import Datasets
-from ldvae_core.workspace.folders import Workspace
+from ldvae_core.workspace.derived import Made, Recipe, make, recipe_from_dict, recipe_to_dict
+from ldvae_core.workspace.folders import Workspace, listed_folder
 
 READING = "reading"  # the lane
 SILENT_SECONDS = 120.0
@@ -25,21 +30,29 @@ SILENT_SECONDS = 120.0
 
 @dataclass(frozen=True)
 class ReadingStatus:
-    """How a reading stands. dataset_id: what it has led to; refusal: why it has not; None and None before its end."""
+    """How a reading stands. dataset_id: what it has led to; refusal: why it has not; None and None before its end.
+
+    said: the sentence that tells what was made of other data sets; "" for a file.
+    """
 
     job: JobStatus = field(default_factory=JobStatus)
     dataset_id: str | None = None
     refusal: LdvaeError | None = None
+    said: str = ""
 
 
 def start_reading(workspace: Workspace, source: str, *, options: ReadingOptions = NOTHING_SAID) -> str:
-    """Have a file read: "file ID" of the data folder, or "upload ID" as Datasets.keep_upload gave it; the reading's id.
+    """Have a file read; the reading's id.
 
-    Raises RunError when nothing can be written.
+    source: "file ID" of the data folder, "upload ID" as Datasets.keep_upload gave it, or "run ID" for the file that the
+    command line made a run from. Raises RunError when nothing can be written.
     """
-    reading_id = uuid.uuid4().hex
-    Queue(workspace).put(READING, reading_id, arguments={"source": source, "options": options.to_dict()})
-    return reading_id
+    return _put(workspace, {"source": source, "options": options.to_dict()})
+
+
+def start_making(workspace: Workspace, recipe: Recipe) -> str:
+    """Have a data set made of others; the id of that work, as of a reading. Raises RunError as start_reading."""
+    return _put(workspace, recipe_to_dict(recipe))
 
 
 def reading_status(workspace: Workspace, reading_id: str) -> ReadingStatus:
@@ -49,7 +62,7 @@ def reading_status(workspace: Workspace, reading_id: str) -> ReadingStatus:
         return ReadingStatus(job)
     told = read_object(_result(workspace, reading_id))
     if isinstance(told.get("dataset_id"), str):
-        return ReadingStatus(job, dataset_id=told["dataset_id"])
+        return ReadingStatus(job, dataset_id=told["dataset_id"], said=str(told.get("said", "")))
     if told.get("problems"):
         return ReadingStatus(job, refusal=_refusal(told))
     if job.state == "cancelled":
@@ -70,29 +83,56 @@ def end_reading(workspace: Workspace, reading_id: str) -> None:
 
 
 def read_data(workspace: Workspace, job: Job, control: Control) -> JobState:
-    """Read what a job asks for and keep it as a data set. Raises LdvaeError in words for people."""
-    options = ReadingOptions.from_dict(job.arguments.get("options", {}))
-    kind, _, key = str(job.arguments.get("source", "")).partition(" ")
-    datasets = Datasets(workspace)
+    """Do what a job asks for and keep the data set. Raises LdvaeError in words for people."""
     control.report(Progress("opening", 0.0, 1.0))
-
-    def report(progress: ReadingProgress) -> None:
-        left = progress.seconds_left
-        control.report(Progress(progress.step, progress.share, 1.0, seconds_left=math.nan if left is None else left))
-
-    how: dict[str, Any] = {"on_progress": report, "should_stop": lambda: control.answer() != "go"}
-    if options:
-        how["options"] = options
-    add = datasets.add_kept if kind == "upload" else datasets.add_file
     try:
-        dataset_id = add(key, **how)
+        made = (_make if "make" in job.arguments else _read)(Datasets(workspace), job, control)
     except LdvaeError as refusal:
         if control.answer() != "go":
             return "cancelled" if control.answer() == "cancel" else "interrupted"
         _tell(workspace, job.subject, _told(refusal))
         raise
-    _tell(workspace, job.subject, {"dataset_id": dataset_id})
+    _tell(workspace, job.subject, made._asdict())
     return "finished"
+
+
+def _read(datasets: Datasets, job: Job, control: Control) -> Made:
+    options = ReadingOptions.from_dict(job.arguments.get("options", {}))
+    kind, _, key = str(job.arguments.get("source", "")).partition(" ")
+    how: dict[str, Any] = {
+        "on_progress": lambda progress: _report(control, progress),
+        "should_stop": lambda: control.answer() != "go",
+    }
+    if options:
+        how["options"] = options
+    if kind == "run":
+        settings = RunSettings.read(listed_folder(datasets.workspace.runs, key, what="run"))
+        how |= {"options": settings.reading} if settings.reading else {}
+        return Made(datasets.add_path(Path(settings.data_source), **how), "")
+    add = datasets.add_kept if kind == "upload" else datasets.add_file
+    return Made(add(key, **how), "")
+
+
+def _make(datasets: Datasets, job: Job, control: Control) -> Made:
+    course = Course()
+
+    def report(step: Step, done: int, of: int) -> None:
+        _report(control, course.at(step, done, of))
+        if control.answer() != "go":
+            raise CountsError("The work was stopped.", "Nothing was kept.")
+
+    return make(datasets, recipe_from_dict(job.arguments), report=report)
+
+
+def _report(control: Control, progress: ReadingProgress) -> None:
+    left = progress.seconds_left
+    control.report(Progress(progress.step, progress.share, 1.0, seconds_left=math.nan if left is None else left))
+
+
+def _put(workspace: Workspace, arguments: Mapping[str, Any]) -> str:
+    reading_id = uuid.uuid4().hex
+    Queue(workspace).put(READING, reading_id, arguments=dict(arguments))
+    return reading_id
 
 
 def _told(refusal: LdvaeError) -> dict[str, Any]:

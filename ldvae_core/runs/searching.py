@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy import sparse
 
-from ldvae_core.analysis.certificates import Certificates, Siblings, Unit, certify, replication
+from ldvae_core.analysis.certificates import Certificates, Siblings, Unit, certify, shuffled_programs
 from ldvae_core.analysis.factors import Factors, load_factors, save_factors
 from ldvae_core.answer import Answer
 from ldvae_core.data.chunks import some_cells
@@ -20,6 +20,7 @@ from ldvae_core.data.halving import can_halve, halves
 from ldvae_core.data.levels import levels_of
 from ldvae_core.durable import read_array, write_array
 from ldvae_core.errors import SettingsError
+from ldvae_core.model.budget import MOST_SEARCHED
 from ldvae_core.model.config import ModelConfig, TrainingConfig, most_factors
 from ldvae_core.runs.prepare import one_hot
 from ldvae_core.runs.search import Search
@@ -27,7 +28,6 @@ from ldvae_core.training.devices import choose_device
 from ldvae_core.training.siblings import Ask, Cells, Quick, quick_factors, quick_loadings
 
 SEEDS, HALVINGS = 2, 2  # further trainings of all cells; ways of halving them
-MOST_CELLS = 30_000  # that a search looks at, a seeded sample
 CELLS_A_FACTOR = 10  # so many factors can fewer cells of a half not tell apart
 FOLDER, GENEROUS, SHUFFLED = "search", "generous", "shuffled"
 
@@ -40,8 +40,7 @@ class Found(NamedTuple):
 
     def certify(self, factors: Factors) -> Certificates:
         """The certificates of another model of the same genes."""
-        told = self.generous
-        return certify(factors, self.siblings, unit=told.unit, noise=told.noise, noise_deviance=told.noise_deviance)
+        return certify(factors, self.siblings, unit=self.generous.unit, shuffled=self.generous.shuffled)
 
 
 class _Work(NamedTuple):
@@ -77,7 +76,7 @@ class Searching:
     ) -> None:
         """model: completed for the data. Raises SettingsError when there is no such annotation of samples."""
         self.folder, self.names, self.training = folder / FOLDER, counts.gene_names, training
-        chosen = some_cells(np.arange(counts.n_cells), MOST_CELLS, seed=training.split_seed)
+        chosen = some_cells(np.arange(counts.n_cells), MOST_SEARCHED, seed=training.split_seed)
         whole = Cells(counts.counts, counts.library_size, one_hot(counts.annotations, model.covariates))
         self.cells, self.split = (whole if len(chosen) == counts.n_cells else whole.of(chosen)), split[chosen]
         self.samples = _samples(counts, search.sample, chosen)
@@ -120,13 +119,8 @@ class Searching:
         )
         shuffled = load_factors(self.folder / SHUFFLED)
         pair = (arrays["shuffled_half_0.npy"], arrays["shuffled_half_1.npy"])
-        generous = certify(
-            load_factors(self.folder / GENEROUS),
-            siblings,
-            unit=self.unit,
-            noise=float(replication(shuffled, Siblings([], [pair])).half_match.max()),
-            noise_deviance=float(shuffled.explained_deviance.max()),
-        )
+        noise = shuffled_programs(shuffled, Siblings([], [pair]))
+        generous = certify(load_factors(self.folder / GENEROUS), siblings, unit=self.unit, shuffled=noise)
         return Found(generous, siblings)
 
     def _shuffled(self) -> Cells:

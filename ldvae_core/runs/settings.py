@@ -163,6 +163,13 @@ def rename_in(folder: Path, name: str) -> None:
     durable.write_json(folder / RUN_FILE, content)
 
 
+def note_fingerprint(folder: Path, fingerprint: str) -> None:
+    """Say which data the run is made from, where that was not known when its settings were written. Raises RunError."""
+    content = durable.read_json(folder / RUN_FILE)
+    if not content.get("fingerprint"):
+        durable.write_json(folder / RUN_FILE, {**content, "fingerprint": fingerprint})
+
+
 def settle_number(folder: Path, n_factors: int) -> RunSettings:
     """Put down the number of programs that was found; returns the settings with it. Raises RunError."""
     content = durable.read_json(folder / RUN_FILE)

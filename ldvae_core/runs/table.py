@@ -27,9 +27,9 @@ class Metric(NamedTuple):
 METRICS = (
     Metric("test_error", "test_reconstruction_error", "Fit to unseen cells", True,
            "reconstruction error: how badly counts of test cells are predicted from their factors; lower is better"),
-    Metric("elbo", "test_elbo", "Test ELBO", False,
+    Metric("elbo", "test_elbo", "ELBO", False,
            "lower bound of the log-likelihood of test cells; higher is better"),
-    Metric("iwll", "test_iwll", "Test IWLL", False,
+    Metric("iwll", "test_iwll", "IWLL", False,
            "importance-weighted log-likelihood of test cells, a closer bound; higher is better"),
     Metric("gain", "gain", "Gain over the gene mean", False,
            "log-likelihood of test cells above that of a model that knows only each gene's mean; higher is better"),

@@ -9,7 +9,6 @@ import logging
 import math
 import time
 from collections.abc import Iterable
-from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -208,7 +207,7 @@ class Trainer:
             "device": self.device.type,
             "noise": self.noise.get_state(),
             "shuffle": copy.deepcopy(self.shuffle.bit_generator.state),
-            "state": asdict(self.state),
+            "state": self.state.to_dict(),
         }
 
     def restore(self, snapshot: dict[str, Any]) -> None:
@@ -259,7 +258,7 @@ class Trainer:
             f"The memory of the GPU was too small for minibatches of {size:,} cells: training went on with "
             f"{self.minibatch_size:,}."
         )
-        good["state"] = asdict(self.state)  # going back to it a second time keeps the smaller minibatch
+        good["state"] = self.state.to_dict()  # going back to it a second time keeps the smaller minibatch
 
     def _notice(self, words: str) -> None:
         log.warning(words)

@@ -54,6 +54,10 @@ class TrainingState:
     notices: list[str] = field(default_factory=list)  # what people should know of how this run went
     history: list[HistoryPoint] = field(default_factory=list)
 
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, taken every epoch: points do not change, so that they need no copy."""
+        return {**vars(self), "notices": list(self.notices), "history": [vars(point) for point in self.history]}
+
 
 @dataclass(frozen=True)
 class Reports:

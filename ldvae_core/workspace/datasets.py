@@ -19,13 +19,10 @@ from typing import Any, BinaryIO
 import pandas as pd
 
 from ldvae_core import durable
-from ldvae_core.data.cell_table import read_own_table
-from ldvae_core.data.combining import combine
 from ldvae_core.data.counts import CountMatrix
 from ldvae_core.data.demo import DEMO_ABOUT, load_demo
-from ldvae_core.data.folder import load_counts, save_counts
+from ldvae_core.data.folder import load_counts
 from ldvae_core.data.formats import format_of
-from ldvae_core.data.joining import join_table, write_joined
 from ldvae_core.errors import CountsError, LdvaeError, RunError
 from ldvae_core.workspace import processes
 from ldvae_core.workspace.datafolder import DataFile, find_data_file, list_data_folder
@@ -46,6 +43,18 @@ FULL_DISK = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
 
 
 @dataclass(frozen=True)
+class Parent:
+    """The data set that the cells of another were taken from, and which cells those are, in words.
+
+    name: what it was called then; it may have been deleted since.
+    """
+
+    dataset_id: str
+    name: str
+    cells: str
+
+
+@dataclass(frozen=True)
 class DatasetCard:
     """What a list of data sets shows, without opening any."""
 
@@ -59,6 +68,7 @@ class DatasetCard:
     identity: str = ""  # the same with the annotations
     about: dict[str, str] = field(default_factory=dict)  # title, origin, licence, caveats, where known
     source: str = ""  # what it can be read from again: "file ID" of the data folder, "upload ID" while that is kept
+    parent: Parent | None = None  # of a data set of some of the cells of another
 
 
 class Datasets:
@@ -81,11 +91,11 @@ class Datasets:
 
     def card(self, dataset_id: str) -> DatasetCard:
         """One data set's card. Raises RunError when it is unknown, naming the known ones, or damaged."""
-        return _demo_card() if dataset_id == DEMO else _read_card(self._folder(dataset_id))
+        return _demo_card() if dataset_id == DEMO else _read_card(self.folder(dataset_id))
 
     def open(self, dataset_id: str) -> CountMatrix:
         """Its counts, memory-mapped. Raises RunError when it is unknown or damaged, CountsError when newer."""
-        return load_demo() if dataset_id == DEMO else load_counts(self._folder(dataset_id))
+        return load_demo() if dataset_id == DEMO else load_counts(self.folder(dataset_id))
 
     def delete(self, dataset_id: str, *, for_good: bool = False) -> None:
         """Remove it, to be had back for ten minutes by restore, or for good; runs keep the counts they modelled.
@@ -94,7 +104,7 @@ class Datasets:
         """
         if dataset_id == DEMO:
             raise RunError("The demo's data belongs to the program and stays.")
-        folder = self._folder(dataset_id)
+        folder = self.folder(dataset_id)
         if for_good:
             durable.delete_folder(folder)
         else:
@@ -130,8 +140,13 @@ class Datasets:
         as read_counts does; nothing is kept then.
         """
         source = find_data_file(self.workspace.data_folder, file_id)
-        with self._scratch_folder() as scratch:
+        with self.scratch_folder() as scratch:
             return self._add(source, source.name, scratch, f"file {file_id}", how)
+
+    def add_path(self, source: Path, **how: Any) -> str:
+        """The same for any file or folder of this machine: never one that a visitor names."""
+        with self.scratch_folder() as scratch:
+            return self._add(source, source.name, scratch, "", how)
 
     def add_upload(self, name: str, content: bytes | BinaryIO, *, most_bytes: int = MOST_UPLOADED) -> str:
         """Take in an uploaded file, its content in chunks; returns the data set's id, the known one when it is known.
@@ -170,37 +185,24 @@ class Datasets:
 
     def add_kept(self, upload_id: str, **how: Any) -> str:
         """Read a kept upload, as add_file reads a file. Raises RunError when it is not kept any more."""
+        file, name = self.upload(upload_id)
+        with self.scratch_folder() as scratch:
+            return self._add(file, name, scratch, f"upload {upload_id}", how)
+
+    def upload(self, upload_id: str) -> tuple[Path, str]:
+        """A kept upload: its file, and what it is called. Raises RunError when it is not kept any more."""
         folder = self._upload(upload_id)
         names = durable.read_json(folder / UPLOADED)
-        with self._scratch_folder() as scratch:
-            return self._add(folder / "file" / names["file"], names["name"], scratch, f"upload {upload_id}", how)
+        return folder / "file" / names["file"], names["name"]
 
-    def add_annotations(self, dataset_id: str, name: str, content: bytes) -> str:
-        """Join a table of people's own to a data set; returns the id of the new data set, the old one stays as it is.
-
-        name: of the table, as the person's computer calls it. Raises RunError when the data set is unknown or damaged,
-        CountsError as read_own_table and join_table do; nothing is kept then.
-        """
-        shown, safe = _file_names(name)
-        card, matrix = self.card(dataset_id), self.open(dataset_id)
-        with self._scratch_folder() as scratch:
-            (scratch / safe).write_bytes(content)
-            joined = join_table(matrix, read_own_table(scratch / safe, shown), shown)
-            if dataset_id == DEMO:
-                save_counts(matrix, scratch / "demo")
-            source = scratch / "demo" if dataset_id == DEMO else self._folder(dataset_id)
-            write_joined(source, scratch / "counts", joined)
-            return self._keep(load_counts(scratch / "counts"), f"{card.name} with {_stem(shown)}", scratch, "")
-
-    def add_combined(self, samples: Mapping[str, str]) -> str:
-        """Make one data set of several; returns its id. samples: name of the sample -> id of its data set.
-
-        Raises RunError when one is unknown or damaged, CountsError as combine does; nothing is kept then.
-        """
-        parts = {sample: self.open(dataset_id) for sample, dataset_id in samples.items()}
-        with self._scratch_folder() as scratch:
-            combined = combine(parts, scratch / "counts")
-            return self._keep(combined, " + ".join(samples)[:LONGEST_TITLE], scratch, "")
+    def chain(self, card: DatasetCard) -> tuple[tuple[Parent, bool], ...]:
+        """The parent of a data set, the parent of that and so on, nearest first, each with whether it is there yet."""
+        known = {one.dataset_id: one for one in self.list()}
+        found: list[tuple[Parent, bool]] = []
+        while card.parent is not None and card.parent.dataset_id not in {one.dataset_id for one, _ in found}:
+            found.append((card.parent, card.parent.dataset_id in known))
+            card = known.get(card.parent.dataset_id, _GONE)
+        return tuple(found)
 
     def can_be_read_again(self, card: DatasetCard) -> bool:
         """Whether the file of a data set is still there."""
@@ -234,16 +236,19 @@ class Datasets:
             raise RunError("The uploaded file is not kept any more.", "Upload it again.")
         return folder
 
-    def _folder(self, dataset_id: str) -> Path:
+    def folder(self, dataset_id: str) -> Path:
+        """Where a data set lies. Raises RunError when it is unknown; the demo has no folder."""
         try:
             return listed_folder(self.workspace.datasets, dataset_id, what="data set")
         except RunError as fault:
             raise RunError(fault.problems, f"{fault.remedy[:-1]}; and demo.") from None
 
     def _add(self, source: Path, name: str, scratch: Path, origin: str, how: Mapping[str, Any]) -> str:
-        return self._keep(self._read(source, scratch / "counts", **how), name, scratch, origin)
+        return self.keep(self._read(source, scratch / "counts", **how), name, scratch, origin=origin)
 
-    def _keep(self, matrix: CountMatrix, name: str, scratch: Path, origin: str) -> str:
+    def keep(
+        self, matrix: CountMatrix, name: str, scratch: Path, *, origin: str = "", parent: Parent | None = None
+    ) -> str:
         """Move scratch/counts, of which this is the matrix, among the data sets; its id, the known one of the same."""
         card = DatasetCard(
             dataset_id="",
@@ -256,10 +261,11 @@ class Datasets:
             identity=_identity(matrix),
             about=matrix.about,
             source=origin,
+            parent=parent,
         )
         del matrix  # its files are about to move
         known = {other.identity: other.dataset_id for other in self.list()}
-        dataset_id = known.get(card.identity) or make_id(_stem(name), card.identity)
+        dataset_id = known.get(card.identity) or make_id(stem(name), card.identity)
         folder = self.workspace.datasets / dataset_id
         if durable.is_deleted(folder):  # loaded again: its files may be damaged or gone any moment
             durable.delete_folder(folder)
@@ -269,7 +275,7 @@ class Datasets:
         return dataset_id
 
     @contextmanager
-    def _scratch_folder(self) -> Iterator[Path]:
+    def scratch_folder(self) -> Iterator[Path]:
         """A folder to work in that is gone afterwards; one that a killed process leaves is known by its owner."""
         scratch = self.workspace.make().uploads / uuid.uuid4().hex
         scratch.mkdir(mode=0o700)
@@ -290,6 +296,9 @@ class Datasets:
             raise _no_room(self.workspace.root) from fault
 
 
+_GONE = DatasetCard("", "", 0, 0, "")
+
+
 def _read_safely(source: Path, into: Path, **how: Any) -> CountMatrix:
     from ldvae_core.data.read import read_counts
 
@@ -299,8 +308,9 @@ def _read_safely(source: Path, into: Path, **how: Any) -> CountMatrix:
 def _read_card(folder: Path) -> DatasetCard:
     values = durable.read_json(folder / CARD_FILE)
     try:
-        known = {name: values[name] for name in DatasetCard.__dataclass_fields__ if name != "source"}
+        known = {name: values[name] for name in DatasetCard.__dataclass_fields__ if name not in ("source", "parent")}
         known["source"] = str(values.get("source", ""))  # cards had none before 2026-12
+        known["parent"] = Parent(**values["parent"]) if values.get("parent") else None
         sizes = {"n_cells": int(known["n_cells"]), "n_genes": int(known["n_genes"])}
         return DatasetCard(**{**known, **sizes, "dataset_id": folder.name, "notices": tuple(known["notices"])})
     except (KeyError, TypeError, ValueError):
@@ -339,7 +349,7 @@ def _file_names(name: str) -> tuple[str, str]:
     return shown, re.sub(r"[^A-Za-z0-9._-]+", "_", shown)[-80:].lstrip(".-") or "upload"
 
 
-def _stem(name: str) -> str:
+def stem(name: str) -> str:
     """The name without the ending that tells the kind."""
     return re.sub(r"(?i)(\.(csv|tsv|txt))?\.[a-z0-9]{1,5}$", "", name) or name
 

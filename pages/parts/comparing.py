@@ -1,7 +1,7 @@
 """What every comparison of two groups of cells says and shares, on whatever page it is made."""
 
 from ldvae_core.analysis.difference import Difference
-from ldvae_core.runs.all_genes import AllGenes, all_genes, reads_a_file
+from ldvae_core.runs.all_genes import AllGenes, all_genes, dataset_of, reads_a_file
 from ldvae_core.runs.looked import Looked
 from ldvae_core.runs.store import OpenRun
 from pages.parts.per_run import per_run
@@ -28,9 +28,14 @@ def is_quick(opened: OpenRun) -> bool:
     return opened.counts.counts.nnz <= AT_ONCE and not reads_a_file(opened)
 
 
-@per_run(max_entries=3)
 def everything(opened: OpenRun) -> AllGenes | None:
     """Counts of all genes of the data set that the run was made from, opened once for everybody; None without it."""
+    return _everything(opened, dataset_of(opened, store().workspace) or "")
+
+
+@per_run(max_entries=3)
+def _everything(opened: OpenRun, source: str) -> AllGenes | None:
+    """source: the data set, which a file becomes that is loaded."""
     return all_genes(opened, store().workspace)
 
 

@@ -108,6 +108,7 @@ def state_html(card: RunCard) -> str:
     if card.state == "running":
         words = {
             "preparing": "preparing the data",
+            "searching": "finding the number of programs",
             "refining": "refining positions",
             "analysing": "computing factors",
         }.get(card.stage or "", words)

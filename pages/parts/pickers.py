@@ -197,7 +197,7 @@ def _caption(row: Any, factors: Factors) -> str:
     if not row.active:
         return f"{named}inactive"
     told = getattr(row, "follows", "")
-    first = _worth(row.explained_deviance) + (f" · {literal(told, longest=70)}" if told else "")
+    first = _worth(row.explained_deviance) + (f" · {literal(told, longest=160)}" if told else "")
     ends = [", ".join(f"*{literal(gene, longest=20)}*" for gene in text.split(", ")[:3] if gene)
             for text in (row.positive_genes, row.negative_genes)]  # fmt: skip
     return f"{named}{first}  \n{' | '.join(end for end in ends if end)}"

@@ -126,7 +126,7 @@ def require_run() -> OpenRun:
                 st.button("Train one", type="primary", icon=":material/model_training:", key="no_run_train",
                           on_click=go, args=("train.py",))  # fmt: skip
                 st.button("Load my data", icon=":material/upload_file:", key="no_run_data", on_click=go,
-                          args=("data.py",))  # fmt: skip
+                          args=("data.py",), kwargs={"data_from": "Upload"})  # fmt: skip
         st.stop()
     try:
         return open_run(run_id)

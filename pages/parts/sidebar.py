@@ -5,15 +5,17 @@ from contextlib import nullcontext
 import streamlit as st
 from streamlit.navigation.page import StreamlitPage
 
+from ldvae_core.plots.labels import text_size
 from ldvae_core.runs.names import distinct_names
 from ldvae_core.runs.store import RunCard
 from pages.parts.live import put_calling, show_state
 from pages.parts.rename import offer_renaming
 from pages.parts.runs import RUN, links_are_drawn, use_run
 from pages.parts.style import put_saving
-from pages.parts.text import plain, show
+from pages.parts.text import as_html, plain, show
 
 PICKER = "run_picker"
+PICKER_WIDTH, PICKER_TEXT = 138, 14  # px that a name has in the picker, and the size of its letters
 
 
 def show_sidebar(
@@ -49,6 +51,8 @@ def _pick_run(cards: list[RunCard], chosen: RunCard) -> None:
         label_visibility="collapsed",
         help=None,
     )
+    if text_size(names[chosen.run_id], PICKER_TEXT)[0] > PICKER_WIDTH:
+        show(as_html(names[chosen.run_id]), kind="run")  # the picker has one line only
     show_state(cards, chosen)
 
 

@@ -6,7 +6,17 @@ import streamlit as st
 from ldvae_core.plots.theme import Mode, palette
 
 # Drawings with a column a factor, type or gene: on a phone they scroll inside their frame, instead of overlapping.
-_MANY = ("association", "covariance", "gene_groups", "gene_list", "matching", "factor", "test_metric", "held_out")
+_MANY = (
+    "association",
+    "covariance",
+    "gene_groups",
+    "gene_list",
+    "matching",
+    "design",
+    "factor",
+    "test_metric",
+    "held_out",
+)
 _CSS = """
 .stMainBlockContainer {{ padding: 1.4rem 2.25rem 2rem; max-width: 1720px; }}
 .stAppHeader {{ background: transparent; pointer-events: none; }}
@@ -34,7 +44,8 @@ _CSS = """
 .gpe-head span, .gpe-quiet {{ color: {quiet}; }}
 .gpe-line, .gpe-quiet, .gpe-finding {{ font-size: .95rem; line-height: 1.5; font-variant-numeric: tabular-nums; }}
 .gpe-quiet {{ font-size: .87rem; }}
-.gpe-line, .gpe-quiet, .gpe-finding, .gpe-name, .gpe-facts b, .gpe-card {{ overflow-wrap: anywhere; }}
+.gpe-run {{ font-size: .85rem; line-height: 1.35; font-weight: 600; margin: -.35rem 0 -.2rem; }}
+.gpe-line, .gpe-quiet, .gpe-finding, .gpe-name, .gpe-run, .gpe-facts b, .gpe-card {{ overflow-wrap: anywhere; }}
 .gpe-line a {{ color: {accent}; }}
 .gpe-lead {{ font-size: 1.05rem; line-height: 1.55; max-width: 62rem; }}
 .gpe-finding {{ font-size: 1rem; border-left: 3px solid {accent}; padding: .1rem 0 .1rem .7rem; max-width: 78rem; }}
@@ -50,6 +61,7 @@ _CSS = """
 .st-key-train_status {{ min-height: 5.6rem; }}
 .gpe-badge {{ display: inline-block; font-size: .78rem; border: 1px solid {warning}; color: {warning};
   border-radius: 4px; padding: 0 .4rem; margin-right: .25rem; }}
+.gpe-badge.gpe-good {{ border-color: {accent}; color: {accent}; }}
 .gpe-facts {{ display: flex; flex-wrap: wrap; gap: .5rem 2.4rem; font-variant-numeric: tabular-nums; }}
 .gpe-facts div {{ display: flex; flex-direction: column; }}
 .gpe-facts span {{ font-size: .82rem; color: {quiet}; }}

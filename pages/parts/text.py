@@ -13,12 +13,12 @@ from ldvae_core.analysis.numbers import percent as percent  # one way to say num
 from ldvae_core.glossary import marked_places
 from ldvae_core.plots.escape import plain as one_line
 
-LONGEST = 80  # characters of a name on screen; the whole name is in the tables
+LONGEST = 120  # characters of a name on screen, as many as the name of a run has; the tables have the whole name
 _JOINER = "\u2060"  # word joiner: invisible, keeps ":smile:" and "www.site" from being read as commands
 
 
 def plain(text: object, *, longest: int = LONGEST) -> str:
-    """One visible line: control, bidirectional and other invisible characters dropped, cut with an ellipsis."""
+    """One visible line: control, bidirectional and other invisible characters go, and the middle of a long one."""
     return one_line(text, longest=longest)
 
 
@@ -56,7 +56,7 @@ def sentence(text: str, *, kind: str = "finding") -> None:
     show(explained(text), kind=kind)
 
 
-def explained(text: str, *, longest: int = 600) -> str:
+def explained(text: str, *, longest: int = 3_000) -> str:
     """Text for show(), letter by letter, whose terms of the glossary have their meaning as a hover text."""
     line, parts, end = plain(text, longest=longest), [], 0
     for start, stop, term in sorted(marked_places(line), key=lambda place: place[0]):

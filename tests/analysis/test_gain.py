@@ -7,7 +7,7 @@ from scipy.stats import dirichlet_multinomial, lognorm, nbinom
 
 from ldvae_core.analysis.gain import NullModel, fit_null_model, gain_figures
 from ldvae_core.analysis.metrics import mean_and_error
-from ldvae_core.model.baselines import mean_fraction
+from ldvae_core.model.mean_fraction import mean_fraction
 
 
 @pytest.fixture(scope="module")

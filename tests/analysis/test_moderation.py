@@ -52,6 +52,23 @@ def test_a_planted_prior_is_recovered(variances):
     assert np.median(np.abs(np.log(found.variance / (0.05 + np.exp(-abundance / 3))))) < 0.15
 
 
+def test_every_gene_may_have_its_own_degrees_of_freedom():
+    """As limma's fitFDist takes them; equal ones are one number; a planted prior comes back."""
+    rng = np.random.default_rng(0)
+    df = rng.integers(3, 12, 4000)
+    variance = 2.0 * 6 / rng.chisquare(6, 4000) * rng.chisquare(df) / df
+    found = fit_prior(variance, df)
+    assert found.df == pytest.approx(6, rel=0.15)
+    np.testing.assert_allclose(found.variance, 2.0, rtol=0.05)
+    moderated, together = squeeze(variance, df, found, np.zeros(4000, bool))
+    np.testing.assert_allclose(moderated, (df * variance + found.df * found.variance) / (df + found.df))
+    np.testing.assert_allclose(together, df + found.df)
+    same = fit_prior(variance, np.full(4000, 4)), fit_prior(variance, 4)
+    np.testing.assert_allclose(same[0].variance, same[1].variance)
+    for one, other in zip(*(squeeze(variance, each, same[0]) for each in (np.full(4000, 4), 4)), strict=True):
+        np.testing.assert_allclose(one, other)
+
+
 def test_squeezed_variances_are_weighted_means(variances):
     """Smyth (2004), equation 5; degrees of freedom add up, but never beyond those of all genes."""
     variance, _ = variances

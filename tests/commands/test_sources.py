@@ -4,6 +4,7 @@ import pytest
 
 from ldvae_core.commands.sources import opened_counts, source_of
 from ldvae_core.errors import RunError
+from ldvae_core.runs.settings import RunFile
 from ldvae_core.workspace.datasets import Datasets
 from ldvae_core.workspace.folders import HOME_VARIABLE, Workspace
 
@@ -34,3 +35,8 @@ def test_what_is_nowhere_is_refused():
     """Neither file nor data set."""
     with pytest.raises(RunError, match=r"There is no file or folder nothing\.h5ad\. Check the path\."):
         source_of("nothing.h5ad")
+
+
+def test_a_run_notes_which_counts_it_was_made_from(trained, dataset_id):
+    """So that it is known again when its file is loaded into a workspace."""
+    assert RunFile.read(trained()).fingerprint == Datasets(Workspace.default()).card(dataset_id).fingerprint

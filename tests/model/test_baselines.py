@@ -7,7 +7,8 @@ from scipy import sparse
 from ldvae_core.analysis.matching import match_factors
 from ldvae_core.data.synthetic import plant_programs
 from ldvae_core.errors import SettingsError
-from ldvae_core.model.baselines import fit_baseline, mean_fraction
+from ldvae_core.model.baselines import fit_baseline
+from ldvae_core.model.mean_fraction import mean_fraction
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,6 @@ from streamlit.testing.v1 import AppTest
 from ldvae_core.analysis.factors import build_factors, save_factors
 from ldvae_core.data.folder import save_counts
 from ldvae_core.data.prepare import DataChoices
-from ldvae_core.data.reading_options import NOTHING_SAID
 from ldvae_core.data.split import split_cells
 from ldvae_core.data.synthetic import plant_programs
 from ldvae_core.durable import write_array, write_json, write_table
@@ -47,15 +46,14 @@ def _read_at_once(monkeypatch):
         answer = staticmethod(lambda: "go")
         report = staticmethod(lambda _progress: None)
 
-    def start(workspace, source, *, options=NOTHING_SAID):
+    def put(workspace, arguments):
         reading_id = uuid.uuid4().hex
-        arguments = {"source": source, "options": options.to_dict()}
         job = Job(1, "reading", reading_id, "", arguments, 1, "running", "", "", 0, "")
         with contextlib.suppress(LdvaeError):
             read_data(workspace, job, AtOnce())
         return reading_id
 
-    monkeypatch.setattr("pages.parts.data.reading.start_reading", start)
+    monkeypatch.setattr("ldvae_core.runs.reading_jobs._put", put)
 
 
 @pytest.fixture

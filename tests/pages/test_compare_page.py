@@ -189,7 +189,7 @@ def test_a_missing_figure_is_explained(open_page, two, words):
 def test_the_choice_of_figure_is_in_the_address(open_page, two):
     """A pasted link shows the same figure of the test cells."""
     at = open_page("compare.py", run=FIRST, figure="IWLL")
-    assert chart(at, 1)["layout"]["xaxis"]["title"]["text"] == "Test IWLL, nats per cell (higher is better)"
+    assert chart(at, 1)["layout"]["xaxis"]["title"]["text"] == "IWLL, nats per cell<br>(higher is better)"
     assert names_drawn(at, 1) == ["second"]
 
 

@@ -137,8 +137,9 @@ def test_a_refused_upload_is_not_read_again_on_a_rerun(data_page, embryo, put, m
     data_page.segmented_control(key="data_from").set_value("Upload").run()
     data_page.file_uploader(key="upload").upload("negative.h5ad", put()).run()
     monkeypatch.setattr(Datasets, "keep_upload", lambda *_: pytest.fail("read again"))
-    data_page.number_input(key="min_counts").set_value(10).run()
+    data_page.run()
     assert len(data_page.error) == 1
+    assert not any(button.key == "use_data" for button in data_page.button)  # of the data set that stays in use
     assert not data_page.exception
 
 
@@ -220,7 +221,7 @@ def test_names_from_a_file_are_shown_letter_by_letter(data_page, embryo, put):
     assert not any("<img" in element.proto.body or "<b>bold" in element.proto.body for element in data_page.get("html"))
 
 
-def test_how_a_file_was_read_is_said_and_can_be_changed(data_page, embryo, put):
+def test_how_a_file_was_read_is_said_and_its_names_can_be_changed(data_page, embryo, put, workspace):
     """The sentence, the first cells and genes, and another column for the names, without loading the file again."""
     embryo.var["name"] = [f"Gene of {gene}" for gene in GENES]
     put()
@@ -230,11 +231,26 @@ def test_how_a_file_was_read_is_said_and_can_be_changed(data_page, embryo, put):
     shown = page.dataframe[0].value
     assert shown.shape == (10, 10)
     assert (shown.sum() > 0).all()  # genes that these cells show
+    assert page.button(key="rename_now").disabled
+    (workspace.data_folder / "embryo.h5ad").unlink()  # names are changed without it
     page.selectbox(key=f"genes_named_by {first}").set_value("name").run()
-    page.button(key="read_otherwise").click().run()
+    page.button(key="rename_now").click().run()
     assert choice(page)["data_source"] != first
     assert "genes named by name" in words(page)
     assert page.dataframe[0].value.columns[0].startswith("Gene of")
+    assert "load the file again: it is not kept any more" in words(page)
+
+
+def test_what_only_the_file_tells_is_read_from_it(data_page, embryo, put):
+    """Another matrix: the kept file is read again, and the first data set stays."""
+    embryo.layers["spliced"] = embryo.X * 2
+    put()
+    page = load_first_file(data_page)
+    first = choice(page)["data_source"]
+    page.selectbox(key=f"choose {first}").set_value("layers['spliced']").run()
+    page.button(key="read_otherwise").click().run()
+    assert choice(page)["data_source"] != first
+    assert "counts from layers" in words(page)
 
 
 def test_fractional_counts_are_rounded_with_a_click(data_page, embryo, put, workspace):

@@ -105,3 +105,15 @@ def test_the_gallery_has_a_card_for_every_factor(open_page, finished_run):
     at = open_page("factors.py", view="Gallery")
     at.button(key="card_open_2").click().run()
     assert at.radio(key="x").value == 2
+
+
+def test_cells_of_a_factor_that_follows_a_condition_are_split_by_it(open_page, make_run, workspace, planted):
+    """One click shows whether the condition moves every type."""
+    kinds = np.array(["A", "B", "C"])[np.arange(planted.counts.n_cells) % 3]
+    second = RunStore(workspace).open(make_run()).factors["readable"].representation[:, 1]
+    arm = np.where(second > 0, "treated", "control")
+    page = open_page("factors.py", run=make_run(annotations=pd.DataFrame({"cell_type": kinds, "arm": arm})),
+                     view="One factor", x="Factor 2")  # fmt: skip
+    page.button(key="card_cells").click().run()
+    assert (page.selectbox(key="spread_factor").value, page.selectbox(key="split_by").value) == (1, "arm")
+    assert not page.exception

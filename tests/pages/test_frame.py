@@ -75,3 +75,13 @@ def test_the_menu_has_no_tooltips_that_would_cover_it(open_page, finished_run):
     links = page.sidebar.get("page_link")
     assert len(links) == 8
     assert not any(link.proto.help for link in links)
+
+
+def test_a_name_too_long_for_the_picker_stands_below_it_in_full(open_page, make_run):
+    """The picker has one line; a name that fits it is not said twice."""
+    name = ("One that goes on and on, " * 5)[:120].strip()
+    page = open_page("home.py", run=make_run(name=name))
+    assert name in "".join(element.value for element in page.sidebar.get("html"))
+    make_run(OTHER, name="Short")
+    page = open_page("home.py", run=OTHER)
+    assert "Short" not in "".join(element.value for element in page.sidebar.get("html"))

@@ -63,6 +63,23 @@ def test_typed_genes_are_found_in_any_case_and_lists_are_taken_apart(open_page, 
     assert "Nanog" in words(at)
 
 
+def test_the_entry_that_adds_what_was_typed_adds_all_that_begin_so(open_page, finished_run, names):
+    """It stands last in the list; a pasted list is taken at its word."""
+    at = open_page("genes.py")
+    at.multiselect(key="genes").set_value(["gene0"]).run()
+    assert at.multiselect(key="genes").value == names[:9]
+    at.multiselect(key="genes").set_value([f"gene0, {names[12]}"]).run()
+    assert at.multiselect(key="genes").value == [names[12]]
+
+
+def test_a_name_that_the_gene_does_not_have_here_is_said(open_page, finished_run, words):
+    """R writes a point where the file has something else."""
+    at = open_page("genes.py")
+    at.multiselect(key="genes").set_value(["Gene.03"]).run()
+    assert at.multiselect(key="genes").value == ["Gene03"]
+    assert "Gene.03 is called <i>Gene03</i> here." in words(at)
+
+
 def test_without_a_gene_the_strongest_ones_are_offered(open_page, finished_run):
     """An empty state says what to do next, and a click does it."""
     at = open_page("genes.py")
@@ -130,13 +147,16 @@ def test_the_species_can_be_changed_and_orthologues_are_said(open_page, finished
 
 
 def test_own_gene_sets_stay_with_the_run(open_page, finished_run):
-    """An uploaded GMT file is checked, kept, and among the gene sets from then on."""
+    """An uploaded GMT file is checked, kept, and among the gene sets from then on, until it is taken back."""
     at = open_page("genes.py")
     line = "\t".join(["mine", "about", *(f"gene{k:02d}" for k in range(8))])
     at.get("file_uploader")[0].upload("mine.gmt", f"{line}\nbroken\n".encode(), "text/plain").run()
     at.run()
     assert not at.exception
     assert "mine.gmt" in at.selectbox(key="sets").options
+    at.button(key="undo").click().run()
+    assert not at.exception
+    assert "mine.gmt" not in at.selectbox(key="sets").options
 
 
 @pytest.mark.parametrize("prior", ["normal", "logistic_normal"])

@@ -346,9 +346,9 @@ def test_programs_as_they_form_are_shown_as_the_letters_they_are(in_state, train
 
 
 def test_all_four_curves_are_reachable(in_state, train_page):
-    """Each is a chart with a titled axis; the first one is the reconstruction error."""
+    """Each is a chart with a titled axis; the first one is the fit."""
     page = train_page(in_state("running", "training"))
-    for measure, title in (("Reconstruction error",) * 2, ("KL", "KL divergence"), ("ELBO",) * 2, ("KL weight",) * 2):
+    for measure, title in (("Fit", "Fit to cells"), ("KL", "KL divergence"), ("ELBO",) * 2, ("KL weight",) * 2):
         page.session_state["train_measure"] = measure
         page.run()
         (chart,) = page.get("plotly_chart")
@@ -358,7 +358,7 @@ def test_all_four_curves_are_reachable(in_state, train_page):
 def test_a_finished_run_shows_its_test_figures_and_the_way_to_its_factors(train_page, words, with_demo):
     """The demo's own run: figures, strongest programs, and a door."""
     page = train_page("demo")
-    assert "test error, nats per cell" in words(page)
+    assert "fit to unseen cells, nats per cell" in words(page)
     assert "Its strongest programs" in words(page)
     assert find(page, "train_to_factors")
     assert not find(page, "train_cancel")

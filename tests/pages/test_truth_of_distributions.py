@@ -25,6 +25,20 @@ def cells(request):
     return pd.DataFrame({"group": [f"group {k}" for k in group], "level": [f"level {k}" for k in level], "z": z})
 
 
+def test_a_level_that_leads_everywhere_does(cells):
+    """Said only where its median is the highest in every group that has enough cells at both levels."""
+    for raised in (0, 9):
+        moved = cells.assign(z=cells.z + raised * (cells.level == "level 1"))
+        said = distribution_finding(tabled(moved, split=True), "Factor 1")
+        sizes = moved.groupby(["group", "level"]).size()
+        table = moved.groupby(["group", "level"])["z"].median()[sizes >= FEWEST_CELLS].unstack().dropna()
+        leads = set(table.idxmax(axis=1))
+        everywhere = f" In all {len(table)} groups its median is highest in {min(leads)}." if len(leads) == 1 else ""
+        assert ("In all" in said) == bool(everywhere)
+        assert everywhere in said
+        assert raised == 0 or everywhere
+
+
 def tabled(cells, *, split):
     groups, more = sorted(set(cells.group)), {}
     if split:

@@ -15,6 +15,7 @@ VIEWS = [
     ("genes.py", {"genes": "Gene01"}),
     ("cell_types.py", {"view_types": "Distributions"}),
     ("cell_types.py", {"view_types": "Differences"}),
+    ("cell_types.py", {"view_types": "Design"}),
 ]
 TERMS_OF_THE_FIELD = re.compile(  # words that mean something else, or nothing, to who does not know the field
     r"\b(nats?|loadings?|posteriors?|priors?|deviances?|dispersions?|eigenvalues?|covariates?|epochs?|minibatch(?:es)?|"
@@ -97,3 +98,10 @@ def test_a_sentence_explains_its_terms_where_they_stand_first():
 def test_a_gene_is_not_taken_for_a_term():
     """KL is Klotho, and AUC1 is no AUC."""
     assert "<abbr" not in explained("KL, AUC1, Gain and Sd are genes of factor 3")
+
+
+def test_one_figure_has_one_name_on_every_screen():
+    """Fit to unseen cells; its other names stand in the glossary and, once, where the curves are explained."""
+    said = [path.name for path in (ROOT / "pages").rglob("*.py")
+            if re.search(r"(test|held-out) error|\bTest (ELBO|IWLL)", path.read_text(encoding="utf-8"))]  # fmt: skip
+    assert said == []

@@ -16,7 +16,7 @@ def test_training_is_thin_and_validation_bold(history):
     figure = plot_learning_curves(history)
     assert the(figure, "validation").line.width > 2 * the(figure, "training").line.width
     assert not np.isnan(the(figure, "validation").y).any()
-    assert figure.layout.yaxis.title.text == "Reconstruction error (nats per cell)"
+    assert figure.layout.yaxis.title.text == "Fit to cells (nats per cell, lower is better)"
 
 
 def test_first_epochs_do_not_crush_the_rest_and_the_figure_says_so(history):

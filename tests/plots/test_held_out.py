@@ -27,7 +27,7 @@ def test_only_held_out_points_are_drawn(history):
     assert [trace.name for trace in figure.data] == ["first", "second"]
     np.testing.assert_allclose(figure.data[0].y, history["validation_reconstruction_error"].dropna())
     assert {"first", "second"} <= set(notes(figure))
-    assert figure.layout.yaxis.title.text == "Held-out reconstruction error (nats per cell)"
+    assert figure.layout.yaxis.title.text == "Fit to unseen cells (nats per cell, lower is better)"
 
 
 def test_first_epochs_do_not_crush_the_comparison(history):

@@ -8,9 +8,10 @@ import pytest
 from scipy import sparse
 
 from ldvae_core.data.counts import CountMatrix
-from ldvae_core.data.folder import save_counts
+from ldvae_core.data.folder import load_counts, save_counts
 from ldvae_core.data.store import CountsWriter
-from ldvae_core.runs.all_genes import all_genes, counts_of_known, known_genes
+from ldvae_core.runs.all_genes import all_genes, counts_of_known, dataset_of, known_genes, reads_a_file
+from ldvae_core.workspace.datasets import Datasets
 
 
 @pytest.fixture
@@ -74,3 +75,38 @@ def test_without_the_data_set_only_modelled_genes_are_known(opened):
     assert np.array_equal(found.toarray(), opened.counts.counts[:, [3, 1]].toarray())
     with pytest.raises(IndexError):
         counts_of_known(opened, None, known, [opened.counts.n_genes])
+
+
+@pytest.fixture
+def of_file(store, finished_run, tmp_path):
+    """The run, said to be made by the command line from a file that is gone."""
+    run = store.open(finished_run)
+    return replace(run, settings=replace(run.settings, data_source=str(tmp_path / "gone" / "cells.h5ad")))
+
+
+def keep(workspace, whole, name="cells.h5ad") -> str:
+    """Put a data set into the workspace, as loading a file does."""
+    datasets = Datasets(workspace)
+    with datasets.scratch_folder() as scratch:
+        save_counts(whole, scratch / "counts")
+        return datasets.keep(load_counts(scratch / "counts"), name, scratch)
+
+
+def test_a_run_of_a_file_knows_all_genes_once_the_file_is_loaded(of_file, whole, workspace):
+    """The data set is found by its counts, whatever it is called."""
+    noted = replace(of_file, data_fingerprint=whole.fingerprint)
+    assert reads_a_file(noted, workspace)
+    assert all_genes(noted, workspace) is None
+    dataset_id = keep(workspace, whole, "renamed.csv")
+    assert dataset_of(noted, workspace) == dataset_id
+    assert not reads_a_file(noted, workspace)
+    assert known_genes(noted, all_genes(noted, workspace)).n_others == 3
+
+
+def test_an_older_run_of_a_file_looks_for_its_name(of_file, whole, workspace):
+    """And believes no other counts of that name."""
+    assert dataset_of(of_file, workspace) is None
+    keep(workspace, whole)
+    assert known_genes(of_file, all_genes(of_file, workspace)).n_others == 3
+    other = replace(of_file, counts=replace(of_file.counts, counts=of_file.counts.counts * 2))
+    assert all_genes(other, workspace) is None

@@ -92,6 +92,16 @@ def test_a_run_keeps_only_so_many_files(results, monkeypatch):
         results.keep_own(write_gmt(GeneSets("x", {"other": ("A", "B")})), "other")
 
 
+def test_a_file_that_was_added_can_be_taken_back(results):
+    """With its place in the list; others stay, and once more is no error."""
+    gone, stays = (results.keep_own(write_gmt(GeneSets("x", {name: ("A", "B")})), name) for name in ("one", "two"))
+    results.forget_own(gone.digest)
+    results.forget_own(gone.digest)
+    assert results.own_sets() == {stays.digest: "two"}
+    with pytest.raises(RunError, match="are gone"):
+        results.read_own(gone.digest)
+
+
 @pytest.mark.parametrize("digest", ["../../run", "0" * 16, ""])
 def test_only_a_listed_file_is_read(results, digest):
     """No path gets through."""

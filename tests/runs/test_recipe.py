@@ -8,6 +8,7 @@ from ldvae_core.__main__ import cli
 from ldvae_core.model.config import ModelConfig, TrainingConfig
 from ldvae_core.runs.options import PARTS
 from ldvae_core.runs.recipe import settings_of, train_command
+from ldvae_core.runs.search import Search
 from ldvae_core.runs.settings import RunSettings
 from ldvae_core.setting import choices_of, described
 
@@ -95,6 +96,17 @@ def test_the_command_of_a_baseline_names_it(method):
     assert read_back(train_command(run, "out")) == run
 
 
+def test_the_command_of_a_search_finds_the_number_anew():
+    """The number that was found is no choice of anybody."""
+    found = RunSettings(
+        "a run", "demo", model=ModelConfig(n_factors=7), search=Search(auto=True, most=20, sample="donor")
+    )
+    words = train_command(found, "out")
+    assert words[7:] == ["--factors", "auto", "--most", "20", "--sample", "donor"]
+    again = read_back(words)
+    assert (again.search, again.model.n_factors) == (found.search, 20)
+
+
 def test_defaults_are_not_on_the_line():
     """Only what was chosen is."""
     run = RunSettings("a run", "demo", model=ModelConfig(), training=TrainingConfig())
@@ -105,5 +117,6 @@ def test_every_setting_has_an_option_with_its_default():
     """A new field of the settings needs an option of `train`, or its runs cannot be repeated."""
     fields = {part: set(cls.__dataclass_fields__) for part, cls in PARTS.items()}
     fields["model"].remove("n_genes")  # chosen with the data
+    fields["search"].remove("auto")  # --factors auto
     assert {part: set(described(cls)) for part, cls in PARTS.items()} == fields
     assert read_back(["python", "-m", "ldvae_core", "train", "demo", "--out", "out"]) == RunSettings("a run", "demo")

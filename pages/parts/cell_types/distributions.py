@@ -15,7 +15,7 @@ from pages.parts.style import mode
 
 NO_SPLIT = "not split"
 FEWEST_LEVELS, MOST_LEVELS = 2, 4
-FEWEST_CELLS = 20  # of a group, before a sentence names it
+FEWEST_CELLS, FEWEST_GROUPS = 20, 3  # cells of a group, before a sentence names it; groups that are called all
 HOW = (
     "Every cell counts: each curve is the share of a group's cells along the factor, scaled to its own peak, and its "
     "stroke is the median. The number at the right is how many cells it is made of: curves of few cells are rough. "
@@ -46,7 +46,7 @@ def show_distributions(opened: OpenRun, factors: Factors, factor: int, column: s
 
 
 def distribution_finding(table: pd.DataFrame, name: str) -> str:
-    """Where the factor is highest and lowest; and, when split, the group whose medians differ most.
+    """Where the factor is highest and lowest; when split, whether one level is in all groups, and which differs most.
 
     table: from binned_densities. Groups of fewer than 20 cells are not named.
     """
@@ -69,7 +69,18 @@ def distribution_finding(table: pd.DataFrame, name: str) -> str:
     widest = medians.loc[gap.index].iloc[int(gap.argmax())]
     high = f"{three_digits(float(widest.max()))} in {widest.idxmax()}"
     low = f"{three_digits(float(widest.min()))} in {widest.idxmin()}"
-    return f"{first} It differs most in {widest.name}: median {high}, {low}."
+    return f"{first}{_everywhere(medians.dropna())} It differs most in {widest.name}: median {high}, {low}."
+
+
+def _everywhere(medians: pd.DataFrame) -> str:
+    """That one level has the highest median in every group; "" where not, or in too few groups to be worth a word.
+
+    medians: a row a group that has all levels, a column a level.
+    """
+    leads = medians.idxmax(axis=1).unique()
+    if len(leads) != 1 or len(medians) < FEWEST_GROUPS:
+        return ""
+    return f" In all {len(medians)} groups its median is highest in {leads[0]}."
 
 
 @per_run(max_entries=32, spinner="Counting cells along the factor")

@@ -5,16 +5,15 @@ from typing import Any
 import streamlit as st
 
 from ldvae_core.analysis.difference import REST
+from ldvae_core.data.annotations import reference_level
 from ldvae_core.runs.opened import NOT_LABELLED, OpenRun
 from pages.parts.cell_types.difference import Groups
 from pages.parts.pickers import replace_absent
-from pages.parts.sample_columns import CELLS, default_unit, letters_and_digits, roles_of, sample_columns, values_of
+from pages.parts.sample_columns import CELLS, default_unit, roles_of, sample_columns, values_of
 from pages.parts.text import plain
 
 EVERYWHERE = "all cells"
 MOST_VALUES = 40  # of an annotation that a comparison can be restricted to
-REFERENCES = ("control", "ctrl", "unstimulated", "untreated", "vehicle", "mock", "healthy", "normal", "wildtype", "wt",
-              "baseline", "none")  # fmt: skip
 UNIT_HELP = (
     "What counts as one observation. Cells of one donor or sample are alike: with a column of samples, intervals and "
     "p values are those of samples, and at least two are needed in each group."
@@ -48,7 +47,7 @@ def _default_groups(sizes: dict[str, int]) -> tuple[str, str]:
     """Of two values the treated one against the control; of more, the commonest against the rest."""
     known = list(sizes)
     if len(known) == 2:
-        reference = next((name for name in known if letters_and_digits(name) in REFERENCES), known[1])
+        reference = reference_level(known) or known[1]
         return next(name for name in known if name != reference), reference
     return max((name for name in known if name != NOT_LABELLED), key=sizes.__getitem__), REST
 

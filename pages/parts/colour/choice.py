@@ -8,16 +8,16 @@ import streamlit as st
 from ldvae_core.analysis.factors import Factors
 from ldvae_core.data.names import listing
 from ldvae_core.runs.store import OpenRun
-from pages.parts.any_gene import index_of, known, where_looked
+from pages.parts.any_gene import gene_lists, index_of, known, where_looked
 from pages.parts.per_run import per_run
 from pages.parts.text import plain
 
-NOTHING, FACTOR = "none", "factor:"
+NOTHING, FACTOR, LIST = "none", "factor:", "list:"
 MOST_LISTED = 5_000  # genes among the options; of larger runs any other gene can still be typed
 MOST_AVERAGED = 60  # genes of a list
 HELP = (
-    "What gives cells their colour: an annotation, a factor, or a gene: type its name. A pasted list of genes colours "
-    "by their mean."
+    "What gives cells their colour: an annotation, a factor, or a gene: type its name. A list of genes, pasted or "
+    "saved on the Genes page, colours by their mean."
 )
 Kind = Literal["none", "annotation", "factor", "genes"]
 
@@ -46,6 +46,7 @@ def colour_picker(opened: OpenRun, factors: Factors, label: str, *, key: str, de
     """Annotations, factors and genes to choose from, or any text that names genes. default: an option, or a gene."""
     listed = _options(opened, factors.n_factors)
     words = {f"{FACTOR}{k}": plain(factors.label(k), longest=40) for k in range(factors.n_factors)}
+    words |= {f"{LIST}{one.name}": f"list: {plain(one.name, longest=40)}" for one in gene_lists().all()}
     words |= {NOTHING: "number of cells"} if NOTHING not in opened.label_columns else {}
     listed = listed if default in listed else [*listed, default]
     chosen = st.selectbox(
@@ -85,19 +86,21 @@ def colour_of(opened: OpenRun, factors: Factors, chosen: str | None) -> tuple[Co
     number = chosen.removeprefix(FACTOR)
     if chosen.startswith(FACTOR) and number.isascii() and number.isdigit() and int(number) < factors.n_factors:
         return Colour("factor", said=factors.label(int(number)), factor=int(number)), ()
-    found = index_of(opened).find(chosen)
+    kept = next((one for one in gene_lists().all() if chosen == f"{LIST}{one.name}"), None)
+    found = index_of(opened).find(chosen if kept is None else kept.genes)
     genes = tuple(int(gene) for gene in found.positions[:MOST_AVERAGED])
     if not genes:
         return Colour(), found.missing
     first = plain(known(opened).names[genes[0]], longest=40)
-    return Colour("genes", said=first if len(genes) == 1 else f"the mean of {len(genes)} genes", genes=genes), (
-        found.missing
-    )
+    said = first if len(genes) == 1 else f"the mean of {len(genes)} genes"
+    if kept is not None:
+        said = f"{plain(kept.name, longest=40)} ({said})"
+    return Colour("genes", said=said, genes=genes), found.missing
 
 
 def _options(opened: OpenRun, n_factors: int) -> list[str]:
-    first = [NOTHING, *opened.label_columns, *(f"{FACTOR}{k}" for k in range(n_factors))]
-    return list(dict.fromkeys([*first, *_names(opened)]))
+    factors, lists = (f"{FACTOR}{k}" for k in range(n_factors)), (f"{LIST}{one.name}" for one in gene_lists().all())
+    return list(dict.fromkeys([NOTHING, *opened.label_columns, *factors, *lists, *_names(opened)]))
 
 
 @per_run(max_entries=8)

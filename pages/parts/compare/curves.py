@@ -30,7 +30,7 @@ BEST = {"test_error": "fits unseen cells best", "elbo": "has the highest ELBO", 
         "gain": "gains most over the gene means"}  # fmt: skip
 FIGURES = {"test_error": "Fit to unseen cells", "elbo": "ELBO", "iwll": "IWLL", "gain": "Gain"}
 NOTE = {
-    "reconstruction_error": "The axis is the reconstruction error of validation cells, which no KL weight enters: "
+    "reconstruction_error": "The axis is the fit to validation cells, which no KL weight enters: "
     "losses at different KL weights, on other genes or another split are never compared.",
     "elbo": "The axis is the ELBO of validation cells at KL weight 1, whatever the weight was in training.",
 }
@@ -52,7 +52,7 @@ HOW_DOTS = (
 def show_held_out(drawn: list[RunCard]) -> None:
     """Validation curves of all runs, with baselines as dashed lines."""
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
-        measure = segments("Curve", CURVES, key="curve", help=help_on("reconstruction error", "ELBO", "nats"))
+        measure = segments("Curve", CURVES, key="curve", help=help_on("fit to unseen cells", "ELBO", "nats"))
         log = st.toggle("Logarithmic axis", key="curve_log", bind="query-params", disabled=measure == "elbo")
     names, histories = names_of(drawn), {}
     flat: dict[str, float] = {}
@@ -67,7 +67,7 @@ def show_held_out(drawn: list[RunCard]) -> None:
     flat = {**_yardstick(drawn), **flat} if not any(method_of(card) == "gene_mean" for card in drawn) else flat
     figure = plot_held_out(histories, baselines=flat, measure=measure, log_axis=log, mode=mode())
     table = _curve_table(histories, flat, measure)
-    panel = Panel(figure, f"held_out_{measure}", f"Held-out {CURVES[measure]} of {len(drawn)} runs.", table)
+    panel = Panel(figure, f"held_out_{measure}", f"{CURVES[measure]} of {len(drawn)} runs against epochs.", table)
     show_figure(panel, key="held_out", finding=curves_finding(histories, measure), how_to_read=HOW_CURVES)
     show(NOTE[measure], kind="quiet")
 
@@ -115,8 +115,8 @@ def curves_finding(histories: dict[str, pd.DataFrame], measure: Curve) -> str:
         return ""
     ends.sort(reverse=not lower)
     value, name, epoch = ends[0]
-    said = f"{name} reaches the {'lowest held-out error' if lower else 'highest held-out ELBO'}"
-    said = f"{said}, {_signed(value)} nats per cell in epoch {epoch:,.0f}"
+    said = f"{name} {'fits unseen cells best' if lower else 'has the highest ELBO'}"
+    said = f"{said}: {_signed(value)} nats per cell in epoch {epoch:,.0f}"
     return f"{said}; next is {ends[1][1]}, {abs(ends[1][0] - value):,.1f} nats behind." if len(ends) > 1 else f"{said}."
 
 

@@ -1,5 +1,6 @@
 """Factors of one run against each other (Fig. S3, corrected), and against those of another run."""
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -10,6 +11,7 @@ from ldvae_core.analysis.comparison import CovarianceView, covariance_view, matc
 from ldvae_core.analysis.factors import Axes, Factors
 from ldvae_core.analysis.findings import join, matching_finding, spectrum_finding
 from ldvae_core.analysis.matching import REPLICATES, paired, program_cosines
+from ldvae_core.analysis.shared_genes import n_shared_genes, on_shared_genes
 from ldvae_core.plots.heatmap import plot_correlation, plot_spectrum
 from ldvae_core.plots.matching import plot_matching
 from ldvae_core.runs.cards import RunCard
@@ -21,7 +23,7 @@ from pages.parts.pickers import AXES, AXES_HELP, segments
 from pages.parts.runs import factors_of
 from pages.parts.structure import say_slopes
 from pages.parts.style import mode
-from pages.parts.text import plain, sentence, show
+from pages.parts.text import as_html, plain, sentence, show
 
 HOW_MATCHING = (
     "Loadings of every factor of one run beside those of the other, blind to sign and order: 1 is the same program, 0 "
@@ -50,9 +52,13 @@ class Matched(NamedTuple):
     angles: np.ndarray  # radians
 
 
-def show_matching(chosen: list[RunCard]) -> None:
-    """Which programs of one run are found in another, and in all chosen ones. chosen: on the same genes."""
-    opened, names = opened_runs(chosen, least=1), names_of(chosen)
+def show_matching(chosen: list[RunCard], kin: Sequence[RunCard] = ()) -> None:
+    """Which programs of one run are found in another, and in all chosen ones.
+
+    chosen: on the same genes; kin: on others, but sharing enough of them.
+    """
+    everyone = [*chosen, *kin]
+    opened, names = opened_runs(everyone, least=1), names_of(everyone)
     if len(opened) < 2:
         show("Tick two finished runs with factors on the same genes to match their programs; their split may differ. "
              "Train the same model with other seeds to see which programs to trust.", kind="quiet")  # fmt: skip
@@ -62,10 +68,14 @@ def show_matching(chosen: list[RunCard]) -> None:
         rest = {run_id: run for run_id, run in opened.items() if run_id != first}
         second = run_select("in", rest, names, key="b", default=0)
         axes = _axes_choice(opened)
-    others = tuple(run_id for run_id in opened if run_id not in (first, second))
+    genes = {run_id: run.counts.gene_names.tolist() for run_id, run in opened.items()}
+    others = tuple(run_id for run_id in opened if run_id not in (first, second) and genes[run_id] == genes[first])
+    if genes[first] != genes[second]:
+        others = ()
+        _say_shared(opened[first], opened[second], (names[first], names[second]))
     runs = tuple(opened[run_id] for run_id in (first, second, *others))
     say_slopes(*runs)
-    found = matched(runs, tuple(factors_of(run, axes) for run in runs))
+    found = matched(runs, on_shared_genes([factors_of(run, axes) for run in runs]))
     pair = (names[first], names[second])
     finding = matching_finding(found.table, found.angles, pair)
     with st.container(key="split_matching"):
@@ -128,6 +138,14 @@ def run_select(label: str, opened: dict[str, OpenRun], names: dict[str, str], *,
                           **unset)  # fmt: skip
     st.query_params[key] = chosen
     return chosen
+
+
+def _say_shared(first: OpenRun, second: OpenRun, names: tuple[str, str]) -> None:
+    """That two runs model different genes, and on how many they are compared."""
+    n_shared = n_shared_genes([first.counts.gene_names, second.counts.gene_names])
+    show(f"They model different genes: programs are matched on the <b>{n_shared:,} genes that both model</b>, of "
+         f"{first.counts.n_genes:,} in {as_html(names[0])} and {second.counts.n_genes:,} in {as_html(names[1])}.",
+         kind="quiet")  # fmt: skip
 
 
 def replication_words(table: pd.DataFrame, *, n_others: int) -> str:

@@ -7,6 +7,7 @@ import pandas as pd
 import streamlit as st
 
 from ldvae_core.analysis.findings import join
+from ldvae_core.analysis.shared_genes import FEWEST_SHARED, n_shared_genes
 from ldvae_core.errors import LdvaeError
 from ldvae_core.runs.cards import RunCard
 from ldvae_core.runs.comparable import Basis, groups, left_out
@@ -15,6 +16,7 @@ from ldvae_core.runs.standings import ByCell
 from ldvae_core.runs.store import OpenRun
 from ldvae_core.runs.table import runs_table
 from pages.parts.compare.table import columns, letter, show_notes, styled
+from pages.parts.lineage import parents
 from pages.parts.rename import offer_renaming
 from pages.parts.runs import RUN, go, open_run, store
 from pages.parts.text import as_html, count, literal, plain, show
@@ -139,6 +141,19 @@ def matchable(drawn: list[RunCard], chosen: list[RunCard]) -> list[RunCard]:
     return [card for card in ordered if card.run_id in genes and genes[card.run_id] == first]
 
 
+def kin_of(same_genes: list[RunCard], chosen: list[RunCard]) -> list[RunCard]:
+    """Further chosen runs whose programs can be matched with those: on other genes, of which they share enough."""
+    if not same_genes:
+        return []
+    known = {card.run_id for card in same_genes}
+    opened = opened_runs([same_genes[0], *(card for card in chosen if card.run_id not in known)], least=1)
+    if same_genes[0].run_id not in opened:
+        return []
+    genes = opened[same_genes[0].run_id].counts.gene_names
+    return [card for card in chosen if card.run_id in opened and card.run_id not in known
+            and n_shared_genes([genes, opened[card.run_id].counts.gene_names]) >= FEWEST_SHARED]  # fmt: skip
+
+
 def say_left_out(chosen: list[RunCard], reasons: dict[str, str]) -> None:
     """One sentence: which chosen runs are not drawn, and why."""
     if not reasons:
@@ -240,4 +255,15 @@ def _choice(cards: list[RunCard], shown: list[RunCard], bases: dict[str, Basis |
         return Choice(in_use, [], False, [], "")
     basis = bases[first]
     rest = [] if basis is None else [run_id for run_id in here if run_id not in left_out(basis, bases)]
-    return Choice(in_use, list(dict.fromkeys([first, *rest]))[:MOST_AT_FIRST], False, [], "")
+    ticked = [*_of_parent(first, shown), *list(dict.fromkeys([first, *rest]))[:MOST_AT_FIRST]]
+    return Choice(in_use, ticked, False, [], "")
+
+
+def _of_parent(run_id: str, shown: list[RunCard]) -> list[str]:
+    """The latest finished run on the data set that the cells of a run's were taken from; [] without one."""
+    sources = {card.run_id: card.settings.data_source for card in shown if card.settings is not None}
+    for parent in parents().get(sources[run_id], ()):
+        found = [card.run_id for card in shown if card.has_results and sources[card.run_id] == parent.dataset_id]
+        if found:
+            return found[:1]
+    return []

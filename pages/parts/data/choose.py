@@ -12,7 +12,8 @@ from ldvae_core.errors import LdvaeError, RunError
 from ldvae_core.workspace.datasets import MOST_UPLOADED, DatasetCard, Datasets
 from ldvae_core.workspace.folders import DEMO, HOME_VARIABLE, PROJECT, Workspace, is_installed, own_folder
 from pages.parts.data.opened import NONE, OpenData, annotation_table
-from pages.parts.data.reading import LOADED, begin, follow, is_known, show_refused
+from pages.parts.data.reading import LOADED, follow, show_refused
+from pages.parts.making import begin, is_known
 from pages.parts.problems import problem_box
 from pages.parts.text import as_html, literal, plain, show
 from pages.parts.trash import offer_deleting_data, show_deleted
@@ -26,7 +27,10 @@ DEMO_GENES = 2_000  # all that it comes with
 
 
 def data_in_use() -> OpenData:
-    """Pickers of what is loaded and what can be, then the data set in use, opened; a damaged one ends the page."""
+    """Pickers of what is loaded and what can be, then the data set in use, opened; a damaged one ends the page.
+
+    So does choosing a file: its data set is shown as soon as it is there.
+    """
     datasets = Datasets(Workspace.default())
     follow(use_data)
     if st.session_state.pop(LOADED, False):
@@ -47,7 +51,9 @@ def data_in_use() -> OpenData:
     elif source == "upload":
         _load_upload(datasets)
     if source != "loaded":
-        show(f"In use below: <b>{as_html(cards[chosen].name)}</b>", kind="line")
+        show(f"Until a file is loaded, <b>{as_html(cards[chosen].name)}</b> stays in use.", kind="quiet")
+        show_deleted()
+        st.stop()  # the choices of another data set, with its own Train button, would be taken for those of the new one
     show_deleted()
     try:
         data = _opened(str(datasets.workspace.root), chosen, cards[chosen].identity)

@@ -5,23 +5,25 @@ import streamlit as st
 from ldvae_core.data.combining import SAMPLE
 from ldvae_core.data.names import tidy_names
 from ldvae_core.workspace.datasets import DatasetCard, Datasets
+from ldvae_core.workspace.derived import Combine
 from ldvae_core.workspace.folders import Workspace
-from pages.parts.data.choose import use_data
 from pages.parts.data.opened import OpenData
-from pages.parts.menus import close_menu, menu
-from pages.parts.problems import refusals
+from pages.parts.data.reading import show_refused
+from pages.parts.making import begin_making
+from pages.parts.menus import menu
 from pages.parts.text import plain
 
 LONGEST_SAMPLE = 40  # characters
 
 
 def offer_combining(data: OpenData) -> None:
-    """A popover that takes two or more data sets and a name for each; the chosen ones stay as they are."""
+    """A menu that takes two or more data sets and a name for each; the chosen ones stay as they are."""
     datasets = Datasets(Workspace.default())
     cards = {card.dataset_id: card for card in datasets.list()}
     with menu("Combine data sets", icon=":material/join:", type="tertiary", key="combine"):
         st.markdown("One file a sample? Load them all, then make them one data set here. Genes that all of them have "
-                    f"are kept; the annotation *{SAMPLE}* tells them apart. Large ones take minutes.")  # fmt: skip
+                    f"are kept; the annotation *{SAMPLE}* tells them apart. Large ones take minutes, and the "
+                    "page goes on meanwhile.")  # fmt: skip
         chosen = st.multiselect("Data sets", list(cards), default=[data.card.dataset_id],
                                 format_func=lambda key: _words_of(cards, key), key="combine_sets",
                                 select_all=False)  # fmt: skip
@@ -32,13 +34,10 @@ def offer_combining(data: OpenData) -> None:
         if not ready:
             st.caption("Choose two or more, each with a name of its own.")
         if pressed and ready:
-            with refusals(end_page=False):
-                samples = {name.strip(): key for name, key in zip(said, chosen, strict=True)}
-                with st.spinner("Combining", show_time=True):
-                    combined = datasets.add_combined(samples)
-                use_data(combined)
-                close_menu("combine")
-                st.rerun()
+            samples = {name.strip(): key for name, key in zip(said, chosen, strict=True)}
+            begin_making("combine", "Combining", lambda: Combine(samples), menu="combine")
+            st.rerun()
+        show_refused("combine")
 
 
 def _words_of(cards: dict[str, DatasetCard], key: str) -> str:

@@ -1,9 +1,9 @@
-"""A file on its way into the program: how far it is, why it was refused, what would help; reading it otherwise."""
+"""A data set on its way into the program: how far it is, why it was refused, what would help; reading it otherwise."""
 
 import re
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,23 +11,26 @@ import streamlit as st
 
 from ldvae_core.data.counts import CountMatrix
 from ldvae_core.data.progress import WORDS
-from ldvae_core.data.reading_options import NOTHING_SAID, GenesIn, ReadingOptions
+from ldvae_core.data.reading_options import GenesIn, ReadingOptions
 from ldvae_core.errors import CountsError, LdvaeError
 from ldvae_core.runs.reading_jobs import (
     SILENT_SECONDS,
     cancel_reading,
     end_reading,
     reading_status,
-    start_reading,
 )
 from ldvae_core.workspace.datasets import Datasets
 from ldvae_core.workspace.folders import Workspace
 from pages.parts.data.opened import OpenData
+from pages.parts.data.renaming import genes_can_be_renamed, offer_renaming
 from pages.parts.job_bar import Actions, show_job
+from pages.parts.making import READING, REFUSED, Begun, Refused, begin
+from pages.parts.menus import close_menu
 from pages.parts.problems import problem_box
-from pages.parts.text import as_html, plain, show
+from pages.parts.runs import go
+from pages.parts.text import as_html, literal, plain, show
 
-READING, REFUSED, LOADED = "data_reading", "data_refused", "data_loaded"  # in the session
+LOADED = "data_loaded"  # in the session
 SHOWN = 10  # cells and genes of the preview
 OFFERS = {
     "round_counts": "Round to whole molecules",
@@ -35,35 +38,6 @@ OFFERS = {
     "choose": "Read {}",
     "genes_named_by": "Name genes by {}",
 }
-
-
-class Begun(NamedTuple):
-    """A reading in work. key: what on the page it was begun for; source: what is read; name: for people."""
-
-    reading_id: str
-    key: str
-    name: str
-    source: str
-    options: ReadingOptions
-
-
-class Refused(NamedTuple):
-    """A reading that has led to nothing."""
-
-    begun: Begun
-    fault: LdvaeError
-
-
-def begin(key: str, name: str, source: Callable[[], str], options: ReadingOptions = NOTHING_SAID) -> None:
-    """Have a file read; what keeps it from being begun is shown like a refusal."""
-    st.session_state.pop(REFUSED, None)
-    begun = Begun("", key, name, "", options)
-    try:
-        begun = begun._replace(source=source())
-        reading_id = start_reading(Workspace.default(), begun.source, options=options)
-        st.session_state[READING] = begun._replace(reading_id=reading_id)
-    except LdvaeError as fault:
-        st.session_state[REFUSED] = Refused(begun, fault)
 
 
 def follow(use: Callable[[str], None]) -> None:
@@ -78,18 +52,18 @@ def follow(use: Callable[[str], None]) -> None:
     del st.session_state[READING]
     if status.dataset_id is not None:
         st.session_state[LOADED] = True
+        if status.said:
+            st.toast(literal(status.said, longest=400), icon=":material/check:", duration="long")
+        if begun.menu:
+            close_menu(begun.menu)
         use(status.dataset_id)
+        if begun.then:
+            go(begun.then)
         st.rerun()
     if status.refusal is not None:
         st.session_state[REFUSED] = Refused(begun, status.refusal)
         if begun.source.startswith("upload ") and not offers_of(status.refusal):
             Datasets(Workspace.default()).drop_upload(begun.source.removeprefix("upload "))
-
-
-def is_known(key: str) -> bool:
-    """Whether what the page shows is being read, or was refused: it is not begun again by itself."""
-    known = (st.session_state.get(READING), st.session_state.get(REFUSED))
-    return any((one.begun if isinstance(one, Refused) else one).key == key for one in known if one is not None)
 
 
 def show_refused(key: str) -> None:
@@ -122,16 +96,23 @@ def show_reading(data: OpenData) -> None:
     with st.expander("How it was read: look at it, or change it", icon=":material/table_view:", key="how_read"):
         st.dataframe(preview(data.counts), key="reading_preview", row_height=30,
                      alt="The counts of the first cells and genes.")  # fmt: skip
-        key = f"again {data.card.dataset_id}"
-        if not Datasets(Workspace.default()).can_be_read_again(data.card):
-            show("The file itself is not kept any more: load it again to read it otherwise.", kind="quiet")
-            return
-        with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
-            options = _asked(data)
-            asked = (key, data.card.name, _same(data.card.source), options)
-            st.button("Read it so", key="read_otherwise", icon=":material/refresh:", on_click=begin, args=asked,
-                      disabled=options == reading.options)  # fmt: skip
-        show_refused(key)
+        offer_renaming(data)
+        _offer_reading_again(data)
+
+
+def _offer_reading_again(data: OpenData) -> None:
+    """What only the file can tell: another matrix, the other way round; where it is still kept."""
+    reading, key = data.counts.reading, f"again {data.card.dataset_id}"
+    assert reading is not None  # the caller looked
+    if not Datasets(Workspace.default()).can_be_read_again(data.card):
+        show("To take another matrix or turn the table, load the file again: it is not kept any more.", kind="quiet")
+        return
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+        options = _asked(data)
+        asked = (key, data.card.name, _same(data.card.source), options)
+        st.button("Read the file so", key="read_otherwise", icon=":material/refresh:", on_click=begin, args=asked,
+                  disabled=options == reading.options, help="Reads the file again; this data set stays.")  # fmt: skip
+    show_refused(key)
 
 
 def preview(counts: CountMatrix) -> pd.DataFrame:
@@ -148,7 +129,7 @@ def _asked(data: OpenData) -> ReadingOptions:
     reading = data.counts.reading
     assert reading is not None  # the caller looked
     options, of = reading.options, data.card.dataset_id
-    if len(reading.gene_columns) > 1:
+    if len(reading.gene_columns) > 1 and not genes_can_be_renamed(data):
         named = options.genes_named_by or next(
             (name for name in reading.gene_columns if name == reading.genes_named_by), "index"
         )
@@ -172,9 +153,16 @@ def _live(begun: Begun) -> None:
     status = reading_status(workspace, begun.reading_id).job
     if not status.under_way:
         st.rerun(scope="app")
-    step = WORDS.get(status.progress.stage, "starting")  # type: ignore[call-overload]  # a stage of another version
+    step = WORDS.get(status.progress.stage, "")  # type: ignore[call-overload]  # a stage of another version
     actions = Actions(
         stop=lambda: cancel_reading(workspace, begun.reading_id), end=lambda: end_reading(workspace, begun.reading_id)
     )
-    beside = "This page can be left or closed meanwhile: reading goes on."
-    show_job(status, f"{begun.name}: {step}", actions, key="reading", patience=SILENT_SECONDS, beside=beside)
+    beside = "This page can be left or closed meanwhile: it goes on."
+    show_job(
+        status,
+        f"{begun.name}: {step}" if step else begun.name,
+        actions,
+        key="reading",
+        patience=SILENT_SECONDS,
+        beside=beside,
+    )

@@ -16,7 +16,9 @@ from ldvae_core.analysis.gmt import programs_as_gmt
 from ldvae_core.analysis.programs import top_genes
 from ldvae_core.data.chunks import cell_chunks
 from ldvae_core.data.split import SPLIT_NAMES
+from ldvae_core.data.stored_names import encode
 from ldvae_core.runs.recipe import train_command
+from ldvae_core.runs.redraw import python_recipe, r_recipe
 from ldvae_core.runs.store import OpenRun
 from pages.parts.factor_table import factor_file_of
 from pages.parts.figures import csv_bytes
@@ -58,11 +60,17 @@ def show_file(opened: OpenRun, factors: Factors) -> None:
         key="h5ad",
         kind="primary",
     )
-    with st.expander("What the numbers mean: recompute the test error from the file"):
+    with st.expander("What the numbers mean: recompute the fit to unseen cells from the file"):
         st.code(RECIPE.format(file=name), language="python")
         error = opened.metrics.get("test_reconstruction_error")
         if error is not None:
             st.caption(f"This run reports {error:.6g} nats per cell.")
+    with st.expander("Redraw figures from the file, in Python or R"):
+        column = opened.label_column
+        stored = None if column is None else encode(str(column))
+        python, other = st.tabs(["Python", "R"])
+        python.code(python_recipe(name, stored), language="python")
+        other.code(r_recipe(name, stored), language="r")
 
 
 def show_report(opened: OpenRun, factors: Factors) -> None:

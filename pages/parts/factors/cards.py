@@ -66,10 +66,15 @@ def show_card(opened: OpenRun, factors: Factors, factor: int) -> None:
                           on_click=_turn, args=(opened.run_id, factors.axes, factor, not note.flipped))  # fmt: skip
             st.button("Gene sets", icon=":material/genetics:", key="card_sets", type="tertiary", on_click=go,
                       args=("genes.py",), kwargs={"enrich": factor})  # fmt: skip
-            there = {"view_types": "Distributions", "spread_factor": factor}
             st.button("Cells on it", icon=":material/ssid_chart:", key="card_cells", type="tertiary", on_click=go,
-                      args=("cell_types.py",), kwargs=there)  # fmt: skip
+                      args=("cell_types.py",), kwargs=_cells_on_it(opened, factors, factor))  # fmt: skip
     say_technical(opened, factors)
+
+
+def _cells_on_it(opened: OpenRun, factors: Factors, factor: int) -> dict[str, Any]:
+    """The widgets of its distributions: over types, split by a condition where it is that which the factor follows."""
+    split = [row["column"] for row in _followed(opened, factors, factor) if row["column"] != opened.label_column][:1]
+    return {"view_types": "Distributions", "spread_factor": factor, **({"split_by": split[0]} if split else {})}
 
 
 def show_cards(opened: OpenRun, factors: Factors) -> None:
@@ -88,14 +93,20 @@ def show_cards(opened: OpenRun, factors: Factors) -> None:
 
 
 def badges(opened: OpenRun, factors: Factors, factor: int) -> str:
-    """HTML: inactive, technical with its reason; "" for a factor to be trusted."""
+    """HTML: inactive, certified, technical with its reason."""
     if not factors.active[factor]:
         return ' <span class="gpe-badge">inactive</span> <span class="gpe-quiet">it hardly varies between cells</span>'
-    table = technical_of(opened, factors)
+    table, said = technical_of(opened, factors), _certificate(opened, factors, factor)
     if table is None or not table.technical.iloc[factor]:
-        return ""
+        return said
     row = table.iloc[factor]
-    return f' <span class="gpe-badge">technical?</span> <span class="gpe-quiet">{as_html(row.reason)}</span>'
+    return f'{said} <span class="gpe-badge">technical?</span> <span class="gpe-quiet">{as_html(row.reason)}</span>'
+
+
+def _certificate(opened: OpenRun, factors: Factors, factor: int) -> str:
+    """HTML: certified; of others the label says it."""
+    programs = opened.certified(factors)
+    return ' <span class="gpe-badge gpe-good">certified</span>' if programs and programs[factor].certified else ""
 
 
 def technical_of(opened: OpenRun, factors: Factors) -> pd.DataFrame | None:
@@ -149,9 +160,13 @@ def _facts(opened: OpenRun, factors: Factors, factor: int) -> None:
         facts += [(f"Follows {name}", _correlation(value)) for name, value in technical if pd.notna(value)]
     facts[2:2] = [
         (f"{'Also follows' if number else 'Follows'}{' (derived labels)' * is_derived(opened.counts, row['column'])}",
-         plain(follow_words(row), longest=90))
+         plain(follow_words(row), longest=160))
         for number, row in enumerate(_followed(opened, factors, factor))
     ]  # fmt: skip
+    if programs := opened.certified(factors):
+        unit = "cells" if opened.certificates is None else opened.certificates.unit
+        facts += [("Comes back with another seed (match)", f"{programs[factor].seed_match:.2f}"),
+                  (f"Comes back in other {unit} (match)", f"{programs[factor].half_match:.2f}")]  # fmt: skip
     body = "".join(f"<div><span>{as_html(name)}</span><b>{as_html(value)}</b></div>" for name, value in facts)
     show(body, kind="facts")
     error = opened.metrics.get("test_reconstruction_error")
@@ -163,7 +178,9 @@ def _facts(opened: OpenRun, factors: Factors, factor: int) -> None:
 def _small_card(opened: OpenRun, factors: Factors, factor: int) -> None:
     show(f"<b>{as_html(factors.label(factor), longest=40)}</b>{badges(opened, factors, factor)}")
     followed = _followed(opened, factors, factor)
-    words = f" · {as_html(follow_words(followed[0]), longest=90)}" if followed else ""
+    words = f" · {as_html(follow_words(followed[0]), longest=160)}" if followed else ""
+    if programs := opened.certified(factors):
+        words += f" · match in other cells {programs[factor].half_match:.2f}"
     show(f"Explains {explained(float(factors.explained_deviance[factor]))} of the deviance{words}", kind="quiet")
     for end, _, sign in ENDS:
         names = strongest_genes(factors, factor, 4, end=end)

@@ -34,6 +34,7 @@ from pages.parts.problems import refusals
 from pages.parts.runs import go, store
 from pages.parts.style import mode
 from pages.parts.text import as_html, literal, plain, show
+from pages.parts.undo import offer_undo
 
 METHODS = {"over_representation": "Over-representation", "pre_ranked": "Pre-ranked"}
 ENDS = {"both": "Both ends", "positive": "High end", "negative": "Low end"}
@@ -179,12 +180,15 @@ def _own_sets(opened: OpenRun) -> None:
                                  max_upload_size=LARGEST_FILE >> 20)  # fmt: skip
         if given is not None and st.session_state.get(OWN_SEEN) != (opened.run_id, given.file_id):
             with refusals(end_page=False):
-                found = results_of(opened).keep_own(given.getvalue(), plain(given.name))
+                results, before = results_of(opened), results_of(opened).own_sets()
+                found = results.keep_own(given.getvalue(), plain(given.name))
                 st.session_state[OWN_SEEN] = (opened.run_id, given.file_id)
                 st.session_state[OWN_CHOSEN] = f"{OWN}{found.digest}"  # the picker was drawn without it: once more
-                notices = "".join(f" {literal(notice, longest=300)}" for notice in found.notices)
-                st.toast(f"{literal(found.title)}: {len(found.sets):,} sets, now chosen.{notices}",
-                         icon=":material/check:", duration="long")  # fmt: skip
+                said = f"{plain(found.title)}: {len(found.sets):,} sets, now chosen."
+                if found.digest not in before:  # else they stay what they were, under a new title at most
+                    offer_undo(said, partial(results.forget_own, found.digest))
+                for notice in (*found.notices, *([said] if found.digest in before else [])):
+                    st.toast(literal(notice, longest=300), icon=":material/check:", duration="long")
                 close_menu("own_sets")
                 st.rerun()
 

@@ -3,10 +3,12 @@
 import streamlit as st
 
 from ldvae_core.runs.store import RunCard
+from ldvae_core.workspace.datasets import Parent
 from ldvae_core.workspace.folders import DEMO, Workspace, sync_warning, synced_by
 from pages.parts.best_pair import DEMO_TYPES, separation
 from pages.parts.figures import show_figure
 from pages.parts.header import derived_badge
+from pages.parts.lineage import chain_html, parents
 from pages.parts.live import state_html
 from pages.parts.menus import menu
 from pages.parts.pair import cells_panel, genes_panel
@@ -64,6 +66,7 @@ def show_first_steps(cards: list[RunCard]) -> None:
                     width="stretch",
                     on_click=go,
                     args=(page, run_id),
+                    kwargs={"data_from": "Upload"} if page == "data.py" else {},
                 )
                 st.caption(words)
     if own:
@@ -93,19 +96,20 @@ def show_runs(cards: list[RunCard]) -> None:
     st.subheader("Runs", anchor=False)
     if all(card.run_id == DEMO for card in cards):
         st.caption("Runs that you train appear here and stay; closing the browser or the program does not end them.")
+    chains = parents()
     with st.grid(3, min_column_width=330, gap="small", key="cards"):
         for card in cards[:CARDS]:
             with st.container(border=True, gap="xsmall", key=f"card_{card.run_id}"):
-                _card(card)
+                _card(card, chains.get(card.settings.data_source, ()) if card.settings else ())
     if len(cards) > CARDS:
         st.caption(f"The {CARDS} latest of {len(cards)} runs; the others are in the picker of the sidebar.")
     show_deleted()
 
 
-def _card(card: RunCard) -> None:
+def _card(card: RunCard, chain: tuple[Parent, ...]) -> None:
     show(f'<div class="gpe-name">{as_html(card.name)}</div>', kind="card")
     show(state_html(card), kind="state")
-    facts = [as_html(card.data_name)]
+    facts = [f"zoomed in: {chain_html(chain)}" if chain else as_html(card.data_name)]
     if card.n_cells and card.n_genes:
         facts.append(f"{card.n_cells:,} cells × {card.n_genes:,} genes")
     if card.n_factors:

@@ -36,6 +36,7 @@ from pages.parts.selection.region import (
     save_as_annotation,
 )
 from pages.parts.selection.tables import show_factor_table, show_gene_table
+from pages.parts.selection.zoom import offer_zoom
 from pages.parts.style import mode
 from pages.parts.tables import with_labels
 from pages.parts.text import as_html, count, percent, plain, sentence, show
@@ -88,6 +89,9 @@ def show_saved(opened: OpenRun) -> None:
                     f"<b>{as_html(saved.name)}</b> {count(saved.n_cells, 'cell')}, {as_html(saved.when[:10])}{signed}, "
                     f"on {as_html(saved.view.partition(':')[0])}"
                 )
+                if saved.name in opened.counts.annotations:
+                    cells = (opened.labels(saved.name) == saved.name).to_numpy(bool)
+                    offer_zoom(opened, cells, f"selected as {saved.name}", key=f"zoom_{saved.selection_id}")
                 st.button("Delete", key=f"delete_{saved.selection_id}", type="tertiary", icon=":material/delete:",
                           on_click=_delete, args=(opened, saved))  # fmt: skip
 
@@ -101,6 +105,7 @@ def _head(opened: OpenRun, chosen: Chosen) -> None:
         if 0 < n < total:
             with menu("Save as annotation", icon=":material/bookmark_add:", key="selection_save"):
                 _save_form(opened, chosen)
+            offer_zoom(opened, chosen.cells, f"drawn on {chosen.plane.words}", key="selection_zoom")
             download_table(lambda: _cell_table(opened, chosen), "selected_cells", key="selected_cells", label="Cells")
         st.button("Clear", key="selection_clear", type="tertiary", icon=":material/close:", on_click=clear_selection)
 

@@ -14,7 +14,7 @@ from pages.parts.style import mode
 from pages.parts.text import plain
 
 MEASURES: dict[Measure, str] = {
-    "reconstruction_error": "Reconstruction error",
+    "reconstruction_error": "Fit",
     "kl": "KL",
     "elbo": "ELBO",
     "kl_weight": "KL weight",
@@ -23,11 +23,12 @@ HEIGHT = 340  # px
 MOST_OVERLAID = 6
 NO_POINT = "The curve begins when the first epoch has been measured."
 HOW_TO_READ = (
-    "**Thin:** training cells. **Bold:** validation cells, which the model does not learn from. **Reconstruction "
-    "error:** how badly counts are predicted, in nats per cell; lower is better. **KL:** how much factors say about a "
-    "cell beyond the prior. **ELBO:** minus their sum, what training raises; higher is better. **KL weight:** rises "
-    "from 0 to 1 so that factors form before they are held back; curves often bend until it is 1. When the bold curve "
-    "turns away from the thin one, the model learns single cells by heart: stop and keep, or use fewer factors."
+    "**Thin:** training cells. **Bold:** validation cells, which the model does not learn from. **Fit** "
+    "(reconstruction error): how badly counts are predicted, in nats per cell; lower is better. **KL:** how much "
+    "factors say about a cell beyond the prior. **ELBO:** minus their sum, what training raises; higher is better. "
+    "**KL weight:** rises from 0 to 1 so that factors form before they are held back; curves often bend until it is "
+    "1. When the bold curve turns away from the thin one, the model learns single cells by heart: stop and keep, or "
+    "use fewer factors."
 )
 
 
@@ -46,7 +47,7 @@ def show_curves(card: RunCard, cards: list[RunCard], *, n_epochs: int) -> None:
                                   persist_state="session")  # fmt: skip
             logarithmic = st.toggle("Logarithmic axis", key="train_log", disabled=measure in ("elbo", "kl_weight"),
                                     persist_state="session",
-                                    help="For the reconstruction error and the KL, which are positive.")  # fmt: skip
+                                    help="For the fit and the KL, which are positive.")  # fmt: skip
         others = _others(card, cards)
     histories = {"": store().history(card.run_id), **others}
     table = histories[""]
@@ -75,7 +76,7 @@ def curve_finding(history: pd.DataFrame, measure: Measure) -> str:
         return NO_POINT
     values, epochs = known[f"validation_{measure}"], known["epoch"]
     best = int((values.argmax if measure == "elbo" else values.argmin)())
-    name = "validation ELBO" if measure == "elbo" else f"validation {MEASURES[measure]}".replace("Recon", "recon")
+    name = f"{'fit to' if measure == 'reconstruction_error' else f'{MEASURES[measure]} of'} unseen cells"
     said = f"The {name} is {_nats(values.iloc[-1])} nats per cell after epoch {epochs.iloc[-1]:,.0f}"
     if measure == "kl" or len(values) < 2:
         return f"{said}."

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple, TypeVar
 
 import streamlit as st
 
+from ldvae_core.data.halving import FEWEST_SAMPLES
 from ldvae_core.errors import LdvaeError
 from ldvae_core.model.config import (
     REFERENCE_MINIBATCH,
@@ -19,9 +20,11 @@ from ldvae_core.model.config import (
 from ldvae_core.model.describe import PRIOR_TITLES, SENTENCES
 from ldvae_core.model.presets import OF_SEVERAL, PLANS, Plan, updates_of
 from ldvae_core.model.priors import PRIORS, PriorName
+from ldvae_core.runs.search import Search
 from ldvae_core.runs.settings import RunSettings
 from ldvae_core.workspace.datasets import Datasets
 from ldvae_core.workspace.folders import DEMO
+from pages.parts.lineage import chain_html, parents
 from pages.parts.problems import problem_box
 from pages.parts.runs import DATA, go, store
 from pages.parts.text import as_html, count, plain, show
@@ -31,6 +34,11 @@ from pages.parts.train.devices import await_devices, found_devices, kind_of
 from pages.parts.train.plan import Data, data_of, runs_of
 
 Key = TypeVar("Key", bound=str)
+CELLS = "cells"
+FINDS = (
+    "Ten quick trainings, on all cells and on halves of them, tell which programs come back; the run is then trained "
+    "with their number. Choose another plan below to give a number."
+)
 SELECTIONS = {"variance": "highest variance", "seurat_v3": "seurat_v3"}
 
 
@@ -57,19 +65,27 @@ class _Training(NamedTuple):
 def show_form() -> Form:
     """Draw it. A data set that cannot be read is said in a box, and the demo stands in for it."""
     data = _pick_data()
-    plan = key_of(PLANS, st.session_state.get("train_plan"), "first")
+    plan = key_of(PLANS, st.session_state.get("train_plan"), "find")
     shown = method_in_use(preset=plan in OF_SEVERAL)
     method: Method = "ldvae" if shown == "vae" else shown
     fitted = method != "ldvae" or plan == "baselines"  # in one go: no decoder, no epochs
+    finds = plan == "find" and shown == "ldvae"
     _head("Programs", "How many to look for, and of what kind.")
     prior: PriorName = "normal"
+    search = Search()
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
-        n_factors = ModelConfig.n_factors if method == "gene_mean" else _n_factors(data)
-        if not fitted:
+        if finds:
+            search = _search(data)
+            n_factors = search.most
+        else:
+            n_factors = ModelConfig.n_factors if method == "gene_mean" else _n_factors(data)
+        if not fitted and not finds:
             prior = _choice(
                 "Prior", PRIOR_TITLES, key="train_prior", disabled=plan == "five",
                 help=" ".join(f"**{each.title}**: {each.about}." for each in PRIORS.values()),
             )  # fmt: skip
+    if finds:
+        show(FINDS, kind="quiet")
     batch_norm, intercept = False, True
     if fitted:
         words = "PCA, NMF and the gene mean, with the same cells, genes and split." if plan == "baselines" else ""
@@ -89,10 +105,32 @@ def show_form() -> Form:
         trained = TrainingConfig(
             n_epochs=training.n_epochs, seed=training.seed, device=training.asked, **more.numbers._asdict()
         )
-        wanted = runs_of(training.plan, data, st.session_state.get("train_name") or "", model, trained, more.guide)
+        name = st.session_state.get("train_name") or ""
+        wanted = runs_of(training.plan, data, name, model, trained, search=search, guide=more.guide)
     except LdvaeError as fault:
         return Form(data, training.plan, (), fault, training.device)
     return Form(data, training.plan, tuple(wanted), None, training.device)
+
+
+def _search(data: Data) -> Search:
+    """The largest number that is tried, and what programs have to come back in."""
+    allowed = most_factors(data.n_genes)
+    if st.session_state.get("train_most", 0) > allowed:  # chosen for data of more genes
+        st.session_state["train_most"] = allowed
+    most = st.number_input(
+        "At most", 2, max(allowed, 2), min(Search.most, max(allowed, 2)), key="train_most", width=120, **PERSISTED,
+        help="Factors of the models that are tried. Raise it where nearly all of them come back.",
+    )  # fmt: skip
+    samples = [name for name, levels in data.annotations.items() if levels >= FEWEST_SAMPLES]
+    if st.session_state.get("train_sample") not in (*samples, CELLS, None):
+        del st.session_state["train_sample"]
+    sample = st.selectbox(
+        "Come back in other", [CELLS, *samples], key="train_sample", width=190, **PERSISTED,
+        format_func=lambda name: plain(str(name), longest=24),
+        help="A program counts that is found again in both halves of the cells, or of the donors where an annotation "
+        "names them.",
+    )  # fmt: skip
+    return Search(auto=True, most=most, sample=None if sample == CELLS else sample)
 
 
 def _n_factors(data: Data) -> int:
@@ -129,6 +167,8 @@ def _pick_data() -> Data:
     if data.n_genes < data.card.n_genes:
         genes += f" of {data.card.n_genes:,} by {SELECTIONS[data.choices.gene_selection]}"
     show(f"{data.card.n_cells:,} cells × {genes}{labels}.", kind="quiet")
+    if chain := parents().get(data.card.dataset_id):
+        show(f"Zoomed in: {chain_html(chain)}. Compare matches its programs with the parent's.", kind="quiet")
     return data
 
 

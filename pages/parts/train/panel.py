@@ -14,7 +14,8 @@ from pages.parts.job_bar import show_not_answering, show_refusal, show_trouble
 from pages.parts.live import LIVE, left_words, state_html
 from pages.parts.problems import problem_box, refusals
 from pages.parts.runs import go_next, store
-from pages.parts.text import as_html, clock, count, genes, show
+from pages.parts.text import as_html, clock, count, explained, genes, show
+from pages.parts.train.advice import show_advice
 from pages.parts.train.curves import show_curves
 from pages.parts.train.devices import kind_of
 from pages.parts.train.plan import expected_left
@@ -31,6 +32,7 @@ ASKED = {
 STARTING = "Its process is starting"
 STAGES = {
     "preparing": "Preparing the data: choosing cells and genes, splitting off test cells",
+    "searching": "Looking for the number of programs: ten quick trainings beside each other",
     "training": "The first minibatches are on their way",
     "refining": "Training is over. Refining positions of cells and loadings of genes",
     "analysing": "Training is over. Computing factors and test figures",
@@ -69,6 +71,7 @@ def _panel(run_id: str, drawn: tuple[tuple[str, str], ...]) -> None:
             _show_progress(card, progress, cards)
         _show_trouble(card)
         _buttons(card)
+        show_advice(card)
         if method_of(card) not in BASELINES:  # which are fitted in one go
             show_curves(card, cards, n_epochs=progress.n_epochs or _planned(card))
         _programs(card, progress)
@@ -142,11 +145,11 @@ def progress_line(progress: TrainingProgress, left: str) -> str:
 
 def _test_figures(card: RunCard, progress: TrainingProgress) -> None:
     facts = [
-        ("test error, nats per cell", card.test_reconstruction_error),
-        ("test ELBO, nats per cell", card.test_elbo),
-        ("test IWLL, nats per cell", card.metrics.get("test_iwll")),
+        ("fit to unseen cells, nats per cell", card.test_reconstruction_error),
+        ("ELBO, nats per cell", card.test_elbo),
+        ("IWLL, nats per cell", card.metrics.get("test_iwll")),
     ]
-    parts = [f"<div><b>{value:,.1f}</b><span>{words}</span></div>".replace("<b>-", "<b>−")
+    parts = [f"<div><b>{value:,.1f}</b><span>{explained(words)}</span></div>".replace("<b>-", "<b>−")
              for words, value in facts if value is not None]  # fmt: skip
     if method_of(card) in BASELINES:
         show("".join(parts), kind="facts")

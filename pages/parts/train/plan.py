@@ -11,11 +11,12 @@ from ldvae_core.data.annotations import guess_roles, label_columns
 from ldvae_core.data.choices import DataChoices
 from ldvae_core.data.guide import Guide
 from ldvae_core.errors import LdvaeError
-from ldvae_core.model.budget import seconds_after_training
+from ldvae_core.model.budget import seconds_after_training, seconds_searching
 from ldvae_core.model.config import MOST_LEVELS, ModelConfig, TrainingConfig
 from ldvae_core.model.describe import BASELINE_TITLES, run_name
 from ldvae_core.model.presets import OF_SEVERAL, PAPERS_MODELS, Plan, baselines
 from ldvae_core.runs.cards import RunCard
+from ldvae_core.runs.search import Search
 from ldvae_core.runs.settings import LONGEST_NAME, RunSettings
 from ldvae_core.runs.store import RunStore
 from ldvae_core.workspace.datasets import DatasetCard, Datasets
@@ -71,29 +72,44 @@ def _annotations(root: str, dataset_id: str, identity: str) -> tuple[dict[str, i
 
 
 def settings_of(
-    data: Data, name: str, model: ModelConfig, training: TrainingConfig, guide: Guide | None = None
+    data: Data,
+    name: str,
+    model: ModelConfig,
+    training: TrainingConfig,
+    *,
+    search: Search | None = None,
+    guide: Guide | None = None,
 ) -> RunSettings:
     """One run. name: "" for one made of its settings. Raises SettingsError with every problem at once."""
+    asked = search or Search()
     return RunSettings(
-        name=name.strip() or run_name(model, training, plain(data.card.name, longest=50)),
+        name=name.strip() or run_name(model, training, plain(data.card.name, longest=50), searched=asked.auto),
         data_source=data.card.dataset_id,
         label_column=data.label_column,
         choices=data.choices,
         model=model,
         training=training,
+        search=asked,
         guide=guide or Guide(),
     )
 
 
 def runs_of(
-    plan: Plan, data: Data, name: str, model: ModelConfig, training: TrainingConfig, guide: Guide | None = None
+    plan: Plan,
+    data: Data,
+    name: str,
+    model: ModelConfig,
+    training: TrainingConfig,
+    *,
+    search: Search | None = None,
+    guide: Guide | None = None,
 ) -> list[RunSettings]:
     """What the plan trains: one run, the five models of Fig. 1b, or the baselines. Raises SettingsError.
 
-    guide: of a single run.
+    search, guide: of a single run.
     """
     if plan not in OF_SEVERAL:
-        return [settings_of(data, name, model, training, guide)]
+        return [settings_of(data, name, model, training, search=search, guide=guide)]
     end = name.strip() or plain(data.card.name, longest=60)
     if plan == "five":
         named = {each.title: each.of(model) for each in PAPERS_MODELS}
@@ -129,7 +145,14 @@ def _same(card: RunCard, settings: RunSettings) -> bool:
 
 
 def seconds_expected(
-    data: Data, n_epochs: int, device: str, cards: list[RunCard], store: RunStore, model: ModelConfig
+    data: Data,
+    n_epochs: int,
+    device: str,
+    cards: list[RunCard],
+    store: RunStore,
+    model: ModelConfig,
+    *,
+    search: Search | None = None,
 ) -> float:
     """Seconds from Train to results, roughly: by the latest run of this kind on this kind of device, or experience."""
     speed = _speed(device, cards, store, fast=model.is_fusable)
@@ -144,7 +167,10 @@ def seconds_expected(
         cells_trained=data.n_train * n_epochs,
         cells_per_second=speed / data.n_genes,
     )
-    return STARTING + training + sum(after)
+    searching = 0.0
+    if search is not None and search.auto:
+        searching = seconds_searching(n_cells=data.card.n_cells, cells_per_second=speed / data.n_genes)
+    return STARTING + searching + training + sum(after)
 
 
 def expected_left(card: RunCard, cards: list[RunCard], store: RunStore) -> float:
@@ -158,7 +184,8 @@ def expected_left(card: RunCard, cards: list[RunCard], store: RunStore) -> float
         return math.nan
     found = found_devices()
     device = settings.training.device if settings.training.device != "auto" else found["best"] if found else "cpu"
-    total = seconds_expected(data, settings.training.epochs_for(data.n_train), device, cards, store, settings.model)
+    epochs = settings.training.epochs_for(data.n_train)
+    total = seconds_expected(data, epochs, device, cards, store, settings.model, search=settings.search)
     return max(total - store.progress(card.run_id).stage_seconds, 0.0)
 
 

@@ -55,7 +55,9 @@ def _row(card: RunCard, *, ending: str) -> None:
     with figure:
         error = card.test_reconstruction_error
         left = left_words(progress.seconds_left) if card.state == "running" else ""
-        show(f"test error {error:,.1f}" if error is not None else left or as_html(card.data_name), kind="quiet")
+        show(
+            f"fit to unseen cells {error:,.1f}" if error is not None else left or as_html(card.data_name), kind="quiet"
+        )
     with programs:
         show(_last_word(card), kind="quiet")
     with buttons, st.container(horizontal=True, gap="xsmall", key=f"train_asks_{card.run_id}"):
