@@ -33,7 +33,7 @@ def judged_sets(
         return [], None
     abundance = np.asarray(counts.counts.mean(axis=0), np.float64).ravel()
     weights = np.asarray(loadings, np.float64)
-    judged = borne_out(weights - weights.mean(axis=0), abundance, guide.member)
+    judged = borne_out(weights - weights.mean(axis=0), abundance, guide.member, n_cells=counts.n_cells)
     return judged, GuidedAxes.of(judged, guide.names, guide.member, loadings.shape[1])
 
 

@@ -25,6 +25,11 @@ def abundance():
     return np.exp(np.random.default_rng(1).normal(0, 1, N_GENES))
 
 
+def found_in(loadings, abundance, member):
+    """borne_out, as of a thousand cells."""
+    return borne_out(loadings, abundance, member, n_cells=1000)
+
+
 def with_wrong_genes(genes: np.ndarray, share: float = 0.3) -> np.ndarray:
     """The set with a share of its genes exchanged for others."""
     rng, wrong = np.random.default_rng(3), genes.copy()
@@ -37,38 +42,38 @@ def test_sets_of_planted_programs_are_borne_out_and_random_ones_are_not(programs
     """With 30% wrong genes; of 40 random sets at most three, where one in a hundred is expected."""
     loadings, moved = programs
     sets = np.column_stack([with_wrong_genes(genes) for genes in moved.T])
-    assert all(found.active for found in borne_out(loadings, abundance, sets))
+    assert all(found.active for found in found_in(loadings, abundance, sets))
     rng = np.random.default_rng(5)
     random = [np.isin(np.arange(N_GENES), rng.choice(N_GENES, SIZE, replace=False)) for _ in range(40)]
-    assert sum(borne_out(loadings, abundance, genes[:, None])[0].active for genes in random) <= 3
+    assert sum(found_in(loadings, abundance, genes[:, None])[0].active for genes in random) <= 3
 
 
 def test_a_set_finds_its_program_on_whatever_axes_the_model_ended(programs, abundance):
     """Turned at random: the axis of the set is the direction of the program."""
     loadings, moved = programs
     turn = np.linalg.qr(np.random.default_rng(2).standard_normal((N_PROGRAMS, N_PROGRAMS)))[0]
-    (found,) = borne_out(loadings @ turn, abundance, with_wrong_genes(moved[:, 2])[:, None])
+    (found,) = found_in(loadings @ turn, abundance, with_wrong_genes(moved[:, 2])[:, None])
     assert abs(found.axis @ turn.T[:, 2]) > 0.97
 
 
 def test_more_sets_than_factors_leave_the_last_ones_inactive(programs, abundance):
     """Each factor follows one set at most."""
     loadings, moved = programs
-    found = borne_out(loadings[:, :2], abundance, np.column_stack([moved[:, :2], moved[:, :2]]))
+    found = found_in(loadings[:, :2], abundance, np.column_stack([moved[:, :2], moved[:, :2]]))
     assert sum(each.active for each in found) == 2
 
 
 def test_two_sets_of_one_program_do_not_share_it(programs, abundance):
     """The second of two equal sets is inactive: its factor is free."""
     loadings, moved = programs
-    found = borne_out(loadings, abundance, moved[:, [0, 0]])
+    found = found_in(loadings, abundance, moved[:, [0, 0]])
     assert sorted(each.active for each in found) == [False, True]
 
 
 def test_only_free_factors_are_turned(programs, abundance):
     """The rotation is orthogonal, its first columns are the guided axes, and the rest is told only the free ones."""
     loadings, moved = programs
-    found = borne_out(loadings, abundance, moved[:, :2])
+    found = found_in(loadings, abundance, moved[:, :2])
     guided = GuidedAxes.of(found, ("a", "b"), moved[:, :2], N_PROGRAMS)
     told = []
     turn = np.linalg.qr(np.random.default_rng(4).standard_normal((3, 3)))[0]
