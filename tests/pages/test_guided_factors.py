@@ -25,7 +25,10 @@ def test_the_card_names_what_the_data_added_and_dropped(guided_run, open_page, w
     """The factor is called after its set until somebody names it."""
     said = words(open_page("factors.py", view="One factor", x="Factor 2"))
     assert "<b>Factor 2 · Interferon &lt;b&gt;</b>" in said
-    assert "4 of its 5 modelled genes are kept; 1 more is not modelled (Mx9)." in said
+    told = (
+        "Guided by the gene set Interferon &lt;b&gt;: 4 of its 5 modelled genes are kept; 1 more is not modelled (Mx9)."
+    )
+    assert told in said
     assert "Added by the data:</span> <i>Gene07</i>" in said
     assert "Dropped:</span> <i>Gene05</i>" in said
     assert "Guided by" not in words(open_page("factors.py", view="One factor", x="Factor 1"))

@@ -17,10 +17,7 @@ def show_guided(opened: OpenRun, factors: Factors, factor: int) -> None:
     if row is None or not factors.set_of(factor):
         return
     kept, modelled = len(row["kept"]), row["n_modelled"]
-    words = (
-        f"Guided by the gene set <b>{as_html(row['set'])}</b>: {kept:,} of its {modelled:,} modelled genes are kept"
-        f"{_missing(row)}."
-    )
+    words = f"Guided by the gene set {row['set']}: {kept:,} of its {modelled:,} modelled genes are kept{_missing(row)}."
     show(explained(words), kind="quiet")
     for title, names in (("Added by the data", row["added"]), ("Dropped", row["dropped"])):
         if names:
@@ -42,9 +39,7 @@ def say_not_found(opened: OpenRun) -> None:
 
 def _missing(row: dict[str, Any]) -> str:
     n = len(row["not_modelled"])
-    return f"; {n:,} more {'is' if n == 1 else 'are'} not modelled ({as_html(listing(row['not_modelled'], 3))})" * (
-        n > 0
-    )
+    return f"; {n:,} more {'is' if n == 1 else 'are'} not modelled ({listing(row['not_modelled'], 3)})" * (n > 0)
 
 
 def _rows(opened: OpenRun) -> list[dict[str, Any]]:
