@@ -15,7 +15,7 @@ ORDER = [
 ]  # fmt: skip
 TORCH_ALLOWED = {
     "model", "training", "runs/execute.py", "runs/projection.py", "runs/refine.py", "runs/results.py",
-    "runs/trained.py", "commands/selfcheck.py",
+    "runs/searching.py", "runs/siblings.py", "runs/trained.py", "commands/selfcheck.py",
 }  # fmt: skip
 SCREEN_ONLY = {"streamlit"}
 PICKLERS = {"pickle", "joblib", "dill", "cloudpickle", "shelve"}

@@ -6,6 +6,7 @@ run folder; see FILES for what is written when.
 
 import contextlib
 import logging
+import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, replace
@@ -30,7 +31,7 @@ from ldvae_core.runs.guided import guide_for, guided_summary
 from ldvae_core.runs.prepare import Steps, completed_for, one_hot
 from ldvae_core.runs.results import save_results
 from ldvae_core.runs.search import ADVICE_FILE, CERTIFICATES_FILE, NoStructureError, write_certificates
-from ldvae_core.runs.searching import Found, Searching
+from ldvae_core.runs.searching import WORKS, Found, Searching
 from ldvae_core.runs.settings import settle_number
 from ldvae_core.runs.states import Stage, write_folder_state
 from ldvae_core.runs.under_way import Speed, UnderWay
@@ -188,7 +189,15 @@ class _Run:
         searching = Searching(
             self.folder, counts, split, model=model, training=self.training, search=self.steps.settings.search
         )
-        found = searching.go(should_stop=self.should_stop, on_share=self.under_way.searching)
+        began = time.monotonic()
+
+        def reached(share: float) -> None:
+            self.under_way.searching(share)
+            seconds, done, n = time.monotonic() - began, int(share * len(WORKS)), len(WORKS)
+            left = seconds / share * (1 - share) if share > 0 else math.nan
+            self.on_progress(Progress(min(done + 1, n), n, done, n, seconds, left, 0.0, 0.0))
+
+        found = searching.go(should_stop=self.should_stop, on_share=reached)
         write_certificates(self.folder / ADVICE_FILE, found.generous)
         if not found.generous.n_certified:
             raise NoStructureError(found.generous)

@@ -24,8 +24,9 @@ from ldvae_core.model.budget import MOST_SEARCHED
 from ldvae_core.model.config import ModelConfig, TrainingConfig, most_factors
 from ldvae_core.runs.prepare import one_hot
 from ldvae_core.runs.search import Search
+from ldvae_core.runs.siblings import quick_factors, quick_loadings
 from ldvae_core.training.devices import choose_device
-from ldvae_core.training.siblings import Ask, Cells, Quick, quick_factors, quick_loadings
+from ldvae_core.training.siblings import Ask, Cells, Quick
 
 SEEDS, HALVINGS = 2, 2  # further trainings of all cells; ways of halving them
 CELLS_A_FACTOR = 10  # so many factors can fewer cells of a half not tell apart

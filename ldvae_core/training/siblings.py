@@ -12,11 +12,8 @@ import numpy as np
 import torch
 from scipy import sparse
 
-from ldvae_core.analysis.factors import Factors, build_factors, turned
-from ldvae_core.analysis.rotation import varimax
-from ldvae_core.analysis.uncertainty import loading_standard_errors, shrink_loadings
 from ldvae_core.answer import Answer
-from ldvae_core.data.split import TRAIN, VALIDATION
+from ldvae_core.data.split import TRAIN
 from ldvae_core.model.config import REFERENCE_MINIBATCH, ModelConfig, TrainingConfig
 from ldvae_core.model.ldvae import LDVAE
 from ldvae_core.model.refinable import unrefinable
@@ -28,8 +25,6 @@ from ldvae_core.training.threads import choose_threads
 
 QUICK_UPDATES, LEAST_EPOCHS = 500, 2
 STEPS = 2  # of refining a cell
-STARTS = 2  # of the axes' rotation, of a training that only serves to be matched
-HELD_OUT = 0.1  # of the cells of such a training, for its validation
 TRAINING_SHARE = 0.5  # of the time of all, roughly
 
 Ask = Callable[[float], Answer]  # told the share done now and then, says how to go on
@@ -63,7 +58,9 @@ class Quick(NamedTuple):
     device: torch.device
 
 
-class _Fitted(NamedTuple):
+class Fitted(NamedTuple):
+    """What a quick training came to, on the axes as trained."""
+
     mean: np.ndarray  # (n_cells, n_factors)
     variance: np.ndarray
     covariance: np.ndarray | None  # packed; None where positions are the encoder's
@@ -73,52 +70,8 @@ class _Fitted(NamedTuple):
     effects: np.ndarray | None  # (n_genes, levels)
 
 
-def quick_factors(cells: Cells, split: np.ndarray, quick: Quick, ask: Ask, *, gene_names: np.ndarray) -> Factors:
-    """Everything about the factors, on readable axes. split: (n_cells,) of data/split.py. Raises Told."""
-    found = _fit(cells, split, quick, ask)
-    return build_factors(
-        representation=found.mean,
-        posterior_variance=found.variance,
-        loadings=found.loadings,
-        intercept=found.intercept,
-        inverse_dispersion=found.theta,
-        counts=cells.counts,
-        library_size=cells.library_size,
-        split=split,
-        prior=quick.model.prior,
-        axes="readable",
-        gene_names=gene_names,
-        likelihood=quick.model.likelihood,
-        covariates=None if found.effects is None else cells.covariates,
-        covariate_loadings=found.effects,
-        posterior_covariance=found.covariance,
-    )
-
-
-def quick_loadings(cells: Cells, quick: Quick, ask: Ask) -> np.ndarray:
-    """Shrunken loadings on readable axes, in no order: float32 (n_genes, n_factors). Raises Told."""
-    n_cells = len(cells.library_size)
-    split = np.full(n_cells, TRAIN, np.int8)
-    held_out = np.random.default_rng([quick.training.split_seed, 1]).permutation(n_cells)
-    split[held_out[: max(1, round(HELD_OUT * n_cells))]] = VALIDATION
-    found, fitted = _fit(cells, split, quick, ask), np.flatnonzero(split == TRAIN)
-    weights = found.loadings - found.loadings.mean(axis=0)
-    rotation = varimax(found.mean, weights, n_starts=STARTS)
-    z, weights = found.mean[fitted] @ rotation, weights @ rotation
-    errors = loading_standard_errors(
-        z if found.effects is None else np.hstack([z, cells.covariates[fitted]]),
-        weights if found.effects is None else np.hstack([weights, found.effects]),
-        found.intercept,
-        found.theta,
-        cells.library_size[fitted],
-        likelihood=quick.model.likelihood,
-        n_factors=quick.model.n_factors,
-        covariance=None if found.covariance is None else turned(found.covariance[fitted], rotation),
-    )
-    return shrink_loadings(weights, errors).mean.astype(np.float32)
-
-
-def _fit(cells: Cells, split: np.ndarray, quick: Quick, ask: Ask) -> _Fitted:
+def fit_quickly(cells: Cells, split: np.ndarray, quick: Quick, ask: Ask) -> Fitted:
+    """Train, and refine positions. split: (n_cells,) of data/split.py. Raises Told."""
     n_train = int((split == TRAIN).sum())
     epochs = max(LEAST_EPOCHS, int(np.ceil(QUICK_UPDATES * REFERENCE_MINIBATCH / n_train)))
     trainer = Trainer(
@@ -151,7 +104,7 @@ def _fit(cells: Cells, split: np.ndarray, quick: Quick, ask: Ask) -> _Fitted:
             raise Told(answers[0])
     posterior = represent(model, source) if refined is None else refined_representation(model, refined)
     theta = model.bounded_log_theta().detach().double().exp().cpu().numpy() if model.likelihood.has_dispersion else None
-    return _Fitted(
+    return Fitted(
         posterior.mean,
         posterior.variance,
         None if refined is None else refined.covariance,

@@ -56,6 +56,8 @@ def test_from_the_demo_to_programs_of_ones_own(visit, server):
     page.wait_for_selector(FIGURE, timeout=SECONDS)
     page.get_by_role("link", name="Train").click()
     settle(page)
+    page.get_by_role("radio", name="First pass").click()
+    settle(page)
     page.get_by_label("Epochs", exact=True).fill("3")
     page.get_by_label("Epochs", exact=True).press("Enter")
     settle(page)
@@ -79,6 +81,8 @@ def test_from_the_demo_to_programs_of_ones_own(visit, server):
 def test_a_training_outlives_the_window_and_the_server(visit, server, page):
     """The curve grows; closed in the middle the run goes on; a restarted server finds it, and it stops and keeps."""
     visit("train?run=demo")
+    page.get_by_role("radio", name="First pass").click()
+    settle(page)
     page.get_by_label("Epochs", exact=True).fill("100000")
     page.get_by_label("Epochs", exact=True).press("Enter")
     settle(page)

@@ -22,6 +22,8 @@ def started(visit, page):
     page.set_viewport_size({"width": 1440, "height": 900})
     page.add_init_script(STUB)
     visit("train?run=demo")
+    page.get_by_role("radio", name="First pass").click()
+    settle(page)
     page.get_by_label("Epochs", exact=True).fill("40")
     page.get_by_label("Epochs", exact=True).press("Enter")
     settle(page)

@@ -1,6 +1,7 @@
 """`export` and `score` carry what people added to a run, and say it when a file cannot be written."""
 
 import errno
+import shutil
 from io import FileIO
 
 import anndata
@@ -8,10 +9,12 @@ import h5py
 import numpy as np
 import pytest
 
+from ldvae_core.analysis.certificates import Certificates, Program
 from ldvae_core.analysis.neighbours import CellMap
 from ldvae_core.data.gate import SafeFile
 from ldvae_core.runs.additions import LEIDEN, Additions
 from ldvae_core.runs.maps import keep_map
+from ldvae_core.runs.search import CERTIFICATES_FILE, write_certificates
 from ldvae_core.runs.store import RunStore
 from ldvae_core.workspace.folders import HOME_VARIABLE, Workspace
 from tests.commands.conftest import as_anndata
@@ -53,6 +56,20 @@ def test_the_demo_is_exported_with_what_people_added_to_it(workspace, gene_sets,
     assert {"factor", "end", "p", "q", "collection"} <= set(about["enrichment"])
     for name in ("seed_match", "half_match", "certified"):
         assert np.isnan(about["factors"][name]).all()
+
+
+def test_an_export_says_which_programs_come_back(trained, answer, tmp_path):
+    """As numbers, in the order of the factors; names stay names; other axes have no certificates."""
+    run = shutil.copytree(trained(), tmp_path / "run")
+    programs = tuple(Program(0.9, half, half > 0.6, 0.01) for half in (0.95, 0.8, 0.2))
+    write_certificates(run / CERTIFICATES_FILE, Certificates(programs, 0.6, "cells"))
+    answer("export", run, "--to", tmp_path / "run.h5ad")
+    about = anndata.read_h5ad(tmp_path / "run.h5ad").uns["ldvae"]["factors"]
+    assert about["half_match"].tolist() == [0.95, 0.8, 0.2]
+    assert about["certified"].tolist() == [1, 1, 0]
+    assert about["names"].tolist() == ["Factor 1", "Factor 2", "Factor 3"]
+    answer("export", run, "--to", tmp_path / "other.h5ad", "--axes", "as-trained")
+    assert np.isnan(anndata.read_h5ad(tmp_path / "other.h5ad").uns["ldvae"]["factors"]["certified"]).all()
 
 
 def test_new_cells_carry_what_people_added_to_the_run(trained, counts_file, planted, answer, tmp_path):

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from ldvae_core.analysis.certificates import Certificates, Program
 from ldvae_core.data.prepare import DataChoices
 from ldvae_core.durable import read_json, write_json, write_table
 from ldvae_core.errors import LdvaeError
@@ -14,6 +15,7 @@ from ldvae_core.jobs.kinds import Outcome
 from ldvae_core.jobs.lanes import Lanes
 from ldvae_core.model.config import Covariate, ModelConfig, TrainingConfig
 from ldvae_core.model.presets import PAPERS_MODELS
+from ldvae_core.runs.search import ADVICE_FILE, Search, read_certificates, write_certificates
 from ldvae_core.runs.settings import RunSettings
 from ldvae_core.runs.store import RunStore
 from ldvae_core.runs.training_jobs import TrainingJobs
@@ -47,7 +49,10 @@ def train_page(open_page, monkeypatch):
 
 @pytest.fixture
 def page(train_page):
-    return train_page()
+    """The form of a training whose number of factors is given."""
+    page = train_page()
+    page.session_state["train_plan"] = "First pass"
+    return page.run()
 
 
 @pytest.fixture
@@ -101,6 +106,56 @@ def test_the_form_starts_with_the_demo_and_the_rule_of_thumb(page, words):
     assert "No GPU was found." in words(page)
 
 
+def test_unless_asked_otherwise_the_number_of_programs_is_found(train_page, runs, words):
+    """At most 30, in other cells; no number of factors is asked for, and the run's name says so."""
+    page = train_page()
+    assert find(page, "train_n_factors") is None
+    assert find(page, "train_most").value == 30
+    assert "the run is then trained with their number" in words(page)
+    find(page, "train_most").set_value(20).run()
+    find(page, "train").click().run()
+    (card,) = own_cards(runs)
+    assert card.settings.search == Search(auto=True, most=20)
+    assert card.name.startswith("automatic number")
+
+
+@pytest.mark.parametrize("method", ["pca", "vae"])
+def test_models_whose_number_cannot_be_found_ask_for_it(train_page, runs, method):
+    """Baselines and the VAE."""
+    page = train_page()
+    find(page, "train_method").set_value(method).run()
+    assert find(page, "train_n_factors") is not None
+    find(page, "train").click().run()
+    assert own_cards(runs)[0].settings.search.auto is False
+
+
+@pytest.fixture
+def searched(runs):
+    """A run whose number was found: two programs of weight among three factors."""
+    run_id = runs.jobs.submit(RunSettings("Found", "demo", model=ModelConfig(n_factors=2), search=Search(auto=True)))
+    programs = tuple(Program(0.9, half, half > 0.6, half / 10) for half in (0.95, 0.8, 0.2))
+    found = Certificates(programs, 0.6, "cells", (Program(np.nan, 0.3, False, 0.001),))
+    write_certificates(runs.workspace.runs / run_id / ADVICE_FILE, found)
+    return run_id
+
+
+def test_the_number_that_was_found_has_its_reason_and_a_picture(searched, train_page, words):
+    """On the panel of the run, whatever stage it is in."""
+    page = train_page(searched)
+    said = words(page)
+    assert "<b>2 programs</b>: trained with this number." in said
+    assert "2 of 3 factors come back in disjoint halves of the cells" in said
+    assert "shuffled counts reach 0.30" in said
+
+
+def test_no_structure_is_said_so(searched, runs, train_page, words):
+    """In so many words, above the picture."""
+    path = runs.workspace.runs / searched / ADVICE_FILE
+    found = read_certificates(path)
+    write_certificates(path, replace(found, programs=found.programs[2:]))
+    assert "<b>No structure found.</b>" in words(train_page(searched))
+
+
 def test_train_queues_one_run_with_the_settings_chosen(page, runs, words):
     """The run asks for exactly what the form says, and becomes the run in use."""
     find(page, "train_n_factors").set_value(7)
@@ -122,6 +177,8 @@ def test_pressing_twice_or_in_two_tabs_trains_once(page, runs, train_page):
     find(page, "train").click().run()
     find(page, "train").click().run()
     second_tab = train_page()
+    second_tab.session_state["train_plan"] = "First pass"
+    second_tab.run()
     find(second_tab, "train").click().run()
     assert len(own_cards(runs)) == 1
 

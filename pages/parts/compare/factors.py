@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
+from ldvae_core.analysis.certificates import Program
 from ldvae_core.analysis.comparison import CovarianceView, covariance_view, matching_table, principal_angles
 from ldvae_core.analysis.factors import Axes, Factors
 from ldvae_core.analysis.findings import join, matching_finding, spectrum_finding
@@ -86,7 +87,7 @@ def show_matching(chosen: list[RunCard], kin: Sequence[RunCard] = ()) -> None:
     with left:
         draw(Panel(figure, "matched_factors", alt, table), "matching_0", finding)
     with right:
-        _matching_rows(found.table, others)
+        _matching_rows(found.table, others, opened[first].certified(factors_of(opened[first], axes)))
     sentence(finding)
     if words := replication_words(found.table, n_others=len(others) + 1):
         sentence(words, kind="line")
@@ -170,8 +171,8 @@ def _axes_choice(opened: dict[str, OpenRun], *, key: str = "axes") -> Axes | Non
     return segments("Axes", {axes: words for axes, words in AXES.items() if axes in known}, key=key, help=AXES_HELP)
 
 
-def _matching_rows(table: pd.DataFrame, others: tuple[str, ...]) -> None:
-    """One row per factor of the first run, with words for what a number means."""
+def _matching_rows(table: pd.DataFrame, others: tuple[str, ...], programs: tuple[Program, ...]) -> None:
+    """One row per factor of the first run, with words for what a number means. programs: () where nothing is known."""
     rows = pd.DataFrame(
         {
             "Factor": table["factor"] + 1,
@@ -179,6 +180,7 @@ def _matching_rows(table: pd.DataFrame, others: tuple[str, ...]) -> None:
             "Match": table["match"],
             **({"Median": table["median_match"]} if others else {}),
             "Raw": table["raw_cosine"],
+            **({"Certified": [program.certified for program in programs]} if programs else {}),
             "Says": [_verdict(row) for row in table.itertuples()],
             "Its genes": [plain(genes) for genes in table["genes"]],
             "Partner's genes": [plain(genes) for genes in table["partner_genes"]],
@@ -197,6 +199,7 @@ def _matching_rows(table: pd.DataFrame, others: tuple[str, ...]) -> None:
             "Match": number(format="%.2f", width=60),
             "Raw": number(format="%.2f", width=60, help="The cosine of the loadings, all genes alike."),
             "Median": number(format="%.2f", width=70, help="Over all other chosen runs on the same genes."),
+            "Certified": st.column_config.CheckboxColumn(width=75, help="Comes back in other cells."),
             "Says": st.column_config.TextColumn(width=125),
             "Its genes": st.column_config.TextColumn(width=165),
             "Partner's genes": st.column_config.TextColumn(width=165),

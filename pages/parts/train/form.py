@@ -69,7 +69,7 @@ def show_form() -> Form:
     shown = method_in_use(preset=plan in OF_SEVERAL)
     method: Method = "ldvae" if shown == "vae" else shown
     fitted = method != "ldvae" or plan == "baselines"  # in one go: no decoder, no epochs
-    finds = plan == "find" and shown == "ldvae"
+    finds = plan == "find" and shown == "ldvae" and most_factors(data.n_genes) > 1
     _head("Programs", "How many to look for, and of what kind.")
     prior: PriorName = "normal"
     search = Search()
