@@ -1,6 +1,6 @@
 """Are the p values of programs against a design honest, and what do they find? Simulated donors on the demo's programs.
 
-    python -m benchmarks.design [--repetitions N] [--quick] [--to FILE]
+    python -m benchmarks.design [--repetitions N] [--quick] [--normal] [--to FILE]
 
 Samples are random partitions of the demo's cells, each with a mix of cell types of its own, and every gene of every
 sample multiplied by a log-normal factor of its own, as donors differ. Their cells are placed on the demo's programs as
@@ -9,7 +9,9 @@ program is planted, every molecule of the treated multiplied by what a shift alo
 """
 
 import argparse
+import tempfile
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,23 +21,23 @@ import torch
 from scipy import sparse
 
 from benchmarks.calibration import multiplied
-from ldvae_core.analysis.design import ALL, design_effects, sample_means
+from ldvae_core.analysis.design import ALL, Means, design_effects, sample_means
 from ldvae_core.analysis.effects import FOUND
-from ldvae_core.analysis.variables import read_variable
+from ldvae_core.analysis.variables import Variable, read_variable
 from ldvae_core.data.counts import CountMatrix
 from ldvae_core.data.demo import DEMO_RUN, load_demo
 from ldvae_core.errors import SettingsError
-from ldvae_core.model.ldvae import LDVAE
 from ldvae_core.runs.opened import OpenRun, open_demo_run
+from ldvae_core.runs.programs import Programs, programs_of
 from ldvae_core.runs.projection import project
-from ldvae_core.runs.trained import load_model
 
 SAMPLES = (6, 8, 12)
 DONOR_SDS = (0.3, 0.5)  # of the natural log of the factor by which a gene differs between donors
 MIX_SD = 0.7  # of the natural log of a type's weight in a sample
 SHIFTS = (0.5, 1.0)  # prior SD, of the planted program
 CELLS_A_SAMPLE, N_TYPES = 120, 4
-REPETITIONS, QUICK = 120, 3
+REPETITIONS, QUICK, NORMAL = 120, 3, 1000
+PROGRAM_SD = 0.3  # of the natural log of a program's sd between samples
 EVERY = 3  # repetition with planted programs
 
 
@@ -66,7 +68,12 @@ def simulated(
 
 
 def once(
-    opened: OpenRun, model: LDVAE, cells: CountMatrix, kinds: np.ndarray, setting: Setting, rng: np.random.Generator
+    opened: OpenRun,
+    programs: Programs,
+    cells: CountMatrix,
+    kinds: np.ndarray,
+    setting: Setting,
+    rng: np.random.Generator,
 ) -> list[dict[str, object]]:
     """What is found in one experiment, over all cells and by type, moderated and not."""
     factors = opened.factors[opened.axes]
@@ -79,7 +86,8 @@ def once(
         cells.subset(cells=rows), counts=drawn.astype(cells.counts.dtype), cell_ids=np.arange(len(rows)).astype(str),
         annotations=pd.DataFrame(index=np.arange(len(rows)).astype(str)), whole_library=None,
     )  # fmt: skip
-    z = project(opened, model, matrix).representation
+    with tempfile.TemporaryDirectory() as folder:
+        z = project(programs, matrix, Path(folder) / "placed", threads=1).representation
     arm = pd.Series(np.where(sample < setting.n // 2, "treated", "control"), name="arm")
     condition = read_variable(arm, sample, names, is_condition=True)
     found = []
@@ -103,17 +111,55 @@ def once(
     return found
 
 
+def of_normal_means(
+    n: int, n_programs: int, n_levels: int, *, moderated: bool, repetitions: int
+) -> tuple[float, float]:
+    """Share of p < .05 in nulls of normal sample means: of all programs, and of the one that varies most.
+
+    Programs differ in their sd by a log-normal factor; half of a sample's variance is shared by all levels.
+    """
+    rng, all_of_them, loudest = np.random.default_rng([n, n_programs, n_levels]), [], []
+    names, levels = [f"s{k}" for k in range(n)], [f"l{k}" for k in range(n_levels)]
+    condition = Variable("arm", ("a", "b"), np.arange(n) % 2.0)
+    for _ in range(repetitions):
+        sd = rng.lognormal(0, PROGRAM_SD, n_programs)
+        shared, own = rng.normal(size=(1, n, n_programs)), rng.normal(size=(n_levels, n, n_programs))
+        means = Means((shared + own) * sd * rng.lognormal(0, PROGRAM_SD, (n_levels, 1, 1)), np.full((n_levels, n), 50))
+        table = design_effects(means, condition, [], samples=names, levels=levels, scale=np.ones(n_programs),
+                               tested=np.ones(n_programs, bool), moderated=moderated).table  # fmt: skip
+        below = table["p"] < FOUND
+        all_of_them.append(below.mean())
+        loudest.append(below[table["factor"] == sd.argmax()].mean())
+    return float(np.mean(all_of_them)), float(np.mean(loudest))
+
+
+def report_of_normal_means(repetitions: int) -> str:
+    """A table in markdown."""
+    lines = ["| samples | programs | levels | moderated: all | the most variable | own: all | the most variable |",
+             "|" + " --- |" * 7]  # fmt: skip
+    for n, n_programs, n_levels in product(SAMPLES, (2, 4, 10, 20), (1, 8)):
+        found: list[float] = []
+        for moderated in (True, False):
+            found += of_normal_means(n, n_programs, n_levels, moderated=moderated, repetitions=repetitions)
+        lines.append(f"| {n} | {n_programs} | {n_levels} | {' | '.join(f'{share:.3f}' for share in found)} |")
+    return "\n".join(lines)
+
+
 def main() -> None:
     """Measure, print, and write the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--repetitions", type=int, default=REPETITIONS)
     parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--normal", action="store_true", help="Only of normal sample means, which takes a minute.")
     parser.add_argument("--to", type=Path)
     given = parser.parse_args()
     n = QUICK if given.quick else given.repetitions
     torch.set_num_threads(1)
+    if given.normal:
+        print(report_of_normal_means(QUICK if given.quick else NORMAL))
+        return
     opened, whole = open_demo_run(), load_demo()
-    model = load_model(DEMO_RUN)
+    programs = programs_of(opened, DEMO_RUN)
     labels = whole.annotations["cell_type"].astype(str)
     types = labels.value_counts().index[:N_TYPES].tolist()
     places = np.flatnonzero(labels.isin(types))
@@ -124,7 +170,7 @@ def main() -> None:
         for number, setting in enumerate(settings):
             if setting.shift and repetition % EVERY:
                 continue
-            found += once(opened, model, cells, kinds, setting, np.random.default_rng([repetition, number]))
+            found += once(opened, programs, cells, kinds, setting, np.random.default_rng([repetition, number]))
         if (repetition + 1) % 10 == 0 or repetition + 1 == n:
             text = report(pd.DataFrame(found))
             print(f"{repetition + 1} repetitions", text, sep="\n", flush=True)

@@ -20,7 +20,7 @@ import pandas as pd
 from scipy import sparse
 
 from benchmarks.report import conditions, table, write_section
-from ldvae_core.analysis.comparison import cosines
+from ldvae_core.analysis.matching import cosines
 from ldvae_core.commands.sources import opened_run
 
 N_CELLS, N_GENES, N_SHARED = 12_000, 800, 6

@@ -28,6 +28,11 @@ HELP_ORDER = (ModelConfig, Search, DataChoices, TrainingConfig, ReadingOptions)
 REFUSED, INTERRUPTED, FAILED = 2, 130, 1
 PATH = click.Path(path_type=Path)
 
+COVARIATE = click.option(  # beside --batch, into the same field of the settings
+    "--covariate", multiple=True, metavar="COLUMN",
+    help="Annotation to correct for, as a number where it is one (standardised), else by its levels.",
+)  # fmt: skip
+
 
 class NumberOrAuto(click.ParamType):  # type: ignore[type-arg]  # generic in newer versions of click
     """A number of factors, or "auto": it is found."""
@@ -60,7 +65,7 @@ def _options_of_settings(*, without: Collection[str] = ()) -> Callable[[Any], An
     def with_options(command: Callable[..., Any]) -> Callable[..., Any]:
         for cls, field, option in reversed(shown):
             command = _option_of(cls, field, option)(command)
-        return command
+        return COVARIATE(command)
 
     return with_options
 

@@ -14,6 +14,7 @@ from ldvae_core.runs.enrichment_jobs import ENRICHMENT_KIND
 from ldvae_core.runs.leftovers import sweep_runs
 from ldvae_core.runs.machine import MACHINE_KIND, ask_machine
 from ldvae_core.runs.map_jobs import MAP_KIND
+from ldvae_core.runs.placing_jobs import PLACING_KIND
 from ldvae_core.runs.reading_jobs import READING_KIND
 from ldvae_core.runs.refine_jobs import REFINE_KIND
 from ldvae_core.runs.training_jobs import TRAINING_KIND
@@ -23,7 +24,8 @@ from ldvae_core.workspace.folders import Workspace
 log = logging.getLogger(__name__)
 
 KINDS = {
-    kind.lane: kind for kind in (TRAINING_KIND, REFINE_KIND, MAP_KIND, ENRICHMENT_KIND, MACHINE_KIND, READING_KIND)
+    kind.lane: kind
+    for kind in (TRAINING_KIND, REFINE_KIND, MAP_KIND, ENRICHMENT_KIND, MACHINE_KIND, READING_KIND, PLACING_KIND)
 }
 
 

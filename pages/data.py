@@ -63,5 +63,7 @@ elif st.session_state.get(CHOICE, {}).get("data_source") != source:  # never lea
 with st.container(horizontal=True, vertical_alignment="center", gap="medium", key="data_end"):
     st.button("Use this data: train a model", type="primary", icon=":material/model_training:", key="use_data",
               disabled=not size, on_click=go, args=("train.py",))  # fmt: skip
+    st.button("Place its cells on a run", icon=":material/add_location_alt:", key="place_data", on_click=go,
+              args=("factors.py",), kwargs={"view": "New cells"})  # fmt: skip
     words = f"{as_html(size)}, {'labelled by ' + as_html(label) if label else 'without labels'}"
     show(words if size else "Mend what the box says first.", kind="quiet")

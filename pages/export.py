@@ -3,7 +3,7 @@
 import streamlit as st
 
 from pages.parts.export.panel import show_panel
-from pages.parts.export.views import show_command, show_file, show_report, show_tables
+from pages.parts.export.views import show_command, show_file, show_pack, show_report, show_tables
 from pages.parts.header import derived_badge, page_header
 from pages.parts.pickers import axes_picker
 from pages.parts.problems import refusals
@@ -21,6 +21,8 @@ with refusals():
             show_report(opened, factors)
         with st.container():
             show_tables(opened, factors)
+            if not opened.settings.model.is_baseline:
+                show_pack(opened)
     show_panel(opened, factors)
     show_command(opened)
 derived_badge(opened.counts, opened.label_column)

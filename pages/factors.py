@@ -4,6 +4,7 @@ import streamlit as st
 
 from pages.parts.colour.choice import NOTHING, colour_picker, say_missing_colour
 from pages.parts.factors.map import show_map
+from pages.parts.factors.placed import show_placed
 from pages.parts.factors.refining import offer_refining
 from pages.parts.factors.views import show_gallery, show_one_factor, show_pair
 from pages.parts.factors.whatif import show_whatif
@@ -21,7 +22,8 @@ from pages.parts.problems import refusals
 from pages.parts.runs import require_run
 from pages.parts.structure import say_positions, warn_about_run
 
-VIEWS = {"pair": "One pair", "gallery": "Gallery", "factor": "One factor", "map": "Map", "whatif": "What if"}
+VIEWS = {"pair": "One pair", "gallery": "Gallery", "factor": "One factor", "map": "Map", "whatif": "What if",
+         "placed": "New cells"}  # fmt: skip
 
 page_header("Factors", "Which gene programs are there, and which cells use them?")
 opened = require_run()
@@ -54,6 +56,8 @@ with refusals():
         show_gallery(opened, factors, use=use, n_arrows=n_arrows, colour=colour)
     elif view == "map":
         show_map(opened, factors)
+    elif view == "placed":
+        show_placed(opened, factors, use=use)
     elif view == "whatif":
         show_whatif(opened, factors, use)
     else:

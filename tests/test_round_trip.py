@@ -1,5 +1,7 @@
 """Whatever reads, exports and reads again as it was."""
 
+from dataclasses import replace
+
 import anndata
 import numpy as np
 import pandas as pd
@@ -25,6 +27,7 @@ ODD_NAMES = (
     "ldvae_split-1", "ldvae_cluster", "{slash}", "a{slash}b", "{kept}_index", "{brace}", " lead", "trail ", "😀",
     "x" * 200, "β-actin", "layers['counts']", "\\", "%2F", "names",
 )  # fmt: skip
+ODD_MAPS = ("X_umap", "spatial", "X_pca", "a/b", "{slash}", "..", "😀", "X_umap_of_file")
 ODD_CELLS = ("a/b", "/x", " lead", ".", "..", "Cell", "cell", "_index", "1", "01", "1.0", "😀", "nan", "x" * 200)
 HUGE = (1, 65_535, 65_536, 2**24 + 1, 2**31 - 1, 2**31, 4_000_000_000, 2**32 - 1)
 
@@ -92,13 +95,26 @@ def matrices(draw) -> CountMatrix:
     counts = np.random.default_rng(0).poisson(1.0, (N_CELLS, N_GENES)).astype(np.int64)
     counts[:, 0] = 1 + np.arange(N_CELLS)
     counts[:8, 1] = draw(st.permutations(HUGE)) if draw(st.booleans()) else 1
-    return make_count_matrix(
+    made = make_count_matrix(
         sparse.csr_matrix(counts),
         cell_ids=[*cells, *(f"c{i}" for i in range(N_CELLS - len(cells)))],
         gene_names=[*genes, *(f"Abc{i}" for i in range(N_GENES - len(genes)))],
         gene_ids=[f"ENSMUSG{i:011d}" for i in range(N_GENES)] if draw(st.booleans()) else None,
         annotations=table,
     )
+    maps = {name: draw(places()) for name in draw(names(ODD_MAPS, 0, 3))}
+    return replace(made, maps=maps)
+
+
+def places() -> st.SearchStrategy[np.ndarray]:
+    """Of most cells; one has none."""
+
+    def of(seed: int) -> np.ndarray:
+        found = np.random.default_rng(seed).normal(size=(N_CELLS, 2)).astype(np.float32)
+        found[3] = np.nan
+        return found
+
+    return st.integers(0, 9).map(of)
 
 
 def run_of(counts: CountMatrix) -> OpenRun:
@@ -125,7 +141,7 @@ def run_of(counts: CountMatrix) -> OpenRun:
 @settings(max_examples=40, deadline=None)
 @given(counts=matrices())
 def test_whatever_is_exported_reads_again_as_it_was(counts, tmp_path_factory):
-    """Counts, names, ids and every annotation with its type, order and missing values; anndata reads the file, too."""
+    """Counts, names, ids, maps, every annotation with type, order and missing values; anndata reads the file, too."""
     folder = tmp_path_factory.mktemp("run")
     save_counts(counts, folder / "counts")
     kept = load_counts(folder / "counts")
@@ -139,6 +155,8 @@ def test_whatever_is_exported_reads_again_as_it_was(counts, tmp_path_factory):
     assert (again.gene_ids is None) == (counts.gene_ids is None)
     assert counts.gene_ids is None or again.gene_ids.tolist() == counts.gene_ids.tolist()
     assert again.fingerprint == counts.fingerprint
+    assert again.maps.keys() == counts.maps.keys()
+    assert all(np.array_equal(again.maps[name], counts.maps[name], equal_nan=True) for name in counts.maps)
     by_others = anndata.read_h5ad(folder / "run.h5ad")
     for matrix in (by_others.X, by_others.layers["counts"]):
         assert (matrix.astype(np.int64) != counts.counts.astype(np.int64)).nnz == 0

@@ -140,11 +140,17 @@ def _table(fits: dict[str, _Fit], scale: np.ndarray, tested: np.ndarray, *, mode
     if moderated:
         variance, df = _moderated(variance, df, scale, tested & (variance > 0))
     rows = [
-        pd.DataFrame({"factor": factor, "level": level, "term": fit.terms.names, "effect": fit.effect[:, factor],
-                      "error": np.sqrt(variance[number, factor] * fit.terms.variance), "df": df[number, factor],
-                      "tested": bool(tested[factor] and variance[number, factor] > 0), "n_samples": len(fit.used)})
+        pd.DataFrame({
+            "factor": np.repeat(np.arange(len(scale)), len(fit.terms.names)),
+            "level": level,
+            "term": np.tile(fit.terms.names, len(scale)),
+            "effect": fit.effect.T.ravel(),
+            "error": np.sqrt(np.outer(variance[number], fit.terms.variance)).ravel(),
+            "df": np.repeat(df[number], len(fit.terms.names)),
+            "tested": np.repeat(tested & (variance[number] > 0), len(fit.terms.names)),
+            "n_samples": len(fit.used),
+        })
         for number, (level, fit) in enumerate(fits.items())
-        for factor in range(len(scale))
     ]  # fmt: skip
     table = pd.concat(rows, ignore_index=True)
     half = stats.t.ppf(0.95, table["df"]) * table["error"]

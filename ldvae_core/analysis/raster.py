@@ -75,6 +75,13 @@ def square_extent(x: np.ndarray, y: np.ndarray, *, from_zero: bool = False) -> W
     return Window(float(low[0]), float(low[0] + side), float(low[1]), float(low[1] + side))
 
 
+def both_windows(first: Window, second: Window) -> Window:
+    """The smallest square window that contains two others, from their common corner below on the left."""
+    low_x, low_y = min(first.x_low, second.x_low), min(first.y_low, second.y_low)
+    side = max(first.x_high - low_x, second.x_high - low_x, first.y_high - low_y, second.y_high - low_y)
+    return Window(low_x, low_x + side, low_y, low_y + side)
+
+
 def density_raster(
     x: np.ndarray, y: np.ndarray, *, bins: int = 256, extent: Window | None = None, from_zero: bool = False
 ) -> Raster:

@@ -2,16 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
 from ldvae_core.analysis.factors import Factors
+from ldvae_core.analysis.matching import BY_GENE
 
 FEWEST_SHARED = 100  # genes; of fewer, factors agree by chance
-OF_GENES = (
-    "gene_names", "loadings", "loadings_se", "loadings_shrunken", "loadings_shrunken_sd", "intercept",
-    "inverse_dispersion",
-)  # fmt: skip
 
 
 def n_shared_genes(names: Sequence[np.ndarray]) -> int:
@@ -35,5 +33,6 @@ def on_shared_genes(factors: Sequence[Factors]) -> tuple[Factors, ...]:
 def _taken(factors: Factors, names: list[str]) -> Factors:
     place = {name: row for row, name in enumerate(factors.gene_names.tolist())}
     rows = np.array([place[name] for name in names], np.int64)
-    deviance = None if factors.gene_deviance is None else factors.gene_deviance[rows]
-    return replace(factors, **{name: getattr(factors, name)[rows] for name in OF_GENES}, gene_deviance=deviance)
+    known = (name for name in BY_GENE if getattr(factors, name) is not None)
+    taken: dict[str, Any] = {name: np.asarray(getattr(factors, name))[rows] for name in known}
+    return replace(factors, **taken)

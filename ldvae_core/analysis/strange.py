@@ -11,7 +11,7 @@ Only summaries of types are kept, of at least FEWEST cells, so that a reference 
 Benchmark: benchmarks/place.py.
 """
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -93,14 +93,33 @@ def strangeness(reference: Reference, positions: np.ndarray) -> Strangeness:
     return Strangeness(smooth.astype(np.float32), beyond.astype(np.float32), nearest, is_strange)
 
 
+def strange_table(found: Strangeness, types: Sequence[str], labels: pd.Series) -> pd.DataFrame:
+    """One row a level of labels (categories, one a new cell) that has cells, the strangest first.
+
+    Columns: level, n_cells, n_strange, share (of its cells that are strange), nearest (the type nearest to most of
+    them), nearest_share (of its cells).
+    """
+    codes, rows = labels.cat.codes.to_numpy(), []
+    for code, level in enumerate(labels.cat.categories):
+        cells = np.flatnonzero(codes == code)
+        if len(cells):
+            near = np.bincount(np.asarray(found.nearest)[cells], minlength=len(types))
+            n_strange, first = int(np.count_nonzero(np.asarray(found.is_strange)[cells])), int(near.argmax())
+            rows.append((str(level), len(cells), n_strange, n_strange / len(cells), types[first],
+                         near[first] / len(cells)))  # fmt: skip
+    columns = ["level", "n_cells", "n_strange", "share", "nearest", "nearest_share"]
+    table = pd.DataFrame(rows, columns=columns)
+    return table.sort_values("share", ascending=False, kind="stable").reset_index(drop=True)
+
+
 def neighbourhood_means(positions: np.ndarray, values: np.ndarray) -> np.ndarray:
     """Mean of values (n_cells,) over the neighbourhoods of each cell: float64 (n_cells,)."""
     random, n_factors = np.random.default_rng(SEED), positions.shape[1]
     total = np.zeros(len(values))
     for _ in range(TURNS):
         turn = np.linalg.qr(random.normal(size=(n_factors, n_factors)))[0].astype(np.float32)
-        for leaf in _leaves(np.asarray(positions, np.float32) @ turn):
-            total[leaf] += values[leaf].mean()
+        leaves = _leaves(np.asarray(positions, np.float32) @ turn, random)
+        total[leaves] += values[leaves].mean(axis=1, keepdims=True)  # a cell that stands in two has what one adds
     return total / TURNS
 
 
@@ -114,17 +133,23 @@ def _smoothed(reference: Reference, positions: np.ndarray, distance: np.ndarray)
     return smooth
 
 
-def _leaves(positions: np.ndarray) -> Iterator[np.ndarray]:
-    """Rows in groups of NEIGHBOURHOOD to twice as many: halved again and again along the widest factor."""
-    left = [np.arange(len(positions))]
-    while left:
-        rows = left.pop()
-        if len(rows) < 2 * NEIGHBOURHOOD:
-            yield rows
-            continue
-        widest = int(np.argmax(positions[rows].var(axis=0)))
-        order = np.argpartition(positions[rows, widest], half := len(rows) // 2)
-        left += [rows[order[:half]], rows[order[half:]]]
+def _leaves(positions: np.ndarray, random: np.random.Generator) -> np.ndarray:
+    """Rows in groups, (n_groups, NEIGHBOURHOOD to twice as many): halved again and again along the widest factor.
+
+    All groups are of one size: some rows stand in two of them.
+    """
+    n = len(positions)
+    depth = max(0, int(np.log2(max(n, 1) / NEIGHBOURHOOD)))
+    width = -(-n // (1 << depth))
+    twice = random.choice(n, (width << depth) - n, replace=False)
+    rows = np.concatenate([np.arange(n), twice])[None]
+    for _ in range(depth):
+        here = positions[rows]  # (groups, rows, factors)
+        widest = here.var(axis=1).argmax(axis=1)
+        along = np.take_along_axis(here, widest[:, None, None], axis=2)[..., 0]
+        half = rows.shape[1] // 2
+        rows = np.take_along_axis(rows, np.argpartition(along, half, axis=1), axis=1).reshape(-1, half)
+    return rows
 
 
 def _types(

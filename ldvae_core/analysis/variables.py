@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from ldvae_core.data.annotations import names_sample, reference_level
+from ldvae_core.data.annotations import names_sample, only_name_things, reference_level
 from ldvae_core.data.names import listing
 from ldvae_core.errors import SettingsError
 
@@ -83,8 +83,8 @@ def _numbers(column: pd.Series, known: list[object]) -> np.ndarray | None:
 def _not_levels(name: str, values: np.ndarray) -> str:
     """How a number is read that is more than a name; "" for one that is not. values: of every sample that has one."""
     different = np.unique(values)
-    counted = bool((np.diff(different) == 1).all()) and different[0] in (0, 1) and len(different) < len(values)
-    if len(different) == 2 or names_sample(name) or counted:
+    shared = len(different) < len(values)  # else each sample would be a level of its own
+    if only_name_things(name, different) and (shared or names_sample(name) or len(different) == 2):
         return ""
     return f"{name} is taken as a number, from {different[0]:g} to {different[-1]:g}."
 

@@ -1,6 +1,5 @@
 """`advise`: how many programs the data hold, and which of them come back in other cells."""
 
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from ldvae_core.errors import RunError
 from ldvae_core.runs.opened import open_run_folder
 from ldvae_core.runs.recipe import AUTO
 from ldvae_core.runs.search import ADVICE_FILE, CERTIFICATES_FILE, NoStructureError, read_certificates
+from ldvae_core.workspace.scratch import scratch_folder
 
 GENES = 10  # of each program
 
@@ -24,8 +24,8 @@ def advise(data: str, out: Path | None, options: Mapping[str, Any]) -> dict[str,
 
     n_programs is 0, and nothing is kept, where no program comes back. Raises LdvaeError as train_new does.
     """
-    with tempfile.TemporaryDirectory(prefix="gene-programs-") as place:
-        folder = out or Path(place) / "advice"
+    with scratch_folder() as place:
+        folder = out or place / "advice"
         try:
             train_new(data, folder, {**options, "factors": AUTO})
         except NoStructureError as none:

@@ -2,7 +2,6 @@
 
 import contextlib
 import sys
-import tempfile
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +16,7 @@ from ldvae_core.data.names import listing
 from ldvae_core.data.reading_options import NOTHING_SAID, ReadingOptions
 from ldvae_core.errors import CountsError, SettingsError
 from ldvae_core.export import write_dataset
+from ldvae_core.workspace.scratch import scratch_folder
 
 
 def join_file(data: str, table: Path, target: Path, reading: ReadingOptions = NOTHING_SAID) -> dict[str, Any]:
@@ -51,8 +51,7 @@ def combine_files(samples: Sequence[str], target: Path, reading: ReadingOptions 
         )
     with contextlib.ExitStack() as stack:
         parts = {name: stack.enter_context(opened_counts(data, reading)) for name, data in named}
-        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="gene-programs-"))
-        combined = combine(parts, Path(folder, "counts"))
+        combined = combine(parts, stack.enter_context(scratch_folder()) / "counts")
         _write(combined, target, combined.notices)
         return {**_facts(combined, target), "samples": names, "said": combined.notices[0]}
 

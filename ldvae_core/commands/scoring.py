@@ -1,7 +1,6 @@
 """`score`: place new cells on the programs of a run, or of a pack that somebody shared; `pack` makes one."""
 
 import sys
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ from ldvae_core.export import results_of, write_projection
 from ldvae_core.runs.pack import is_pack, read_pack, write_pack
 from ldvae_core.runs.placed import Placed
 from ldvae_core.runs.programs import programs_of
+from ldvae_core.workspace.scratch import scratch_folder
 
 
 def score_cells(run: Path, data: str, target: Path, reading: ReadingOptions = NOTHING_SAID) -> dict[str, Any]:
@@ -28,8 +28,8 @@ def score_cells(run: Path, data: str, target: Path, reading: ReadingOptions = NO
         opened = opened_run(str(run))
         programs = programs_of(opened, folder_of(str(run)))
         results = results_of(opened, programs.factors)
-    with opened_counts(data, reading) as counts, tempfile.TemporaryDirectory(prefix="gene-programs-") as scratch:
-        placed = project(programs, counts, Path(scratch) / "cells")
+    with opened_counts(data, reading) as counts, scratch_folder() as scratch:
+        placed = project(programs, counts, scratch / "cells")
         _say(placed)
         write_projection(placed, target, results=results)
         return {

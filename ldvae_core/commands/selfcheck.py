@@ -4,7 +4,6 @@ import contextlib
 import logging
 import platform
 import sys
-import tempfile
 import time
 from collections.abc import Callable
 from functools import cached_property
@@ -32,6 +31,7 @@ from ldvae_core.runs.settings import PACKAGES, versions
 from ldvae_core.training.devices import found_devices
 from ldvae_core.training.engine import TorchEngine
 from ldvae_core.training.loop import Trainer
+from ldvae_core.workspace.scratch import scratch_folder
 
 log = logging.getLogger(__name__)
 
@@ -60,8 +60,8 @@ def check_everything() -> dict[str, Any]:
     """
     began = time.monotonic()
     torch.set_num_threads(1)
-    with tempfile.TemporaryDirectory(prefix="gene-programs-", ignore_cleanup_errors=True) as folder:
-        check_up = SelfCheck(Path(folder))
+    with scratch_folder() as folder:
+        check_up = SelfCheck(folder)
         results = [_tried(name, check) for name, check in check_up.checks.items()]
     return {
         "ok": all(result["ok"] for result in results),

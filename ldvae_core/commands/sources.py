@@ -2,7 +2,6 @@
 
 import contextlib
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -18,6 +17,7 @@ from ldvae_core.runs.opened import OpenRun, open_run_folder, with_additions
 from ldvae_core.runs.store import RunStore
 from ldvae_core.workspace.datasets import Datasets
 from ldvae_core.workspace.folders import DEMO, Workspace, listed_ids
+from ldvae_core.workspace.scratch import scratch_folder
 
 
 def opened_run(run: str) -> OpenRun:
@@ -73,8 +73,8 @@ def opened_counts(data: str, reading: ReadingOptions = NOTHING_SAID) -> Iterator
 
     source = source_of(data)
     if Path(source).is_absolute():
-        with tempfile.TemporaryDirectory(prefix="gene-programs-") as folder, _said_on_stderr() as say:
-            yield read.read_counts(Path(source), Path(folder) / "counts", options=reading, on_progress=say)
+        with scratch_folder() as folder, _said_on_stderr() as say:
+            yield read.read_counts(Path(source), folder / "counts", options=reading, on_progress=say)
         return
     if reading:
         raise SettingsError(f"'{data}' was read already: how to read it cannot be said any more.", "Give its file.")

@@ -41,6 +41,24 @@ def names_sample(column: str) -> bool:
     return _plain(column) in map(_plain, (*_ROLE_NAMES["donor"], *_ROLE_NAMES["batch"]))
 
 
+def only_name_things(column: str, different: np.ndarray) -> bool:
+    """Whether numbers stand for levels, not amounts: two values, donors or batches, or 0, 1, 2 ... or 1, 2, 3 ...
+
+    different: the distinct values, ascending.
+    """
+    counted = bool((np.diff(different) == 1).all()) and different[0] in (0, 1)
+    return len(different) <= 2 or names_sample(column) or counted
+
+
+def is_amount(column: pd.Series) -> bool:
+    """Whether an annotation of cells is a number with a slope, such as an age, and no level of anything."""
+    if not pd.api.types.is_numeric_dtype(column.dtype) or pd.api.types.is_bool_dtype(column.dtype):
+        return False
+    different = np.unique(column.dropna().to_numpy(np.float64))
+    different = different[np.isfinite(different)]
+    return bool(len(different)) and not only_name_things(str(column.name), different)
+
+
 def label_columns(annotations: pd.DataFrame) -> tuple[str, ...]:
     """Columns that group the cells: text, categories or true/false, with few enough values to colour by.
 

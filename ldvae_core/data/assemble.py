@@ -30,6 +30,8 @@ def assemble(opened: Opened, folder: Path, options: ReadingOptions, *, scratch: 
     cells or genes, names that cannot be shown, a damaged file, no room on the disk.
     """
     candidates, notices = chosen_candidates(opened, options)
+    if options.columns and candidates[0].where != "table":
+        raise CountsError("Only in a text table can be said what a column is.", "Read it without --table-column.")
     filled = _first_counts(candidates, options, scratch, report)
     if filled is None and options.round_counts:
         filled = _rounded(candidates[0], options, scratch, report)

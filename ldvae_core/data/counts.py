@@ -37,8 +37,9 @@ class CountMatrix:
     derived_labels (comma-separated annotation columns not made by the data's authors), colours (JSON of annotation ->
     category -> "#RRGGBB", from the file), where known. whole_library: float64 (n_cells,), molecules over all genes of
     the file that these genes were chosen from; None when it is not known, or when these are all. reading: how it was
-    read, where it came from a file. tallies, gene_index: what was counted then, and the counts by gene, while these are
-    all cells and genes of a data set.
+    read, where it came from a file. maps: places of the cells that came with the file, by name, float32 (n_cells, 2),
+    NaN where a cell has none. tallies, gene_index: what was counted then, and the counts by gene, while these are all
+    cells and genes of a data set.
     """
 
     counts: sparse.csr_matrix
@@ -51,6 +52,7 @@ class CountMatrix:
     about: dict[str, str] = field(default_factory=dict)
     whole_library: np.ndarray | None = None
     reading: Reading | None = None
+    maps: dict[str, np.ndarray] = field(default_factory=dict)
     tallies: Tallies | None = None
     gene_index: GeneIndex | None = None
 
@@ -123,6 +125,7 @@ class CountMatrix:
             gene_ids=self.gene_ids if columns is None or self.gene_ids is None else self.gene_ids[columns],
             annotations=self.annotations if rows is None else self.annotations.iloc[rows],
             whole_library=None if self.whole_library is None else _taken(self.whole_library, rows),
+            maps={name: _taken(places, rows) for name, places in self.maps.items()},
             tallies=None,
             gene_index=None,
         )

@@ -9,7 +9,7 @@ import numpy as np
 from ldvae_core.data.annotations import tidy_annotations
 from ldvae_core.data.choosing import choices
 from ldvae_core.data.counts import FEWEST_CELLS, FEWEST_GENES
-from ldvae_core.data.folder import write_about, write_names
+from ldvae_core.data.folder import write_about, write_maps, write_names
 from ldvae_core.data.layout import UNREADABLE_NAMES, Layout
 from ldvae_core.data.molecules import Molecules
 from ldvae_core.data.names import listing, tidy_names
@@ -22,6 +22,7 @@ from ldvae_core.data.tallies import Tallies
 from ldvae_core.errors import CountsError
 
 LEFT_OUT = {  # why an annotation was left out, and the words of its notice
+    "too many": "columns beyond the first",
     "could not be read": "that could not be read were left out",
     "name cannot be shown": "whose names cannot be shown were left out",
     "neither text nor numbers": "neither text nor numbers were left out",
@@ -57,14 +58,20 @@ def finish(
     unread = layout.cells.left_out
     if unread:
         table_notices = [f"Annotation columns that could not be read were left out: {listing(unread)}.", *table_notices]
+    beyond = layout.cells.beyond
+    if beyond:
+        n_read = f"{layout.cells.table.shape[1] + len(unread):,}"
+        cut = f"Annotation columns beyond the first {n_read} were left out: {listing(beyond)}."
+        table_notices = [cut, *table_notices]
     about = filled.candidate.about(table)
     if not written.kept.all():
         cells, table = cells[written.kept], table[written.kept]
     ids = None if layout.naming.ids is None else np.asarray(layout.naming.ids, dtype=str)
     write_names(folder, cell_ids=cells, gene_names=layout.gene_names, gene_ids=ids, annotations=table)
+    maps = write_maps(folder, ((name, places[written.kept]) for name, places in layout.cells.maps()))
     write_gene_columns(folder, layout)
     Tallies.write(folder, written)
-    n_left_out = len(unread) + layout.cells.table.shape[1] - table.shape[1]
+    n_left_out = len(unread) + len(beyond) + layout.cells.table.shape[1] - table.shape[1]
     why = [reason for reason, words in LEFT_OUT.items() if any(words in notice for notice in table_notices)]
     left_out = f", {n_left_out:,} left out ({', '.join(why)})" if n_left_out else ""
     reading = _reading(filled, opened, options, table.shape[1], left_out)
@@ -76,6 +83,7 @@ def finish(
         counts_from=filled.candidate.where,
         notices=said,
         about=about,
+        maps=maps,
         reading=reading,
         report=report,
     )
@@ -135,6 +143,7 @@ def _reading(filled: Filled, opened: Opened, options: ReadingOptions, n_annotati
         sentence=sentence,
         choices=tuple(dict.fromkeys((taken, *known))) if len(known) > 1 else (),
         gene_columns=layout.naming.columns,
+        apart=filled.candidate.apart,
         options=options,
     )
 

@@ -1,6 +1,6 @@
 """A CountMatrix as a folder of memory-mapped arrays, so that opening two million cells costs nothing."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -40,6 +40,7 @@ def fill_counts(matrix: CountMatrix, folder: Path) -> None:
     )
     if matrix.whole_library is not None:
         durable.write_array(folder / WHOLE_LIBRARY, matrix.whole_library)
+    maps = write_maps(folder, matrix.maps.items())
     write_about(
         folder,
         n_cells=matrix.n_cells,
@@ -47,6 +48,7 @@ def fill_counts(matrix: CountMatrix, folder: Path) -> None:
         counts_from=matrix.counts_from,
         notices=matrix.notices,
         about=matrix.about,
+        maps=maps,
         reading=matrix.reading,
         fingerprint=matrix.fingerprint,
     )
@@ -68,6 +70,19 @@ def write_names(
     durable.write_table(folder / "annotations.parquet", annotations.reset_index(drop=True))
 
 
+def write_maps(folder: Path, maps: Iterable[tuple[str, np.ndarray]]) -> list[str]:
+    """Write places of the cells, (n_cells, 2) each; their names, which write_about takes."""
+    names: list[str] = []
+    for name, places in maps:
+        durable.write_array(folder / _map_file(len(names)), np.asarray(places, np.float32))
+        names.append(name)
+    return names
+
+
+def _map_file(number: int) -> str:
+    return f"map_{number}.npy"
+
+
 def write_about(
     folder: Path,
     *,
@@ -76,6 +91,7 @@ def write_about(
     counts_from: str,
     notices: Iterable[str],
     about: Mapping[str, str],
+    maps: Sequence[str] = (),
     reading: Reading | None = None,
     fingerprint: str = "",
     report: Report = silent,
@@ -95,6 +111,7 @@ def write_about(
         "notices": list(notices),
         "about": dict(about),
         "fingerprint": fingerprint,
+        "maps": list(maps),
         "reading": None if reading is None else reading.to_dict(),
     }
     durable.write_json(folder / "about.json", content)
@@ -119,11 +136,15 @@ def load_counts(folder: Path) -> CountMatrix:
     whole_library = durable.read_array(folder / WHOLE_LIBRARY) if (folder / WHOLE_LIBRARY).exists() else None
     annotations = durable.read_table(folder / "annotations.parquet")
     shape = (about["n_cells"], about["n_genes"])
+    names = about.get("maps", [])  # not there before 2026-12
+    maps = {str(name): durable.read_array(folder / _map_file(number)) for number, name in enumerate(names)}
     if annotations.shape[1] == 0:  # a table without columns forgets how many rows it has
         annotations = pd.DataFrame(index=range(shape[0]))
     lengths = (len(cell_ids), len(annotations), len(indptr) - 1, len(gene_names), len(indices))
     if lengths != (shape[0], shape[0], shape[0], shape[1], len(data)) or indptr[-1] != len(data):
         raise CountsError(f"The parts of {folder.name} do not fit together.", "Load the data set again.")
+    if any(places.shape != (shape[0], 2) or places.dtype.kind != "f" for places in maps.values()):
+        raise CountsError(f"The maps in {folder.name} do not fit its cells.", "Load the data set again.")
     if whole_library is not None and (whole_library.shape != shape[:1] or not (whole_library > 0).all()):
         raise CountsError(f"The library sizes in {folder.name} do not fit its cells.", "Load the data set again.")
     counts = sparse.csr_matrix((data, indices, indptr), shape=shape)
@@ -138,6 +159,7 @@ def load_counts(folder: Path) -> CountMatrix:
         notices=tuple(about["notices"]),
         about=dict(about["about"]),
         whole_library=whole_library,
+        maps=maps,
         reading=Reading.from_dict(about["reading"]) if about.get("reading") else None,
         tallies=Tallies.of(folder, n_cells=shape[0], n_genes=shape[1]),
         gene_index=GeneIndex.of(folder, n_cells=shape[0], n_genes=shape[1]),

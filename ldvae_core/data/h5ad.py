@@ -13,6 +13,7 @@ from anndata.io import read_elem
 from ldvae_core.data.damage import OF_FILES
 from ldvae_core.data.gate import referenced_dataset
 from ldvae_core.data.opened import Candidate, Side
+from ldvae_core.data.own_maps import read_maps
 from ldvae_core.data.stored import DAMAGED_REMEDY, Stored, as_text, stored_matrix
 from ldvae_core.data.stored_names import decode_all, encode
 from ldvae_core.data.stored_types import restored
@@ -34,7 +35,8 @@ def anndata_candidates(root: Any, *, group: str = "") -> tuple[Candidate, ...]:
 
     @cache
     def cells(n_rows: int) -> Side:
-        return _frame(root["obs"], n_rows, "obs", uns=root.get("uns", {}))
+        side = _frame(root["obs"], n_rows, "obs", uns=root.get("uns", {}))
+        return side._replace(maps=lambda: read_maps(root, side.table))
 
     @cache
     def genes(n_columns: int) -> Side:
@@ -62,7 +64,8 @@ def anndata_candidates(root: Any, *, group: str = "") -> tuple[Candidate, ...]:
 def _frame(element: Any, n_rows: int, where: str, uns: Any) -> Side:
     table, left_out = read_frame(element, n_rows, where, uns=uns)
     name = str(table.index.name or "index")
-    return Side(table, "index" if name in ("_index", "index") else name, tuple(left_out))
+    beyond = () if hasattr(element, "dtype") else _columns_of(element)[MOST_COLUMNS:]
+    return Side(table, "index" if name in ("_index", "index") else name, tuple(left_out), beyond=tuple(beyond))
 
 
 def read_frame(element: Any, n_rows: int, where: str, *, uns: Any) -> tuple[pd.DataFrame, list[str]]:
@@ -76,25 +79,34 @@ def read_frame(element: Any, n_rows: int, where: str, *, uns: Any) -> tuple[pd.D
         return pd.DataFrame(
             {name: _with_old_categories(table[name], str(name), uns) for name in table}, table.index
         ), []
-    key = as_text(element.attrs.get("_index", "_index"))
-    present = set(element.keys())
-    if key not in present:
-        key = next((name for name in ("_index", "index") if name in present), key)
+    key, present = _key_of(element), set(element.keys())
     names = _read_column(element, key, n_rows) if key in present else None
     if names is None:
         raise CountsError(
             f"The names in {where} cannot be read, or are not {n_rows:,} as the matrix asks.", DAMAGED_REMEDY
         )
-    order = [as_text(name) for name in np.atleast_1d(element.attrs.get("column-order", sorted(present)))]
-    order = [name for name in order if _holds(element, name, present) and name != key and not name.startswith("__")]
-    columns = {name: _read_column(element, name, n_rows) for name in order[:MOST_COLUMNS]}
-    left_out = [name for name, column in columns.items() if column is None] + order[MOST_COLUMNS:]
+    columns = {name: _read_column(element, name, n_rows) for name in _columns_of(element)[:MOST_COLUMNS]}
+    left_out = [name for name, column in columns.items() if column is None]
     called = decode_all(columns)
     kept = {name: pd.Series(column).reset_index(drop=True) for name, column in columns.items() if column is not None}
     kept = {called[name]: _with_old_categories(column, name, uns) for name, column in kept.items()}
     index = pd.Index(list(map(as_text, names)), dtype=object, name=key)
     table = pd.DataFrame(kept, index=range(n_rows)).set_axis(index)
     return table, left_out
+
+
+def _key_of(element: Any) -> str:
+    """The column of a table that holds its names."""
+    key = as_text(element.attrs.get("_index", "_index"))
+    present = set(element.keys())
+    return key if key in present else next((name for name in ("_index", "index") if name in present), key)
+
+
+def _columns_of(element: Any) -> list[str]:
+    """The other columns, in their order, as they are stored."""
+    key, present = _key_of(element), set(element.keys())
+    order = [as_text(name) for name in np.atleast_1d(element.attrs.get("column-order", sorted(present)))]
+    return [name for name in order if _holds(element, name, present) and name != key and not name.startswith("__")]
 
 
 def _with_old_categories(column: pd.Series, name: str, uns: Any) -> pd.Series:

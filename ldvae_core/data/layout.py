@@ -10,11 +10,13 @@ from ldvae_core.data.genes import mitochondrial_mask
 from ldvae_core.data.names import listing, tidy_names
 from ldvae_core.data.naming import CONTROL, SUMMARY, GeneNames, expression_mask, gene_names
 from ldvae_core.data.opened import Candidate, Side
-from ldvae_core.data.orient import is_transposed
+from ldvae_core.data.orient import SURELY_MORE, by_totals, by_what_is_said, is_transposed
 from ldvae_core.data.reading_options import GenesIn, ReadingOptions
-from ldvae_core.data.stored import DAMAGED_REMEDY, Axis
+from ldvae_core.data.stored import DAMAGED_REMEDY, Axis, first_totals
 from ldvae_core.errors import CountsError
 
+TURNED = "Rows hold genes and columns cells in this file: turned around"
+TURN_BACK = "If that is wrong, read it with genes in the columns."
 UNREADABLE_NAMES = "Give genes and cells names of printable characters, at most 200 long, where the file was made."
 
 
@@ -124,6 +126,14 @@ def _genes_in(candidate: Candidate, options: ReadingOptions, rows: Side, columns
         ]
     if known is not None:
         return known, [candidate.told] if candidate.told else []
-    if is_transposed(rows.table.index.tolist(), columns.table.index.tolist()):
-        return "rows", ["Rows hold genes and columns cells in this file: turned around."]
+    turned = is_transposed(rows.table.index.tolist(), columns.table.index.tolist())
+    if turned is not None:
+        return ("rows", [f"{TURNED}."]) if turned else ("columns", [])
+    said = by_what_is_said(rows.table.columns.tolist(), columns.table.columns.tolist())
+    if said is not None:
+        return ("rows", [f"{TURNED} (told by what is said of them). {TURN_BACK}"]) if said else ("columns", [])
+    of_rows, of_columns = first_totals(candidate.stored)
+    if by_totals(of_rows, of_columns, more=SURELY_MORE):
+        told = "told by their totals: those of genes differ far more than those of cells"
+        return "rows", [f"{TURNED} ({told}). {TURN_BACK}"]
     return "columns", []

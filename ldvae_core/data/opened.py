@@ -1,11 +1,12 @@
 """A file as its format presents it: the matrices that could hold the counts, and what names their rows and columns."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
 import pandas as pd
 
 from ldvae_core.data.reading_options import GenesIn
@@ -18,13 +19,16 @@ class Side(NamedTuple):
     """One axis of a matrix. table: a row for each of its lines, the index their names; named_by: where these came from.
 
     For the side of the genes the columns gene_ids and feature_types mean what they say, where a format has them.
-    left_out: columns that could not be read. notices: what else people should know.
+    left_out: columns that could not be read; beyond: those that are too many. notices: what else people should know.
+    maps: name and places of every map of these lines, see own_maps.py.
     """
 
     table: pd.DataFrame
     named_by: str = "index"
     left_out: tuple[str, ...] = ()
     notices: tuple[str, ...] = ()
+    beyond: tuple[str, ...] = ()
+    maps: Callable[[], Iterable[tuple[str, np.ndarray]]] = tuple
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,6 +51,7 @@ class Candidate:
     told: str = ""
     group: str = ""
     about: Callable[[pd.DataFrame], dict[str, str]] = lambda _cells: NO_COLOURS
+    apart: tuple[str, ...] = ()  # columns of a text table that were taken for no counts
 
     @property
     def name(self) -> str:
@@ -66,6 +71,7 @@ class Opening(NamedTuple):
 
     stack: ExitStack
     scratch: Path
+    columns: Mapping[str, str] = NO_COLOURS  # of a text table: what is said of them, see ReadingOptions.columns
 
     def folder(self, name: str) -> Path:
         """A new folder in scratch, numbered where there are others of that name."""

@@ -9,7 +9,7 @@ from ldvae_core.data.damage import damage_in
 from ldvae_core.data.folders import inner_folders
 from ldvae_core.data.formats import FORMATS, Format, folder_format, format_of, suffixes
 from ldvae_core.data.opened import Candidate, Opened, Opener, Opening
-from ldvae_core.data.regular import is_gzipped, require_regular
+from ldvae_core.data.regular import is_gzipped, is_zipped, require_regular
 from ldvae_core.errors import CountsError
 
 MOST_FILES = 100  # of one folder that are opened
@@ -95,8 +95,12 @@ def opener_of(source: Path) -> Opener:
 
 
 def _format(source: Path) -> Format:
-    """By its name; but whether HDF5 is packed, its first bytes tell."""
+    """By its name; but whether HDF5 is packed, and what is a .zip under another name, the first bytes tell."""
     fitting = format_of(source)
+    if source.is_file() and fitting.opener != "open_archive":
+        require_regular(source)
+        if is_zipped(source):
+            return next(one for one in FORMATS if one.opener == "open_archive")
     if source.is_file() and fitting.opener in ("open_hdf5", "open_packed_file"):
         require_regular(source)
         opener = "open_packed_file" if is_gzipped(source) else "open_hdf5"

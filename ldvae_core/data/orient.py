@@ -9,6 +9,19 @@ import numpy as np
 SAMPLED = 3_000  # names looked at
 FEWEST_TOTALS = 20
 SPREAD_MORE = 1.5  # of the logarithms of totals
+SURELY_MORE = 2.0  # where the usual order says otherwise
+OF_GENES = re.compile(  # columns that say something of a gene
+    r"gene_?(ids?|names?|symbols?|short_name|version)|ensembl.*|feature_(types?|ids?|name)|genome|highly_variable.*"
+    r"|means|variances.*|dispersions.*|n_cells(_by_counts)?|pct_dropout_by_counts|mt|ribo|biotype|gene_biotype"
+    r"|chromosome|strand|vst[._].*",
+    re.IGNORECASE,
+)
+OF_CELLS = re.compile(  # and of a cell
+    r"n_?(genes|counts|features|umis?)(_by_counts|_rna)?|(ncount|nfeature)_.*|total_counts.*|(pct|percent)[_.].*"
+    r"|leiden.*|louvain.*|(seurat_)?clusters?|cell_?(types?|labels?|ontology.*)|barcodes?|doublet.*|batch|samples?|donors?"
+    r"|orig[._]ident|phase|(s|g2m)[_.]score|library(_id)?|tissue|condition",
+    re.IGNORECASE,
+)
 GENE_ID = re.compile(  # Ensembl, fly, worm, Arabidopsis, yeast
     r"ENS[A-Z]{0,4}G\d{6,}|gene[_-]?\d+$|^(FBgn\d{7}|WBGene\d{8}|AT[1-5CM]G\d{5}|Y[A-P][LR]\d{3}[WC])\b", re.IGNORECASE
 )
@@ -32,15 +45,24 @@ def is_transposed(row_names: Sequence[str], column_names: Sequence[str]) -> bool
     return columns == "cell"
 
 
-def by_totals(rows: np.ndarray, columns: np.ndarray) -> bool | None:
+def by_what_is_said(of_rows: Sequence[str], of_columns: Sequence[str]) -> bool | None:
+    """Whether rows hold genes, by the columns of the tables beside them; None when these say nothing, or both."""
+    turned, usual = (
+        sum(pattern.fullmatch(str(name).strip()) is not None for names, pattern in pairs for name in names)
+        for pairs in (((of_rows, OF_GENES), (of_columns, OF_CELLS)), ((of_rows, OF_CELLS), (of_columns, OF_GENES)))
+    )
+    return turned > usual if bool(turned) != bool(usual) else None
+
+
+def by_totals(rows: np.ndarray, columns: np.ndarray, *, more: float = SPREAD_MORE) -> bool | None:
     """Whether rows hold genes, by the totals of both sides: those of genes spread over orders of magnitude.
 
-    None when the two spread alike, or there are too few to tell.
+    None when neither spreads `more` times as much, or there are too few to tell.
     """
     if min(len(rows), len(columns)) < FEWEST_TOTALS or (rows < 0).any() or (columns < 0).any():
         return None
     of_rows, of_columns = float(np.std(np.log1p(rows))), float(np.std(np.log1p(columns)))
-    if max(of_rows, of_columns) < SPREAD_MORE * min(of_rows, of_columns) or max(of_rows, of_columns) < 0.5:
+    if max(of_rows, of_columns) < more * min(of_rows, of_columns) or max(of_rows, of_columns) < 0.5:
         return None
     return of_rows > of_columns
 

@@ -77,7 +77,8 @@ def fill_folder(source: Path, folder: Path, options: ReadingOptions, *, report: 
     report("opening", 0, 1)
     try:
         with contextlib.ExitStack() as stack:
-            assemble(open_source(source, Opening(stack, scratch)), folder, options, scratch=scratch, report=report)
+            opening = Opening(stack, scratch, options.kinds())
+            assemble(open_source(source, opening), folder, options, scratch=scratch, report=report)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
 

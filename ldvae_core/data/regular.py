@@ -14,6 +14,22 @@ def is_gzipped(path: Path) -> bool:
         return file.read(2) == b"\x1f\x8b"
 
 
+def is_zipped(path: Path) -> bool:
+    """Whether a regular file is a .zip by its first bytes. Raises CountsError for a spreadsheet, which is one, too."""
+    with open(path, "rb") as file:
+        start = file.read(80)
+    if not start.startswith(b"PK\x03\x04"):
+        return False
+    if start[30:].startswith(
+        (b"[Content_Types].xml", b"_rels/", b"docProps/", b"xl/", b"mimetypeapplication/vnd.oasis")
+    ):
+        raise CountsError(
+            f"{path.name} is a spreadsheet, whatever its name ends in.",
+            "In the spreadsheet, save the sheet as CSV, and load that.",
+        )
+    return True
+
+
 def require_regular(path: Path, folder: Path | None = None) -> None:
     """Look at a file without opening it. Raises CountsError when it is no regular file, or a link inside `folder`.
 

@@ -17,6 +17,7 @@ from ldvae_core.errors import CountsError
 DENSE_BYTES = 32_000_000  # of a dense matrix read together
 LARGEST_STRIPE_BYTES = 256_000_000  # of whole rows that must be read together because of how they are stored
 GUESS_ROWS = 200
+TOTALLED = 2_000_000  # values that tell which side holds genes
 SPARSE: dict[str, Literal["rows", "columns"]] = {
     "csr": "rows", "csr_matrix": "rows", "csc": "columns", "csc_matrix": "columns",
 }  # fmt: skip
@@ -284,6 +285,34 @@ def first_cells(stored: Stored, cells_in: Axis) -> sparse.csr_matrix:
         found.append((values[kept].astype(np.float64), cells[kept], genes[kept]))
     values, cells, genes = (np.concatenate(parts) for parts in zip(*found, strict=True))
     return sparse.csr_matrix((values, (cells, genes)), shape=(min(n_cells, GUESS_ROWS), n_genes))
+
+
+def first_totals(stored: Stored) -> tuple[np.ndarray, np.ndarray]:
+    """Totals of the first rows and columns: (rows looked at,), (columns looked at,); values that are no number count 0.
+
+    Of one side all lines are there, of the other those of about TOTALLED values; where the values come in no order, all
+    lines of both sides, from the first values.
+    """
+    totals = np.zeros(stored.n_rows), np.zeros(stored.n_columns)
+    done = seen = 0
+    for block in stored.blocks():
+        if isinstance(block, Entries):
+            places, values = (block.rows, block.columns), block.values
+        else:
+            piece = block.tocoo()
+            lines = (piece.row.astype(np.int64) + done, piece.col)
+            places, values = lines if stored.order == "rows" else lines[::-1], piece.data
+            done += block.shape[0]
+        known = np.nan_to_num(values.astype(np.float64))
+        for total, place in zip(totals, places, strict=True):
+            total += np.bincount(place, known, minlength=len(total))
+        seen += len(values)
+        if seen >= TOTALLED:
+            break
+    rows, columns = totals
+    if stored.order == "any":
+        return rows, columns
+    return (rows[:done], columns) if stored.order == "rows" else (rows, columns[:done])
 
 
 def _read(array: Any, piece: Any) -> np.ndarray:

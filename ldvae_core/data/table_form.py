@@ -94,7 +94,8 @@ def header_of(path: Path, form: Form) -> Header:
         for _ in range(form.n_before):
             file.readline(LONGEST_LINE)
         header = file.readline(LONGEST_LINE).rstrip("\r\n")
-        rows = [line.rstrip("\r\n") for _ in range(LINES_FOR_DECIMALS) if (line := file.readline(LONGEST_LINE))]
+        lines = (file.readline(LONGEST_LINE) for _ in range(2 * LINES_FOR_DECIMALS))
+        rows = [line.rstrip("\r\n") for line in lines if line.strip("\r\n")]  # every second is empty after CR CR LF
     separator = form.separator or _separator(header, rows[0] if rows else "")
     if separator not in header.strip() or not rows or not rows[0]:
         raise ValueError("no header with separated names, or no rows")

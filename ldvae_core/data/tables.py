@@ -2,7 +2,7 @@
 
 import csv
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
@@ -33,6 +33,8 @@ from ldvae_core.durable import GrowingArray
 from ldvae_core.errors import CountsError
 
 VALUES_TOGETHER = 2_000_000
+FIRST = "first column"  # what one without a header is called
+MOST_APART = 1_000
 UNFOLDED = 60  # bytes that are written for a byte of text, at most; a packed one holds some ten letters
 LIST_REMEDY = (
     "Turn the list into a table with a row for each gene and a column for each cell (a pivot), then load that."
@@ -99,7 +101,8 @@ def open_text_table(path: Path, opening: Opening) -> Opened:
         form = form_of(path)
         header = header_of(path, form)
         columns = clean_names(header.columns)
-        _read(_chunks(path, form, header), columns, spill)
+        place, corner, columns = _names_first(header.corner, columns, opening.columns)
+        _read(_chunks(path, form, header, place), columns, spill, opening.columns)
     except (UnicodeDecodeError, pd.errors.ParserError, EOFError, OSError, zlib.error, csv.Error, ValueError) as fault:
         if isinstance(fault, OSError) and fault.errno in OF_THE_DISK:
             raise
@@ -107,7 +110,20 @@ def open_text_table(path: Path, opening: Opening) -> Opened:
         raise CountsError(f"{path.name} is not a readable table of counts ({detail}).", TABLE_REMEDY) from None
     if spill.is_text.all():
         raise CountsError(f"{path.name} holds no columns of numbers.", TABLE_REMEDY)
-    return Opened((_candidate(path, spill, header.corner, np.asarray(columns, dtype=object)),))
+    return Opened((_candidate(path, spill, corner, np.asarray(columns, dtype=object)),))
+
+
+def _names_first(corner: str, columns: list[str], kinds: Mapping[str, str]) -> tuple[int, str, list[str]]:
+    """(place in the file of the column of names, what it is called, the other columns in their order).
+
+    Raises CountsError when a column that something is said of is not there.
+    """
+    everyone = [corner or FIRST, *columns]
+    if unknown := [name for name in kinds if name not in everyone]:
+        raise CountsError(f"The table has no column {listing(unknown)}.", f"It has: {listing(everyone, 20)}.")
+    named = next((name for name, kind in kinds.items() if kind == "names"), everyone[0])
+    place = everyone.index(named)
+    return place, named if place else corner, [*everyone[:place], *everyone[place + 1 :]]
 
 
 def _candidate(path: Path, spill: _Spill, corner: str, columns: np.ndarray) -> Candidate:
@@ -115,7 +131,7 @@ def _candidate(path: Path, spill: _Spill, corner: str, columns: np.ndarray) -> C
     numbers, about = columns[~spill.is_text], columns[spill.is_text]
     annotations = pd.concat(spill.texts, ignore_index=True).set_axis(about, axis=1)
     told = _told(corner, spill, numbers.tolist())
-    names, named_by = spill.row_names, corner or "first column"
+    names, named_by = spill.row_names, corner or FIRST
     beside = {"fov": "cell_ID", "cell_id": "fov"}.get(corner)
     if beside in annotations and not told.rows_are_genes:
         views, cells = (names, annotations[beside]) if corner == "fov" else (annotations[beside], names)
@@ -148,6 +164,7 @@ def _candidate(path: Path, spill: _Spill, corner: str, columns: np.ndarray) -> C
         columns=lambda: across,
         genes_in="rows" if told.rows_are_genes else "columns",
         told=f"Read as a table whose {side}{told.why}.",
+        apart=tuple(about.tolist()[:MOST_APART]),
     )
 
 
@@ -173,8 +190,8 @@ def _text_after_numbers(spill: _Spill, texts: pd.DataFrame) -> np.ndarray:
     return np.asarray([n for n in late if n > first and are_mixed(texts.iloc[:, places[n]])], dtype=int)
 
 
-def _read(chunks: Iterator[pd.DataFrame], columns: list[str], spill: _Spill) -> None:
-    """Row blocks, column by column number or text as the first block shows."""
+def _read(chunks: Iterator[pd.DataFrame], columns: list[str], spill: _Spill, kinds: Mapping[str, str]) -> None:
+    """Row blocks, column by column number or text as the first block shows, or as `kinds` says."""
     for whole in chunks:
         empty = (whole.iloc[:, 0].str.strip() == "") & whole.iloc[:, 1:].isna().all(axis=1)
         chunk = whole[~empty]
@@ -184,6 +201,9 @@ def _read(chunks: Iterator[pd.DataFrame], columns: list[str], spill: _Spill) -> 
             refuse_text_rows(body, names)
             spill.named, no_counts = holding_no_counts(body, columns)
             spill.is_text = spill.named | no_counts
+            for column, kind in enumerate(map(kinds.get, columns)):
+                spill.named[column] |= kind == "annotation"
+                spill.is_text[column] = spill.is_text[column] if kind is None else kind == "annotation"
         spill.row_names += clean_names(names.tolist())
         numbers = body.loc[:, ~spill.is_text]
         broken = [column for column, dtype in numbers.dtypes.items() if not is_number(dtype)]
@@ -193,10 +213,10 @@ def _read(chunks: Iterator[pd.DataFrame], columns: list[str], spill: _Spill) -> 
         spill.add(numbers.to_numpy())
 
 
-def _chunks(path: Path, form: Form, header: Header) -> Iterator[pd.DataFrame]:
-    """Blocks of rows: column 0 the names as text, then the values."""
+def _chunks(path: Path, form: Form, header: Header, place: int) -> Iterator[pd.DataFrame]:
+    """Blocks of rows: column 0 the names as text, which stand at `place` in the file, then the values."""
     n_columns, separator = len(header.columns), header.separator
-    yield from pd.read_csv(
+    chunks = pd.read_csv(
         path,
         sep=r"\s+" if separator == SPACES else separator,
         header=None,
@@ -204,10 +224,13 @@ def _chunks(path: Path, form: Form, header: Header) -> Iterator[pd.DataFrame]:
         usecols=range(n_columns + 1),
         names=range(n_columns + 1),
         index_col=False,
-        converters={0: str},  # a gene called NA or nan keeps its name
+        converters={place: str},  # a gene called NA or nan keeps its name
         chunksize=max(1, VALUES_TOGETHER // max(1, n_columns)),
         low_memory=False,
         encoding=form.encoding,
         decimal=header.decimal,
         compression="gzip" if is_gzipped(path) else None,
     )
+    order = [place, *(column for column in range(n_columns + 1) if column != place)]
+    for chunk in chunks:
+        yield chunk if place == 0 else chunk[order].set_axis(range(n_columns + 1), axis=1)

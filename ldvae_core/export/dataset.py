@@ -10,16 +10,17 @@ from anndata.io import write_elem
 import ldvae_core
 from ldvae_core.analysis.sums import ReportShare, ignore_share
 from ldvae_core.data.counts import CountMatrix
+from ldvae_core.data.stored_names import encode
 from ldvae_core.data.stored_types import storable_text
-from ldvae_core.export.file import new_h5ad, write_counts
+from ldvae_core.export.file import new_h5ad, write_counts, write_positions
 from ldvae_core.export.tables import respelt, write_table
 
 
 def write_dataset(matrix: CountMatrix, path: Path, *, report: ReportShare = ignore_share) -> None:
     """Write a data set as .h5ad, in one step: an existing file is replaced only by a whole one.
 
-    X and layers["counts"]: counts; obs: annotations; var: gene_ids where known; uns["ldvae"]: what was changed on the
-    way. Raises RunError when the disk or the folder refuses.
+    X and layers["counts"]: counts; obs: annotations; var: gene_ids where known; obsm: maps; uns["ldvae"]: what was
+    changed on the way. Raises RunError when the disk or the folder refuses.
     """
     genes = pd.DataFrame(index=pd.Index(matrix.gene_names.astype(object)))
     if matrix.gene_ids is not None:
@@ -28,6 +29,8 @@ def write_dataset(matrix: CountMatrix, path: Path, *, report: ReportShare = igno
         write_counts(new, matrix.counts, report=report)
         write_table(new.file, "obs", matrix.annotations)
         write_table(new.file, "var", genes)
+        for name, places in matrix.maps.items():
+            write_positions(new, encode(name), places)
         _write_about(new.file, matrix)
 
 

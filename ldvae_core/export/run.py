@@ -5,6 +5,7 @@ LDVAE_loadings.T + ldvae_intercept) are the expected counts of an LDVAE. Baselin
 uns["ldvae"] says the method, and how expected counts follow.
 """
 
+from collections.abc import Collection
 from contextlib import suppress
 from pathlib import Path
 
@@ -46,6 +47,8 @@ def write_h5ad(opened: OpenRun, path: Path, *, axes: str | None = None, report: 
         write_positions(new, "X_ldvae", factors.representation)
         if (positions := _map(opened)) is not None:
             write_positions(new, "X_umap", positions)
+        for name, places in counts.maps.items():
+            write_positions(new, _free_name(encode(name), new.file["obsm"]), places)
         names = ("loadings", "loadings_se", "loadings_shrunken")
         write_loadings(new, {f"LDVAE_{name}": getattr(factors, name) for name in names})
         method = opened.settings.model.method
@@ -89,6 +92,13 @@ def _chosen(opened: OpenRun, axes: str | None) -> Factors:
             "Export it as trained.",
         )
     return opened.factors[chosen]
+
+
+def _free_name(name: str, taken: Collection[str]) -> str:
+    """The name of a map that came with the data, another one where the export has a map of that name itself."""
+    while name in taken:
+        name = f"{name}_of_file"
+    return name
 
 
 def _map(opened: OpenRun) -> np.ndarray | None:

@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import asdict, dataclass
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, get_args
 
 from ldvae_core.errors import SettingsError
 from ldvae_core.model.families import LIKELIHOODS, LikelihoodName
@@ -13,6 +13,7 @@ Decoder = Literal["linear", "neural"]
 Library = Literal["observed", "latent"]
 Method = Literal["ldvae", "pca", "nmf", "gene_mean"]
 Dispersion = Literal["gene", "gene_level"]
+CovariateKind = Literal["levels", "number", "either"]
 Device = Literal["auto", "cpu", "cuda", "mps"]
 
 MIN_THETA, MAX_THETA = 1e-3, 1e4  # inverse dispersion; beyond: a gene with all counts in one cell, or a Poisson gene
@@ -29,10 +30,23 @@ LARGEST_MINIBATCH = 4096  # that is ever chosen unasked
 
 @dataclass(frozen=True)
 class Covariate:
-    """A categorical annotation the model corrects for, such as sequencing batch or donor: its name and its levels."""
+    """An annotation the model corrects for: by levels, such as batches or donors, or as a number, such as an age.
+
+    A number is standardised over the modelled cells, and has one slope a gene.
+    """
 
     name: str
-    levels: tuple[str, ...] = ()  # () before the data is open
+    levels: tuple[str, ...] = ()  # () before the data is open, and of a number
+    kind: CovariateKind = "levels"  # either: a number where the data has one
+    mean: float = 0.0  # of a number
+    sd: float = 1.0
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """What it adds to the model's inputs, by name: a column a level, or one."""
+        if self.kind == "number":
+            return (f"{self.name} (per SD)",)
+        return tuple(f"{self.name}: {level}" for level in self.levels)
 
 
 @dataclass(frozen=True)
@@ -95,6 +109,7 @@ class ModelConfig:
         words, likelihood = "An inverse dispersion per gene and covariate level", LIKELIHOODS[self.likelihood]
         return [
             *([] if self.covariates else [f"{words} needs an annotation to correct for; none is chosen."]),
+            *(f"{words} needs levels; {each.name} is a number." for each in self.covariates if each.kind == "number"),
             *(
                 []
                 if likelihood.has_dispersion
@@ -128,7 +143,7 @@ class ModelConfig:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values; from_dict reads them back. What only the data knows is left out where it is not known."""
-        covariates = [asdict(item) if item.levels else item.name for item in self.covariates]
+        covariates = [item.name if item == Covariate(item.name) else asdict(item) for item in self.covariates]
         values = {**asdict(self), "covariates": covariates}
         return values if self.n_genes else {name: value for name, value in values.items() if name != "n_genes"}
 
@@ -259,11 +274,14 @@ def covariates_of(values: Any) -> tuple[Covariate, ...]:
         if isinstance(values, str):
             raise TypeError  # its letters are no names
         return tuple(_covariate(item) for item in values)
-    except (TypeError, KeyError):
+    except (TypeError, KeyError, ValueError, AttributeError):
         raise SettingsError(f"Covariates are a list of annotation names; this is {values!r}.") from None
 
 
 def _covariate(item: Any) -> Covariate:
     if isinstance(item, str | Covariate):
         return Covariate(item) if isinstance(item, str) else item
-    return Covariate(item["name"], tuple(item["levels"]))
+    kind, mean, sd = item.get("kind", "levels"), float(item.get("mean", 0.0)), float(item.get("sd", 1.0))
+    if kind not in get_args(CovariateKind) or not (math.isfinite(mean) and 0 < sd < math.inf):
+        raise TypeError
+    return Covariate(item["name"], tuple(item.get("levels", ())), kind, mean, sd)

@@ -28,7 +28,7 @@ class Minibatch(NamedTuple):
 
     counts: Tensor  # (cells, genes) float, whole numbers >= 0
     library_size: Tensor  # (cells,) counts per cell, > 0
-    covariates: Tensor  # (cells, levels) one-hot, all covariates side by side; (cells, 0) without any
+    covariates: Tensor  # (cells, columns) of all covariates: levels one-hot, numbers; (cells, 0) without any
 
 
 class ElboTerms(NamedTuple):
@@ -81,7 +81,7 @@ class LinearDecoder(nn.Module):
     def __init__(self, config: ModelConfig, start: StartValues, n_levels: int, generator: Generator) -> None:
         super().__init__()
         genes, factors = config.n_genes, config.n_factors
-        self.level_counts = [len(covariate.levels) for covariate in config.covariates]
+        self.level_counts = [len(covariate.columns) for covariate in config.covariates]
         self.batch_norm, self.has_intercept = config.batch_norm, config.intercept or config.batch_norm
         self.loadings = nn.Parameter(torch.randn(genes, factors, generator=generator) * 0.1)
         self.intercept = nn.Parameter(start.log_fraction.clone(), requires_grad=self.has_intercept)
@@ -164,12 +164,12 @@ class LDVAE(nn.Module):
         super().__init__()
         self.config = config
         self.prior, self.likelihood = PRIORS[config.prior], LIKELIHOODS[config.likelihood]
-        n_levels = sum(len(covariate.levels) for covariate in config.covariates)
+        n_levels = sum(len(covariate.columns) for covariate in config.covariates)
         self.encoder = Encoder(config.n_genes + n_levels, config.n_factors, config, generator)
         decoder = LinearDecoder if config.decoder == "linear" else NeuralDecoder
         self.decoder = decoder(config, start, n_levels, generator)
         self.log_theta = nn.Parameter(start.log_theta.clone(), requires_grad=self.likelihood.has_dispersion)  # (genes,)
-        self.level_counts = [len(covariate.levels) for covariate in config.covariates]
+        self.level_counts = [len(covariate.columns) for covariate in config.covariates]
         if config.dispersion == "gene_level":  # (genes, levels) added to log theta, centred as covariate effects are
             self.dispersion_levels = nn.Parameter(torch.zeros(config.n_genes, n_levels))
         if self.likelihood.is_zero_inflated:
@@ -275,9 +275,11 @@ class LDVAE(nn.Module):
 
 
 def centred_levels(effects: Tensor, level_counts: list[int]) -> Tensor:
-    """Effects (genes, levels) of all covariates side by side, centred over the levels of each."""
-    parts = torch.split(effects, level_counts, dim=1) if level_counts else ()
-    return torch.cat([part - part.mean(dim=1, keepdim=True) for part in parts], dim=1) if level_counts else effects
+    """Effects (genes, levels) of all covariates side by side, centred over the levels of each; a number's stay."""
+    if not level_counts:
+        return effects
+    parts = torch.split(effects, level_counts, dim=1)
+    return torch.cat([part - part.mean(dim=1, keepdim=True) if part.shape[1] > 1 else part for part in parts], dim=1)
 
 
 class _Linear(nn.Linear):

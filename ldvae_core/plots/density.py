@@ -21,6 +21,8 @@ POWER = 0.25  # of the paper's Fig. 1c: single cells and crowds are both seen
 HOVER_BINS = 48
 LONGEST_HOVER = 60  # characters of a type's name, of which there may be one a bin
 NO_CELLS = "No cells to show"
+Shade = Literal["grey", "viridis"]
+BEHIND = (0.25, 0.45)  # how opaque cells behind others are: single ones, and more for crowds
 
 
 def plot_density(
@@ -30,7 +32,8 @@ def plot_density(
     y_title: str,
     contours: Mapping[str, Sequence[Contour]] | None = None,
     colours: Mapping[str, str] | None = None,
-    shade: Literal["grey", "viridis"] = "grey",
+    shade: Shade = "grey",
+    behind: Raster | None = None,
     select: bool = False,
     mode: Mode = "light",
     height: int = PAIR_HEIGHT,
@@ -39,12 +42,13 @@ def plot_density(
 
     raster: from density_raster; its window is the frame's, so usages start at 0. contours: per cell type, from
     analysis.raster.contours, drawn in `colours` with each name at its cluster. shade: "grey", or "viridis" with a
-    scale where the density itself is the message. select: a drag draws a lasso (for charts that answer to it), else
-    it moves the view. No cells: empty titled axes.
+    scale where the density itself is the message. behind: other cells, in the same window, in grey. select: a drag
+    draws a lasso (for charts that answer to it), else it moves the view. No cells: empty titled axes.
     """
     sheet = base_sheet(raster, x_title=x_title, y_title=y_title, mode=mode, height=height, select=select)
     if not raster.counts.any():
         return say_empty(sheet, NO_CELLS, mode).figure()
+    _put_behind(sheet, behind, mode)
     scaled = np.asarray(raster.counts, np.float64) ** POWER
     if shade == "grey":
         sheet.add_trace(raster_trace(raster, quantise(scaled, low=0.0), grey_scale(mode, soft=bool(contours))))
@@ -65,6 +69,7 @@ def plot_mean(
     y_title: str,
     value_title: str,
     spread: tuple[np.ndarray, np.ndarray] | None = None,
+    behind: Raster | None = None,
     select: bool = False,
     mode: Mode = "light",
     height: int = PAIR_HEIGHT,
@@ -72,13 +77,14 @@ def plot_mean(
     """Mean of a value over the cells of each bin, in viridis: a gene's expression over a pair of factors.
 
     mean: (bins, bins), NaN without cells, as from mean_raster. value_title: what is averaged, with its unit. spread:
-    how many cells have which value, counts and edges, drawn above the scale.
+    how many cells have which value, counts and edges, drawn above the scale. behind: as of plot_density.
     """
     sheet = base_sheet(raster, x_title=x_title, y_title=y_title, mode=mode, height=height, select=select)
     known = mean[np.isfinite(mean)]
     if not len(known):
         return say_empty(sheet, NO_CELLS, mode).figure()
     low, high = _scale_of(mean)
+    _put_behind(sheet, behind, mode)
     sheet.add_trace(raster_trace(raster, quantise(mean, low=low, high=high), viridis_scale(mode)))
     cut = "≥ " if known.max() > high else ""
     ends = {"low": three_digits(low), "high": cut + three_digits(high)}
@@ -94,6 +100,7 @@ def plot_types(
     x_title: str,
     y_title: str,
     hidden: Collection[str] = (),
+    behind: Raster | None = None,
     select: bool = False,
     mode: Mode = "light",
     height: int = PAIR_HEIGHT,
@@ -101,7 +108,7 @@ def plot_types(
     """Every bin in the mix of its cell types' colours, by their share of its cells; names at the clusters.
 
     rasters: from type_rasters, all in one window. colours: from type_colours. hidden: types without colour and name,
-    whose cells are a faint grey where no other cell lies.
+    whose cells are a faint grey where no other cell lies. behind: as of plot_density.
     """
     first = next(iter(rasters.values()), None)
     empty = Raster(np.zeros((1, 1), int), np.array([0.0, 1.0]), np.array([0.0, 1.0]))
@@ -110,7 +117,8 @@ def plot_types(
     if first is None or not counts.any():
         return say_empty(sheet, NO_CELLS, mode).figure()
     window = window_of(first)
-    add_picture(sheet, types_picture(rasters, colours, mode, hidden=hidden), window)
+    pixels = types_picture(rasters, colours, mode, hidden=hidden)
+    add_picture(sheet, pixels if behind is None else _over(pixels, behind_picture(behind, mode)), window)
     sheet.add_trace(_what_is_here(counts, list(rasters), window))
     named = {name: raster for name, raster in rasters.items() if name not in hidden}
     add_type_names(sheet, named, colours, window, mode=mode)
@@ -149,6 +157,37 @@ def add_picture(sheet: Sheet, pixels: np.ndarray, window: Window) -> None:
         sizing="stretch",
         layer="below",
     )
+
+
+def mark_cells(figure: go.Figure, raster: Raster, *, mode: Mode) -> go.Figure:
+    """The figure with some of its cells marked upon what it shows. raster: of these, in the window of the figure."""
+    accent = palette(mode).accent
+    scale = [[0.0, "rgba(0,0,0,0)"], [0.5 / 255, "rgba(0,0,0,0)"], [0.5 / 255, accent], [1.0, accent]]
+    trace = raster_trace(raster, quantise(raster.counts.astype(np.float64), low=0.0), scale)
+    return figure.add_trace(go.Heatmap({**trace, "zsmooth": False, "name": "marked cells"}))
+
+
+def behind_picture(raster: Raster, mode: Mode) -> np.ndarray:
+    """(bins, bins, 4) uint8, first row on top: cells in grey, to lie behind others."""
+    scaled = (raster.counts / max(int(raster.counts.max()), 1)) ** POWER
+    pixels = np.zeros((*raster.counts.shape, 4), np.uint8)
+    pixels[..., :3] = np.round(255 * rgb(palette(mode).quiet))
+    pixels[..., 3] = np.where(raster.counts > 0, np.round(255 * (BEHIND[0] + BEHIND[1] * scaled)), 0)
+    return pixels[::-1]
+
+
+def _put_behind(sheet: Sheet, raster: Raster | None, mode: Mode) -> None:
+    if raster is not None:
+        add_picture(sheet, behind_picture(raster, mode), window_of(raster))
+
+
+def _over(above: np.ndarray, below: np.ndarray) -> np.ndarray:
+    """One picture upon another, as light passes: plotly draws but one picture of a frame."""
+    top, bottom = (picture[..., 3:] / 255 for picture in (above, below))
+    opaque = top + bottom * (1 - top)
+    inks = above[..., :3] * top + below[..., :3] * bottom * (1 - top)
+    inks = np.divide(inks, opaque, out=np.zeros_like(inks), where=opaque > 0)
+    return np.round(np.dstack([inks, 255 * opaque])).astype(np.uint8)
 
 
 def _scale_of(mean: np.ndarray) -> tuple[float, float]:

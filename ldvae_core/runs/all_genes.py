@@ -5,7 +5,6 @@ workspace, or (for runs of the command line) a file.
 """
 
 import shutil
-import tempfile
 import weakref
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,6 +23,7 @@ from ldvae_core.errors import LdvaeError
 from ldvae_core.runs.opened import OpenRun
 from ldvae_core.workspace.datasets import Datasets
 from ldvae_core.workspace.folders import DEMO, Workspace
+from ldvae_core.workspace.scratch import new_scratch
 
 CHECKED = 200  # cells whose counts must be those of the run
 
@@ -174,9 +174,9 @@ def _same_counts(modelled: CountMatrix, whole: CountMatrix, cells: np.ndarray) -
 def _read_file(source: Path, options: ReadingOptions) -> CountMatrix:
     from ldvae_core.data.read import read_counts
 
-    folder = tempfile.mkdtemp(prefix="gene-programs-")
+    folder = new_scratch()
     try:
-        counts = read_counts(source, Path(folder) / "counts", options=options)
+        counts = read_counts(source, folder / "counts", options=options)
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise

@@ -10,6 +10,7 @@ from ldvae_core.analysis.confounding import confounded
 from ldvae_core.analysis.design import ALL, DesignEffects, design_effects, sample_means
 from ldvae_core.analysis.factors import Factors
 from ldvae_core.analysis.variables import Variable, read_variable
+from ldvae_core.data.annotations import is_amount
 from ldvae_core.errors import SettingsError
 from ldvae_core.runs.groups import samples_of
 from ldvae_core.runs.opened import OpenRun
@@ -106,6 +107,8 @@ def _refuse_corrected(opened: OpenRun, condition: str) -> None:
     """A run that takes the condition out of its programs cannot find it there."""
     for covariate in opened.settings.model.covariates:
         same = covariate.name == condition
+        if covariate.kind != "levels" and not same and is_amount(opened.counts.annotations[covariate.name]):
+            continue  # a slope takes out what goes with it, not what its values tell
         if same or confounded(opened.counts.annotations, covariate.name, [condition]):
             rest = "" if same else f", and with it {condition}, which follows from it"
             raise SettingsError(

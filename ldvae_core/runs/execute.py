@@ -28,7 +28,7 @@ from ldvae_core.model.budget import seconds_after_training
 from ldvae_core.model.config import ModelConfig
 from ldvae_core.model.ldvae import LDVAE
 from ldvae_core.runs.guided import guide_for, guided_summary
-from ldvae_core.runs.prepare import Steps, completed_for, one_hot
+from ldvae_core.runs.prepare import Steps, completed_for, covariate_columns
 from ldvae_core.runs.results import save_results
 from ldvae_core.runs.search import ADVICE_FILE, CERTIFICATES_FILE, NoStructureError, write_certificates
 from ldvae_core.runs.searching import WORKS, Found, Searching
@@ -122,7 +122,7 @@ class _Run:
             except Told as told:
                 return self.steps.end_without_results("pause" if told.answer == "pause" else "cancel")
             model_config = replace(model_config, n_factors=found.generous.n_programs)
-        covariates = one_hot(counts.annotations, model_config.covariates)
+        covariates = covariate_columns(counts.annotations, model_config.covariates)
         guide = guide_for(self.steps.settings.guide, counts, self.folder)
         seconds_reading = time.monotonic() - began
         trainer = Trainer(

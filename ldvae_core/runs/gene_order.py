@@ -7,7 +7,7 @@ from ldvae_core.analysis.factors import Axes, Factors, with_gene_deviance
 from ldvae_core.analysis.importance import held_out_cells
 from ldvae_core.data.counts import CountMatrix
 from ldvae_core.errors import LdvaeError
-from ldvae_core.runs.prepare import completed_for, one_hot
+from ldvae_core.runs.prepare import completed_for, covariate_columns
 from ldvae_core.runs.settings import RunSettings
 
 WHILE_OPENING = 120_000_000  # held-out counts x (factors + 1): about three seconds of one core
@@ -35,7 +35,7 @@ def with_gene_order(
     try:
         levels = None
         if covariate_loadings is not None:
-            levels = one_hot(counts.annotations, completed_for(settings.model, counts).covariates)
+            levels = covariate_columns(counts.annotations, completed_for(settings.model, counts).covariates)
     except LdvaeError:  # an annotation that is no more what it was
         return factors
     return {

@@ -13,7 +13,7 @@ from ldvae_core.model.families import LIKELIHOODS
 from ldvae_core.model.packed import unpacked
 from ldvae_core.model.priors import PRIORS
 from ldvae_core.runs.opened import OpenRun, noted
-from ldvae_core.runs.prepare import completed_for, one_hot
+from ldvae_core.runs.prepare import completed_for, covariate_columns
 
 AXES: Axes = "gene_sparse"
 WHILE_WAITING = 20_000_000_000  # multiplications, see _work: about half a minute of one core
@@ -40,7 +40,7 @@ def gene_sparse_factors(opened: OpenRun) -> Factors:
     levels, effects, placed, loadings = None, None, kept.representation, kept.loadings
     if opened.covariate_loadings is not None:
         effects = opened.covariate_loadings.to_numpy()
-        levels = one_hot(counts.annotations, completed_for(model, counts).covariates)
+        levels = covariate_columns(counts.annotations, completed_for(model, counts).covariates)
         placed, loadings = np.column_stack([placed, levels]), np.column_stack([loadings, effects])
     theta = np.asarray(kept.inverse_dispersion) if LIKELIHOODS[model.likelihood].has_dispersion else None
     covariance = position_covariance(

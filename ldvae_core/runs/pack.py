@@ -259,7 +259,7 @@ def _network(about: dict[str, Any], arrays: dict[str, np.ndarray], n_genes: int,
     weights = {name.removeprefix(OF_NETWORK): value for name, value in arrays.items() if name.startswith(OF_NETWORK)}
     network = Network.of(about["network"], weights)
     config = network.config
-    levels = sum(len(covariate.levels) for covariate in config.covariates)
+    levels = sum(len(covariate.columns) for covariate in config.covariates)
     hidden = (config.n_hidden, n_genes + levels)
     if config.is_baseline or (config.n_genes, config.n_factors) != (n_genes, n_factors):
         raise ValueError("its network is of other genes")

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from ldvae_core.answer import Answer
+from ldvae_core.data.annotations import is_amount
 from ldvae_core.data.counts import CountMatrix
 from ldvae_core.data.folder import load_counts, save_counts
 from ldvae_core.data.levels import levels_of
@@ -43,7 +44,7 @@ class Steps:
             if self.settings.data_source != DEMO:  # the program's version stands for it
                 note_fingerprint(self.folder, whole.fingerprint)
             counts = prepare(whole, self.settings.choices)
-            said = filter(None, (missing_words(counts, each.name) for each in self.settings.model.covariates))
+            said = filter(None, (_missing_words(counts, each) for each in self.settings.model.covariates))
             save_counts(counts.with_notices(*said), saved)
         return load_counts(saved)
 
@@ -75,12 +76,17 @@ def completed_for(model: ModelConfig, counts: CountMatrix) -> ModelConfig:
     Raises SettingsError when a covariate is no annotation of the data, has one level, or too many.
     """
     problems, covariates = [], []
-    for name in (covariate.name for covariate in model.covariates):
+    for asked in model.covariates:
+        name = asked.name
         if name not in counts.annotations.columns:
             there = ", ".join(map(str, counts.annotations.columns)) or "none"
             problems.append(f"The data has no annotation {name!r} to correct for; it has: {there}.")
             continue
-        levels = tuple(sorted(set(levels_of(counts.annotations[name]).tolist())))
+        column = counts.annotations[name]
+        if asked.kind != "levels" and is_amount(column):
+            covariates.append(_number(column))
+            continue
+        levels = tuple(sorted(set(levels_of(column).tolist())))
         if not 2 <= len(levels) <= MOST_LEVELS:
             problems.append(f"The annotation {name!r} has {len(levels):,} levels; a covariate has 2 to {MOST_LEVELS}.")
         covariates.append(Covariate(name, levels))
@@ -89,16 +95,44 @@ def completed_for(model: ModelConfig, counts: CountMatrix) -> ModelConfig:
     return replace(model, n_genes=counts.n_genes, covariates=tuple(covariates))
 
 
+def _number(column: pd.Series) -> Covariate:
+    """Its mean and sd over the cells that have it."""
+    values = finite_numbers(column)
+    return Covariate(str(column.name), kind="number", mean=float(np.nanmean(values)), sd=float(np.nanstd(values)))
+
+
 def levels_as_learned(column: pd.Series, learned: tuple[str, ...]) -> np.ndarray:
     """Levels as the model knows them: earlier runs called missing values "nan", "None" or "<NA>"."""
     earlier = column.astype(str).to_numpy(dtype=object)
     return earlier if set(earlier.tolist()) <= set(learned) else levels_of(column)
 
 
-def one_hot(annotations: pd.DataFrame, covariates: tuple[Covariate, ...]) -> np.ndarray:
-    """Levels of all covariates side by side: float32 (n_cells, levels); (n_cells, 0) without any."""
+def covariate_columns(annotations: pd.DataFrame, covariates: tuple[Covariate, ...]) -> np.ndarray:
+    """All covariates side by side, levels one-hot, numbers standardised: float32 (n_cells, columns).
+
+    A cell without a number is taken to have the mean.
+    """
     columns = [np.zeros((len(annotations), 0), np.float32)]
     for covariate in covariates:
-        values = levels_as_learned(annotations[covariate.name], covariate.levels)
-        columns.append((values[:, None] == np.array(covariate.levels)).astype(np.float32))
+        if covariate.kind == "number":
+            values = (finite_numbers(annotations[covariate.name]) - covariate.mean) / covariate.sd
+            columns.append(np.nan_to_num(values)[:, None].astype(np.float32))
+            continue
+        levels = levels_as_learned(annotations[covariate.name], covariate.levels)
+        columns.append((levels[:, None] == np.array(covariate.levels)).astype(np.float32))
     return np.concatenate(columns, axis=1)
+
+
+def finite_numbers(column: pd.Series) -> np.ndarray:
+    """float64 (n_cells,), NaN where there is none. Raises ValueError for text that is no number."""
+    values = pd.to_numeric(column).astype("float64").to_numpy(np.float64, na_value=np.nan)
+    return np.where(np.isfinite(values), values, np.nan)
+
+
+def _missing_words(counts: CountMatrix, covariate: Covariate) -> str:
+    """A notice of the cells without a value; "" when all have one, or there is no such annotation."""
+    column = counts.annotations.get(covariate.name)
+    if column is None or covariate.kind == "levels" or not is_amount(column):
+        return missing_words(counts, covariate.name)
+    missing = int(np.isnan(finite_numbers(column)).sum())
+    return f"{missing:,} cells have no value of '{covariate.name}': taken as its mean." if missing else ""

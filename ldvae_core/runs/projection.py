@@ -16,14 +16,15 @@ from scipy import sparse
 from ldvae_core.analysis.strange import strangeness
 from ldvae_core.data.align import aligned_blocks, find_genes
 from ldvae_core.data.counts import CountMatrix, sum_by_cell
-from ldvae_core.data.folder import load_counts, write_about, write_names
+from ldvae_core.data.folder import WHOLE_LIBRARY, load_counts, write_about, write_names
 from ldvae_core.data.names import listing
 from ldvae_core.data.store import CountsWriter
+from ldvae_core.durable import write_array
 from ldvae_core.errors import CountsError, RunError
 from ldvae_core.model.config import Covariate
 from ldvae_core.runs.network import OF_DAMAGE
 from ldvae_core.runs.placed import Placed
-from ldvae_core.runs.prepare import levels_as_learned, one_hot
+from ldvae_core.runs.prepare import covariate_columns, levels_as_learned
 from ldvae_core.runs.programs import Programs
 from ldvae_core.runs.trained import model_of
 from ldvae_core.training.place import Placing
@@ -80,7 +81,7 @@ def project(
         rows, counts = block
         size = sum_by_cell(counts)
         filled = np.flatnonzero(size > 0)
-        counts, design = counts[filled], one_hot(data.annotations.iloc[rows].iloc[filled], config.covariates)
+        counts, design = counts[filled], covariate_columns(data.annotations.iloc[rows].iloc[filled], config.covariates)
         z, error = placing.place(counts, size[filled], design) if len(filled) else _nothing(config.n_factors)
         return Done(rows, size > 0, counts, z, error)
 
@@ -109,6 +110,7 @@ def _kept_cells(programs: Programs, data: CountMatrix, folder: Path, filled: np.
     said = f"{empty:,} of {data.n_cells:,} cells have no counts in the modelled genes: left out."
     write_names(folder, cell_ids=data.cell_ids[filled], gene_names=genes, gene_ids=programs.gene_ids,
                 annotations=data.annotations[filled])  # fmt: skip
+    write_array(folder / WHOLE_LIBRARY, data.molecules[filled])
     mark = hashlib.sha256(f"placed {data.fingerprint} {' '.join(genes.tolist())}".encode()).hexdigest()
     about = {name: words for name, words in data.about.items() if name != "derived_labels"}
     write_about(folder, n_cells=n_cells, n_genes=len(genes), counts_from=data.counts_from,
@@ -151,9 +153,14 @@ def _in_order(threads: int, work: Callable[[Block], Done], blocks: Iterator[Bloc
 def _require_levels(annotations: pd.DataFrame, covariates: tuple[Covariate, ...]) -> None:
     problems = []
     for covariate in covariates:
-        known = f"The run has learned: {listing(covariate.levels, 20)}."
+        number = covariate.kind == "number"
+        known = "It is a number." if number else f"The run has learned: {listing(covariate.levels, 20)}."
         if covariate.name not in annotations.columns:
             problems.append(f"The run corrects for {covariate.name!r}, which the data has no annotation of. {known}")
+            continue
+        if number:
+            if not pd.api.types.is_numeric_dtype(annotations[covariate.name].dtype):
+                problems.append(f"The run corrects for the number {covariate.name!r}; the data has text there.")
             continue
         found = levels_as_learned(annotations[covariate.name], covariate.levels)
         if unknown := sorted(set(found.tolist()) - set(covariate.levels)):

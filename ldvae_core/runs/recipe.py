@@ -28,6 +28,9 @@ def settings_of(options: Mapping[str, Any], *, name: str, data_source: str, guid
     for part, field, option in options_of():
         if parameter_of(option.flag) in options:
             chosen[part][field] = options[parameter_of(option.flag)]
+    if more := options.get("covariate"):
+        by_data = [{"name": column, "kind": "either"} for column in more]
+        chosen["model"]["covariates"] = [*chosen["model"].get("covariates", ()), *by_data]
     if chosen["model"].get("n_factors") == AUTO:
         chosen["search"]["auto"] = True
         most, n_genes = chosen["search"].get("most") or Search().most, chosen["choices"].get("n_genes")
@@ -45,7 +48,7 @@ def train_command(settings: RunSettings, out: str) -> list[str]:
             continue
         value, default = getattr(getattr(settings, part), field), defaults_of(PARTS[part])[field]
         if isinstance(value, tuple):
-            words += [word for item in value for word in (option.flag, _word(item))]
+            words += [word for item in value for word in _words(option.flag, item)]
         elif isinstance(default, bool):
             words += [] if value == default else [option.flag if value else no(option.flag)]
         elif value != default:
@@ -55,5 +58,8 @@ def train_command(settings: RunSettings, out: str) -> list[str]:
     return [*words, "--label", settings.label_column] if settings.label_column else words
 
 
-def _word(item: object) -> str:
-    return item.name if isinstance(item, Covariate) else str(item)
+def _words(flag: str, item: object) -> tuple[str, str]:
+    """A covariate is given as levels, or as what the data has."""
+    if not isinstance(item, Covariate):
+        return flag, str(item)
+    return (flag if item.kind == "levels" else "--covariate"), item.name

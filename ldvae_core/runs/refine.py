@@ -17,7 +17,7 @@ from ldvae_core.errors import RunError
 from ldvae_core.model.refinable import unrefinable
 from ldvae_core.runs.guided import guide_for
 from ldvae_core.runs.opened import read_metrics
-from ldvae_core.runs.prepare import one_hot
+from ldvae_core.runs.prepare import covariate_columns
 from ldvae_core.runs.results import save_results
 from ldvae_core.runs.settings import LONGEST_NAME, RunFile
 from ldvae_core.runs.states import read_folder_state, write_folder_state
@@ -45,7 +45,7 @@ def refine_run(folder: Path, target: Path, *, on_progress: Report = lambda stage
     with device_faults_in_words():
         model, device = load_model(folder), choose_device(about.settings.training.device)
         counts, split = load_counts(folder / "counts"), np.array(read_array(folder / "split.npy"))
-        covariates = one_hot(counts.annotations, model.config.covariates)
+        covariates = covariate_columns(counts.annotations, model.config.covariates)
         source, began = MinibatchSource(counts.counts, counts.library_size, covariates, device), time.monotonic()
 
         def go_on(share: float) -> bool:

@@ -89,7 +89,7 @@ def save_results(
         )
         save_factors(factors, folder / "factors" / axes)
     if effects is not None:
-        names = [f"{item.name}: {level}" for item in config.covariates for level in item.levels]
+        names = [name for item in config.covariates for name in item.columns]
         write_table(folder / "covariates.parquet", pd.DataFrame(effects, counts.gene_names, names))
     _write_dispersion_levels(model, counts.gene_names, folder)
     on_share(0.5)
@@ -140,7 +140,7 @@ def _write_dispersion_levels(model: LDVAE, gene_names: np.ndarray, folder: Path)
     if model.config.dispersion != "gene_level":
         return
     effects = centred_levels(model.dispersion_levels, model.level_counts).detach().double().cpu().numpy()
-    names = [f"{item.name}: {level}" for item in model.config.covariates for level in item.levels]
+    names = [name for item in model.config.covariates for name in item.columns]
     write_table(folder / "dispersion_levels.parquet", pd.DataFrame(effects, gene_names, names))
 
 

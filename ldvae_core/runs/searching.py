@@ -22,7 +22,7 @@ from ldvae_core.durable import read_array, write_array
 from ldvae_core.errors import SettingsError
 from ldvae_core.model.budget import MOST_SEARCHED
 from ldvae_core.model.config import ModelConfig, TrainingConfig, most_factors
-from ldvae_core.runs.prepare import one_hot
+from ldvae_core.runs.prepare import covariate_columns
 from ldvae_core.runs.search import Search
 from ldvae_core.runs.siblings import quick_factors, quick_loadings
 from ldvae_core.training.devices import choose_device
@@ -78,7 +78,7 @@ class Searching:
         """model: completed for the data. Raises SettingsError when there is no such annotation of samples."""
         self.folder, self.names, self.training = folder / FOLDER, counts.gene_names, training
         chosen = some_cells(np.arange(counts.n_cells), MOST_SEARCHED, seed=training.split_seed)
-        whole = Cells(counts.counts, counts.library_size, one_hot(counts.annotations, model.covariates))
+        whole = Cells(counts.counts, counts.library_size, covariate_columns(counts.annotations, model.covariates))
         self.cells, self.split = (whole if len(chosen) == counts.n_cells else whole.of(chosen)), split[chosen]
         self.samples = _samples(counts, search.sample, chosen)
         self.unit: Unit = "cells" if self.samples is None else "samples"

@@ -34,6 +34,7 @@ from ldvae_core.model.ldvae import (
     LDVAE,
     NORM_EPSILON,
     NORM_MOMENTUM,
+    centred_levels,
     draw_dropout,
     dropout_bits,
     dropout_bound,
@@ -277,8 +278,8 @@ class CpuEngine:
             self._gradient["decoder.intercept"][:] = buffers.array["d_intercept"]
         self._gradient["log_theta"][:] = buffers.array["d_log_theta"]
         if covariates is not None:
-            parts = (covariates.T @ buffers.tensor["logits"]).split(decoder.level_counts)  # effects are centred
-            gradient["decoder.covariate_loadings"].T.copy_(torch.cat([part - part.mean(dim=0) for part in parts]))
+            of_effects = (covariates.T @ buffers.tensor["logits"]).T
+            gradient["decoder.covariate_loadings"].copy_(centred_levels(of_effects, decoder.level_counts))
         return error
 
     def _reconstruct(

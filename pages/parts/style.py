@@ -14,6 +14,7 @@ _MANY = (
     "matching",
     "design",
     "factor",
+    "distributions",
     "test_metric",
     "held_out",
 )
@@ -34,6 +35,9 @@ _CSS = """
   .st-key-page_in_use [data-testid=stPageLink-NavLink] {{ background: {lines} !important; }}
 .st-key-page_in_use [data-testid=stPageLink-NavLink] {{ border-left-color: {accent}; }}
 .st-key-pages [data-testid=stPageLink-NavLink]:focus-visible {{ outline: 2px solid {accent}; outline-offset: -2px; }}
+/* What is drawn anew every second is not faded meanwhile, however busy the machine. */
+:is(.st-key-train_live, .st-key-train_rows_list, .st-key-under_way, [data-testid=stSidebar]) [data-stale=true] {{
+  opacity: 1 !important; }}
 [data-testid=stSidebar] .stElementContainer:has(.gpe-live) {{ display: none; }}
 .stApp:has([data-testid=stExpandSidebarButton]) .stMainBlockContainer {{ padding-top: 3.1rem; }}
 [data-testid=stMultiSelectTagsContainer], [data-testid=stMultiSelectTagsContainer] > [role=group] {{

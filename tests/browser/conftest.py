@@ -117,6 +117,15 @@ def settle(page) -> None:
     page.wait_for_selector(IDLE, timeout=SECONDS)
 
 
+def ask_for_epochs(page, n: int) -> None:
+    """On the Train page: one run of a given number of programs, and of so many epochs."""
+    page.get_by_role("radio", name="First pass", exact=True).click(force=True)
+    settle(page)
+    page.get_by_label("Epochs", exact=True).fill(str(n))
+    page.get_by_label("Epochs", exact=True).press("Enter")
+    settle(page)
+
+
 def no_exception(page) -> None:
     """No traceback on screen."""
     assert page.locator('[data-testid="stException"]').count() == 0, page.locator(

@@ -5,7 +5,7 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.conftest import FIGURE, SECONDS, no_exception, settle
+from tests.browser.conftest import FIGURE, SECONDS, ask_for_epochs, no_exception, settle
 
 LONGEST_LINE = (
     "Math.max(0, ...[...document.querySelectorAll('.js-plotly-plot')]"
@@ -56,11 +56,7 @@ def test_from_the_demo_to_programs_of_ones_own(visit, server):
     page.wait_for_selector(FIGURE, timeout=SECONDS)
     page.get_by_role("link", name="Train").click()
     settle(page)
-    page.get_by_role("radio", name="First pass").click()
-    settle(page)
-    page.get_by_label("Epochs", exact=True).fill("3")
-    page.get_by_label("Epochs", exact=True).press("Enter")
-    settle(page)
+    ask_for_epochs(page, 3)
     page.locator(".st-key-train button").click()
     page.wait_for_function("() => !/run=demo/.test(location.search)", timeout=SECONDS)
     assert "run=demo" not in page.url
@@ -81,11 +77,7 @@ def test_from_the_demo_to_programs_of_ones_own(visit, server):
 def test_a_training_outlives_the_window_and_the_server(visit, server, page):
     """The curve grows; closed in the middle the run goes on; a restarted server finds it, and it stops and keeps."""
     visit("train?run=demo")
-    page.get_by_role("radio", name="First pass").click()
-    settle(page)
-    page.get_by_label("Epochs", exact=True).fill("100000")
-    page.get_by_label("Epochs", exact=True).press("Enter")
-    settle(page)
+    ask_for_epochs(page, 100_000)
     page.locator(".st-key-train button").click()
     page.wait_for_function("() => !/run=demo/.test(location.search)", timeout=SECONDS)
     address = page.url

@@ -3,7 +3,7 @@
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.conftest import FIGURE, SECONDS, settle
+from tests.browser.conftest import FIGURE, SECONDS, ask_for_epochs, settle
 
 STUB = """
 window.calls = []; window.asked = 0;
@@ -22,11 +22,7 @@ def started(visit, page):
     page.set_viewport_size({"width": 1440, "height": 900})
     page.add_init_script(STUB)
     visit("train?run=demo")
-    page.get_by_role("radio", name="First pass").click()
-    settle(page)
-    page.get_by_label("Epochs", exact=True).fill("40")
-    page.get_by_label("Epochs", exact=True).press("Enter")
-    settle(page)
+    ask_for_epochs(page, 40)
     page.get_by_label("Name of the run").fill("Mine")
     page.get_by_label("Name of the run").press("Enter")
     settle(page)

@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ldvae_core.errors import CountsError
+from ldvae_core.data.reading_options import ReadingOptions
+from ldvae_core.errors import CountsError, SettingsError
 
 from .conftest import CELLS, GENES
 
@@ -240,3 +241,50 @@ def test_a_header_of_thousands_of_names_is_read(tmp_path, read_here, molecules):
     genes = [f"a-gene-with-a-name-of-its-own-{number}" for number in range(6_000)]
     pd.DataFrame(np.tile(molecules, 150).astype(int), list(CELLS), genes).to_csv(tmp_path / "table.csv")
     assert read_here(tmp_path / "table.csv").n_genes == 6_000
+
+
+@pytest.fixture
+def labelled(tmp_path):
+    """A table of cells with names in its second column, a measurement that looks like a gene, and a gene called Age."""
+    rng = np.random.default_rng(0)
+    table = pd.DataFrame({"number": range(1, 61), "well": [f"well {n}" for n in range(60)], "Dose": [1, 2] * 30,
+                          "Age": rng.poisson(2, 60)})  # fmt: skip
+    genes = pd.DataFrame(rng.poisson(3, (60, 30)), columns=[f"Abc{n}" for n in range(30)])
+    pd.concat([table, genes], axis=1).to_csv(tmp_path / "cells.csv", index=False)
+    return tmp_path / "cells.csv"
+
+
+def test_columns_are_what_people_say(labelled, read_here):
+    """Names, annotation or counts; all else is told as before."""
+    seemed = read_here(labelled)
+    assert seemed.reading.apart == ("well", "Age")
+    assert "Dose" in seemed.gene_names
+    said = read_here(labelled, columns=("well=names", "Dose=annotation", "Age=counts", "number=annotation"))
+    table = pd.read_csv(labelled)
+    assert said.cell_ids.tolist() == table["well"].tolist()
+    assert said.reading.cells_named_by == "well"
+    assert said.annotations.columns.tolist() == ["number", "Dose"]
+    assert said.gene_names.tolist() == ["Age", *(f"Abc{n}" for n in range(30))]
+    assert np.array_equal(said.counts.toarray(), table.iloc[:, 3:].to_numpy())
+
+
+@pytest.mark.parametrize(
+    ("columns", "words"),
+    [
+        (("nowhere=names",), "no column nowhere"),
+        (("well=counts",), "text among the counts"),
+    ],
+)
+def test_columns_that_cannot_be_so_are_refused(labelled, read_here, columns, words):
+    """In words."""
+    with pytest.raises(CountsError, match=words):
+        read_here(labelled, columns=columns)
+
+
+def test_only_kinds_that_there_are_can_be_said(saved, read_here):
+    """And only of a text table."""
+    for columns in (("well",), ("well=gene",), ("a=names", "b=names")):
+        with pytest.raises(SettingsError):
+            ReadingOptions(columns=columns)
+    with pytest.raises(CountsError, match="Only in a text table"):
+        read_here(saved(), columns=("a=names",))

@@ -299,3 +299,26 @@ def test_data_sets_are_combined_by_sample(loaded, workspace, embryo):
     assert not at.exception
     assert "Combined from day 7 (120 cells), day 8 (120 cells)" in words(at)
     assert "day 7 + day 8" in [card.name for card in Datasets(workspace).list()]
+
+
+def test_columns_of_a_table_are_reassigned(data_page, workspace):
+    """Which ones hold no counts, and which one names the cells."""
+    rng = np.random.default_rng(0)
+    genes = pd.DataFrame(rng.poisson(3, (60, 30)), columns=[f"Abc{n}" for n in range(30)])
+    wells = pd.DataFrame({"number": range(100, 160), "well": [f"well {n}" for n in range(60)], "Dose": [1, 2] * 30})
+    pd.concat([wells, genes], axis=1).to_csv(workspace.data_folder / "cells.csv", index=False)
+    page = load_first_file(data_page)
+    first = choice(page)["data_source"]
+    assert page.multiselect(key=f"apart {first}").value == ["well"]
+    assert page.button(key="read_otherwise").disabled
+    page.multiselect(key=f"apart {first}").set_value(["well", "Dose"]).run()
+    page.button(key="read_otherwise").click().run()
+    second = choice(page)["data_source"]
+    assert Datasets(workspace).open(second).annotations.columns.tolist() == ["well", "Dose"]
+    assert page.button(key="read_otherwise").disabled
+    page.selectbox(key=f"cells_named_by {second}").set_value(1).run()
+    page.button(key="rename_now").click().run()
+    third = Datasets(workspace).open(choice(page)["data_source"])
+    assert third.cell_ids[0] == "well 0"
+    assert third.annotations.columns.tolist() == ["number", "Dose"]
+    assert "cells by well" in words(page)

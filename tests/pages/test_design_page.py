@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from ldvae_core.__main__ import main
+from ldvae_core.data.synthetic import plant_programs
 
 DESIGN = {"view_types": "Design"}
 N = 300
@@ -101,3 +102,20 @@ def test_data_without_samples_say_what_a_design_needs(open_page, finished_run, w
     assert not at.exception
     assert "A design compares samples" in words(at)
     assert at.button(key="design_to_data").label == "To the data"
+
+
+def test_names_from_files_stay_what_they_are(open_page, make_run, donors, words):
+    """Long ones with markup, of samples, levels, conditions and covariates; and a single factor."""
+    odd = "<b>healthy</b> $x$ **bold** :smile: " * 4
+    donors = donors.rename(columns={"batch": odd}).replace({"treated": odd + "t", "T": odd, "d0": odd})
+    at = open_page("cell_types.py", run=make_run(annotations=donors), design_by="kind", **DESIGN)
+    assert not at.exception
+    at.multiselect(key="design_covariates").set_value([odd]).run()
+    assert not at.exception
+    assert not at.error
+    assert "<b>healthy" not in words(at)
+    truth = plant_programs(n_cells=N, n_genes=60, n_factors=1, seed=2)
+    single = make_run("single-1a2b3c4d", annotations=donors, truth=truth)
+    at = open_page("cell_types.py", run=single, design_by="kind", **DESIGN)
+    assert not at.exception
+    assert len(dots(at)) == 2

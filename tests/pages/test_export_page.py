@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 from ldvae_core.errors import RunError
+from ldvae_core.runs.pack import read_pack
 from pages.parts.colour.choice import Colour
 from pages.parts.export.views import cells_csv, command_line
 from pages.parts.factor_table import factor_file_of
@@ -75,6 +76,20 @@ def test_every_table_can_be_saved(open_page, finished_run, press):
     at = open_page("export.py")
     for name in ("factors", "programs", "loadings", "cells", "history"):
         assert len(press(at, f"table_{name}").splitlines()) > 3
+
+
+def test_a_program_pack_can_be_saved(open_page, with_demo, press, tmp_path):
+    """As `pack` makes it."""
+    at = open_page("export.py", run="demo")
+    (tmp_path / "pack").write_bytes(press(at, "pack"))
+    assert read_pack(tmp_path / "pack").n_genes == 2_000
+
+
+def test_a_run_without_its_network_says_why_there_is_no_pack(open_page, finished_run, press):
+    """It was made before that was kept."""
+    at = open_page("export.py")
+    assert press(at, "pack") is None
+    assert ["does not keep its trained network" in box.value for box in at.error] == [True]
 
 
 def test_the_table_of_cells_keeps_annotations_of_any_name(make_run, planted, monkeypatch):

@@ -146,7 +146,7 @@ def test_genes_come_by_what_they_explain_or_by_effect(pairs):
     """One switch: other genes lead the list, the axis says what is drawn."""
     pairs.segmented_control(key="view").set_value("One factor").run()
     figure = chart(pairs, 0)
-    assert figure["layout"]["xaxis"]["title"]["text"].startswith("effect (log fold change per standard deviation")
+    assert figure["layout"]["xaxis"]["title"]["text"].startswith("effect (log fold change per SD")
     pairs.segmented_control(key="order").set_value("Effect").run()
     assert not pairs.exception
     assert chart(pairs, 0)["data"][0]["customdata"] != figure["data"][0]["customdata"]
@@ -233,3 +233,12 @@ def test_thumbnails_stay_readable_with_thirty_names(open_page, finished_run):
     for number in range(len(at.get("plotly_chart"))):
         names = [trace for trace in chart(at, number)["data"] if trace.get("name") == "names"]
         assert 0 < sum(len(trace["text"]) for trace in names) <= 12
+
+
+def test_beside_the_genes_of_a_factor_stand_the_types_that_matter(open_page, make_run, planted):
+    """Of a hundred types those of the highest and of the lowest medians; the file has all."""
+    kinds = [f"type {k % 50:02d}" for k in range(planted.counts.n_cells)]
+    at = open_page("factors.py", run=make_run(annotations=pd.DataFrame({"cell_type": kinds})), view="One factor")
+    ridges = chart(at, 1)
+    assert len(ridges["layout"]["yaxis"]["ticktext"]) == 30
+    assert ridges["layout"]["xaxis"]["title"]["text"] == "Factor 1, first and last 15 of 50 types"

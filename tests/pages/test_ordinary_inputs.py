@@ -12,7 +12,7 @@ from tests.pages.conftest import PAGES
 VIEWS = [
     *((file, {}) for file in PAGES),
     *(("factors.py", {"view": view}) for view in ("Gallery", "One factor")),
-    *(("cell_types.py", {"view_types": view}) for view in ("Why do these differ?", "Distributions")),
+    *(("cell_types.py", {"view_types": view}) for view in ("Why do these differ?", "Distributions", "Design")),
 ]
 LONG = "Interleukin-responsive intraepithelial <b>lymphocyte</b> $x$ of the small intestine " * 3
 

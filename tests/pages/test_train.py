@@ -1,6 +1,7 @@
 """The Train page: what the form asks for becomes runs, and the panel says where each of them stands."""
 
 import json
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -14,7 +15,7 @@ from ldvae_core.errors import LdvaeError
 from ldvae_core.jobs.kinds import Outcome
 from ldvae_core.jobs.lanes import Lanes
 from ldvae_core.model.config import Covariate, ModelConfig, TrainingConfig
-from ldvae_core.model.presets import PAPERS_MODELS
+from ldvae_core.model.presets import PAPERS_MODELS, PLANS
 from ldvae_core.runs.search import ADVICE_FILE, Search, read_certificates, write_certificates
 from ldvae_core.runs.settings import RunSettings
 from ldvae_core.runs.store import RunStore
@@ -518,7 +519,18 @@ def test_gene_sets_guide_factors_of_the_run(page, runs):
 
 def test_models_without_axes_of_their_own_offer_no_guide(page):
     """Usages cannot be turned."""
+    page.segmented_control(key="train_plan").set_value(PLANS["first"]).run()
     assert find(page, "train_guide") is not None
     page.segmented_control(key="train_prior").set_value("Logistic-normal").run()
     assert not page.exception
     assert find(page, "train_guide") is None
+
+
+def test_a_run_that_was_hardly_begun_does_not_set_the_estimate(make_run, workspace, train_page, words):
+    """Its first step compiles: 20 cells a second would make hours of a minute."""
+    run_id = make_run()
+    said = re.search(r"Roughly [^.]*", words(train_page(run_id)))[0]
+    write_json(workspace.runs / run_id / "progress.json", PROGRESS | {"seconds": 6.0, "cells_per_second": 20.0})
+    assert re.search(r"Roughly [^.]*", words(train_page(run_id)))[0] == said
+    write_json(workspace.runs / run_id / "progress.json", PROGRESS | {"seconds": 6000.0, "cells_per_second": 20.0})
+    assert re.search(r"Roughly [^.]*", words(train_page(run_id)))[0] != said

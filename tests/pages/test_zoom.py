@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 from scipy import sparse
 
+from ldvae_core.data.synthetic import Planted, plant_programs
 from ldvae_core.workspace.datasets import Datasets
 from ldvae_core.workspace.derived import Take, make
 
@@ -97,3 +98,18 @@ def test_home_and_train_say_the_chain(open_page, make_run, parent, workspace, wo
     run = make_run("child-1a2b3c4d", data_source=child, name="Monocytes")
     assert "zoomed in: blood.h5ad › kind is monocyte" in words(open_page("home.py"))
     assert "Zoomed in: blood.h5ad › kind is monocyte" in words(open_page("train.py", run=run))
+
+
+def test_a_childs_programs_are_matched_with_the_parents(open_page, make_run, parent, workspace, words):
+    """Compare ticks the parent's run by itself; different genes are said, and how many both model."""
+    child = make(Datasets(workspace), Take(parent, "kind=monocyte")).dataset_id
+    wide = plant_programs(n_cells=300, n_genes=150, n_factors=4, seed=1)
+    narrow = Planted(wide.counts.subset(genes=np.arange(120)), wide.representation, wide.loadings[:120],
+                     wide.intercept[:120], wide.inverse_dispersion[:120])  # fmt: skip
+    make_run("parent-1a2b3c4d", data_source=parent, name="All cells", truth=wide)
+    run = make_run("child-1a2b3c4d", data_source=child, name="Monocytes", truth=narrow)
+    at = open_page("compare.py", run=run)
+    assert not at.exception
+    assert at.session_state["runs"].ticked == ["parent-1a2b3c4d", run]
+    assert "matched on the <b>120 genes that both model</b>" in words(at)
+    assert [box.value for box in at.selectbox if box.label in ("Programs of", "in")] == [run, "parent-1a2b3c4d"]

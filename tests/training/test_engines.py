@@ -27,6 +27,7 @@ MODELS = {
     "no intercept": {"intercept": False},
     "no dropout": {"dropout": 0.0},
     "covariates": {"covariates": (Covariate("donor", ("a", "b", "c")), Covariate("lane", ("1", "2")))},
+    "a number": {"covariates": (Covariate("donor", ("a", "b", "c")), Covariate("age", kind="number"))},
     "covariates, batch norm": {"batch_norm": True, "covariates": (Covariate("donor", tuple("abcde")),)},
 }
 HALF = 0.5  # a KL weight that is neither 0 nor 1
@@ -47,7 +48,8 @@ def both_engines(few_cells, request):
         trainers = []
         config = ModelConfig(60, n_factors=3, **settings)
         drawn = np.random.default_rng(3)
-        levels = [np.eye(len(item.levels))[drawn.integers(0, len(item.levels), 300)] for item in config.covariates]
+        levels = [np.eye(len(item.levels))[drawn.integers(0, len(item.levels), 300)] if item.levels
+                  else drawn.normal(size=(300, 1)) for item in config.covariates]  # fmt: skip
         covariates = np.concatenate(levels, axis=1) if levels else np.zeros((300, 0))
         for fast in (True, False):
             trainer = Trainer(

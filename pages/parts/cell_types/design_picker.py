@@ -82,7 +82,7 @@ def _sample_options(opened: OpenRun) -> dict[str, tuple[str, ...]]:
     return found
 
 
-@per_run(max_entries=32, all_annotations=True)
+@per_run(max_entries=32, spinner="Looking for what differs between samples", all_annotations=True)
 def _differing(opened: OpenRun, samples: tuple[str, ...]) -> tuple[str, ...]:
     """Annotations with one value a sample that is not the same in all, and not another in each of them as a name is."""
     try:

@@ -24,9 +24,10 @@ Kind = Literal["none", "annotation", "factor", "genes"]
 
 @dataclass(frozen=True)
 class Colour:
-    """What cells are coloured by. name: of the annotation; said: what people call it; factor, genes: counted from 0.
+    """What cells are coloured by. name: of the annotation or the saved list; said: what people call it.
 
-    among: genes that the page looks for anyway, so that one pass over the counts finds all.
+    factor, genes: counted from 0. among: genes that the page looks for anyway, so that one pass over the counts finds
+    all.
     """
 
     kind: Kind = "none"
@@ -45,6 +46,7 @@ class Colour:
 def colour_picker(opened: OpenRun, factors: Factors, label: str, *, key: str, default: str, width: int) -> Colour:
     """Annotations, factors and genes to choose from, or any text that names genes. default: an option, or a gene."""
     listed = _options(opened, factors.n_factors)
+    names = _names(opened)
     words = {f"{FACTOR}{k}": plain(factors.label(k), longest=40) for k in range(factors.n_factors)}
     words |= {f"{LIST}{one.name}": f"list: {plain(one.name, longest=40)}" for one in gene_lists().all()}
     words |= {NOTHING: "number of cells"} if NOTHING not in opened.label_columns else {}
@@ -53,7 +55,7 @@ def colour_picker(opened: OpenRun, factors: Factors, label: str, *, key: str, de
         label,
         listed,
         index=listed.index(default),
-        format_func=lambda option: words.get(option) or plain(option, longest=40),
+        format_func=lambda option: words.get(option) or names.get(option) or plain(option, longest=40),
         key=key,
         bind="query-params",
         accept_new_options=True,
@@ -95,7 +97,7 @@ def colour_of(opened: OpenRun, factors: Factors, chosen: str | None) -> tuple[Co
     said = first if len(genes) == 1 else f"the mean of {len(genes)} genes"
     if kept is not None:
         said = f"{plain(kept.name, longest=40)} ({said})"
-    return Colour("genes", said=said, genes=genes), found.missing
+    return Colour("genes", kept.name if kept else "", said, genes=genes), found.missing
 
 
 def _options(opened: OpenRun, n_factors: int) -> list[str]:
@@ -104,5 +106,6 @@ def _options(opened: OpenRun, n_factors: int) -> list[str]:
 
 
 @per_run(max_entries=8)
-def _names(opened: OpenRun) -> list[str]:
-    return [str(name) for name in opened.counts.gene_names[:MOST_LISTED]]
+def _names(opened: OpenRun) -> dict[str, str]:
+    """The genes among the options, as they are shown: thousands, which are not put into words at every click."""
+    return {str(name): plain(name, longest=40) for name in opened.counts.gene_names[:MOST_LISTED]}

@@ -24,16 +24,20 @@ SMALL_BINS = 86  # of a thumbnail: two pixels each
 
 def draw_cells(
     opened: OpenRun, factors: Factors, plane: Plane, titles: tuple[str, str], colour: Colour, *,
-    hidden: tuple[str, ...] = (), from_zero: bool = False, height: int, look: Mode,
+    hidden: tuple[str, ...] = (), from_zero: bool = False, behind: Raster | None = None, height: int, look: Mode,
 ) -> Figure:  # fmt: skip
-    """The cells of a plane in a colouring. hidden: types drawn in grey; from_zero: usages, whose axes start at 0."""
-    shared: dict[str, Any] = {"x_title": titles[0], "y_title": titles[1], "mode": look, "height": height}
+    """The cells of a plane in a colouring. hidden: types drawn in grey; from_zero: usages, whose axes start at 0.
+
+    behind: other cells in grey, in the window of the plane.
+    """
+    shared: dict[str, Any] = {"x_title": titles[0], "y_title": titles[1], "mode": look, "height": height,
+                              "behind": behind}  # fmt: skip
     if colour.column is not None:
         rasters = _rasters_of_types(opened, plane, colour.column, from_zero)
         return plot_types(rasters, colours_of(opened, colour.column), hidden=hidden, **shared)
     raster = raster_on(opened, plane, from_zero)
     if colour.kind == "none":
-        return plot_density(raster, **shared)
+        return plot_density(raster, shade="viridis" if behind is not None else "grey", **shared)
     mean = means_of(opened, factors, plane, colour, from_zero)
     counts, edges = _spread(opened, factors, colour)
     return plot_mean(mean, raster, value_title=_title(factors, colour), spread=(counts, edges), **shared)
@@ -65,14 +69,14 @@ def small_picture(
 @per_run(max_entries=64)
 def raster_on(opened: OpenRun, plane: Plane, from_zero: bool) -> Raster:
     """Cells per bin of a plane."""
-    return density_raster(plane.x, plane.y, from_zero=from_zero)
+    return density_raster(plane.x, plane.y, extent=plane.window, from_zero=from_zero)
 
 
 @per_run(max_entries=6)  # 10 MB each for 37 types; the figures are kept too
 def _rasters_of_types(opened: OpenRun, plane: Plane, column: str, from_zero: bool) -> dict[str, Raster]:
     labels = opened.labels(column)
     types = [str(name) for name in labels.cat.categories]
-    return type_rasters(plane.x, plane.y, labels, types, from_zero=from_zero)
+    return type_rasters(plane.x, plane.y, labels, types, extent=plane.window, from_zero=from_zero)
 
 
 @per_run(max_entries=32)
@@ -94,4 +98,6 @@ def _spread(opened: OpenRun, factors: Factors, colour: Colour) -> tuple[np.ndarr
 def _title(factors: Factors, colour: Colour) -> str:
     if colour.kind == "factor":
         return f"Mean {cells_title(colour.factor, factors.prior, name=factors.name_of(colour.factor))}"
-    return f"{plain(colour.said, longest=24)}, mean {UNIT}" if len(colour.genes) == 1 else f"{colour.said}, {UNIT}"
+    if len(colour.genes) == 1 or colour.name:
+        return f"{plain(colour.name or colour.said, longest=24)}, mean {UNIT}"
+    return f"{colour.said}, {UNIT}"

@@ -21,6 +21,7 @@ from ldvae_core.runs.reading_jobs import (
 )
 from ldvae_core.workspace.datasets import Datasets
 from ldvae_core.workspace.folders import Workspace
+from pages.parts.data.columns import columns_asked
 from pages.parts.data.opened import OpenData
 from pages.parts.data.renaming import genes_can_be_renamed, offer_renaming
 from pages.parts.job_bar import Actions, show_job
@@ -67,7 +68,10 @@ def follow(use: Callable[[str], None]) -> None:
 
 
 def show_refused(key: str) -> None:
-    """Why the file that the page shows was refused, and buttons for what would help."""
+    """Why what the page shows was refused, and buttons for what would help; or where it can be seen how far it is."""
+    begun: Begun | None = st.session_state.get(READING)
+    if begun is not None and begun.key == key:
+        show("Under way: its bar stands at the top of this page.", kind="quiet")
     refused: Refused | None = st.session_state.get(REFUSED)
     if refused is None or refused.begun.key != key:
         return
@@ -104,6 +108,8 @@ def _offer_reading_again(data: OpenData) -> None:
     """What only the file can tell: another matrix, the other way round; where it is still kept."""
     reading, key = data.counts.reading, f"again {data.card.dataset_id}"
     assert reading is not None  # the caller looked
+    if data.card.parent is not None:  # that is read from a file, not these cells
+        return
     if not Datasets(Workspace.default()).can_be_read_again(data.card):
         show("To take another matrix or turn the table, load the file again: it is not kept any more.", kind="quiet")
         return
@@ -139,6 +145,8 @@ def _asked(data: OpenData) -> ReadingOptions:
     if len(reading.choices) > 1:
         taken = st.selectbox("Counts from", reading.choices, format_func=plain, key=f"choose {of}", width=240)
         options = replace(options, choose=taken) if taken != reading.choices[0] else options
+    if data.counts.counts_from == "table":
+        options = columns_asked(data, options)
     sides: tuple[GenesIn, ...] = ("columns", "rows")
     side = st.selectbox("Genes are in the", sides, index=sides.index(reading.genes_in), key=f"genes_in {of}", width=160)
     return replace(options, genes_in=side) if side != reading.genes_in else options

@@ -1,11 +1,9 @@
 """What the Export page offers: one file with everything, tables, and the command that reproduces the run."""
 
 import shlex
-import tempfile
 from collections.abc import Callable, Collection
 from dataclasses import replace
 from io import BytesIO
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -15,13 +13,19 @@ from ldvae_core.analysis.factors import Factors
 from ldvae_core.analysis.gmt import programs_as_gmt
 from ldvae_core.analysis.programs import top_genes
 from ldvae_core.data.chunks import cell_chunks
+from ldvae_core.data.demo import DEMO_RUN
 from ldvae_core.data.split import SPLIT_NAMES
 from ldvae_core.data.stored_names import encode
+from ldvae_core.runs.pack import write_pack
+from ldvae_core.runs.programs import programs_of
 from ldvae_core.runs.recipe import train_command
 from ldvae_core.runs.redraw import python_recipe, r_recipe
 from ldvae_core.runs.store import OpenRun
+from ldvae_core.workspace.folders import DEMO
+from ldvae_core.workspace.scratch import scratch_folder
 from pages.parts.factor_table import factor_file_of
 from pages.parts.figures import csv_bytes
+from pages.parts.runs import store
 from pages.parts.saving import Work, save_button
 
 TOP = 50  # genes of each end in the table of programs
@@ -84,6 +88,25 @@ def show_report(opened: OpenRun, factors: Factors) -> None:
     name = f"{opened.run_id}_report.html"
     save_button(f"Save {name}", lambda report: _report(opened, factors, report), file_name=name, mime="text/html",
                 key="report")  # fmt: skip
+
+
+def show_pack(opened: OpenRun) -> None:
+    """The programs without the cells, for other people's cells."""
+    st.subheader("Programs to share, without cells", anchor=False)
+    st.markdown(
+        "A **program pack**: loadings with standard errors, names and notes, the trained network, and summaries of "
+        "types, but no cell. Whoever gets it places cells of their own on these programs with "
+        "`score PACK their_cells.h5ad --to placed.h5ad` on the command line, and finds which are unlike yours."
+    )
+    name = f"{opened.run_id}.programs"
+    save_button(f"Save {name}", lambda report: _pack(opened), file_name=name, mime="application/zip", key="pack")
+
+
+def _pack(opened: OpenRun) -> bytes:
+    folder = DEMO_RUN if opened.run_id == DEMO else store().workspace.runs / opened.run_id
+    with scratch_folder() as place:
+        write_pack(programs_of(opened, folder), place / "pack")
+        return (place / "pack").read_bytes()
 
 
 def show_tables(opened: OpenRun, factors: Factors) -> None:
@@ -149,8 +172,8 @@ def cells_csv(opened: OpenRun, factors: Factors, report: Callable[[float], None]
 def _h5ad(opened: OpenRun, factors: Factors, report: Callable[[float], None]) -> bytes:
     from ldvae_core.export import write_h5ad  # anndata takes a second to load
 
-    with tempfile.TemporaryDirectory(prefix="gene-programs-") as folder:
-        path = Path(folder) / "run.h5ad"
+    with scratch_folder() as folder:
+        path = folder / "run.h5ad"
         shown = replace(opened, factors={**opened.factors, factors.axes: factors})
         write_h5ad(shown, path, axes=factors.axes, report=report)
         return path.read_bytes()

@@ -16,6 +16,7 @@ from pages.parts.colour.choice import NOTHING, Colour, colour_picker, say_missin
 from pages.parts.colour.draw import draw_cells
 from pages.parts.colour.legend import hidden_types, show_legend
 from pages.parts.factors.map_progress import offer_map, recompute, show_progress, status_of
+from pages.parts.factors.own_maps import OF_RUN, pick_map, show_own_map
 from pages.parts.figures import Panel, show_figure
 from pages.parts.header import derived_badge
 from pages.parts.per_run import per_run
@@ -38,7 +39,17 @@ HOW_MAP = (
 
 
 def show_map(opened: OpenRun, factors: Factors) -> None:
-    """The map of the run in two colourings; without one, what it is and how to get it; while it is made, how far."""
+    """The map of the run in two colourings; without one, what it is and how to get it; while it is made, how far.
+
+    Or one of those that came with the file.
+    """
+    if opened.counts.maps:
+        controls = st.container(horizontal=True, vertical_alignment="bottom", gap="small", key="own_map_controls")
+        with controls:
+            option = pick_map(opened)
+        if option != OF_RUN:
+            show_own_map(opened, factors, option, controls)
+            return
     status = status_of(opened)
     if status.state != "ready":
         show_progress(opened, status)

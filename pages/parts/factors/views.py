@@ -34,6 +34,7 @@ from pages.parts.style import mode
 
 LIST_HEIGHT = 640  # px
 MOST_PAIRS = 12  # of the gallery on one screen
+RIDGES_EACH = 15  # types with the highest and with the lowest medians, beside a factor's genes
 MOST_NAMES = 12  # of a thumbnail: more cannot be read in it
 THUMBNAIL_HEIGHT = 200  # px: as high as its two frames are wide, three in a row at 1440
 HOW_PAIR = (
@@ -49,7 +50,8 @@ HOW_RANKED = (
     "higher on this factor has e = 2.7 times as large a share of that gene. Orange rises with the factor, blue falls."
 )
 HOW_RIDGES = (
-    "How the cells of each type lie on this factor; each curve is scaled to its own peak, the stroke is the median."
+    "How the cells of each type lie on this factor; each curve is scaled to its own peak, the stroke is the median. Of "
+    f"more than {2 * RIDGES_EACH} types those of the highest and of the lowest medians."
 )
 
 
@@ -195,6 +197,10 @@ def _ridges(opened: OpenRun, factors: Factors, factor: int) -> Panel:
     column = str(opened.label_column)
     labels = opened.labels(column)
     table = binned_densities(factors.representation[:, factor], labels, [str(name) for name in labels.cat.categories])
-    name = factors.label(factor)
-    figure = plot_distribution(table, x_title=name, colours=colours_of(opened, column), mode=mode())
+    name, shown, said = factors.label(factor), table, ""
+    medians = table.drop_duplicates("group").set_index("group")["median"].sort_values()
+    if len(medians) > 2 * RIDGES_EACH:  # the Cell types page has them all
+        shown = table[table["group"].isin([*medians.index[:RIDGES_EACH], *medians.index[-RIDGES_EACH:]])]
+        said = f", first and last {RIDGES_EACH} of {len(medians)} types"
+    figure = plot_distribution(shown, x_title=f"{name}{said}", colours=colours_of(opened, column), mode=mode())
     return Panel(figure, f"factor_{factor + 1}_cells", f"Distribution of {name} in each type.", table, "Cells")

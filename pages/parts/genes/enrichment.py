@@ -18,7 +18,7 @@ from ldvae_core.analysis.enrichment import (
 from ldvae_core.analysis.factors import Factors
 from ldvae_core.analysis.genes import strongest_factors
 from ldvae_core.data.genes import guess_species
-from ldvae_core.data.genesets import collections, collections_for, load_collection
+from ldvae_core.data.genesets import Species, collections, collections_for, load_collection
 from ldvae_core.data.gmt import LARGEST_FILE, GeneSets
 from ldvae_core.errors import SettingsError
 from ldvae_core.plots.enrichment import MOST_BARS, plot_enrichment
@@ -29,6 +29,7 @@ from pages.parts.gene_links import open_gene_rows
 from pages.parts.genes.enrichment_results import background_of, compute_now, kept_result, results_of
 from pages.parts.job_bar import Actions, do_or_tell, show_end, show_job
 from pages.parts.menus import close_menu, menu
+from pages.parts.per_run import per_run
 from pages.parts.pickers import factor_select, replace_absent, segments
 from pages.parts.problems import refusals
 from pages.parts.runs import go, store
@@ -135,13 +136,18 @@ def _table(own: pd.DataFrame) -> None:
 
 
 def _species_picker(opened: OpenRun) -> str | None:
-    guess = guess_species(opened.counts.gene_names, opened.counts.gene_ids)
+    guess = _species_of(opened)
     words = list(SPECIES.values())
     place = words.index(SPECIES[guess]) if guess else 1
     replace_absent("species", words, words[place])
     chosen = st.selectbox("Species", words, index=place, key="species",
                           bind="query-params", width=100, help=_guessed(guess))  # fmt: skip
     return next(species for species, word in SPECIES.items() if word == chosen)
+
+
+@per_run(max_entries=8)
+def _species_of(opened: OpenRun) -> Species | None:
+    return guess_species(opened.counts.gene_names, opened.counts.gene_ids)
 
 
 def _guessed(guess: str | None) -> str:

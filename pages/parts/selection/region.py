@@ -9,7 +9,9 @@ import pandas as pd
 import streamlit as st
 
 from ldvae_core.analysis.factors import Factors
+from ldvae_core.analysis.raster import Window
 from ldvae_core.analysis.regions import Region, region_from_text, region_of_box, region_of_lasso
+from ldvae_core.data.own_maps import is_spatial
 from ldvae_core.errors import LdvaeError, RunError, SettingsError
 from ldvae_core.runs.additions import LEIDEN, Selection
 from ldvae_core.runs.maps import read_map
@@ -21,7 +23,7 @@ REGION = "region"  # in the address: the plane's name, "!" and the corners
 FAULT = "region_fault"
 NOBODY = ("root", "administrator", "admin", "user", "nobody", "ubuntu", "app", "docker")  # accounts of machines
 WHO = "who"  # the name people sign with, remembered for the session
-MAP = "map"
+MAP, OWN_MAP = "map", "own_map"
 
 
 class Plane(NamedTuple):
@@ -32,6 +34,8 @@ class Plane(NamedTuple):
     x: np.ndarray  # (n_cells,)
     y: np.ndarray
     version: str = ""  # of a map, which can be made anew
+    window: Window | None = None  # to draw it in; None: as large as its cells ask for
+    of_tissue: bool = False  # places that no count has decided
 
     @property
     def memo(self) -> str:
@@ -73,6 +77,15 @@ def map_plane(opened: OpenRun) -> Plane | None:
         return None
     x, y = found.positions.T
     return Plane(MAP, "the map", x, y, runs.additions(opened.run_id).versions()[LEIDEN])
+
+
+def own_plane(opened: OpenRun, name: str) -> Plane:
+    """A map that came with the file; y of a picture of a tissue runs downwards. Raises RunError where it has none."""
+    if name not in opened.counts.maps:
+        raise RunError("The data of this run has no such map.", "Choose another one.")
+    number, places = list(opened.counts.maps).index(name), opened.counts.maps[name]
+    y = -places[:, 1] if is_spatial(name) else places[:, 1]
+    return Plane(f"{OWN_MAP}.{number}", f"the map {name}", places[:, 0], y, of_tissue=is_spatial(name))
 
 
 def select_cells_on(plane: Plane) -> Callable[[str], None]:
@@ -168,6 +181,8 @@ def _plane_named(opened: OpenRun, name: str) -> Plane:
     if name == MAP and (plane := map_plane(opened)) is not None:
         return plane
     axes, _, numbers = name.partition(".")
+    if axes == OWN_MAP and numbers in map(str, range(len(opened.counts.maps))):
+        return own_plane(opened, list(opened.counts.maps)[int(numbers)])
     places = [part.removesuffix("t") for part in numbers.split(".")]
     pair = [int(place) for place in places if place.isascii() and place.isdigit() and len(place) < 6]
     factors = next((factors for known, factors in opened.factors.items() if known == axes), None)

@@ -12,6 +12,7 @@ from ldvae_core.analysis.difference import Difference
 from ldvae_core.analysis.difference_words import NOT_APPLICABLE
 from ldvae_core.analysis.factors import Factors
 from ldvae_core.analysis.numbers import small_number
+from ldvae_core.plots.labels import text_size
 from pages.parts.figures import download_table
 from pages.parts.runs import go
 from pages.parts.text import plain
@@ -23,6 +24,7 @@ HOW_NOTES = (
     "Not modelled: it has no loadings. One cell: without a single cell it would be no finding. Chosen here: it "
     "loads on the axes on which the cells were chosen, so it differs by choice, and p values do not apply."
 )
+HEAD_SIZE = 14  # px of the letters of a head
 TABLE_HEIGHT = 452  # px: as high as the drawing beside it
 
 
@@ -45,22 +47,26 @@ def show_gene_table(genes: pd.DataFrame, names: tuple[str, str]) -> None:
             "Cells second": 100 * top["share_second"],
         }
     )
-    number = st.column_config.NumberColumn
+    if not shown["Note"].any():
+        shown = shown.drop(columns="Note")
+    number, wide = st.column_config.NumberColumn, [_head_width(first), _head_width(second)]
     _table(
         shown,
         key="gene_rows",
         opened=functools.partial(_open_gene, tuple(top["gene"])),
         columns={
-            "Gene": st.column_config.TextColumn(width=80, pinned=True),
+            "Gene": st.column_config.TextColumn(width=100, pinned=True),
             "log2 fold": number(format="%.2f", width=66, help=f"log2 of how many times as high in {first}."),
             "Low": number(format="%.2f", width=50, help="Lower end of the 90% interval."),
             "High": number(format="%.2f", width=50, help="Upper end of the 90% interval."),
             "q": st.column_config.TextColumn(width=60, help="False discovery rate over all tested genes."),
-            "In first": number(first, format="%.3g", width=66, help=f"Molecules per 10,000 in {first}."),
-            "In second": number(second, format="%.3g", width=66, help=f"Molecules per 10,000 in {second}."),
-            "Cells first": number(f"% {first}", format="%.1f", width=66, help=f"Cells of {first} with counts of it."),
+            "In first": number(first, format="%.3g", width=wide[0], help=f"Molecules per 10,000 in {first}."),
+            "In second": number(second, format="%.3g", width=wide[1], help=f"Molecules per 10,000 in {second}."),
+            "Cells first": number(
+                f"% {first}", format="%.1f", width=wide[0] + 14, help=f"Cells of {first} with counts of it."
+            ),
             "Cells second": number(
-                f"% {second}", format="%.1f", width=66, help=f"Cells of {second} with counts of it."
+                f"% {second}", format="%.1f", width=wide[1] + 14, help=f"Cells of {second} with counts of it."
             ),
             "Note": st.column_config.TextColumn(width=88, help=HOW_NOTES),
         },
@@ -138,6 +144,11 @@ def _open_gene(genes: tuple[str, ...], key: str) -> None:
 def _open_factor(factors: tuple[int, ...], key: str) -> None:
     if rows := st.session_state[key].selection.rows:
         go("factors.py", view="One factor", x=factors[rows[0]])
+
+
+def _head_width(name: str) -> int:
+    """Px of a column that is headed by a group's name."""
+    return round(max(66.0, text_size(name, HEAD_SIZE)[0] + 22))
 
 
 def _note(row: Any) -> str:

@@ -211,7 +211,7 @@ def _show_types(opened: OpenRun, chosen: Chosen) -> None:
 def _difference(opened: OpenRun, factors: Factors, chosen: Chosen) -> Later[Difference]:
     def work(report: Callable[[float], None]) -> Difference:
         everything_there = everything(opened)
-        chosen_on = factors_of_plane(factors, chosen.plane.name)
+        chosen_on = () if chosen.plane.of_tissue else factors_of_plane(factors, chosen.plane.name)
 
         def compare(samples: str | None) -> Difference:
             return compare_in_run(

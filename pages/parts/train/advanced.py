@@ -77,7 +77,7 @@ def show_advanced(data: Data, *, method: MethodShown, preset: bool, n_guided: in
 
 
 def _counts(data: Data) -> tuple[LikelihoodName, Library, tuple[Covariate, ...], Dispersion]:
-    known = list(data.annotations)
+    known = [*data.annotations, *data.numbers]
     if kept := st.session_state.get("train_covariates"):  # another data set has other annotations
         st.session_state["train_covariates"] = [name for name in kept if name in known]
     likelihood: LikelihoodName = _select(LIKELIHOOD_TITLES, "Likelihood", key="train_likelihood")
@@ -87,11 +87,16 @@ def _counts(data: Data) -> tuple[LikelihoodName, Library, tuple[Covariate, ...],
             "Correct for", known, key="train_covariates", format_func=plain, **PERSISTED,
             placeholder="no annotation" if known else "this data has no annotation",
         )  # fmt: skip
-        show("Annotations such as sequencing batch or donor: their effect is kept out of the programs.", kind="quiet")
+        show(
+            "Annotations such as sequencing batch or donor, or numbers such as an age: their effect is kept "
+            "out of the programs.",
+            kind="quiet",
+        )
     dispersion: Dispersion = "gene"
-    if covariates and LIKELIHOODS[likelihood].has_dispersion:
+    if covariates and not set(covariates) & set(data.numbers) and LIKELIHOODS[likelihood].has_dispersion:
         dispersion = _select(DISPERSIONS, "Inverse dispersion", key="train_dispersion")
-    return likelihood, library, tuple(map(Covariate, covariates)), dispersion
+    corrected = tuple(Covariate(name, kind="either" if name in data.numbers else "levels") for name in covariates)
+    return likelihood, library, corrected, dispersion
 
 
 def _numbers() -> tuple[Numbers, int]:

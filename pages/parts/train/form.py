@@ -96,7 +96,7 @@ def show_form() -> Form:
     training = _training(data, fitted=fitted)
     linear = shown == "ldvae" and plan not in OF_SEVERAL and PRIORS[prior].may_rotate
     more = show_advanced(data, method=shown, preset=plan in OF_SEVERAL, n_guided=n_factors if linear else 0)
-    show_confounding(data, [covariate.name for covariate in more.model.covariates])
+    show_confounding(data, [each.name for each in more.model.covariates if each.kind == "levels"])
     try:
         model = ModelConfig(
             method=method, n_factors=n_factors, prior=prior, batch_norm=batch_norm, intercept=intercept,

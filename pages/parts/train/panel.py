@@ -64,7 +64,7 @@ def _panel(run_id: str, drawn: tuple[tuple[str, str], ...]) -> None:
     if card is None:
         show("This run is gone. Choose another one below.", kind="quiet")
         return
-    with refusals(end_page=False):
+    with refusals(end_page=False), st.container(key="train_live"):
         progress = store().progress(run_id)
         _head(card)
         with st.container(key="train_status", gap="xsmall"):

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import streamlit as st
 
-from ldvae_core.data.annotations import guess_roles, label_columns
+from ldvae_core.data.annotations import guess_roles, is_amount, label_columns
 from ldvae_core.data.choices import DataChoices
 from ldvae_core.data.guide import Guide
 from ldvae_core.errors import LdvaeError
@@ -29,6 +29,7 @@ ACTIVE = ("queued", "running", "paused", "interrupted")
 TRAIN_SHARE = 0.8  # of the cells; a tenth each for validation and test
 # Gene values (cells x genes) a second, until a run of this machine and kind says better; without the fast path a tenth.
 SPEED = {"cpu": 80e6, "cuda": 400e6}
+FEWEST_SEEN = 20_000  # cells that a run must have gone through: before, its speed is that of starting
 STARTING = 4.0  # seconds that a worker takes to start
 BASELINE_PASSES = 5  # over the counts, about, that fitting a baseline takes
 
@@ -41,6 +42,7 @@ class Data:
     choices: DataChoices
     label_column: str | None
     annotations: dict[str, int]  # that group the cells: name -> number of levels
+    numbers: tuple[str, ...] = ()  # annotations that can be corrected for by a slope
 
     @property
     def n_genes(self) -> int:
@@ -55,20 +57,22 @@ class Data:
 
 def data_of(card: DatasetCard) -> Data:
     """The data set with the choices made for it on the Data page, else with good ones. Raises LdvaeError if damaged."""
-    annotations, guessed = _annotations(str(Workspace.default().root), card.dataset_id, card.identity)
+    annotations, numbers, guessed = _annotations(str(Workspace.default().root), card.dataset_id, card.identity)
     left = st.session_state.get(DATA_CHOICE) or {}
     if left.get("data_source") == card.dataset_id:
-        return Data(card, DataChoices.from_dict(left["choices"]), left.get("label_column"), annotations)
+        return Data(card, DataChoices.from_dict(left["choices"]), left.get("label_column"), annotations, numbers)
     if card.dataset_id == DEMO:
-        return Data(card, DataChoices(n_genes=2000, gene_selection="variance"), "cell_type", annotations)
-    return Data(card, DataChoices(n_genes=min(1000, max(card.n_genes, 2))), guessed, annotations)
+        return Data(card, DataChoices(n_genes=2000, gene_selection="variance"), "cell_type", annotations, numbers)
+    return Data(card, DataChoices(n_genes=min(1000, max(card.n_genes, 2))), guessed, annotations, numbers)
 
 
 @st.cache_data(max_entries=32, show_spinner="Reading the data set")
-def _annotations(root: str, dataset_id: str, identity: str) -> tuple[dict[str, int], str | None]:
+def _annotations(root: str, dataset_id: str, identity: str) -> tuple[dict[str, int], tuple[str, ...], str | None]:
     table = Datasets(Workspace.default()).open(dataset_id).annotations
     levels = {name: int(table[name].nunique()) for name in label_columns(table)}
-    return {name: n for name, n in levels.items() if 2 <= n <= MOST_LEVELS}, guess_roles(table)["cell_type"]
+    known = {name: n for name, n in levels.items() if 2 <= n <= MOST_LEVELS}
+    numbers = tuple(str(name) for name in table.columns if is_amount(table[name]))
+    return known, numbers, guess_roles(table)["cell_type"]
 
 
 def settings_of(
@@ -197,7 +201,8 @@ def _speed(device: str, cards: list[RunCard], store: RunStore, *, fast: bool) ->
             progress = store.progress(card.run_id)
         except LdvaeError:  # deleted meanwhile
             continue
-        if progress.device == device and progress.seconds > 2 and progress.cells_per_second > 0:
+        seen = progress.seconds * progress.cells_per_second
+        if progress.device == device and progress.seconds > 2 and seen > FEWEST_SEEN:
             return progress.cells_per_second * card.n_genes
     return SPEED.get(device, SPEED["cpu"]) * (1.0 if fast else 0.1)
 
