@@ -118,7 +118,7 @@ def plot_types(
         return say_empty(sheet, NO_CELLS, mode).figure()
     window = window_of(first)
     pixels = types_picture(rasters, colours, mode, hidden=hidden)
-    add_picture(sheet, pixels if behind is None else _over(pixels, behind_picture(behind, mode)), window)
+    add_picture(sheet, pixels if behind is None else over(pixels, behind_picture(behind, mode)), window)
     sheet.add_trace(_what_is_here(counts, list(rasters), window))
     named = {name: raster for name, raster in rasters.items() if name not in hidden}
     add_type_names(sheet, named, colours, window, mode=mode)
@@ -181,7 +181,7 @@ def _put_behind(sheet: Sheet, raster: Raster | None, mode: Mode) -> None:
         add_picture(sheet, behind_picture(raster, mode), window_of(raster))
 
 
-def _over(above: np.ndarray, below: np.ndarray) -> np.ndarray:
+def over(above: np.ndarray, below: np.ndarray) -> np.ndarray:
     """One picture upon another, as light passes: plotly draws but one picture of a frame."""
     top, bottom = (picture[..., 3:] / 255 for picture in (above, below))
     opaque = top + bottom * (1 - top)

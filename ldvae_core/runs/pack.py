@@ -30,7 +30,7 @@ FORMAT, FORMAT_VERSION = "gene program pack", 1
 ABOUT, ENDING, OF_NETWORK = "about.json", ".npy", "network/"
 LARGEST_FILE, LARGEST_UNFOLDED = 256 << 20, 512 << 20  # bytes; a pack of 100 factors and 20,000 genes takes some 50 MB
 END_BYTES, LOCATOR_BYTES, LARGEST_LIST = 22, 20, 1 << 20  # of an archive without a comment; its list of members
-LARGEST_ABOUT, MOST_ARRAYS, MOST_DIMENSIONS = 4 << 20, 200, 3
+LARGEST_ABOUT, MOST_ARRAYS, MOST_DIMENSIONS, DEEPEST = 4 << 20, 200, 3, 12
 MADE = (1980, 1, 1, 0, 0, 0)  # of every member: the same programs make the same bytes
 HALF = ("loadings_se", "loadings_shrunken", "loadings_shrunken_sd")
 SINGLE = ("loadings", "intercept", "inverse_dispersion")
@@ -155,13 +155,19 @@ def _members(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         # never more than a member declares is unfolded, and its check sum has to fit
         members = {info.filename: archive.read(info) for info in infos}
     about = json.loads(members.pop(ABOUT))
-    if not isinstance(about, dict):
+    if not isinstance(about, dict) or _depth(about) > DEEPEST:
         raise ValueError("about.json describes nothing")
     if about.get("format") == FORMAT and about.get("format_version") != FORMAT_VERSION:
         return about, {}
     if about.pop("digest") != _digest(about, members):
         raise ValueError("its parts are not those it was made of")
     return about, {name.removesuffix(ENDING): _array(name, content) for name, content in members.items()}
+
+
+def _depth(value: object) -> int:
+    """Objects and lists within one another: what is written of them again goes as deep."""
+    inside = list(value.values()) if isinstance(value, dict) else value if isinstance(value, list) else None
+    return 0 if inside is None else 1 + max(map(_depth, inside), default=0)
 
 
 def _require_short_list(path: Path) -> None:

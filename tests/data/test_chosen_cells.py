@@ -68,3 +68,15 @@ def test_too_few_cells_are_refused(matrix, tmp_path):
     (tmp_path / "cells.txt").write_text("\n".join(matrix.cell_ids[:10]))
     with pytest.raises(SettingsError, match="10 of"):
         prepare(matrix, DataChoices(n_genes=20, cells=f"@{tmp_path / 'cells.txt'}"))
+
+
+def test_a_range_of_numbers_is_chosen(matrix):
+    """Both ends are in; a level of that name comes first, and words have no range."""
+    depth = np.arange(matrix.n_cells) / 10
+    ranged = replace(matrix, annotations=matrix.annotations.assign(depth=depth, odd=["1..2"] * matrix.n_cells))
+    cells, words = chosen_cells(ranged, "depth=1..2.5")
+    assert cells.tolist() == ((depth >= 1) & (depth <= 2.5)).tolist()
+    assert words == "depth from 1 to 2.5"
+    assert chosen_cells(ranged, "odd=1..2")[0].all()
+    with pytest.raises(SettingsError, match="no level"):
+        chosen_cells(ranged, "cell_type=1..2")

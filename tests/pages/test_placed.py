@@ -35,22 +35,23 @@ def test_without_any_it_says_what_for_and_begins_on_a_click(workspace, with_demo
     assert started == ["queued"]
 
 
-@pytest.mark.parametrize("way", ["One pair", "One factor"])
+@pytest.mark.parametrize("way", ["One pair", "Gallery", "One factor"])
 def test_placed_cells_are_drawn_over_those_of_the_run(placed, open_page, way, words):
     """In both views, with missing genes named and strange cells counted."""
     at = open_page("factors.py", **ADDRESS, placed_view=way)
     assert not at.exception
-    assert len(at.get("plotly_chart")) == (2 if way == "One pair" else 1)
+    assert len(at.get("plotly_chart")) == {"One pair": 2, "Gallery": 6, "One factor": 1}[way]
     assert "of 240 new cells" in words(at)
     assert "5 of 2,000 modelled genes are not in the new data and count as 0" in words(at)
 
 
+@pytest.mark.parametrize("way", ["One pair", "Gallery"])
 @pytest.mark.parametrize("colour", ["none", "factor:1", "Unlike the run", "Ttr"])
-def test_new_cells_take_any_colour(placed, open_page, colour):
+def test_new_cells_take_any_colour(placed, open_page, colour, way):
     """Their number, a factor, an annotation, a gene."""
-    at = open_page("factors.py", **ADDRESS, placed_colour=colour)
+    at = open_page("factors.py", **ADDRESS, placed_colour=colour, placed_view=way)
     assert not at.exception
-    assert len(at.get("plotly_chart")) == 2
+    assert len(at.get("plotly_chart")) == {"One pair": 2, "Gallery": 6}[way]
 
 
 def test_deleting_offers_the_way_back(placed, open_page, words):

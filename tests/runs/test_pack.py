@@ -133,6 +133,7 @@ def _liar(members):
         _about(axes="../../etc"),
         _about(prior="other"),
         _about(names=7),
+        _about(params=json.loads("[" * 200 + "]" * 200)),
         _about(network={}),
         _about(types={"column": "", "names": []}),
         _config(n_hidden=4096),

@@ -10,13 +10,12 @@ from plotly.graph_objects import Figure
 from ldvae_core.analysis.factors import Factors
 from ldvae_core.analysis.findings import pair_finding
 from ldvae_core.analysis.programs import Use
-from ldvae_core.analysis.raster import Window, both_windows, density_raster, square_extent
+from ldvae_core.analysis.raster import density_raster
 from ldvae_core.analysis.strange import UNLIKELY, strange_table
 from ldvae_core.data.annotations import guess_roles
 from ldvae_core.data.names import listing
 from ldvae_core.errors import LdvaeError
 from ldvae_core.export import write_projection
-from ldvae_core.plots.density import window_of
 from ldvae_core.plots.distribution import binned_densities, plot_distribution
 from ldvae_core.plots.frame import PAIR_HEIGHT
 from ldvae_core.plots.theme import Mode, palette
@@ -28,19 +27,21 @@ from pages.parts.colour.choice import Colour, colour_picker, say_missing_colour
 from pages.parts.colour.draw import draw_cells
 from pages.parts.colour.legend import hidden_types, show_legend
 from pages.parts.factor_table import following
+from pages.parts.factors.placed_gallery import show_placed_gallery
+from pages.parts.factors.placed_window import window_with_run
 from pages.parts.factors.placing import offer_placing, show_progress
 from pages.parts.figures import Panel, download_table, show_figure
-from pages.parts.pair import Pair, genes_panel, raster_of
+from pages.parts.pair import Pair, genes_panel
 from pages.parts.per_run import per_run
 from pages.parts.pickers import factor_select, segments, two_factors
 from pages.parts.runs import colours_of, store
 from pages.parts.saving import save_button
-from pages.parts.selection.region import Plane, plane_of_pair
+from pages.parts.selection.region import plane_of_pair
 from pages.parts.style import mode
 from pages.parts.text import as_html, count, percent, plain, sentence, show
 from pages.parts.undo import offer_undo, say_refused
 
-WAYS = {"pair": "One pair", "factor": "One factor"}
+WAYS = {"pair": "One pair", "gallery": "Gallery", "factor": "One factor"}
 PLACED = "placed"  # in the address
 REFERENCE = "cells of the run"
 ALL_STRANGE = 0.5  # of the cells: then it is the data as a whole that differs
@@ -66,7 +67,8 @@ def show_placed(opened: OpenRun, factors: Factors, *, use: Use) -> None:
             way = segments("Show", WAYS, key="placed_view") if factors.n_factors > 1 else "factor"
             run = _opened(opened, card.placed_id, _version(opened, card))
             drawn = _on_axes(run, factors)
-            first = factor_select("Across" if way == "pair" else "Factor", factors, key="placed_x", default=0)
+            words = "Across" if way == "pair" else "Factor"
+            first = 0 if way == "gallery" else factor_select(words, factors, key="placed_x", default=0)
             second = factor_select("Up", factors, key="placed_y", default=1) if way == "pair" else 0
             colour = colour_picker(run, drawn, "Colour cells by", key="placed_colour", default=NEAREST, width=190)
     show_progress(opened)
@@ -77,6 +79,8 @@ def show_placed(opened: OpenRun, factors: Factors, *, use: Use) -> None:
     if way == "pair":
         pair = two_factors(first, second, factors.n_factors)
         _show_pair(opened, factors, run, drawn, pair, colour=colour, use=use)
+    elif way == "gallery":
+        show_placed_gallery(opened, factors, run, drawn, colour=colour, use=use)
     else:
         _show_factor(opened, factors, run, drawn, first, colour.column or NEAREST)
     _show_strange(run, placed, colour.column if colour.column != NEAREST else None)
@@ -151,16 +155,11 @@ def _draw(
     colour: Colour, hidden: tuple[str, ...], look: Mode,
 ) -> Figure:  # fmt: skip
     plane = plane_of_pair(drawn, pair)
-    window = _window(opened, factors, plane, pair)
+    window = window_with_run(opened, factors, drawn, pair)
     x, y = (factors.representation[:, k] for k in pair)
     figure = draw_cells(run, drawn, plane._replace(window=window, version="placed"), titles, colour, hidden=hidden,
                         behind=density_raster(x, y, extent=window), height=PAIR_HEIGHT, look=look)  # fmt: skip
     return figure.update_layout(dragmode="zoom")
-
-
-def _window(opened: OpenRun, factors: Factors, plane: Plane, pair: Pair) -> Window:
-    own = square_extent(plane.x, plane.y, from_zero=factors.are_usages)
-    return both_windows(window_of(raster_of(opened, factors, pair)), own)
 
 
 def _show_factor(opened: OpenRun, factors: Factors, run: OpenRun, drawn: Factors, factor: int, column: str) -> None:
