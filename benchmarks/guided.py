@@ -136,7 +136,8 @@ def main() -> None:
         ])  # fmt: skip
         print(rows[-1], flush=True)
     columns = ["simulation", "planted sets active", "absent sets inactive", "membership AUROC: least, median",
-               "correlation of positions: least, median", "added genes that belong", "dropped genes that do not"]  # fmt: skip
+               "correlation of positions: least, median", "added genes that belong",
+               "dropped genes that do not"]  # fmt: skip
     print(table(columns, rows))
     print(conditions(f"python -m benchmarks.guided --repeats {repeats}"))
 
