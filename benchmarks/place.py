@@ -146,7 +146,8 @@ def speed(folder: Path, n_cells: int, threads: int) -> None:
     text = (
         f"{placed.cells.n_cells:,} cells ({data.counts.nnz / data.n_cells:,.0f} genes with counts in each) are placed "
         f"on {programs.n_genes:,} genes and {programs.factors.n_factors} factors, with their distances, by {threads} "
-        f"threads in **{seconds:.0f} s** ({work:.0f} s of processor); the process reached "
+        f"threads in **{seconds:.0f} s** of a machine that others used too, and {work:.0f} s of processor: {threads} "
+        f"free cores would take some {work / threads:.0f} s. The process reached "
         f"{after.ru_maxrss / 2**20:.2f} GB, of which {before.ru_maxrss / 2**20:.2f} GB before.\n\n"
     )
     write_section("Placing many cells", text + conditions("python -m benchmarks.place speed --folder FOLDER"))

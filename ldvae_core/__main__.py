@@ -138,15 +138,16 @@ def combine(samples: tuple[str, ...], target: Path, reading: ReadingOptions) -> 
 @click.option("--out", type=PATH, help="Folder to make for the run.")
 @_options_of_settings()
 @click.option("--label", metavar="COLUMN", help="Annotation that figures colour by.")
+@click.option("--guide", type=PATH, metavar="SETS.gmt", help="Gene sets, each of which informs one of the factors.")
 @click.option("--resume", type=PATH, metavar="RUN", help="Go on with an interrupted run.")
-def train(data: str | None, out: Path | None, resume: Path | None, **options: Any) -> None:
+def train(data: str | None, out: Path | None, resume: Path | None, guide: Path | None, **options: Any) -> None:
     """Train on DATA and keep the run in the folder OUT."""
     from ldvae_core.commands.training import train_new, train_on
 
     if resume is not None and out is None:
         _answer(train_on(resume, data))
     elif resume is None and out is not None and data is not None:
-        _answer(train_new(data, out, options))
+        _answer(train_new(data, out, options, guide))
     else:
         raise click.UsageError("give DATA and --out FOLDER to train, or --resume RUN to go on with an interrupted run")
 
@@ -161,6 +162,18 @@ def advise(data: str, out: Path | None, **options: Any) -> None:
     from ldvae_core.commands.advising import advise as find_number
 
     _answer(find_number(data, out, options))
+
+
+@cli.command()
+@click.argument("sources", nargs=-1, required=True, metavar="DATA|PACK...")
+@click.option("--sample", metavar="COLUMN", help="Annotation that names the samples of DATA: one training each.")
+@click.option("--out", type=PATH, required=True, help="Folder for the tables, and for the runs of DATA's samples.")
+@_options_of_settings(without=("most", "sample"))
+def samples(sources: tuple[str, ...], sample: str | None, out: Path, **options: Any) -> None:
+    """Match programs over the samples of DATA, or over several packs or runs, and pool what they share."""
+    from ldvae_core.commands.sampling import match_over_samples
+
+    _answer(match_over_samples(sources, sample, out, options))
 
 
 @cli.command()

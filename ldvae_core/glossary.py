@@ -21,6 +21,8 @@ TERMS = (
          "that load on it, is read as one.", ("program",)),
     Term("factor", "A number that the model gives to every cell: where the cell lies between little and much of a "
          "gene program. Runs have some ten of them."),
+    Term("guided", "A factor that a gene set informed: the set's genes were expected to load on it, and the data could "
+         "add and drop genes."),
     Term("loading", "How strongly a gene belongs to a factor: by how much its expected share of a cell's molecules "
          "changes (natural log) when the cell's factor rises by 1."),
     Term("axes", "The directions that factors are measured along. Turning them all together changes no prediction, "

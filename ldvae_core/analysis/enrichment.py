@@ -11,7 +11,7 @@ from scipy import sparse
 
 from ldvae_core.analysis.factors import Factors
 from ldvae_core.analysis.programs import SIGNS, gene_ranking, genes_at
-from ldvae_core.data.genesets import symbols_of
+from ldvae_core.data.genesets import places_of
 from ldvae_core.data.gmt import GeneSets
 from ldvae_core.errors import SettingsError
 
@@ -42,10 +42,7 @@ def background(gene_names: np.ndarray, found: GeneSets) -> Background:
 
     Raises SettingsError when no set has FEWEST_IN_SET modelled genes.
     """
-    place: dict[str, int] = {}
-    for names in (gene_names.tolist(), symbols_of(gene_names)):
-        for position, name in enumerate(names):
-            place.setdefault(name.casefold(), position)
+    place = places_of(gene_names)
     members = {}
     for name, genes in found.sets.items():
         positions = np.unique([place[key] for gene in genes if (key := gene.casefold()) in place])

@@ -12,6 +12,7 @@ from scipy.special import logsumexp
 
 from ldvae_core import durable
 from ldvae_core.analysis.chunks import column_moments, library_sizes, require_positive
+from ldvae_core.analysis.guided import GuidedAxes, guided_rotation
 from ldvae_core.analysis.importance import active_factors, gene_deviance
 from ldvae_core.analysis.metrics import expected_counts
 from ldvae_core.analysis.rotation import axis_variance, gene_sparse, varimax
@@ -57,6 +58,7 @@ class Factors:
     uncertified: frozenset[int] = frozenset()  # known not to come back in other cells; not saved
     gene_deviance: np.ndarray | None = None  # (n_genes, n_factors) float32, parts of explained_deviance; None: unknown
     gene_order: GeneOrder = "deviance"  # what decides which genes of a factor are named first; not saved
+    guided_by: tuple[str, ...] = ()  # the gene set that each factor was guided by, "" for free ones; () without any
 
     def label(self, factor: int) -> str:
         """What factor k (from 0) is called on screen: "Factor 3", or "Factor 3 · erythroid" once somebody named it.
@@ -67,8 +69,13 @@ class Factors:
         return f"{said} (not certified)" if factor in self.uncertified else said
 
     def name_of(self, factor: int) -> str:
-        """The name that a person gave factor k, "" without one."""
-        return self.names[factor] if factor < len(self.names) else ""
+        """The name that a person gave factor k, else that of the gene set that guided it, "" without either."""
+        given = self.names[factor] if factor < len(self.names) else ""
+        return given or self.set_of(factor)
+
+    def set_of(self, factor: int) -> str:
+        """The gene set that factor k was guided by, "" for a free factor."""
+        return self.guided_by[factor] if factor < len(self.guided_by) else ""
 
     @property
     def n_cells(self) -> int:
@@ -163,6 +170,7 @@ def build_factors(
     covariate_loadings: np.ndarray | None = None,
     fractions: Callable[[np.ndarray], np.ndarray] | None = None,
     posterior_covariance: np.ndarray | None = None,
+    guided: GuidedAxes | None = None,
 ) -> Factors:
     """Everything that happens after training, at exactly unchanged likelihood: docs/model.md, "After training".
 
@@ -180,6 +188,8 @@ def build_factors(
     the intervals of loadings.
     fractions: of a baseline, whose positions become fractions in another way than by the softmax; its loadings have no
     standard errors (NaN) and are not shrunken.
+    guided: axes that gene sets hold; only the others are rotated, and their loadings are shrunken apart inside and
+    outside the set.
     Raises CountsError when a cell has no counts.
     """
     usage, of_prior = PRIORS[prior].is_usage, PRIORS[prior]
@@ -187,9 +197,9 @@ def build_factors(
     require_positive(size)
     weights, bias = _centred(loadings, intercept, usage=usage)
     rotated = axes != "as_trained" and of_prior.may_rotate and loadings.shape[1] > 1
-    rotation = np.eye(loadings.shape[1])
+    rotation, of_axis = np.eye(loadings.shape[1]), _sets_of(guided, loadings.shape[1], axes)
     if rotated:
-        rotation = gene_sparse(weights) if axes == "gene_sparse" else varimax(representation, loadings)
+        rotation = _rotation(axes, representation, weights, guided)
     z, flips = _oriented(representation, rotation, may_flip=of_prior.may_flip)
     rotation = rotation * np.where(flips, -1.0, 1.0)
     known = posterior_variance if of_prior.is_standard else None
@@ -208,7 +218,7 @@ def build_factors(
     active = active_factors(z, variance, usage=usage)
     order = np.lexsort((-explained, ~active))
     z, rotation = np.ascontiguousarray(z[:, order]), rotation[:, order]
-    weights = weights @ rotation
+    weights, sets = weights @ rotation, tuple(of_axis[k] for k in order)
     if fractions is None:
         fitted = np.flatnonzero(np.asarray(split) == 0) if (np.asarray(split) == 0).any() else np.arange(len(z))
         around = None
@@ -218,10 +228,11 @@ def build_factors(
             _beside(z, extra[0])[fitted], _beside(weights, extra[1]), bias, theta, size[fitted],
             usage=usage, likelihood=likelihood, n_factors=loadings.shape[1], covariance=around,
         )  # fmt: skip
-        shrunken = shrink_loadings(weights, errors)
+        shrunken = shrink_loadings(weights, errors, _inside(guided, sets))
         shared = np.zeros_like(rotation)  # of what all loadings on an axis have in common: its place, its unit
         if rotated:
-            shared = shared + axis_variance(z, weights, of_genes=axes == "gene_sparse")
+            free = [k for k, name in enumerate(sets) if not name]  # the place of a guided axis is the set's
+            shared[np.ix_(free, free)] = axis_variance(z[:, free], weights[:, free], of_genes=axes == "gene_sparse")
         if around is not None:
             shared = shared + moment_variance(z[fitted], around)
         errors = np.sqrt(errors**2 + weights**2 @ shared)
@@ -246,6 +257,7 @@ def build_factors(
         trained_as=np.full(len(order), -1) if rotated else order,
         rotation=rotation,
         gene_deviance=by_gene[:, order].astype(np.float32),
+        guided_by=sets if any(sets) else (),
     )
 
 
@@ -279,8 +291,10 @@ def save_factors(factors: Factors, folder: Path) -> None:
             durable.write_array(target / f"{name}.npy", getattr(factors, name))
         if factors.gene_deviance is not None:
             durable.write_array(target / GENE_DEVIANCE, factors.gene_deviance)
-        names = [str(name) for name in factors.gene_names]
-        durable.write_json(target / "about.json", {"axes": factors.axes, "prior": factors.prior, "gene_names": names})
+        about = {"axes": factors.axes, "prior": factors.prior, "gene_names": [str(name) for name in factors.gene_names]}
+        if factors.guided_by:
+            about["guided_by"] = list(factors.guided_by)
+        durable.write_json(target / "about.json", about)
 
     durable.write_folder(folder, fill)
 
@@ -312,8 +326,32 @@ def load_factors(folder: Path) -> Factors:
         uncertified=frozenset(),
         gene_order="deviance",
         gene_deviance=by_gene,
+        guided_by=tuple(map(str, about.get("guided_by", ()))),
         **arrays,
     )
+
+
+def _rotation(axes: Axes, representation: np.ndarray, weights: np.ndarray, guided: GuidedAxes | None) -> np.ndarray:
+    """Of the free factors; guided ones keep their axes."""
+
+    def rotate(basis: np.ndarray | None) -> np.ndarray:
+        z, w = (representation, weights) if basis is None else (_rotate(representation, basis), weights @ basis)
+        return gene_sparse(w) if axes == "gene_sparse" else varimax(z, w)
+
+    return rotate(None) if guided is None else guided_rotation(guided.axes, rotate)
+
+
+def _sets_of(guided: GuidedAxes | None, n_factors: int, axes: Axes) -> list[str]:
+    """The set that each factor follows, before they are ordered; none on the axes as trained."""
+    names = guided.names if guided is not None and axes != "as_trained" else ()
+    return [*names, *[""] * (n_factors - len(names))]
+
+
+def _inside(guided: GuidedAxes | None, sets: tuple[str, ...]) -> dict[int, np.ndarray]:
+    """The genes of each guided factor's set, (n_genes,) bool, by factor."""
+    if guided is None:
+        return {}
+    return {k: guided.member[:, guided.names.index(name)] for k, name in enumerate(sets) if name}
 
 
 def _centred(loadings: np.ndarray, intercept: np.ndarray, *, usage: bool) -> tuple[np.ndarray, np.ndarray]:
@@ -338,7 +376,7 @@ def _oriented(representation: np.ndarray, rotation: np.ndarray, *, may_flip: boo
 
 
 def _rotate(values: np.ndarray, matrix: np.ndarray) -> np.ndarray:
-    rotated = np.empty(values.shape, np.float32)
+    rotated = np.empty((len(values), matrix.shape[1]), np.float32)
     for cells in cell_chunks(*values.shape):
         rotated[cells] = values[cells].astype(np.float64) @ matrix
     return rotated

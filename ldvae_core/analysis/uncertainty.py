@@ -12,6 +12,7 @@ Readable axes are themselves an estimate: rotation.axis_variance is added to the
 intervals of the genes that a program drives hold the truth in 85 to 93%: docs/benchmarks.md, "Intervals of loadings".
 """
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -23,6 +24,7 @@ from ldvae_core.model.families import LIKELIHOODS, LikelihoodName
 
 MAX_CELLS = 200_000  # above, information is summed over a seeded sample and scaled up
 MAX_WORK = 2e11  # cells x genes x pairs of factors, about 20 s on one core
+FEWEST_APART = 10  # genes that a mixture of their own is fitted to
 INTERVAL_90 = 1.6448536269514722  # half-width of a 90% interval, in standard errors
 
 
@@ -108,18 +110,33 @@ def moment_variance(representation: np.ndarray, covariance: np.ndarray | None = 
     return variance
 
 
-def shrink_loadings(loadings: np.ndarray, standard_errors: np.ndarray) -> Shrunken:
+def shrink_loadings(
+    loadings: np.ndarray, standard_errors: np.ndarray, inside: Mapping[int, np.ndarray] | None = None
+) -> Shrunken:
     """Empirical-Bayes estimate of every loading: posterior mean and sd, each (n_genes, n_factors).
 
     For each factor on its own: true loadings follow a mixture of normals centred at 0 (one of them a spike at exactly
     0), the observed ones add normal noise of the given standard error; EM over genes fits the mixture's weights. A
-    loading known well stays, a rare gene's noisy one goes to 0. Entries that are not finite become 0. Raises ValueError
-    when the shapes differ. Source: adaptive shrinkage, Stephens 2017.
+    loading known well stays, a rare gene's noisy one goes to 0. Entries that are not finite become 0. inside: of a
+    factor, the genes (n_genes,) bool that are expected to load on it; they and the others get mixtures of their own,
+    unless they are too few to fit one. Raises ValueError when the shapes differ. Source: adaptive shrinkage,
+    Stephens 2017.
     """
     if loadings.shape != standard_errors.shape:
         raise ValueError(f"loadings {loadings.shape} and standard errors {standard_errors.shape} differ in shape")
-    columns = [_shrink_one(*pair) for pair in zip(loadings.T, standard_errors.T, strict=True)]
+    inside = inside or {}
+    pairs = zip(loadings.T, standard_errors.T, strict=True)
+    columns = [_shrink_apart(*pair, inside[k]) if k in inside else _shrink_one(*pair) for k, pair in enumerate(pairs)]
     return Shrunken(*(np.stack(part, axis=1) for part in zip(*columns, strict=True)))
+
+
+def _shrink_apart(loading: np.ndarray, error: np.ndarray, inside: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    if min(inside.sum(), (~inside).sum()) < FEWEST_APART:
+        return _shrink_one(loading, error)
+    mean, sd = np.zeros((2, len(loading)))
+    for genes in (inside, ~inside):
+        mean[genes], sd[genes] = _shrink_one(loading[genes], error[genes])
+    return mean, sd
 
 
 def _shrink_one(loading: np.ndarray, error: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -3,21 +3,19 @@
 import contextlib
 import os
 import shutil
-import sys
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pandas as pd
 
 from ldvae_core import durable
-from ldvae_core.commands.sources import opened_counts, source_of
-from ldvae_core.commands.training import INTERRUPTED, Asked, nothing_half_done, run_to_end
+from ldvae_core.commands.several import counts_for, require_same, train_one
+from ldvae_core.commands.sources import source_of
+from ldvae_core.commands.training import Asked
 from ldvae_core.data.choices import DataChoices
 from ldvae_core.data.counts import CountMatrix
 from ldvae_core.data.reading_options import NOTHING_SAID, ReadingOptions
-from ldvae_core.errors import RunError
 from ldvae_core.model.config import ModelConfig, TrainingConfig
 from ldvae_core.model.describe import model_words
 from ldvae_core.model.presets import PAPERS_MODELS, as_published
@@ -72,63 +70,21 @@ def train_papers_models(
     choices = DataChoices(gene_selection="variance", n_genes=GENES)
     for key, each in MODELS.items():
         settings = RunSettings(key, source, reading=reading, choices=choices, model=each.of(model), training=training)
-        _require_same(out / key, settings)
+        require_same(out / key, settings)
         wanted[key] = settings
     asked = Asked().listen()
     with contextlib.ExitStack() as stack:
         for position, (key, settings) in enumerate(wanted.items(), start=1):
             title = f"{position} of {len(wanted)}, {model_words(settings.model)}"
-            _train(out / key, settings, _counts_for(out, data, reading, stack), asked, title)
+            _train(out / key, settings, counts_for(data, reading, stack), asked, title)
     return _answer(out, seed)
-
-
-def _require_same(folder: Path, wanted: RunSettings) -> None:
-    """Whatever stands at `folder` must be the wanted run."""
-    if not folder.exists():
-        return
-    if not (folder / "run.json").exists():
-        raise RunError(f"{folder} exists already, and is no run.", "Give --out a new folder, so that nothing is lost.")
-    found = RunSettings.read(folder)
-    if replace(found, name=wanted.name).to_dict() != wanted.to_dict():
-        raise RunError(
-            f"{folder} holds a run of other settings or other data.",
-            "Repeat the command as it was to go on with it, or give --out a new folder.",
-        )
-
-
-def _counts_for(
-    out: Path, data: str, reading: ReadingOptions, stack: contextlib.ExitStack
-) -> Callable[[], CountMatrix]:
-    """Opens the data when the first run asks for it; read once."""
-    opened: list[CountMatrix] = []
-
-    def open_counts() -> CountMatrix:
-        if not opened:
-            opened.append(stack.enter_context(opened_counts(data, reading)))
-        return opened[0]
-
-    return open_counts
 
 
 def _train(
     folder: Path, settings: RunSettings, open_counts: Callable[[], CountMatrix], asked: Asked, title: str
 ) -> None:
-    """Train one run, unless it is finished."""
-    if (folder / "metrics.json").exists():
-        sys.stderr.write(f"{title}: finished already\n")
-        return
-    if not folder.exists():
-        settings.write(folder)
-    _take_counts(folder)
-    try:
-        with nothing_half_done(folder):
-            summary = run_to_end(folder, open_counts, asked, resume=True, title=title)
-    finally:
-        with contextlib.suppress(OSError):  # only when it is empty
-            folder.parent.rmdir()
-    if summary is None:
-        sys.stderr.write("interrupted; the same command goes on with it\n")
-        sys.exit(INTERRUPTED)
+    """Train one run, unless it is finished, on the counts of those before it."""
+    train_one(folder, settings, open_counts, asked, title, before=_take_counts)
 
 
 def _take_counts(folder: Path) -> None:

@@ -12,6 +12,8 @@ from typing import Any, Literal
 from ldvae_core.commands.sources import opened_counts, source_of
 from ldvae_core.data.chosen_cells import FILE
 from ldvae_core.data.counts import CountMatrix
+from ldvae_core.data.gmt import read_own_gmt
+from ldvae_core.data.guide import Guide
 from ldvae_core.errors import LdvaeError, RunError
 from ldvae_core.runs.recipe import settings_of
 from ldvae_core.runs.settings import RunSettings
@@ -37,14 +39,16 @@ class Asked:
         self.answer = "pause"
 
 
-def train_new(data: str, out: Path, options: Mapping[str, Any]) -> dict[str, Any]:
+def train_new(data: str, out: Path, options: Mapping[str, Any], guide: Path | None = None) -> dict[str, Any]:
     """Make the run folder `out`, train in it, return the summary. Exits with 130 when interrupted.
 
-    Raises LdvaeError when the settings, the data or the folder cannot be used; no folder is left behind then.
+    guide: a file of gene sets, each of which informs a factor. Raises LdvaeError when the settings, the sets, the data
+    or the folder cannot be used; no folder is left behind then.
     """
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise RunError(f"{out} exists already.", "Give --out a new folder, so that nothing is lost.")
-    settings_of(_with_whole_paths(options), name=out.name, data_source=source_of(data)).write(out)
+    sets = None if guide is None else Guide.of(read_own_gmt(guide, guide.name))
+    settings_of(_with_whole_paths(options), name=out.name, data_source=source_of(data), guide=sets).write(out)
     with nothing_half_done(out):
         return _train(out, data, resume=False)
 

@@ -76,3 +76,12 @@ def symbols_of(gene_names: np.ndarray) -> list[str]:
     table = orthologues()
     known = dict(zip([*table["mouse_id"], *table["human_id"]], [*table["mouse"], *table["human"]], strict=True))
     return [known.get(bare_id(name), name) for name in names]
+
+
+def places_of(gene_names: np.ndarray) -> dict[str, int]:
+    """Where each gene stands, by its name and its symbol, case folded; the first of several."""
+    places: dict[str, int] = {}
+    for names in (gene_names.tolist(), symbols_of(gene_names)):
+        for position, name in enumerate(names):
+            places.setdefault(name.casefold(), position)
+    return places

@@ -257,6 +257,12 @@ def _refuse(problems: list[str]) -> None:
         raise SettingsError(problems)
 
 
+def may_be_guided(model: ModelConfig) -> bool:
+    """Whether gene sets can inform its factors: they have loadings, and axes that a prior of these may choose."""
+    prior = PRIORS[model.prior]
+    return model.method == "ldvae" and model.decoder == "linear" and prior.is_standard and prior.may_rotate
+
+
 def most_factors(n_genes: int) -> int:
     """How many factors a model of so many genes can have; 0 genes: not known yet."""
     return min(MOST_FACTORS, max(n_genes - 1, 1)) if n_genes else MOST_FACTORS

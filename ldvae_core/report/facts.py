@@ -76,8 +76,8 @@ def looked_section(
     rows: list[list[object]] = [
         ["Factors", f"{factors.n_factors}, of them {int(sum(factors.active))} active"],
         ["Annotations that factors were set against", f"{len(told)} with {n_levels:,} levels in all"],
-        ["Comparisons of two groups of cells made on the pages", f"{len(comparisons):,}"],
-        ["Genes tested in these", f"{sum(each.n_tested for each in comparisons):,}"],
+        ["Comparisons of groups of cells, and designs, on the pages", f"{len(comparisons):,}"],
+        ["Tests of genes and programs in these", f"{sum(each.n_tested for each in comparisons):,}"],
         ["Tests of gene sets", f"{sum(len(rows) for _, rows in results):,}"],
         ["Selections of cells kept", len(opened.planes)],
     ]

@@ -47,7 +47,7 @@ def methods(opened: OpenRun, factors: Factors, *, version: str, tested: bool) ->
     sentences = [_data(opened, cite(opened.settings.choices.gene_selection)
                        if opened.settings.choices.gene_selection in WORKS else "")]  # fmt: skip
     sentences += _baseline(opened) if opened.settings.model.is_baseline else _model(opened, cite)
-    sentences += _axes(opened, factors, cite)
+    sentences += [*_number(opened), *_axes(opened, factors, cite)]
     if tested:
         sentences.append(f"False discovery rates are by Benjamini and Hochberg {cite('bh')}.")
     sentences.append(f"All was computed with Gene Program Explorer {version}.")
@@ -114,6 +114,19 @@ def _model(opened: OpenRun, cite: Cite) -> list[str]:
     return found
 
 
+def _number(opened: OpenRun) -> list[str]:
+    """How the number of factors was found, where it was, and what certified means."""
+    found = opened.certificates
+    if found is None:
+        return []
+    return [
+        "The number of factors was found from ten shorter trainings on all cells and on disjoint halves of the "
+        f"{found.unit}: a program is certified when it is found again in both halves with a match of at least "
+        f"{found.bar:.2f} (cosine of shrunken loadings in the information metric) and shuffled counts give nothing "
+        f"like it. Of {len(found.programs)} factors {found.n_certified} are certified."
+    ]
+
+
 def _axes(opened: OpenRun, factors: Factors, cite: Cite) -> list[str]:
     found = []
     if factors.axes == "readable":
@@ -121,6 +134,9 @@ def _axes(opened: OpenRun, factors: Factors, cite: Cite) -> list[str]:
     if factors.axes == "gene_sparse":
         found.append(f"Factors were rotated by varimax of the loadings {cite('varimax')}, which leaves every "
                      "prediction unchanged.")  # fmt: skip
+    if opened.settings.guide and factors.axes != "as_trained":
+        sets = [name for name, _ in opened.settings.guide.sets]
+        found.append(f"The axes of {len(sets)} factors were placed by gene sets ({', '.join(sets)}), one factor a set.")
     if factors.n_factors and not opened.settings.model.is_baseline:
         found.append(f"Loadings were shrunken by their standard errors {cite('shrinkage')}.")
     if factors.gene_deviance is not None:

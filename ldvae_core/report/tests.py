@@ -16,8 +16,9 @@ ENDS = {"positive": "high", "negative": "low"}
 
 def comparisons_section(comparisons: Sequence[Comparison]) -> Section:
     """Every pair of groups that was compared on the pages."""
-    rows = [[each.first, each.second, each.unit, f"{each.n_tested:,}", f"{each.n_found:,}"] for each in comparisons]
-    columns = ["First group", "Second group", "Unit", "Genes tested", "Found (q < 0.05)"]
+    rows = [[each.first, each.second, each.unit, f"{each.n_tested:,} {each.tested}", f"{each.n_found:,}"]
+            for each in comparisons]  # fmt: skip
+    columns = ["First group, or condition", "Second group, or where", "Unit", "Tested", "Found (q < 0.05)"]
     return Section("Comparisons", table(columns, rows, numbers=columns[3:]))
 
 

@@ -27,6 +27,7 @@ from ldvae_core.jobs.progress import Progress as JobProgress
 from ldvae_core.model.budget import seconds_after_training
 from ldvae_core.model.config import ModelConfig
 from ldvae_core.model.ldvae import LDVAE
+from ldvae_core.runs.guided import guide_for, guided_summary
 from ldvae_core.runs.prepare import Steps, completed_for, covariate_columns
 from ldvae_core.runs.results import save_results
 from ldvae_core.runs.search import ADVICE_FILE, CERTIFICATES_FILE, NoStructureError, write_certificates
@@ -51,6 +52,7 @@ FILES = {
     "counts": "the modelled counts: folder of data/folder.py",
     "split.npy": "int8 (n_cells,): train, validation, test",
     "progress.json": "where training stands, about twice a second",
+    "guide.gmt": "the gene sets that guide factors, of a guided run",
     "history.parquet": "one row per reported point of the curves",
     "checkpoint.npz": "everything needed to go on; removed when the run is finished",
     "model.npz": "the trained network, which places new cells (runs/trained.py)",
@@ -121,6 +123,7 @@ class _Run:
                 return self.steps.end_without_results("pause" if told.answer == "pause" else "cancel")
             model_config = replace(model_config, n_factors=found.generous.n_programs)
         covariates = covariate_columns(counts.annotations, model_config.covariates)
+        guide = guide_for(self.steps.settings.guide, counts, self.folder)
         seconds_reading = time.monotonic() - began
         trainer = Trainer(
             counts.counts,
@@ -160,6 +163,7 @@ class _Run:
             counts=counts,
             split=split,
             covariates=covariates,
+            guide=guide,
             on_share=lambda done: self.under_way.reached("analysing", done),
         )
         metrics = {**figures, **_of_training(trainer)}
@@ -175,6 +179,7 @@ class _Run:
             "threads": threads,
             "seconds_reading": round(seconds_reading, 3),
             "seconds_training": round(trainer.state.seconds, 3),
+            **guided_summary(self.folder, figures),
         }
         return self.steps.finish({**metrics, "seconds_refining": round(seconds_refining, 3)}, summary, answer)
 

@@ -4,10 +4,12 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 
 from ldvae_core import durable
+from ldvae_core.analysis.design import DesignEffects
 from ldvae_core.analysis.difference import Difference
 from ldvae_core.errors import LdvaeError
 from ldvae_core.jobs.progress import read_object
 from ldvae_core.runs.additions import Additions
+from ldvae_core.runs.designs import Design
 
 FILE = "comparisons.json"
 MOST, LONGEST = 1_000, 200  # distinct comparisons; characters of a group
@@ -16,13 +18,14 @@ FIELDS = ("first", "second", "unit", "n_tested", "n_found")
 
 @dataclass(frozen=True)
 class Comparison:
-    """Two groups of cells whose genes were tested against each other."""
+    """Two groups of cells whose genes were tested against each other, or a design that programs were tested against."""
 
     first: str
-    second: str
+    second: str  # of a design: what it was tested within, and corrected for
     unit: str  # what counted as one observation: "cell" or "sample"
-    n_tested: int  # genes
+    n_tested: int
     n_found: int  # of them, at a false discovery rate below 5%
+    tested: str = "genes"
 
 
 class Looked:
@@ -32,10 +35,21 @@ class Looked:
         self._additions, self._path = additions, additions.folder / FILE
 
     def note(self, difference: Difference) -> None:
-        """Keep that this was compared, once however often it is looked at. A disk that refuses keeps nobody from it."""
+        """Keep that two groups were compared, once however often that is looked at."""
         first, second = (str(name)[:LONGEST] for name in difference.names)
         unit = "cell" if difference.design is None else "sample"
-        made = Comparison(first, second, unit, difference.n_tested, difference.n_found)
+        self._keep(Comparison(first, second, unit, difference.n_tested, difference.n_found))
+
+    def note_design(self, design: Design, effects: DesignEffects) -> None:
+        """Keep that programs were tested against a design."""
+        within = f"within {design.by}" if design.by else "all cells"
+        corrected = f", corrected for {', '.join(design.covariates)}" if design.covariates else ""
+        first, second = f"{design.condition}, by {' x '.join(design.samples)}", f"{within}{corrected}"
+        found = len(effects.found)
+        self._keep(Comparison(first[:LONGEST], second[:LONGEST], "sample", effects.n_tested, found, "programs"))
+
+    def _keep(self, made: Comparison) -> None:
+        """A disk that refuses keeps nobody from looking."""
         if made in self.comparisons():
             return
         with suppress(LdvaeError), self._additions.writing():
@@ -48,7 +62,12 @@ class Looked:
         rows = read_object(self._path).get("comparisons")
         return [
             Comparison(
-                str(row["first"]), str(row["second"]), str(row["unit"]), int(row["n_tested"]), int(row["n_found"])
+                str(row["first"]),
+                str(row["second"]),
+                str(row["unit"]),
+                int(row["n_tested"]),
+                int(row["n_found"]),
+                str(row.get("tested", "genes")),
             )
             for row in (rows if isinstance(rows, list) else [])
             if isinstance(row, dict) and set(FIELDS) <= row.keys()

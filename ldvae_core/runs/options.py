@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from ldvae_core.data.choices import DataChoices
+from ldvae_core.data.guide import Guide
 from ldvae_core.data.reading_options import ReadingOptions
 from ldvae_core.model.config import ModelConfig, TrainingConfig
 from ldvae_core.runs.search import Search
@@ -15,6 +16,7 @@ PARTS: dict[str, Any] = {
     "choices": DataChoices,
     "model": ModelConfig,
     "training": TrainingConfig,
+    "guide": Guide,  # its option, a file, is read by commands/training.py
     "search": Search,
 }
 

@@ -7,19 +7,22 @@ from collections.abc import Mapping
 from typing import Any
 
 from ldvae_core.data.choices import DataChoices
+from ldvae_core.data.guide import Guide
 from ldvae_core.model.config import Covariate, most_factors
 from ldvae_core.runs.options import PARTS, no, options_of, parameter_of
 from ldvae_core.runs.search import Search
 from ldvae_core.runs.settings import RunSettings
 from ldvae_core.setting import defaults_of
 
+GUIDE_FILE = "guide.gmt"
 AUTO = "auto"  # as the number of factors: it is found
 
 
-def settings_of(options: Mapping[str, Any], *, name: str, data_source: str) -> RunSettings:
+def settings_of(options: Mapping[str, Any], *, name: str, data_source: str, guide: Guide | None = None) -> RunSettings:
     """Settings of a run from the options of `train`, by the names click gives them; left-out ones are the defaults.
 
-    "factors" may be "auto". Raises SettingsError with every problem at once.
+    guide: what the file of the option --guide holds. "factors" may be "auto". Raises SettingsError with every problem
+    at once.
     """
     chosen: dict[str, dict[str, Any]] = {part: {} for part in PARTS}
     for part, field, option in options_of():
@@ -33,7 +36,7 @@ def settings_of(options: Mapping[str, Any], *, name: str, data_source: str) -> R
         most, n_genes = chosen["search"].get("most") or Search().most, chosen["choices"].get("n_genes")
         chosen["model"]["n_factors"] = min(most, most_factors(n_genes or DataChoices().n_genes))
     named = {"name": name, "data_source": data_source, "label_column": options.get("label")}
-    return RunSettings.from_dict({**named, **chosen})
+    return RunSettings.from_dict({**named, **chosen, "guide": guide.to_dict() if guide else {}})
 
 
 def train_command(settings: RunSettings, out: str) -> list[str]:
@@ -50,6 +53,8 @@ def train_command(settings: RunSettings, out: str) -> list[str]:
             words += [] if value == default else [option.flag if value else no(option.flag)]
         elif value != default:
             words += [option.flag, str(value)]
+    if settings.guide:
+        words += ["--guide", GUIDE_FILE]  # of the run's folder
     return [*words, "--label", settings.label_column] if settings.label_column else words
 
 

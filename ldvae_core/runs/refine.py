@@ -15,6 +15,7 @@ from ldvae_core.data.split import TRAIN, VALIDATION
 from ldvae_core.durable import read_array, write_folder, write_json
 from ldvae_core.errors import RunError
 from ldvae_core.model.refinable import unrefinable
+from ldvae_core.runs.guided import guide_for
 from ldvae_core.runs.opened import read_metrics
 from ldvae_core.runs.prepare import covariate_columns
 from ldvae_core.runs.results import save_results
@@ -69,7 +70,10 @@ def refine_run(folder: Path, target: Path, *, on_progress: Report = lambda stage
             for name in COPIED:
                 if (folder / name).exists():
                     (shutil.copytree if (folder / name).is_dir() else shutil.copy2)(folder / name, place / name)
-            found = save_results(place, source, outcome, counts=counts, split=split, covariates=covariates)
+            found = save_results(
+                place, source, outcome, counts=counts, split=split, covariates=covariates,
+                guide=guide_for(about.settings.guide, counts, place),
+            )  # fmt: skip
             write_json(place / "metrics.json", {**metrics, **found, "seconds_refining": seconds})
             write_folder_state(place, "stopped" if read_folder_state(folder).stage == "stopped" else "finished")
 

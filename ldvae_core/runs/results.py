@@ -15,11 +15,13 @@ from ldvae_core.analysis.gain import fit_null_model, gain_figures
 from ldvae_core.analysis.metrics import mean_and_error, reconstruction_error
 from ldvae_core.analysis.overlap import program_overlap
 from ldvae_core.data.counts import CountMatrix
+from ldvae_core.data.guide import Matched
 from ldvae_core.data.split import TEST, TRAIN
 from ldvae_core.durable import write_table
 from ldvae_core.model.families import LikelihoodName
 from ldvae_core.model.ldvae import LDVAE, centred_levels
 from ldvae_core.runs.by_cell import write_by_cell
+from ldvae_core.runs.guided import guided_sets, judged_sets
 from ldvae_core.runs.trained import save_model
 from ldvae_core.training.minibatches import MinibatchSource
 from ldvae_core.training.refining import Outcome
@@ -46,12 +48,13 @@ def save_results(
     counts: CountMatrix,
     split: np.ndarray,
     covariates: np.ndarray,
+    guide: Matched | None = None,
     on_share: Callable[[float], object] = lambda _done: None,
 ) -> dict[str, Any]:
     """Write all but metrics.json, and return the figures for it that are not about how training went.
 
-    source: holds the same counts and covariates (n_cells, levels). on_share: told how much is done,
-    0 to 1, now and then. Raises OSError when the disk refuses.
+    source: holds the same counts and covariates (n_cells, levels). guide: the gene sets that informed factors.
+    on_share: told how much is done, 0 to 1, now and then. Raises OSError when the disk refuses.
     """
     model, refined = outcome.model, outcome.refined
     save_model(model, folder)
@@ -62,6 +65,7 @@ def save_results(
     if model.likelihood.has_dispersion:
         theta = model.bounded_log_theta().detach().double().exp().cpu().numpy()
     effects = covariate_effects(model)
+    judged, guided = judged_sets(guide, loadings, counts)
     wanted = ALL_AXES if model.prior.may_rotate else ALL_AXES[:1]
     for number, axes in enumerate(wanted):
         on_share(0.5 * number / len(wanted))
@@ -81,6 +85,7 @@ def save_results(
             covariates=None if effects is None else covariates,
             covariate_loadings=effects,
             posterior_covariance=None if refined is None else refined.covariance,
+            guided=guided,
         )
         save_factors(factors, folder / "factors" / axes)
     if effects is not None:
@@ -89,7 +94,8 @@ def save_results(
     _write_dispersion_levels(model, counts.gene_names, folder)
     on_share(0.5)
     figures = _figures(folder, source, outcome, factors, counts, split, posterior.mean)
-    return {**figures, **outcome.figures(), **_overlap(factors)}
+    told = {} if guide is None else {"guided": guided_sets(guide, judged, factors)}
+    return {**figures, **outcome.figures(), **_overlap(factors), **told}
 
 
 def _figures(

@@ -12,9 +12,10 @@ from typing import Any, Self
 import ldvae_core
 from ldvae_core import durable
 from ldvae_core.data.choices import DataChoices
+from ldvae_core.data.guide import Guide
 from ldvae_core.data.reading_options import ReadingOptions
 from ldvae_core.errors import LdvaeError, RunError, SettingsError
-from ldvae_core.model.config import ModelConfig, TrainingConfig
+from ldvae_core.model.config import ModelConfig, TrainingConfig, may_be_guided
 from ldvae_core.runs.options import PARTS
 from ldvae_core.runs.search import Search, unsearchable
 
@@ -35,11 +36,13 @@ class RunSettings:
     model: ModelConfig = field(default_factory=ModelConfig)  # not yet completed for the data, see runs/prepare.py
     training: TrainingConfig = field(default_factory=TrainingConfig)
     reading: ReadingOptions = field(default_factory=ReadingOptions)  # of a file; a data set has been read
+    guide: Guide = field(default_factory=Guide)  # gene sets that inform the first factors
     search: Search = field(default_factory=Search)  # for the number of programs; model.n_factors until it is found
 
     def __post_init__(self) -> None:
         problems = _naming_problems(self.name, self.data_source)
         problems += self.model.factor_problems(self.choices.n_genes + len(self.choices.keep_genes))
+        problems += _guiding_problems(self.guide, self.model)
         problems += unsearchable(self.model) if self.search.auto else []
         if problems:
             raise SettingsError(problems)
@@ -59,6 +62,7 @@ class RunSettings:
             "choices": self.choices.to_dict(),
             "model": self.model.to_dict(),
             "training": self.training.to_dict(),
+            "guide": self.guide.to_dict() if self.guide else {},
             "search": self.search.to_dict(),
         }
         plain: dict[str, Any] = json.loads(json.dumps(values))  # tuples become lists now: equal to what is read later
@@ -183,6 +187,21 @@ def _naming_problems(name: object, data_source: object) -> list[str]:
         problems.append("The name of a run holds characters that cannot be shown, such as line breaks.")
     if not isinstance(data_source, str) or not data_source:
         problems.append("The run names no data set.")
+    return problems
+
+
+def _guiding_problems(guide: Guide, model: ModelConfig) -> list[str]:
+    """Why these sets cannot guide factors of this model."""
+    if not guide:
+        return []
+    problems = []
+    if not may_be_guided(model):
+        problems.append("Gene sets guide factors of a linear decoder under a normal prior.")
+    if len(guide.sets) > model.n_factors:
+        problems.append(
+            f"{guide.title} holds {len(guide.sets)} gene sets, one factor each, and the model has {model.n_factors} "
+            "factors: ask for more factors, or leave sets out."
+        )
     return problems
 
 

@@ -63,6 +63,7 @@ class Decoder(NamedTuple):
     log_theta: Tensor | None  # (genes,); None: Poisson
     theta_levels: Tensor | None  # (genes, levels), added to it; None: one for all
     is_usage: bool
+    pairs: Tensor | None = None  # (genes, pairs of factors): products of loadings; None: worked out where needed
 
     @classmethod
     def of(cls, model: LDVAE, device: torch.device | None = None) -> Self:
@@ -74,13 +75,15 @@ class Decoder(NamedTuple):
             levels = None
             if model.config.dispersion == "gene_level":
                 levels = centred_levels(model.dispersion_levels.double(), model.level_counts).to(place)
+            centred = (loadings - loadings.mean(dim=0)).to(place)
             return cls(
-                (loadings - loadings.mean(dim=0)).to(place),
+                centred,
                 intercept.to(place),
                 centred_levels(decoder.covariate_loadings.double(), decoder.level_counts).to(place),
                 model.log_theta.double().to(place) if model.likelihood.has_dispersion else None,
                 levels,
                 model.prior.is_usage,
+                _pairs(centred),
             )
 
 
@@ -260,12 +263,17 @@ def gradient(decoder: Decoder, found: Slopes, v: Tensor) -> Tensor:
     return z * (of_z - (z * of_z).sum(dim=1, keepdim=True)) - v
 
 
+def _pairs(loadings: Tensor) -> Tensor:
+    first, second = torch.triu_indices(loadings.shape[1], loadings.shape[1])
+    return loadings[:, first] * loadings[:, second]
+
+
 def precision(decoder: Decoder, fraction: Tensor, weight: Tensor, v: Tensor) -> Tensor:
     """sum_g weight_g (W_g - Wf)(W_g - Wf)' in v, plus I: (cells, factors, factors)."""
     loadings = decoder.loadings
     n_factors = loadings.shape[1]
     first, second = torch.triu_indices(n_factors, n_factors)
-    packed = weight @ (loadings[:, first] * loadings[:, second])
+    packed = weight @ (_pairs(loadings) if decoder.pairs is None else decoder.pairs)
     of_z = packed.new_empty(len(packed), n_factors, n_factors)
     of_z[:, first, second] = packed
     of_z[:, second, first] = packed

@@ -3,7 +3,10 @@
 import html
 import json
 import re
+from dataclasses import replace
 
+import numpy as np
+import pandas as pd
 import pytest
 
 from ldvae_core.analysis.programs import strongest_genes
@@ -126,7 +129,7 @@ def test_comparisons_are_counted_once(report, trained):
     ]
     _, page = report(run)
     assert "Benjamini" in page
-    assert f">{made.n_tested:,}<" in page
+    assert f">{made.n_tested:,} genes<" in page
     (run / "kept" / "comparisons.json").write_text("{")
     assert looked.comparisons() == []
     _, page = report(run)
@@ -137,3 +140,25 @@ def test_a_folder_that_is_not_there_is_made_or_refused_in_words(refusal, trained
     """A file in the place of the folder."""
     (tmp_path / "file").write_text("")
     assert "report.html" in refusal("report", trained(), "--to", tmp_path / "file" / "report.html")
+
+
+def test_designs_are_counted_too(report, trained):
+    """Programs that were tested against a condition, on the Cell types page."""
+    from ldvae_core.runs.designs import Design, tested_design
+
+    run = trained("--seed", "9")
+    opened = opened_run(str(run))
+    rng = np.random.default_rng(0)
+    donors = rng.integers(0, 6, opened.counts.n_cells)
+    added = {"person": [f"p{d}" for d in donors], "arm": ["a" if d < 3 else "b" for d in donors]}
+    annotations = opened.counts.annotations.assign(**{name: pd.Categorical(values) for name, values in added.items()})
+    opened = replace(opened, counts=replace(opened.counts, annotations=annotations))
+    design = Design(("person",), "arm")
+    effects = tested_design(opened, opened.factors[opened.axes], design)
+    looked = Looked(Additions.beside(run))
+    looked.note_design(design, effects)
+    looked.note_design(design, effects)
+    (kept,) = looked.comparisons()
+    assert (kept.first, kept.second, kept.tested) == ("arm, by person", "all cells", "programs")
+    _, page = report(run)
+    assert f">{effects.n_tested} programs<" in page

@@ -15,7 +15,7 @@ from ldvae_core.errors import LdvaeError
 from ldvae_core.jobs.kinds import Outcome
 from ldvae_core.jobs.lanes import Lanes
 from ldvae_core.model.config import Covariate, ModelConfig, TrainingConfig
-from ldvae_core.model.presets import PAPERS_MODELS
+from ldvae_core.model.presets import PAPERS_MODELS, PLANS
 from ldvae_core.runs.search import ADVICE_FILE, Search, read_certificates, write_certificates
 from ldvae_core.runs.settings import RunSettings
 from ldvae_core.runs.store import RunStore
@@ -502,6 +502,28 @@ def test_dispersion_by_level_needs_an_annotation(page, runs):
     find(page, "train").click().run()
     assert not page.error
     assert own_cards(runs)[0].settings.model.dispersion == "gene_level"
+
+
+def test_gene_sets_guide_factors_of_the_run(page, runs):
+    """Those chosen of a shipped collection, with their genes; nothing is chosen at first."""
+    find(page, "train_guide").set_value("hallmark").run()
+    assert not page.exception
+    sets = next(box for box in page.multiselect if str(box.key).startswith("train_guide_sets"))
+    assert sets.value == []
+    sets.set_value(sets.options[:2]).run()
+    find(page, "train").click().run()
+    (card,) = own_cards(runs)
+    assert len(card.settings.guide.names) == 2
+    assert all(len(genes) > 10 for _, genes in card.settings.guide.sets)
+
+
+def test_models_without_axes_of_their_own_offer_no_guide(page):
+    """Usages cannot be turned."""
+    page.segmented_control(key="train_plan").set_value(PLANS["first"]).run()
+    assert find(page, "train_guide") is not None
+    page.segmented_control(key="train_prior").set_value("Logistic-normal").run()
+    assert not page.exception
+    assert find(page, "train_guide") is None
 
 
 def test_a_run_that_was_hardly_begun_does_not_set_the_estimate(make_run, workspace, train_page, words):

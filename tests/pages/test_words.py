@@ -30,7 +30,7 @@ TERMS_OF_THE_FIELD = re.compile(  # words that mean something else, or nothing, 
 ACRONYM = re.compile(r"\b[A-Z][A-Za-z]*[A-Z]{1,}\b")
 KNOWN = {  # to everybody, or names: of files, species, journals, this program's data
     "SVG", "PNG", "CSV", "TSV", "JSON", "MTX", "HDF5", "MB", "GB", "DNA", "RNA", "ID", "OK", "MT", "MIT", "CC", "BY",
-    "AnnData", "PBMC", "CellxGene", "CELLxGENE", "GEO", "NCBI", "MSigDB", "CXCL", "ExE", "NMP",
+    "AnnData", "PBMC", "CellxGene", "CELLxGENE", "GEO", "NCBI", "MSigDB", "CXCL", "ExE", "PD", "NMP", "PACK",
 }  # fmt: skip
 
 

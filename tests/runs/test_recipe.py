@@ -118,5 +118,6 @@ def test_every_setting_has_an_option_with_its_default():
     fields = {part: set(cls.__dataclass_fields__) for part, cls in PARTS.items()}
     fields["model"].remove("n_genes")  # chosen with the data
     fields["search"].remove("auto")  # --factors auto
+    fields["guide"] = set()  # --guide takes a file of sets: tests/commands/test_guided_training.py
     assert {part: set(described(cls)) for part, cls in PARTS.items()} == fields
     assert read_back(["python", "-m", "ldvae_core", "train", "demo", "--out", "out"]) == RunSettings("a run", "demo")

@@ -12,6 +12,7 @@ from ldvae_core.analysis.numbers import three_digits
 from ldvae_core.plots.design import plot_design, plot_samples
 from ldvae_core.plots.theme import cells_title
 from ldvae_core.runs.designs import Design, design_table, tested_design
+from ldvae_core.runs.looked import Looked
 from ldvae_core.runs.opened import OpenRun
 from pages.parts.cell_types.groups import choice
 from pages.parts.figures import Panel, clicked, show_figure
@@ -68,7 +69,10 @@ def with_rows(effects: DesignEffects) -> pd.DataFrame:
 
 @per_run(max_entries=32, spinner="Comparing the samples")
 def _effects(opened: OpenRun, factors: Factors, design: Design) -> DesignEffects:
-    return tested_design(opened, factors, design)
+    effects = tested_design(opened, factors, design)
+    if opened.kept is not None:
+        Looked(opened.kept).note_design(design, effects)
+    return effects
 
 
 def _show_samples(effects: DesignEffects, factors: Factors, table: pd.DataFrame) -> None:

@@ -19,6 +19,7 @@ from ldvae_core.plots.theme import three_digits
 from ldvae_core.runs.additions import LONGEST_NOTES, FactorNote
 from ldvae_core.runs.store import OpenRun
 from pages.parts.factor_table import AT_ONCE, following
+from pages.parts.factors.guided import say_not_found, show_guided
 from pages.parts.gene_links import gene_links
 from pages.parts.header import is_derived
 from pages.parts.later import Later, show_waiting
@@ -46,6 +47,7 @@ def show_card(opened: OpenRun, factors: Factors, factor: int) -> None:
     note = store().additions(opened.run_id).factor_notes(factors.axes).get(factor, FactorNote())
     with st.container(border=True, gap="small", key="factor_card"):
         show(f"<b>{as_html(factors.label(factor))}</b>{badges(opened, factors, factor)}")
+        show_guided(opened, factors, factor)
         _facts(opened, factors, factor)
         if note.notes:
             signed = ", ".join(part for part in (as_html(note.who), note.when[:10]) if part)
@@ -84,6 +86,7 @@ def show_cards(opened: OpenRun, factors: Factors) -> None:
             with st.container(border=True, gap="xsmall", key=f"card_{factor}"):
                 _small_card(opened, factors, factor)
     say_technical(opened, factors)
+    say_not_found(opened)
     if idle:
         with st.expander(f"{len(idle)} inactive"):
             show(", ".join(as_html(factors.label(factor)) for factor in idle), kind="quiet")

@@ -6,6 +6,7 @@ from typing import Any, Literal, NamedTuple
 
 import streamlit as st
 
+from ldvae_core.data.guide import Guide
 from ldvae_core.model.config import (
     REFERENCE_MINIBATCH,
     Covariate,
@@ -20,6 +21,7 @@ from ldvae_core.model.families import LIKELIHOODS, LikelihoodName
 from ldvae_core.model.presets import PLANS
 from ldvae_core.setting import defaults_of, described
 from pages.parts.text import plain, show
+from pages.parts.train.guiding import show_guide
 from pages.parts.train.plan import Data
 
 PERSISTED: dict[str, Any] = {"persist_state": "session"}  # a visit to another page does not empty the form
@@ -51,6 +53,7 @@ class Advanced(NamedTuple):
 
     model: OfModel
     numbers: Numbers
+    guide: Guide = Guide()  # an empty one
 
 
 def method_in_use(*, preset: bool) -> MethodShown:
@@ -59,8 +62,8 @@ def method_in_use(*, preset: bool) -> MethodShown:
     return method if method in METHODS and not preset else "ldvae"
 
 
-def show_advanced(data: Data, *, method: MethodShown, preset: bool) -> Advanced:
-    """Draw it. preset: the plan decides on the method."""
+def show_advanced(data: Data, *, method: MethodShown, preset: bool, n_guided: int) -> Advanced:
+    """Draw it. preset: the plan decides on the method. n_guided: how many factors of this model gene sets may guide."""
     with st.expander("Advanced", key="train_advanced"), st.container(gap="small"):
         _select(METHODS, "Method", key="train_method", disabled=preset)
         if preset:
@@ -68,8 +71,9 @@ def show_advanced(data: Data, *, method: MethodShown, preset: bool) -> Advanced:
         if method in BASELINES or st.session_state.get("train_plan") == PLANS["baselines"]:
             return Advanced(OfModel(), Numbers())
         likelihood, library, covariates, dispersion = _counts(data)
+        guide = show_guide(data, n_guided) if n_guided else Guide()
         numbers, n_hidden = _numbers()
-    return Advanced(OfModel(likelihood, library, covariates, dispersion, n_hidden), numbers)
+    return Advanced(OfModel(likelihood, library, covariates, dispersion, n_hidden), numbers, guide)
 
 
 def _counts(data: Data) -> tuple[LikelihoodName, Library, tuple[Covariate, ...], Dispersion]:

@@ -94,7 +94,8 @@ def show_form() -> Form:
         batch_norm, intercept = _decoder(fixed=plan == "five")
     decoder: Decoder = "neural" if shown == "vae" else "linear"
     training = _training(data, fitted=fitted)
-    more = show_advanced(data, method=shown, preset=plan in OF_SEVERAL)
+    linear = shown == "ldvae" and plan not in OF_SEVERAL and PRIORS[prior].may_rotate
+    more = show_advanced(data, method=shown, preset=plan in OF_SEVERAL, n_guided=n_factors if linear else 0)
     show_confounding(data, [each.name for each in more.model.covariates if each.kind == "levels"])
     try:
         model = ModelConfig(
@@ -104,7 +105,8 @@ def show_form() -> Form:
         trained = TrainingConfig(
             n_epochs=training.n_epochs, seed=training.seed, device=training.asked, **more.numbers._asdict()
         )
-        wanted = runs_of(training.plan, data, st.session_state.get("train_name") or "", model, trained, search)
+        name = st.session_state.get("train_name") or ""
+        wanted = runs_of(training.plan, data, name, model, trained, search=search, guide=more.guide)
     except LdvaeError as fault:
         return Form(data, training.plan, (), fault, training.device)
     return Form(data, training.plan, tuple(wanted), None, training.device)

@@ -9,6 +9,7 @@ import streamlit as st
 
 from ldvae_core.data.annotations import guess_roles, is_amount, label_columns
 from ldvae_core.data.choices import DataChoices
+from ldvae_core.data.guide import Guide
 from ldvae_core.errors import LdvaeError
 from ldvae_core.model.budget import seconds_after_training, seconds_searching
 from ldvae_core.model.config import MOST_LEVELS, ModelConfig, TrainingConfig
@@ -75,7 +76,13 @@ def _annotations(root: str, dataset_id: str, identity: str) -> tuple[dict[str, i
 
 
 def settings_of(
-    data: Data, name: str, model: ModelConfig, training: TrainingConfig, search: Search | None = None
+    data: Data,
+    name: str,
+    model: ModelConfig,
+    training: TrainingConfig,
+    *,
+    search: Search | None = None,
+    guide: Guide | None = None,
 ) -> RunSettings:
     """One run. name: "" for one made of its settings. Raises SettingsError with every problem at once."""
     asked = search or Search()
@@ -87,15 +94,26 @@ def settings_of(
         model=model,
         training=training,
         search=asked,
+        guide=guide or Guide(),
     )
 
 
 def runs_of(
-    plan: Plan, data: Data, name: str, model: ModelConfig, training: TrainingConfig, search: Search | None = None
+    plan: Plan,
+    data: Data,
+    name: str,
+    model: ModelConfig,
+    training: TrainingConfig,
+    *,
+    search: Search | None = None,
+    guide: Guide | None = None,
 ) -> list[RunSettings]:
-    """What the plan trains: one run, the five models of Fig. 1b, or the baselines. Raises SettingsError."""
+    """What the plan trains: one run, the five models of Fig. 1b, or the baselines. Raises SettingsError.
+
+    search, guide: of a single run.
+    """
     if plan not in OF_SEVERAL:
-        return [settings_of(data, name, model, training, search)]
+        return [settings_of(data, name, model, training, search=search, guide=guide)]
     end = name.strip() or plain(data.card.name, longest=60)
     if plan == "five":
         named = {each.title: each.of(model) for each in PAPERS_MODELS}
