@@ -18,7 +18,7 @@ def _workspace(tmp_path, monkeypatch) -> Workspace:
 def test_every_kind_has_a_lane_of_its_own():
     """By its own name."""
     assert {lane: kind.lane for lane, kind in KINDS.items()} == {lane: lane for lane in KINDS}
-    assert set(KINDS) == {"training", "refining", "map", "enrichment", "machine", "reading"}
+    assert set(KINDS) == {"training", "refining", "map", "enrichment", "machine", "placing", "reading"}
 
 
 def test_a_server_asks_for_its_machine_and_clears_away(workspace):

@@ -6,6 +6,7 @@ from typing import NamedTuple
 from ldvae_core.analysis.factors import Factors
 from ldvae_core.data.choices import DataChoices
 from ldvae_core.model.families import LIKELIHOODS
+from ldvae_core.model.priors import PRIORS
 from ldvae_core.runs.opened import OpenRun
 
 Cite = Callable[[str], str]  # a work's key -> its number in brackets
@@ -85,7 +86,7 @@ def _baseline(opened: OpenRun) -> list[str]:
 def _model(opened: OpenRun, cite: Cite) -> list[str]:
     model, training, metrics = opened.settings.model, opened.settings.training, opened.metrics
     kind = "a linear decoder (LDVAE)" if model.decoder == "linear" else "a neural decoder"
-    prior = "standard normal" if model.prior == "normal" else "logistic-normal"
+    prior = f"{'standard ' if PRIORS[model.prior].is_standard else ''}{PRIORS[model.prior].words}"
     title = LIKELIHOODS[model.likelihood].title
     extra = [
         "batch normalisation of the decoder " + cite("batch_norm") if model.batch_norm else "",

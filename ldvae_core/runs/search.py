@@ -8,6 +8,7 @@ from ldvae_core import durable
 from ldvae_core.analysis.certificates import Certificates, number_reason
 from ldvae_core.errors import LdvaeError, RunError, SettingsError
 from ldvae_core.model.config import MOST_FACTORS, ModelConfig
+from ldvae_core.model.priors import PRIORS
 from ldvae_core.setting import known, problems_of, setting
 
 ADVICE_FILE, CERTIFICATES_FILE = "advice.json", "certificates.json"
@@ -43,7 +44,7 @@ class Search:
 
 def unsearchable(model: ModelConfig) -> list[str]:
     """Why the number of programs of such a model cannot be found, in words; [] where it can."""
-    if model.method == "ldvae" and model.decoder == "linear" and model.prior == "normal":
+    if model.method == "ldvae" and model.decoder == "linear" and PRIORS[model.prior].is_standard:
         return []
     return [
         "The number of programs is found for an LDVAE with a normal prior and a linear decoder; give a number here."

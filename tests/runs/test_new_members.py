@@ -26,7 +26,8 @@ GUIDE = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
 HEADINGS = {"Add a prior": PRIORS, "Add a likelihood": LIKELIHOODS}
 MOST_FILES = 6
 # that use one certain prior or likelihood, and would not have to know a new one
-OF_ONE = {"ldvae_core/model/presets.py", "ldvae_core/model/describe.py", "ldvae_core/model/config.py",
+OF_ONE = {"ldvae_core/data/annotations.py",  # "normal" tissue
+          "ldvae_core/model/presets.py", "ldvae_core/model/describe.py", "ldvae_core/model/config.py",
           "ldvae_core/runs/baseline.py", "pages/parts/train/form.py", "pages/parts/train/advanced.py",
           "pages/parts/cell_types/groups.py", *(f"ldvae_core/analysis/{name}.py" for name in
           ("metrics", "factors", "uncertainty", "importance"))}  # fmt: skip
