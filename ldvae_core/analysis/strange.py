@@ -3,9 +3,9 @@
 The distance of a cell is Mahalanobis' from the mean of the nearest type, by the type's own covariance over the training
 cells, shrunken towards that of all types. One cell's position is noisy: distances are averaged over neighbourhoods of
 the new cells (leaves of k-d trees on several turns of the factors), so that what a kind of cells has in common tells.
-How far is far is told by the run's held-out cells, taken through the same steps. The more cells there are, the more
-alike are neighbours in their noise, too, and the less an average tells: new cells are therefore gone through in batches
-of as many cells as were held out.
+How far is far is told by the run's held-out cells, taken through the same steps. How much an average tells hangs on how
+many cells there are to be neighbours: new cells are therefore gone through in batches of exactly as many cells as the
+held-out ones were, all of them, or, where there are fewer new ones, halves of them, quarters, and so on.
 
 Only summaries of types are kept, of at least FEWEST cells, so that a reference can be handed on without the cells.
 Benchmark: benchmarks/place.py.
@@ -25,7 +25,8 @@ FEWEST = 20  # cells of a type that is kept
 MOST_TYPES = 200
 UNLIKELY = 0.01  # share of held-out cells that lie as far out as a cell called strange
 NEIGHBOURHOOD, TURNS = 12, 6  # cells of a leaf, at least; trees
-MOST_HELD_OUT, LEAST_BATCH = 20_000, 100
+MOST_HELD_OUT, LEAST_BATCH = 20_000, 25
+FEWEST_HELD_OUT = 100  # of fewer, all may lie nearer than a cell that is not strange
 MOST_QUANTILES = 1_001
 RIDGE = 1e-3  # of the mean variance: shares that sum to 1 vary in one direction less than there are factors
 GROUPED_BY = 400  # training cells for each group, where no annotation says what they are
@@ -37,8 +38,9 @@ class Reference:
     """Where a run's cells lie, without the cells. column: the annotation of the types; "" for groups that were found.
 
     means: float64 (n_types, n_factors); covariances: (n_types, n_factors, n_factors), as used; sizes: int64 (n_types,),
-    training cells; far: float64, quantiles of the distances of held-out cells, from the least to the largest; usual:
-    the median of their own distances, before any average; n_held_out: how many they were.
+    training cells; batches: int64 (n_batches,), sizes that the held-out cells were gone through in, the largest first;
+    far: float64 (n_batches, n_quantiles), of their distances, from the least to the largest; usual: the median of their
+    own distances, before any average; n_held_out: how many they were.
     """
 
     column: str
@@ -46,6 +48,7 @@ class Reference:
     sizes: np.ndarray
     means: np.ndarray
     covariances: np.ndarray
+    batches: np.ndarray
     far: np.ndarray
     usual: float
     n_held_out: int
@@ -57,7 +60,7 @@ class Strangeness(NamedTuple):
     distance: np.ndarray  # float32, standard deviations from the nearest type, mean over the neighbourhood
     beyond: np.ndarray  # float32, share of the run's held-out cells that lie as far out
     nearest: np.ndarray  # int32, type
-    is_strange: np.ndarray  # bool: as few as UNLIKELY lie so far out, and half of them nearer than the cell by itself
+    is_strange: np.ndarray  # bool: fewer than UNLIKELY lie so far out, and half of them nearer than the cell by itself
 
 
 def reference_of(
@@ -75,20 +78,25 @@ def reference_of(
     if len(held_out) > MOST_HELD_OUT:
         held_out = np.sort(np.random.default_rng(SEED).choice(held_out, MOST_HELD_OUT, replace=False))
     column = "" if labels is None else str(labels.name)
-    bare = Reference(column, names, sizes, means, covariances, np.zeros(1), 0.0, len(held_out))
+    n = len(held_out)
+    batches = np.array([n >> halved for halved in range(32) if halved == 0 or n >> halved >= LEAST_BATCH])
+    bare = Reference(column, names, sizes, means, covariances, batches, np.zeros((len(batches), 1)), 0.0, n)
     positions = np.asarray(representation[held_out])
     distance, _ = _distances(bare, positions)
-    smooth = _smoothed(bare, positions, distance)
-    far = np.quantile(smooth, np.linspace(0, 1, min(MOST_QUANTILES, max(len(smooth), 2))))
+    places = np.linspace(0, 1, min(MOST_QUANTILES, max(n, 2)))
+    far = np.stack([np.quantile(_smoothed(positions, distance, int(size)), places) for size in batches])
     return replace(bare, far=far, usual=float(np.median(distance)))
 
 
 def strangeness(reference: Reference, positions: np.ndarray) -> Strangeness:
     """How far new cells, (n_cells, n_factors) on the reference's axes, lie from what the run has seen."""
     distance, nearest = _distances(reference, positions)
-    smooth = _smoothed(reference, positions, distance)
-    n = len(reference.far)
-    beyond = (n - np.searchsorted(reference.far, smooth, side="left")) / n
+    fitting = np.flatnonzero(reference.batches <= len(positions))
+    chosen = int(fitting[0]) if len(fitting) else len(reference.batches) - 1
+    smooth = _smoothed(positions, distance, int(reference.batches[chosen]))
+    far, n = reference.far[chosen], reference.n_held_out
+    share = (len(far) - np.searchsorted(far, smooth, side="left")) / len(far)
+    beyond = (1 + share * n) / (1 + n)  # the cell itself is one of them: never 0
     is_strange = (beyond < UNLIKELY) & (distance > reference.usual)
     return Strangeness(smooth.astype(np.float32), beyond.astype(np.float32), nearest, is_strange)
 
@@ -123,13 +131,15 @@ def neighbourhood_means(positions: np.ndarray, values: np.ndarray) -> np.ndarray
     return total / TURNS
 
 
-def _smoothed(reference: Reference, positions: np.ndarray, distance: np.ndarray) -> np.ndarray:
-    """Distances averaged over neighbourhoods, a batch of the cells at a time: float64 (n_cells,)."""
-    smooth, most = np.empty(len(distance)), max(reference.n_held_out, LEAST_BATCH)
+def _smoothed(positions: np.ndarray, distance: np.ndarray, size: int) -> np.ndarray:
+    """Distances averaged over neighbourhoods, in batches of `size` cells, the last filled up: float64 (n_cells,)."""
+    smooth = np.empty(len(distance))
     order = np.random.default_rng(SEED).permutation(len(distance))
-    for batch in np.array_split(order, -(-len(order) // most)):
-        rows = np.sort(batch)
-        smooth[rows] = neighbourhood_means(positions[rows], distance[rows])
+    for first in range(0, len(order), size):
+        own = order[first : first + size]
+        others = order[: max(0, min(first, size - len(own)))]  # those of the first batch: no cell stands in it twice
+        rows = np.concatenate([own, others])
+        smooth[own] = neighbourhood_means(positions[rows], distance[rows])[: len(own)]
     return smooth
 
 

@@ -35,7 +35,7 @@ MADE = (1980, 1, 1, 0, 0, 0)  # of every member: the same programs make the same
 HALF = ("loadings_se", "loadings_shrunken", "loadings_shrunken_sd")
 SINGLE = ("loadings", "intercept", "inverse_dispersion")
 OF_FACTORS = (*SINGLE, *HALF, "explained_deviance", "active", "flipped", "trained_as", "rotation")
-OF_REFERENCE = ("sizes", "means", "covariances", "far")
+OF_REFERENCE = ("sizes", "means", "covariances", "batches", "far")
 DAMAGED = "The file is damaged, or no program pack. Get it again from whoever made it."
 KINDS = "biufU"  # of arrays: true and false, numbers, texts
 OF_DAMAGE = (
@@ -197,6 +197,13 @@ def _array(name: str, content: bytes) -> np.ndarray:
     return np.array(array)
 
 
+def _fitting(far: np.ndarray, batches: np.ndarray) -> bool:
+    """Whether these can be the distances of held-out cells, and the batches that they were gone through in."""
+    if far.ndim != 2 or not far.size or batches.dtype.kind != "i" or batches.shape != far.shape[:1]:
+        return False
+    return bool((np.diff(far, axis=1) >= 0).all() and (batches >= 1).all() and (np.diff(batches) < 0).all())
+
+
 def _programs(about: dict[str, Any], arrays: dict[str, np.ndarray]) -> Programs:
     genes, (n_genes, n_factors) = arrays["gene_names"], arrays["loadings"].shape
     ids = arrays.get("gene_ids")
@@ -211,8 +218,8 @@ def _programs(about: dict[str, Any], arrays: dict[str, np.ndarray]) -> Programs:
     shapes |= {"gene_ids": (n_genes,)} if ids is not None else {}
     wrong = [name for name, shape in shapes.items() if arrays[name].shape != shape]
     texts = (genes,) if ids is None else (genes, ids)
-    far = arrays["reference/far"]
-    if wrong or not n_types or far.ndim != 1 or not len(far) or (np.diff(far) < 0).any():
+    far, batches = arrays["reference/far"], arrays["reference/batches"]
+    if wrong or not n_types or not _fitting(far, batches):
         raise ValueError(f"its parts do not fit together: {', '.join(wrong) or 'reference'}")
     if (
         any(text.dtype.kind != "U" for text in texts)

@@ -13,7 +13,7 @@ import pandas as pd
 import torch
 from scipy import sparse
 
-from ldvae_core.analysis.strange import strangeness
+from ldvae_core.analysis.strange import FEWEST_HELD_OUT, strangeness
 from ldvae_core.data.align import aligned_blocks, find_genes
 from ldvae_core.data.counts import CountMatrix, sum_by_cell
 from ldvae_core.data.folder import WHOLE_LIBRARY, load_counts, write_about, write_names
@@ -114,8 +114,17 @@ def _kept_cells(programs: Programs, data: CountMatrix, folder: Path, filled: np.
     mark = hashlib.sha256(f"placed {data.fingerprint} {' '.join(genes.tolist())}".encode()).hexdigest()
     about = {name: words for name, words in data.about.items() if name != "derived_labels"}
     write_about(folder, n_cells=n_cells, n_genes=len(genes), counts_from=data.counts_from,
-                notices=[said] if empty else [], about=about, fingerprint=mark)  # fmt: skip
+                notices=[*([said] if empty else []), *_too_few(programs)], about=about,
+                fingerprint=mark)  # fmt: skip
     return load_counts(folder)
+
+
+def _too_few(programs: Programs) -> list[str]:
+    """Why no cell is called strange, where the run holds out too few to tell."""
+    n = programs.reference.n_held_out
+    if n >= FEWEST_HELD_OUT:
+        return []
+    return [f"The run holds out {n:,} cells; {FEWEST_HELD_OUT} are needed to tell strange cells, so none is called so."]
 
 
 def _nothing(n_factors: int) -> tuple[np.ndarray, np.ndarray]:

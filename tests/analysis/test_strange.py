@@ -62,6 +62,27 @@ def test_without_labels_groups_are_found():
     assert auc(far[new == 3], far[new == 0]) > 0.8
 
 
+@pytest.mark.parametrize("n_new", [150, 260, 777, 4_000])
+def test_how_many_are_called_strange_does_not_hang_on_how_many_come(n_new):
+    """However many cells are new or held out, about 1% of ordinary ones; the mean of eight references."""
+    shares = []
+    for seed in range(8):
+        rng = np.random.default_rng(seed)
+        cells, split = rng.normal(size=(1_500, 4)).astype(np.float32), np.tile([0, 0, 0, 1, 2], 300)
+        found = reference_of(cells, split, None)
+        shares.append(strangeness(found, rng.normal(size=(n_new, 4)).astype(np.float32)).is_strange.mean())
+    assert np.mean(shares) < 2.5 * UNLIKELY
+
+
+def test_too_few_held_out_cells_call_none_strange():
+    """Of eight, a cell like them lies beyond all every ninth time."""
+    rng = np.random.default_rng(0)
+    cells, split = rng.normal(size=(400, 4)).astype(np.float32), np.repeat([0, 1, 2], [392, 4, 4])
+    found = strangeness(reference_of(cells, split, None), 9 + rng.normal(size=(300, 4)).astype(np.float32))
+    assert not found.is_strange.any()
+    assert found.beyond.min() == pytest.approx(1 / 9, abs=1e-6)
+
+
 @pytest.mark.parametrize("n_cells", [1, 2, 11, 30])
 def test_few_cells_are_placed_too(reference, n_cells):
     """A neighbourhood is then all of them."""
