@@ -35,7 +35,8 @@ def factor_finding(factors: Factors, factor: int, following: pd.DataFrame | None
     told = strongest(following, factor)
     if not told:
         near = f"{_levels(best)}, AUC {auc_words(best['auc'])}"
-        return f"{name} follows no annotation (closest: {near}); {_both_ends(factors, factor, n)}."
+        few = f"of at least {FEWEST_CELLS} cells"
+        return f"{name} follows no group {few} of any annotation (closest: {near}); {_both_ends(factors, factor, n)}."
     high = told[0]["end"] == "high"
     genes = top_genes(factors, factor, n, end="positive" if high else "negative").gene.tolist()
     where = "its strongest genes" if high else "the strongest genes of that end"

@@ -16,6 +16,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
 
+import numpy as np
 import pandas as pd
 
 from ldvae_core import durable
@@ -333,12 +334,15 @@ def _demo_card() -> DatasetCard:
 
 
 def _identity(matrix: CountMatrix) -> str:
-    """sha256 over counts, names and annotations: the same counts with other labels are another data set."""
+    """sha256 over counts, names, annotations and maps: the same counts with other labels are another data set."""
     digest = hashlib.sha256(f"{matrix.fingerprint} {matrix.counts_from}".encode())
     for name in matrix.annotations.columns:
         digest.update(f"\n{name}\n".encode("utf-8", "replace"))
         values = matrix.annotations[name].astype(str)
         digest.update(pd.util.hash_array(values.to_numpy(dtype=object)).tobytes())
+    for name, places in matrix.maps.items():
+        digest.update(f"\nmap {name}\n".encode("utf-8", "replace"))
+        digest.update(np.ascontiguousarray(places).tobytes())
     return digest.hexdigest()
 
 

@@ -21,7 +21,8 @@ _MANY = (
 _CSS = """
 .stMainBlockContainer {{ padding: 1.4rem 2.25rem 2rem; max-width: 1720px; }}
 .stAppHeader {{ background: transparent; pointer-events: none; }}
-.stAppHeader button {{ pointer-events: auto; }}
+.stAppHeader [data-testid=stToolbar] {{ pointer-events: none; }}
+.stAppHeader :is(button, a, input, [role=button]) {{ pointer-events: auto; }}
 [data-testid=stSidebarHeader] {{ height: 1.6rem; padding-bottom: 0; margin: 0; }}
 [data-testid=stSidebarContent] {{ padding-left: 0; padding-right: 0; }}
 [data-testid=stSidebarUserContent] {{ padding-left: 1rem; padding-right: 1rem; }}

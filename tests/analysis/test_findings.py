@@ -54,7 +54,7 @@ def test_a_factor_that_follows_nothing_says_so(factors, labels):
     """Shuffled labels: the closest type is named with its poor AUC, and both ends are listed."""
     shuffled = pd.Series(np.random.default_rng(0).permutation(labels.astype(str)))
     sentence = factor_finding(factors, 0, following_table(factors, {"cell_type": shuffled}))
-    assert sentence.startswith("Factor 1 follows no annotation (closest: type ")
+    assert sentence.startswith("Factor 1 follows no group of at least 20 cells of any annotation (closest: type ")
     assert "at its high end and" in sentence
 
 

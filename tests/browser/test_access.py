@@ -118,3 +118,10 @@ def test_the_keyboard_reaches_what_the_mouse_does(visit, page):
     settle(page)
     expect(page.get_by_role("radio", name="Factor 2", exact=True)).to_be_checked()
     assert "x=Factor" in page.url
+
+
+def test_the_glossary_opens_under_the_mouse(visit):
+    """The bar that Streamlit lays over the top of every page lets clicks through."""
+    page = visit("factors")
+    page.get_by_text("Glossary", exact=True).first.click(timeout=SECONDS)
+    expect(page.get_by_role("dialog")).to_be_visible(timeout=SECONDS)

@@ -4,7 +4,9 @@ import io
 import os
 import subprocess
 import sys
+from dataclasses import replace
 
+import numpy as np
 import psutil
 import pytest
 
@@ -82,6 +84,18 @@ def test_other_labels_make_another_data_set(datasets, monkeypatch):
     def read(source, into):
         save_counts(relabelled, into)
         return relabelled
+
+    assert Datasets(datasets.workspace, read=read).add_upload("a.csv", b"12") != first
+
+
+def test_new_maps_make_another_data_set(datasets):
+    """The same counts and labels with a map that was not there before."""
+    first = datasets.add_upload("a.csv", b"12")
+    mapped = replace(small_counts(seed=2), maps={"umap": np.zeros((N_CELLS, 2), np.float32)})
+
+    def read(source, into):
+        save_counts(mapped, into)
+        return mapped
 
     assert Datasets(datasets.workspace, read=read).add_upload("a.csv", b"12") != first
 
