@@ -9,6 +9,7 @@ from ldvae_core.analysis.certificates import Certificates, Program
 from ldvae_core.plots.frame import note_font, say_empty
 from ldvae_core.plots.theme import Mode, palette, template
 
+PERCENTS = [0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30]  # on the axis: a short label such as "5" would be read as 5
 HEIGHT = 360  # px
 MARGIN = {"l": 64, "r": 16, "t": 30, "b": 48}  # px
 ABOVE, BELOW = (0.56, 1.0), (0.0, 0.44)  # of the height: matches, explained deviance
@@ -77,5 +78,5 @@ def _layout(found: Certificates, mode: Mode) -> dict[str, Any]:
         "yaxis": {"title": {"text": "Match"}, "domain": ABOVE, "range": [-0.03, 1.05], "tickvals": [0, 0.5, 1],
                   "zeroline": False},
         "yaxis2": {"title": {"text": "Explained (%)"}, "domain": BELOW, "type": "log", "anchor": "x",
-                   "zeroline": False},
+                   "tickvals": PERCENTS, "ticktext": [f"{value:g}" for value in PERCENTS], "zeroline": False},
     }  # fmt: skip

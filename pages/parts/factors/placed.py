@@ -185,8 +185,8 @@ def _show_strange(run: OpenRun, placed: Placed, column: str | None) -> None:
     words = f"{n:,} of {count(n_cells, 'new cell')} ({percent(n / n_cells)}) are unlike all that the run has seen."
     if n:
         near = np.bincount(np.asarray(found.nearest)[strange], minlength=len(types))
-        words += f" The {kind} of the run nearest to most of them is {plain(types[int(near.argmax())], longest=60)}"
-        words += f" ({percent(near.max() / n)})."
+        name = plain(types[int(near.argmax())], longest=60)
+        words += f" The {kind} of the run that most often lies nearest is {name} ({percent(near.max() / n)} of them)."
     sentence(words)
     if n > ALL_STRANGE * n_cells:
         show(

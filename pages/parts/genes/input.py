@@ -33,7 +33,7 @@ def gene_picker(opened: OpenRun) -> Found:
         bind="query-params",
         accept_new_options=True,
         format_func=lambda name: said.get(name) or plain(name),
-        placeholder="Type a symbol or an Ensembl id, or paste a list",
+        placeholder="A symbol, an id, or a pasted list",
         help="Symbols and Ensembl ids in any case; a pasted list may be separated by commas, spaces or lines; "
         "and names of proteins (CD20, PD-L1). Enter takes the first match; the last entry of the list, Add, takes all "
         "genes that begin so.",
