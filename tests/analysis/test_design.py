@@ -209,6 +209,23 @@ def test_numbers_are_levels_where_they_only_name_things(name, values, levels):
     assert written == [f"{value:g}" if read.is_number else str(value) for value in values]
 
 
+@pytest.mark.parametrize(
+    ("values", "texts"),
+    [
+        ([20230101.0, 20230102.0], ("20230101", "20230102")),
+        ([0.1234561, 0.1234562], ("0.1234561", "0.1234562")),
+        (np.array([0.1, 2], np.float32), ("0.1", "2")),
+    ],
+)
+def test_different_numbers_are_different_levels(values, texts):
+    """However many digits tell them apart; and a number with a slope is written as it is."""
+    column = pd.Series(np.repeat(values, 2), name="date")
+    assert variable(pd.DataFrame({"date": column}), "date").levels == texts
+    dates = variable(pd.DataFrame({"date": [20230101.0, 20230102.0, 20230105.0]}), "date")
+    assert dates.said == "date is taken as a number, from 20230101 to 20230105."
+    assert dates.text(1) == "20230102"
+
+
 def test_cells_without_a_value_say_nothing():
     """A sample none of whose cells has one has none."""
     column = pd.Series(["a", None, "b", None], name="arm")
