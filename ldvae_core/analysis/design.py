@@ -45,6 +45,7 @@ class DesignEffects:
     left_out: dict[str, str]  # level -> why it could not be tested
     used: dict[str, np.ndarray] = field(default_factory=dict)  # tested level -> positions of its samples
     moderated: bool = True
+    arms: dict[str, tuple[str, ...]] = field(default_factory=dict)  # tested level -> the condition's; reference first
 
     @property
     def found(self) -> pd.DataFrame:
@@ -79,7 +80,7 @@ class _Fit(NamedTuple):
     """Of one level."""
 
     terms: Terms
-    used: np.ndarray  # positions of its samples
+    arms: Arms  # its samples
     effect: np.ndarray  # (n_terms, n_factors)
     variance: np.ndarray  # (n_factors,) of one sample
     df: int
@@ -119,8 +120,9 @@ def design_effects(
         tuple(samples), tuple(levels), condition, tuple(covariates), means,
         table=_table(fits, np.where(scale > 0, scale, 1.0), tested, moderated=moderated),
         left_out={level: reason.problems[0] for level, reason in left_out.items()},
-        used={level: fit.used for level, fit in fits.items()},
+        used={level: fit.arms.used for level, fit in fits.items()},
         moderated=moderated,
+        arms={level: fit.arms.condition.levels for level, fit in fits.items()},
     )  # fmt: skip
 
 
@@ -129,7 +131,7 @@ def _fitted(values: np.ndarray, arms: Arms, terms: Terms) -> _Fit:
     y = values[arms.used]
     coefficients = np.linalg.pinv(terms.matrix) @ y
     residuals = y - terms.matrix @ coefficients
-    return _Fit(terms, arms.used, coefficients[terms.columns] / terms.unit[:, None],
+    return _Fit(terms, arms, coefficients[terms.columns] / terms.unit[:, None],
                 (residuals**2).sum(axis=0) / terms.df, terms.df)  # fmt: skip
 
 
@@ -148,7 +150,7 @@ def _table(fits: dict[str, _Fit], scale: np.ndarray, tested: np.ndarray, *, mode
             "error": np.sqrt(np.outer(variance[number], fit.terms.variance)).ravel(),
             "df": np.repeat(df[number], len(fit.terms.names)),
             "tested": np.repeat(tested & (variance[number] > 0), len(fit.terms.names)),
-            "n_samples": len(fit.used),
+            "n_samples": len(fit.arms.used),
         })
         for number, (level, fit) in enumerate(fits.items())
     ]  # fmt: skip

@@ -4,10 +4,12 @@ from collections.abc import Hashable, Mapping
 from typing import Any
 
 from ldvae_core.analysis.design import ALL, DesignEffects
+from ldvae_core.analysis.design_left_out import left_out_of
 from ldvae_core.analysis.factors import Factors
 from ldvae_core.analysis.findings import join
 from ldvae_core.analysis.numbers import three_digits
 from ldvae_core.analysis.pseudobulk import FEWEST_CELLS
+from ldvae_core.analysis.terms import term_name
 from ldvae_core.data.names import listing
 
 MOST_TOLD = 3  # findings
@@ -40,7 +42,8 @@ def row_words(row: Mapping[Hashable, Any], effects: DesignEffects, factors: Fact
     if effects.condition.is_number:
         how = f"{size} {way} for every 1 more of {effects.condition.name}"
     else:
-        first, _, reference = str(row["term"]).partition(" vs ")
+        reference, *others = effects.arms[row["level"]]
+        first = next(level for level in others if term_name(level, reference) == row["term"])
         how = f"{size} {way} in {first} than in {reference}"
     interval = f"90% interval {three_digits(low)} to {three_digits(high)}"
     return f"{factors.label(int(row['factor']))}{where}, {how} ({interval})"
@@ -54,6 +57,7 @@ def tested_sentence(effects: DesignEffects) -> str:
     beside = f"adjusted for {adjusted}" if adjusted else "not adjusted for anything else that differs between them"
     how = "variances moderated" if effects.moderated else "variances not moderated"
     unit = f"Unit: the sample. {n} samples with at least {FEWEST_CELLS} cells, {beside}; t test of their means, {how}."
+    unit += _left_out(effects)
     if not effects.left_out:
         return unit
     level, why = next(iter(effects.left_out.items()))
@@ -66,5 +70,29 @@ def reading_sentences(effects: DesignEffects) -> list[str]:
     """How columns of numbers were read, and which samples a condition is not known of."""
     said = [variable.said for variable in (effects.condition, *effects.covariates) if variable.said]
     if not effects.condition.is_number:
-        said.append(f"What the others are compared with is {effects.condition.levels[0]}.")
+        said.append(f"What the others are compared with is {_references(effects)}.")
     return said
+
+
+def _references(effects: DesignEffects) -> str:
+    """'control'; 'control in B and T, low in NK' where a group of cells has too few samples of the control."""
+    where: dict[str, list[str]] = {}
+    for level, (reference, *_) in effects.arms.items():
+        where.setdefault(reference, []).append(level)
+    if len(where) == 1:
+        return next(iter(where))
+    return ", and ".join(f"{reference} in {listing(levels, 4)}" for reference, levels in where.items())
+
+
+def _left_out(effects: DesignEffects) -> str:
+    """Which levels of the condition and which samples do not count, and why: " Left out: ..."; "" for none."""
+    where: dict[str, list[str]] = {}
+    for level in effects.used:
+        for what in left_out_of(effects, level):
+            where.setdefault(what, []).append(level)
+    told = [
+        what if len(levels) == len(effects.used) else f"in {listing(levels, 4)}, {what}"
+        for what, levels in where.items()
+    ]
+    more = f"; and {len(told) - MOST_TOLD:,} more" if len(told) > MOST_TOLD else ""
+    return f" Left out: {'; '.join(told[:MOST_TOLD])}{more}." if told else ""

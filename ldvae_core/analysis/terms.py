@@ -36,6 +36,11 @@ class Terms(NamedTuple):
     df: int  # residual
 
 
+def term_name(level: str, reference: str) -> str:
+    """Of a level of the condition and the one that it is compared with."""
+    return f"{level} vs {reference}"
+
+
 def arms_of(enough: np.ndarray, condition: Variable, covariates: Sequence[Variable], samples: Sequence[str]) -> Arms:
     """The samples with enough cells, (n_samples,) bool, whose condition and covariates are known.
 
@@ -95,7 +100,7 @@ def _coded(variable: Variable) -> tuple[np.ndarray, list[str], np.ndarray]:
         return ((values - values.mean()) / spread)[:, None], [variable.name], np.array([spread])
     others = range(1, len(variable.levels))
     columns = np.array([values == level for level in others], np.float64).reshape(len(others), len(values)).T
-    names = [f"{variable.levels[level]} vs {variable.levels[0]}" for level in others]
+    names = [term_name(variable.levels[level], variable.levels[0]) for level in others]
     return columns, names, np.ones(len(names))
 
 

@@ -32,7 +32,7 @@ class Variable:
     def text(self, sample: int) -> str:
         """Its value in a sample."""
         value = self.values[sample]
-        return "not known" if np.isnan(value) else f"{value:g}" if self.is_number else self.levels[int(value)]
+        return "not known" if np.isnan(value) else _written(float(value)) if self.is_number else self.levels[int(value)]
 
 
 def read_variable(column: pd.Series, samples: np.ndarray, names: Sequence[str], *, is_condition: bool) -> Variable:
@@ -72,7 +72,10 @@ def _coded(column: pd.Series) -> tuple[np.ndarray, list[object]]:
     if pd.api.types.is_float_dtype(column.dtype):
         column = column.where(np.isfinite(column.astype(float)))
     values = column if isinstance(column.dtype, pd.CategoricalDtype) else column.astype("category")
-    return values.cat.codes.to_numpy(np.int64), values.cat.categories.tolist()
+    known = values.cat.categories
+    if known.dtype in (np.float16, np.float32):  # 0.1, not 0.10000000149
+        return values.cat.codes.to_numpy(np.int64), [float(str(value)) for value in known.to_numpy()]
+    return values.cat.codes.to_numpy(np.int64), known.tolist()
 
 
 def _numbers(column: pd.Series, known: list[object]) -> np.ndarray | None:
@@ -86,11 +89,14 @@ def _not_levels(name: str, values: np.ndarray) -> str:
     shared = len(different) < len(values)  # else each sample would be a level of its own
     if only_name_things(name, different) and (shared or names_sample(name) or len(different) == 2):
         return ""
-    return f"{name} is taken as a number, from {different[0]:g} to {different[-1]:g}."
+    return f"{name} is taken as a number, from {_written(float(different[0]))} to {_written(float(different[-1]))}."
 
 
 def _written(value: object) -> str:
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    """Different numbers stay different; whole ones are written whole, as dates are."""
+    if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
+        return str(int(value))
+    return str(value)
 
 
 def _differs_within(

@@ -44,8 +44,11 @@ class Design:
 def tested_design(opened: OpenRun, factors: Factors, design: Design) -> DesignEffects:
     """The programs of a run against a design; inactive ones get no p.
 
-    Raises RunError where there is no such annotation, SettingsError where the design cannot tell, with the reason.
+    Raises RunError where there is no such annotation, SettingsError where the run has no programs or the design cannot
+    tell, with the reason.
     """
+    if factors.n_factors == 0:
+        raise SettingsError("This run has no programs that could differ with anything.", "Train a run with factors.")
     _refuse_corrected(opened, design.condition)
     codes, names = combined_samples(opened, design.samples)
     condition = _variable(opened, design.condition, codes, names, is_condition=True)
@@ -98,6 +101,10 @@ def _levels(opened: OpenRun, by: str | None) -> tuple[np.ndarray, list[str]]:
         return np.zeros(opened.counts.n_cells, np.int64), [ALL]
     labels = samples_of(opened, by)
     names = [str(name) for name in labels.cat.categories]
+    if not names:
+        raise SettingsError(
+            f"No cell has a value of {by}: there are no groups of cells.", "Name a column of cell types."
+        )
     if len(names) > MOST_LEVELS:
         raise SettingsError(f"{by} has {len(names):,} values: no groups of cells.", "Name a column of cell types.")
     return labels.cat.codes.to_numpy(np.int64), names

@@ -6,6 +6,7 @@ import pytest
 import statsmodels.formula.api as smf
 from scipy import stats
 
+from ldvae_core.analysis import design_words as words
 from ldvae_core.analysis.design import ALL, COLUMNS, Means, design_effects, sample_means
 from ldvae_core.analysis.variables import read_variable
 from ldvae_core.errors import SettingsError
@@ -209,6 +210,23 @@ def test_numbers_are_levels_where_they_only_name_things(name, values, levels):
     assert written == [f"{value:g}" if read.is_number else str(value) for value in values]
 
 
+@pytest.mark.parametrize(
+    ("values", "texts"),
+    [
+        ([20230101.0, 20230102.0], ("20230101", "20230102")),
+        ([0.1234561, 0.1234562], ("0.1234561", "0.1234562")),
+        (np.array([0.1, 2], np.float32), ("0.1", "2")),
+    ],
+)
+def test_different_numbers_are_different_levels(values, texts):
+    """However many digits tell them apart; and a number with a slope is written as it is."""
+    column = pd.Series(np.repeat(values, 2), name="date")
+    assert variable(pd.DataFrame({"date": column}), "date").levels == texts
+    dates = variable(pd.DataFrame({"date": [20230101.0, 20230102.0, 20230105.0]}), "date")
+    assert dates.said == "date is taken as a number, from 20230101 to 20230105."
+    assert dates.text(1) == "20230102"
+
+
 def test_cells_without_a_value_say_nothing():
     """A sample none of whose cells has one has none."""
     column = pd.Series(["a", None, "b", None], name="arm")
@@ -218,3 +236,45 @@ def test_cells_without_a_value_say_nothing():
     notes = Means(np.zeros((1, 3, 1)), np.full((1, 3), 50))
     with pytest.raises(SettingsError, match="a has 1 sample"):
         design_effects(notes, read, [], samples=list("xyz"), levels=[ALL], scale=np.ones(1), tested=np.ones(1, bool))
+
+
+class Labels:
+    """Of factors, as the words need them."""
+
+    def label(self, factor):
+        return f"Factor {factor + 1}"
+
+
+def test_what_the_others_are_compared_with_is_what_was_tested():
+    """Not a control with a single sample, which is named with its reason; nor the same in every group of cells."""
+    notes = pd.DataFrame({"arm": ["control", "control", *"xxyyy"]})
+    n_cells = np.full((2, 7), 50)
+    n_cells[1, [0, 6]] = 3
+    found = design_effects(
+        Means(np.random.default_rng(0).normal(size=(2, 7, 2)), n_cells), variable(notes, "arm", is_condition=True), [],
+        samples=[f"s{k}" for k in range(7)], levels=["B", "T"], scale=np.ones(2), tested=np.ones(2, bool),
+    )  # fmt: skip
+    assert words.reading_sentences(found) == ["What the others are compared with is control in B, and x in T."]
+    assert (
+        "Left out: in T, control (1 sample with enough cells: s1; 2 are needed); in T, s6 (fewer than 10 cells)."
+        in (words.tested_sentence(found))
+    )
+    alone = effects(notes[1:].reset_index(drop=True), np.random.default_rng(0).normal(size=(6, 2)), "arm")
+    assert words.reading_sentences(alone) == ["What the others are compared with is x."]
+    assert "Left out: control (1 sample with enough cells: s0; 2 are needed)." in words.tested_sentence(alone)
+
+
+def test_samples_without_a_pair_are_said_to_be_left_out():
+    """And those of which a covariate is not known."""
+    notes = pd.DataFrame({"arm": [*"ababab", "a", "a"], "pair": ["u", "u", "v", "v", "w", "w", "alone", None]})
+    said = words.tested_sentence(effects(notes, np.random.default_rng(0).normal(size=(8, 2)), "arm", ["pair"]))
+    assert "Left out: s6 (alone at its level of a covariate); s7 (pair not known)." in said
+
+
+@pytest.mark.parametrize("names", [("ctrl", "drug vs dmso"), ("a", "b vs a"), ("x vs control", "x")])
+def test_levels_may_hold_the_word_that_stands_between_them(names):
+    """Each is named whole."""
+    notes = pd.DataFrame({"arm": list(names) * 3})
+    found = effects(notes, np.random.default_rng(0).normal(size=(6, 1)), "arm")
+    reference, first = found.condition.levels
+    assert f"in {first} than in {reference} (" in words.row_words(found.table.iloc[0].to_dict(), found, Labels())

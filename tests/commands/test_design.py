@@ -23,7 +23,7 @@ def run(planted, tmp_path_factory):
     data.obs = data.obs.assign(
         patient=[f"p{k}" for k in donor], arm=np.where(arm, "treated", "control"), age=30.5 + 7 * donor,
         sample=[f"s{k}" for k in donor * 2 + arm], kind=np.where(cells % 3, "T", "B"), twin=np.where(arm, "x", "y"),
-        lone=[f"l{k}" if k < 7 else "l6" for k in donor * 2 + arm],
+        lone=[f"l{k}" if k < 7 else "l6" for k in donor * 2 + arm], nothing=np.nan,
     )  # fmt: skip
     data.write_h5ad(folder / "cells.h5ad")
     assert main(["train", str(folder / "cells.h5ad"), "--out", str(folder / "run"), *SHORT]) == 0
@@ -112,6 +112,7 @@ def test_samples_may_stand_in_two_columns(design):
         (("--sample", "who", "--condition", "arm"), "no annotation 'who'"),
         (("--sample", "sample", "--condition", "arm", "--covariate", "sample"), "Every sample has a sample of its own"),
         (("--sample", "sample", "--condition", "arm", "--by", "lone"), "No level can be tested; in l0"),
+        (("--sample", "sample", "--condition", "arm", "--by", "nothing"), "No cell has a value of nothing"),
     ],
 )  # fmt: skip
 def test_what_no_design_can_tell_is_refused(refusal, run, tmp_path, options, said):
@@ -126,3 +127,11 @@ def test_a_run_that_corrects_for_the_condition_cannot_find_it(refusal, run, tmp_
     assert main(["train", str(run.parent / "cells.h5ad"), "--out", str(corrected), *SHORT, "--batch", "twin"]) == 0
     said = refusal("design", corrected, "--sample", "sample", "--condition", "arm", "--to", tmp_path / "x.csv")
     assert "corrects its programs for twin, and with it arm" in said
+
+
+def test_a_run_without_programs_is_refused(refusal, run, tmp_path):
+    """Its only numbers are the mean shares of genes."""
+    mean = tmp_path / "mean"
+    assert main(["train", str(run.parent / "cells.h5ad"), "--out", str(mean), *SHORT, "--method", "gene_mean"]) == 0
+    said = refusal("design", mean, "--sample", "sample", "--condition", "arm", "--to", tmp_path / "x.csv")
+    assert "This run has no programs" in said
