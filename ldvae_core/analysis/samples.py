@@ -136,7 +136,8 @@ def _matches(units: np.ndarray, group: list[int]) -> np.ndarray:
     vectors, _ = _aligned(units, group)
     others = vectors.sum(axis=1, keepdims=True) - vectors
     lengths = np.linalg.norm(others, axis=0)
-    return np.einsum("gk,gk->k", vectors, others) / np.where(lengths > 0, lengths, 1.0)
+    cosines = np.einsum("gk,gk->k", vectors, others) / np.where(lengths > 0, lengths, 1.0)
+    return np.minimum(cosines, 1.0)  # equal ones come out a rounding above
 
 
 def _program(units: np.ndarray, group: list[int], owner: np.ndarray, factor: np.ndarray) -> Program:

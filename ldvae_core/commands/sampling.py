@@ -23,7 +23,7 @@ from ldvae_core.runs.opened import open_run_folder
 from ldvae_core.runs.pack import is_pack, read_pack
 from ldvae_core.runs.recipe import settings_of
 from ldvae_core.runs.sample_tables import answer, loadings_table, program_table, sample_of_pack, sample_of_run
-from ldvae_core.runs.settings import RunSettings
+from ldvae_core.runs.settings import LONGEST_NAME, RunSettings
 
 FEWEST_CELLS = 200  # of a sample that is trained on
 PROGRAMS_FILE, LOADINGS_FILE, RUNS = "programs.csv", "loadings.csv", "runs"
@@ -111,7 +111,13 @@ def _levels(counts: CountMatrix, column: str) -> tuple[list[str], dict[str, int]
 
 def _of_sample(wanted: RunSettings, column: str, level: str, genes: np.ndarray) -> RunSettings:
     choices = replace(wanted.choices, cells=f"{column}={level}", n_genes=len(genes), keep_genes=tuple(genes.tolist()))
-    return replace(wanted, name=level[:100] or "sample", choices=choices)
+    return replace(wanted, name=_name_of(level), choices=choices)
+
+
+def _name_of(level: str) -> str:
+    """The name of a sample's run; characters that cannot be shown become spaces there, the level keeps them."""
+    shown = "".join(letter if letter.isprintable() else " " for letter in level)
+    return shown[:LONGEST_NAME].strip() or "sample"
 
 
 def _folders(levels: Sequence[str]) -> dict[str, str]:

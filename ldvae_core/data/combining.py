@@ -37,11 +37,13 @@ def combine(samples: Mapping[str, CountMatrix], into: Path, *, report: Report = 
     """Write the cells of all data sets below one another into the folder `into`, and open that.
 
     samples: name -> data set. Genes that a data set lacks are left out of all, for nobody looked for them there: they
-    are no zeros. Raises CountsError: fewer than two data sets, too few shared genes, names that cannot be shown, no
-    room on the disk. On any failure `into` is as it was before.
+    are no zeros. Raises CountsError: fewer than two data sets, too few shared genes, names that are empty or
+    cannot be shown, no room on the disk. On any failure `into` is as it was before.
     """
     if len(samples) < 2:
         raise CountsError("One data set cannot be combined.", "Choose two or more.")
+    if not all(name.strip() for name in samples):
+        raise CountsError("A sample has no name.", "Give every data set a short name.")
     _, problems, _ = tidy_names(samples, kind="sample")
     if problems:
         raise CountsError(problems, "Give every data set a short name.")

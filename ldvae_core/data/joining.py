@@ -16,6 +16,8 @@ from ldvae_core.data.text_files import numbers_of
 from ldvae_core.errors import CountsError
 
 MISSING = ("", "na", "n/a", "nan", "null")  # in any case
+COMMON = re.compile(r"[+-]?(0|[1-9]\d{0,2})(\.\d+)?|true|false|yes|no", re.IGNORECASE)  # values of many columns
+MOSTLY = 0.5  # of the values of a column, or of the cells
 MOST_LEVELS = 1_000  # of an annotation of whole numbers that can name samples
 NAMES_REMEDY = "One column of the table must hold the cell ids, or the values of an annotation such as the sample."
 
@@ -41,10 +43,9 @@ class Joined(NamedTuple):
 
 
 def join_table(matrix: CountMatrix, table: pd.DataFrame, title: str) -> Joined:
-    """Join a table of text (see cell_table) by whatever column names the most cells; cell ids before annotations.
+    """Join a table of text (see cell_table) by the column that best_match finds.
 
-    Cells without a row have missing values. Raises CountsError: no column names any cell, a name stands in several
-    rows, or there is nothing to join.
+    Cells without a row have missing values. Raises CountsError as best_match does, and when there is nothing to join.
     """
     match = best_match(matrix, table, title)
     columns = [name for name in table.columns if name != match.key]
@@ -62,42 +63,68 @@ def join_table(matrix: CountMatrix, table: pd.DataFrame, title: str) -> Joined:
 
 
 def best_match(matrix: CountMatrix, table: pd.DataFrame, title: str) -> Match:
-    """The column of the table, and what it names, by which the most cells have a row. Raises CountsError: none."""
+    """The column of the table by which rows find their cells, and what it names.
+
+    Cell ids come first, then the annotation that is called as the column is, then others whose levels it has; of
+    several, the one that tells the most cells apart. Small numbers and yes or no are values of many columns: they name
+    only the annotation that is called as their column, or cells in a first column that is called as none. Raises
+    CountsError: no column names anything, or the one that does has a name in several rows.
+    """
     if table.empty:
         raise CountsError(f"{title} has no rows.", NAMES_REMEDY)
-    ids = pd.Index(matrix.cell_ids)
-    by_level = {str(name): levels_of(matrix.annotations[name]) for name in _naming_columns(matrix.annotations)}
-    best: Match | None = None
-    repeated: dict[str, list[str]] = {}
-    for key in table.columns:
-        names = table[key].to_numpy(dtype=object)
-        filled = np.flatnonzero(names != "")
-        own = pd.Index(names[filled])
-        if not own.is_unique:
-            twice = own[own.duplicated()].unique()
-            if twice.isin(ids).any() or any(twice.isin(levels).any() for levels in by_level.values()):
-                repeated[key] = twice.tolist()
-            continue
-        for by, cells in ((None, ids), *by_level.items()):
-            found = own.get_indexer(pd.Index(cells))
-            row_of = np.where(found >= 0, filled[found] if len(filled) else -1, -1)
-            match = Match(key, by, row_of)
-            if match.n_cells > (0 if best is None else best.n_cells):
-                best = match
-    if best is not None:
-        return best
-    if repeated:
-        key, twice = next(iter(repeated.items()))
+    cells_of: dict[str | None, pd.Index] = {None: pd.Index(matrix.cell_ids)}
+    cells_of |= {by: pd.Index(levels_of(matrix.annotations[by])) for by in _naming_columns(matrix.annotations)}
+    sizes_of = {by: cells.value_counts(sort=False) for by, cells in cells_of.items()}
+    called = {str(name).casefold() for name in matrix.annotations}
+    best: tuple[tuple[float, ...], str, str | None] | None = None
+    for place, key in enumerate(table.columns):
+        rows = pd.Index(table[key].to_numpy(dtype=object))
+        own = rows[rows != ""].unique()
+        common = all(COMMON.fullmatch(name) for name in own if name.lower() not in MISSING)
+        leads = place == 0 and key.casefold() not in called
+        for by, sizes in sizes_of.items():
+            alike = by is not None and by.casefold() == key.casefold()
+            if common and not alike and not (by is None and leads):
+                continue
+            order = _fit(own, sizes, rank=int(alike) if common or by is not None else 2)
+            if order is not None and (best is None or order > best[0]):
+                best = order, key, by
+    if best is None:
+        raise CountsError(
+            f"No column of {title} names these cells or samples: its first row has {listing(table.iloc[0], 6)}; "
+            f"cells are called {listing(matrix.cell_ids[:2])}.",
+            NAMES_REMEDY,
+        )
+    _, key, by = best
+    return Match(key, by, _row_of(table, key, cells_of[by], title))
+
+
+def _fit(own: pd.Index, sizes: pd.Series, *, rank: int) -> tuple[float, ...] | None:
+    """How well the different values of a column name cells or levels; the larger, the better. None: not at all.
+
+    sizes: how many cells are called each. rank: 2 for cell ids, which lose it where few are named.
+    """
+    named = sizes[sizes.index.isin(own)]
+    mostly = len(named) >= MOSTLY * len(own) or (rank == 2 and len(named) >= MOSTLY * len(sizes))
+    if named.empty:
+        return None
+    return 0 if rank == 2 and not mostly else rank, mostly, len(sizes), int(named.sum())
+
+
+def _row_of(table: pd.DataFrame, key: str, cells: pd.Index, title: str) -> np.ndarray:
+    """The row of each cell, -1 for none. Raises CountsError: a name stands in several rows."""
+    names = table[key].to_numpy(dtype=object)
+    filled = np.flatnonzero(names != "")
+    own = pd.Index(names[filled])
+    if not own.is_unique:
+        twice = own[own.duplicated()].unique()
         stand = "name stands" if len(twice) == 1 else "names stand"
         raise CountsError(
             f"In the column {key} of {title}, {len(twice):,} {stand} in several rows: {listing(twice)}.",
-            "Keep one row for each cell or sample.",
+            "Keep one row for each cell or sample, or take this column out if another one names them.",
         )
-    raise CountsError(
-        f"No column of {title} names these cells or samples: its first row has {listing(table.iloc[0], 6)}; "
-        f"cells are called {listing(matrix.cell_ids[:2])}.",
-        NAMES_REMEDY,
-    )
+    found = own.get_indexer(cells)
+    return np.where(found >= 0, filled[found], -1)
 
 
 def write_joined(source: Path, folder: Path, joined: Joined) -> None:

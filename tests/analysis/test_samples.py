@@ -51,6 +51,12 @@ def test_shared_programs_are_joined_and_private_ones_stay_alone(planted):
     assert min(program.match for program in found.shared) > 0.9
 
 
+def test_a_sample_matches_itself_by_one_at_most(planted):
+    """Whatever its cosines round to."""
+    for sample in planted[0]:
+        assert all(0.999 < program.match <= 1 for program in match_samples([sample, sample]).shared)
+
+
 def test_a_program_of_some_samples_is_shared_by_these(planted):
     """The others are not forced in."""
     samples, _ = planted

@@ -46,7 +46,8 @@ def test_files_become_one_by_sample(counts_file, planted, tmp_path, answer):
 
 
 def test_samples_are_told_apart(counts_file, tmp_path, refusal):
-    """Two files of one name need names of their own; one file alone is no combination."""
+    """Two files of one name need names of their own, and none is empty; one file alone is no combination."""
     same = refusal("combine", counts_file, counts_file, "--to", tmp_path / "x.h5ad")
     assert "Several samples are called cells." in same
+    assert "A sample has no name." in refusal("combine", f"={counts_file}", counts_file, "--to", tmp_path / "x.h5ad")
     assert "cannot be combined" in refusal("combine", counts_file, "--to", tmp_path / "x.h5ad")

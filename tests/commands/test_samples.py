@@ -4,6 +4,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from ldvae_core.runs.settings import RunSettings
+
+from .conftest import as_anndata
+
 OPTIONS = ["--factors", "3", "--epochs", "40", "--genes", "80", "--device", "cpu"]
 
 
@@ -50,6 +54,17 @@ def test_packs_alone_give_what_the_data_gave(answer, counts_file, matched, tmp_p
         pd.read_csv(each["tables"]["loadings"]).sort_values(["program", "gene"]) for each in (before, told)
     )
     assert np.allclose(first["loading"], second["loading"], atol=1e-2)
+
+
+def test_a_sample_may_be_called_by_what_cannot_be_shown(answer, planted, tmp_path):
+    """Its run has a name that can be shown; its cells are found by the level as it is."""
+    cells = as_anndata(planted)
+    cells.obs["donor"] = np.where(cells.obs["donor"] == "anna", "an\nna", "b" * 150)
+    cells.write_h5ad(tmp_path / "cells.h5ad")
+    short = ["--factors", "3", "--epochs", "2", "--genes", "80", "--device", "cpu"]
+    told, _ = answer("samples", tmp_path / "cells.h5ad", "--sample", "donor", "--out", tmp_path / "out", *short)
+    runs = sorted((tmp_path / "out" / "runs").iterdir())
+    assert (told["n_samples"], [RunSettings.read(run).name for run in runs]) == (2, ["an na", "b" * 120])
 
 
 def test_what_cannot_be_matched_is_refused_in_words(refusal, counts_file, matched, tmp_path):

@@ -100,6 +100,58 @@ def test_numbered_samples_are_found(matrix):
     assert joined.annotations["sex"].tolist()[:4] == ["f", "m", "f", "f"]
 
 
+@pytest.fixture
+def crowded(sampled):
+    """Four samples, a sex of small numbers, and treated or not, which many a column could name."""
+    sample, number = np.repeat(["a", "b", "c", "d"], 20), np.arange(80)
+    annotations = sampled.annotations.assign(sample=sample, sex=number % 2, treated=number % 4 == 0)
+    return replace(sampled, annotations=annotations)
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        {"sample": ["a", "a"], "x": ["0", "1"]},
+        {"Sample": ["a", "a"], "x": ["0", "1"]},
+        {"sample": ["a", "a"], "sex": ["0", "1"]},
+    ],
+    ids=["alone", "in another case", "beside a coarser one"],
+)
+def test_a_repeated_name_is_refused_where_its_column_fits_best(crowded, table):
+    """No other column takes its place."""
+    with pytest.raises(CountsError, match=r"In the column [sS]ample of t\.csv, 1 name stands in several rows: a"):
+        join_table(crowded, pd.DataFrame(table), "t.csv")
+
+
+@pytest.mark.parametrize("values", [["1", "0"], ["1.5", "NA"], ["True", "False"], ["yes", "no"]])
+def test_common_values_name_nothing_that_is_called_otherwise(crowded, values):
+    """A 1 is a level of too many annotations."""
+    with pytest.raises(CountsError, match="No column"):
+        join_table(crowded, pd.DataFrame({"nothere": ["zz", "yy"], "x": values}), "t.csv")
+
+
+def test_cell_ids_come_before_annotations(crowded):
+    """Two cells alone as well, beside columns that name every cell."""
+    table = pd.DataFrame({"sample": ["a", "b"], "sex": ["0", "1"], "cell": CELLS[:2]})
+    joined = join_table(crowded, table, "t.csv")
+    assert "Its column cell names cell ids; 2 of 80 cells have a row" in joined.notices[0]
+
+
+def test_the_finest_annotation_of_its_own_name_is_taken(crowded):
+    """A table by sample can tell what it knows of each twice."""
+    table = pd.DataFrame({"sex": ["0", "0"], "sample": ["a", "b"], "age": ["7", "9"]})
+    assert "names the annotation sample; 40 of 80" in join_table(crowded, table, "t.csv").notices[0]
+
+
+def test_cells_called_by_numbers_are_found_in_the_first_column(crowded):
+    """And nowhere else, unless that column is called as an annotation is."""
+    numbered = replace(crowded, cell_ids=np.arange(80).astype(str))
+    by_cell = pd.DataFrame({"cell": ["3", "4"], "age": ["7", "9"]})
+    assert "names cell ids; 2 of 80" in join_table(numbered, by_cell, "t.csv").notices[0]
+    by_sex = pd.DataFrame({"sex": ["0", "1"], "age": ["7", "9"]})
+    assert "names the annotation sex; 80 of 80" in join_table(numbered, by_sex, "t.csv").notices[0]
+
+
 def test_a_name_that_is_there_already_replaces_nothing(sampled):
     """Both are kept, and it is said."""
     table = ABOUT_SAMPLES.rename(columns={"age": "cell_type"})
