@@ -170,8 +170,27 @@ def certified_words(found: Certificates) -> str:
     )
 
 
-def number_reason(found: Certificates) -> str:
-    """Why this many programs are recommended, in words. found: of the generous model."""
+def number_reason(found: Certificates, *, n_sets: int = 0, final: Certificates | None = None) -> str:
+    """Why this many programs are recommended, in words; and what came of training them.
+
+    found: of the generous model; n_sets: gene sets that guide, each of which takes a factor; final: of the model that
+    was trained with this number, None where it is not known.
+    """
+    said = [_number_told(found)]
+    if found.n_programs and n_sets > found.n_programs:
+        said.append(f"Trained with {n_sets} factors, one for each gene set that guides.")
+    if final is not None and final.n_certified < len(final.programs):
+        n, m = final.n_certified, len(final.programs)
+        factors = "factor" if m == 1 else "factors"
+        said.append(
+            f"Of the {m} {factors} of the final model only {n} {_is(n)} certified."
+            if n
+            else f"But none of the {m} {factors} of the final model is certified: its programs do not come back."
+        )
+    return " ".join(said)
+
+
+def _number_told(found: Certificates) -> str:
     n, most, where = found.n_certified, len(found.programs), f"disjoint halves of the {found.unit}"
     left_out = n - found.n_programs
     asked = f"match at least {found.bar:.2f} in the information metric"

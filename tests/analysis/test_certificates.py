@@ -115,6 +115,15 @@ def test_the_reason_does_not_give_the_match_where_shuffled_counts_give_the_same(
     assert "more come" not in number_reason(found)
 
 
+def test_the_reason_says_what_came_of_the_training(found):
+    """Gene sets that take more factors than were found, and factors of the final model that are not certified."""
+    assert number_reason(found, n_sets=2, final=replace(found, programs=found.programs[:2])) == number_reason(found)
+    assert number_reason(found, n_sets=3).endswith("Trained with 3 factors, one for each gene set that guides.")
+    assert number_reason(found, final=found).endswith("Of the 4 factors of the final model only 3 are certified.")
+    none = replace(found, programs=found.programs[3:] * 2)
+    assert "none of the 2 factors of the final model is certified" in number_reason(found, final=none)
+
+
 def test_the_rule_in_words_names_everything_that_is_asked(found):
     """Shuffled counts only where there were some."""
     said = certified_words(found)
