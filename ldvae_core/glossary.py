@@ -102,7 +102,8 @@ TERMS = (
     Term("cosine", "How alike two factors are when every gene counts the same, rare ones too.", ("|cosine|",)),
     Term("replicates", "Comes back in the other runs: its median match over them is at least 0.8.", ("replicate",)),
     Term("certified", "A program that comes back in other cells: found again in both of two disjoint halves of the "
-         "cells, or of the samples, with a match of at least 0.6.", ("not certified",)),
+         "cells, or of the samples, with a match of at least 0.6, and not given by shuffled counts too.",
+         ("not certified",)),
     Term("principal angles", "What the factors of two runs span together, compared: small angles mean that only the "
          "axes are turned.", ("principal angle",)),
     Term("eigenvalue", "How much of the variation a component, which mixes factors, takes up.", ("eigenvalues",)),

@@ -155,25 +155,74 @@ def _doubtful(factors: Factors, shuffled: Shuffled | None) -> np.ndarray:
     return (heaviest > 0) & (heaviest >= AS_HEAVY * np.asarray(factors.explained_deviance))
 
 
-def number_reason(found: Certificates) -> str:
-    """Why this many programs are recommended, in words. found: of the generous model."""
+def certified_words(found: Certificates) -> str:
+    """When a factor is certified, to follow "a factor is certified when": what certify asks, and nothing else."""
+    said = (
+        f"it is active and matches a factor of each of two disjoint halves of the {found.unit} by at least "
+        f"{found.bar:.2f}, over all genes and without the gene that counts most in it (the smaller of both halves, "
+        "median over the ways of halving)"
+    )
+    if not found.shuffled:
+        return said
+    return (
+        f"{said}, and no factor of shuffled counts that matches it by at least {found.bar:.2f} explains at least "
+        f"{AS_HEAVY:.0%} of what it explains"
+    )
+
+
+def number_reason(found: Certificates, *, n_sets: int = 0, final: Certificates | None = None) -> str:
+    """Why this many programs are recommended, in words; and what came of training them.
+
+    found: of the generous model; n_sets: gene sets that guide, each of which takes a factor; final: of the model that
+    was trained with this number, None where it is not known.
+    """
+    said = [_number_told(found)]
+    if found.n_programs and n_sets > found.n_programs:
+        said.append(f"Trained with {n_sets} factors, one for each gene set that guides.")
+    if final is not None and final.n_certified < len(final.programs):
+        n, m = final.n_certified, len(final.programs)
+        factors = "factor" if m == 1 else "factors"
+        said.append(
+            f"Of the {m} {factors} of the final model only {n} {_is(n)} certified."
+            if n
+            else f"But none of the {m} {factors} of the final model is certified: its programs do not come back."
+        )
+    return " ".join(said)
+
+
+def _number_told(found: Certificates) -> str:
     n, most, where = found.n_certified, len(found.programs), f"disjoint halves of the {found.unit}"
     left_out = n - found.n_programs
     asked = f"match at least {found.bar:.2f} in the information metric"
     highest = max((program.half_match for program in found.programs), default=0.0)
+    refused = sum(program.half_match >= found.bar and not program.certified for program in found.programs)
+    if n == 0 and refused:
+        return (
+            f"None of {most} factors is certified: {refused} {_come(refused)} back in {where} ({asked}), but "
+            f"{_no_proof(refused)}: no structure is found beyond each gene's mean."
+        )
     if n == 0:
         return (
             f"None of {most} factors comes back in {where} (the best matches {highest:.2f}; {asked} is asked for): no "
             "structure is found beyond each gene's mean."
         )
-    said = (
-        f"{n} of {most} factors {'comes' if n == 1 else 'come'} back in {where} ({asked}; shuffled counts reach "
-        f"{found.noise:.2f})."
-    )
+    said = f"{n} of {most} factors {_come(n)} back in {where} ({asked}; shuffled counts reach {found.noise:.2f})."
+    if refused:
+        said += f" {refused} more {_come(refused)} back, but {_no_proof(refused)}."
     if left_out:
         explain = "explains" if left_out == 1 else "explain"
         said += f" Of these {left_out} {explain} less than {WORTH:.2%} of the deviance and {_is(left_out)} not counted."
     return said if n < most else f"{said} There may be more: allow more factors."
+
+
+def _no_proof(n: int) -> str:
+    """Why factors that match are not certified all the same."""
+    each = "it" if n == 1 else "each"
+    return f"shuffled counts give the same, explaining at least {AS_HEAVY:.0%} as much, or {each} is inactive"
+
+
+def _come(n: int) -> str:
+    return "comes" if n == 1 else "come"
 
 
 def _is(n: int) -> str:

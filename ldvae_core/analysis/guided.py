@@ -30,6 +30,7 @@ FAITHFUL = 0.8  # of the set's own axis's share, that the second axis must hold
 ABUNDANCE_BINS = 10
 ADDED, DROPPED = 0.9, 0.5  # chance of belonging, above which a gene is added to the set, below which one is dropped
 EVIDENCE = np.log(3.0)  # of the counts alone, that a dropped gene does not belong
+MOST_ADDED = 0.1  # of all genes, or as many as the set has: where more would be added, loadings are no such mixture
 
 
 class Borne(NamedTuple):
@@ -65,8 +66,9 @@ class Changes(NamedTuple):
     """What the data made of a set: positions of genes, most certain first."""
 
     kept: np.ndarray
-    added: np.ndarray  # outside the set, and surely of the program
+    added: np.ndarray  # outside the set, and surely of the program; none where that cannot be told
     dropped: np.ndarray  # in the set, and surely not
+    added_can_be_told: bool = True  # False: nearly every gene loads, and the set's are not set apart
 
 
 def borne_out(
@@ -114,14 +116,17 @@ def changes_of(loading: np.ndarray, error: np.ndarray, member: np.ndarray) -> Ch
 
     Loadings are a mixture: small ones of genes outside the program, large ones of those in it, normal with variances
     fitted by likelihood; how often a gene belongs is fitted apart inside and outside the set. Genes of which the
-    counts say too little keep the place that the set gave them.
+    counts say too little keep the place that the set gave them. Where more genes than the set has, and more than
+    MOST_ADDED of all, would be added, the loadings are not such a mixture: none is added, and added_can_be_told is
+    False.
     """
     chance, against = _belonging(np.asarray(loading, np.float64), np.asarray(error, np.float64), member)
     strongest = np.argsort(-np.abs(loading), kind="stable")
     out = (chance < DROPPED) & (against > EVIDENCE)
     places = (member & ~out, ~member & (chance > ADDED), member & out)
     kept, added, dropped = (strongest[there[strongest]] for there in places)
-    return Changes(kept, added, dropped[::-1])
+    told = len(added) <= max(int(member.sum()), MOST_ADDED * len(loading))
+    return Changes(kept, added if told else added[:0], dropped[::-1], told)
 
 
 def _best(a: np.ndarray, whole: np.ndarray, genes: np.ndarray) -> tuple[float, np.ndarray]:

@@ -29,21 +29,21 @@ def advise(data: str, out: Path | None, options: Mapping[str, Any]) -> dict[str,
         try:
             train_new(data, folder, {**options, "factors": AUTO})
         except NoStructureError as none:
-            return _answer(none.found, [])
+            return _answer(none.found, None, [])
         generous, found = (read_certificates(folder / name) for name in (ADVICE_FILE, CERTIFICATES_FILE))
         if generous is None or found is None:
             raise RunError(f"The certificates in {folder} cannot be read.", "Train again in another folder.")
         opened = open_run_folder(folder)
         programs = _programs(opened.factors[opened.axes], found)
     kept = {} if out is None else {"run": str(out)}
-    return {**_answer(generous, programs), **kept}
+    return {**_answer(generous, found, programs), **kept}
 
 
-def _answer(generous: Certificates, programs: list[dict[str, Any]]) -> dict[str, Any]:
+def _answer(generous: Certificates, final: Certificates | None, programs: list[dict[str, Any]]) -> dict[str, Any]:
     return {
         "n_programs": generous.n_programs,
         "structure_found": generous.n_programs > 0,
-        "reason": number_reason(generous),
+        "reason": number_reason(generous, final=final),
         "metric": METRIC,
         "bar": generous.bar,
         "unit": generous.unit,

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
+from ldvae_core.analysis.certificates import certified_words
 from ldvae_core.analysis.factors import Factors
 from ldvae_core.data.choices import DataChoices
 from ldvae_core.model.families import LIKELIHOODS
@@ -121,10 +122,10 @@ def _number(opened: OpenRun) -> list[str]:
     if found is None:
         return []
     return [
-        "The number of factors was found from ten shorter trainings on all cells and on disjoint halves of the "
-        f"{found.unit}: a program is certified when it is found again in both halves with a match of at least "
-        f"{found.bar:.2f} (cosine of shrunken loadings in the information metric) and shuffled counts give nothing "
-        f"like it. Of {len(found.programs)} factors {found.n_certified} are certified."
+        "The number of factors was found from ten shorter trainings: on the cells, on disjoint halves of the "
+        f"{found.unit}, and on counts shuffled within every gene. A factor is certified when {certified_words(found)}. "
+        "Matches are cosines of shrunken loadings in the information metric. "
+        f"Of {len(found.programs)} factors {found.n_certified} {'is' if found.n_certified == 1 else 'are'} certified."
     ]
 
 
@@ -135,9 +136,13 @@ def _axes(opened: OpenRun, factors: Factors, cite: Cite) -> list[str]:
     if factors.axes == "gene_sparse":
         found.append(f"Factors were rotated by varimax of the loadings {cite('varimax')}, which leaves every "
                      "prediction unchanged.")  # fmt: skip
-    if opened.settings.guide and factors.axes != "as_trained":
-        sets = [name for name, _ in opened.settings.guide.sets]
-        found.append(f"The axes of {len(sets)} factors were placed by gene sets ({', '.join(sets)}), one factor a set.")
+    if sets := [name for name in factors.guided_by if name]:  # inactive sets placed nothing
+        placed = (
+            f"axes of {len(sets)} factors were placed by gene sets"
+            if len(sets) > 1
+            else "axis of one factor was placed by a gene set"
+        )
+        found.append(f"The {placed} ({', '.join(sets)})" + (", one factor a set." if len(sets) > 1 else "."))
     if factors.n_factors and not opened.settings.model.is_baseline:
         found.append(f"Loadings were shrunken by their standard errors {cite('shrinkage')}.")
     if factors.gene_deviance is not None:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import pandas as pd
 
+from ldvae_core.analysis.certificates import certified_words
 from ldvae_core.analysis.factors import Factors
 from ldvae_core.analysis.findings import factor_finding, follow_words, position_findings, structure_finding
 from ldvae_core.analysis.following import following_table, strongest
@@ -76,7 +77,7 @@ def _of_certificates(opened: OpenRun, factors: Factors) -> str:
     return paragraph(
         f"With another seed, in other {found.unit}: how alike the program is that such a training finds (1: the same "
         "genes in the same proportions, weighed by how well counts tell them); in other "
-        f"{found.unit}, the smaller of two disjoint halves. Certified: at least {found.bar:.2f} in both halves.",
+        f"{found.unit}, the smaller of two disjoint halves. A factor is certified when {certified_words(found)}.",
         quiet=True,
     )
 

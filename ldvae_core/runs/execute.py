@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 from threadpoolctl import threadpool_limits
 
+from ldvae_core.analysis.certificates import number_reason
 from ldvae_core.analysis.factors import load_factors
 from ldvae_core.answer import Answer
 from ldvae_core.data.counts import CountMatrix
@@ -115,15 +116,15 @@ class _Run:
         split = self.steps.split(counts.n_cells)
         if model_config.is_baseline:
             return self._baseline(model_config, counts, split, time.monotonic() - began)
+        guide = guide_for(self.steps.settings.guide, counts, self.folder)  # sets that are refused cost no search
         found = None
         if self.steps.settings.search.auto:
             try:
                 found = self._search(counts, split, model_config)
             except Told as told:
                 return self.steps.end_without_results("pause" if told.answer == "pause" else "cancel")
-            model_config = replace(model_config, n_factors=found.generous.n_programs)
+            model_config = replace(model_config, n_factors=self.steps.settings.n_factors)
         covariates = covariate_columns(counts.annotations, model_config.covariates)
-        guide = guide_for(self.steps.settings.guide, counts, self.folder)
         seconds_reading = time.monotonic() - began
         trainer = Trainer(
             counts.counts,
@@ -167,9 +168,7 @@ class _Run:
             on_share=lambda done: self.under_way.reached("analysing", done),
         )
         metrics = {**figures, **_of_training(trainer)}
-        if found is not None:
-            shown = load_factors(self.folder / "factors" / "readable")
-            write_certificates(self.folder / CERTIFICATES_FILE, found.certify(shown))
+        reason = {} if found is None else {"reason": self._certify(found)}
         summary = {
             "n_cells": counts.n_cells,
             "n_genes": counts.n_genes,
@@ -180,6 +179,7 @@ class _Run:
             "seconds_reading": round(seconds_reading, 3),
             "seconds_training": round(trainer.state.seconds, 3),
             **guided_summary(self.folder, figures),
+            **reason,
         }
         return self.steps.finish({**metrics, "seconds_refining": round(seconds_refining, 3)}, summary, answer)
 
@@ -201,8 +201,15 @@ class _Run:
         write_certificates(self.folder / ADVICE_FILE, found.generous)
         if not found.generous.n_certified:
             raise NoStructureError(found.generous)
-        self.steps.settings = settle_number(self.folder, found.generous.n_programs)
+        n_factors = max(found.generous.n_programs, len(self.steps.settings.guide.sets))  # each set takes one
+        self.steps.settings = settle_number(self.folder, n_factors)
         return found
+
+    def _certify(self, found: Found) -> str:
+        """Keep the certificates of the run; why it has this many factors, and what came of them."""
+        certified = found.certify(load_factors(self.folder / "factors" / "readable"))
+        write_certificates(self.folder / CERTIFICATES_FILE, certified)
+        return number_reason(found.generous, n_sets=len(self.steps.settings.guide.sets), final=certified)
 
     def _begin(self, stage: Stage) -> None:
         write_folder_state(self.folder, stage)

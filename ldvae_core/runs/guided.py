@@ -46,7 +46,9 @@ def guided_sets(guide: Matched, judged: list[Borne], factors: Factors) -> list[d
         if found.active:
             k = factors.guided_by.index(name)
             changes = changes_of(factors.loadings[:, k], factors.loadings_se[:, k], guide.member[:, s])
-            row |= {kind: factors.gene_names[genes].tolist() for kind, genes in changes._asdict().items()}
+            found_genes = {"kept": changes.kept, "added": changes.added, "dropped": changes.dropped}
+            row |= {kind: factors.gene_names[genes].tolist() for kind, genes in found_genes.items()}
+            row["added_can_be_told"] = changes.added_can_be_told
         rows.append(row)
     return rows
 

@@ -16,7 +16,7 @@ from ldvae_core.analysis.factors import Factors, load_factors, save_factors
 from ldvae_core.answer import Answer
 from ldvae_core.data.chunks import some_cells
 from ldvae_core.data.counts import CountMatrix
-from ldvae_core.data.halving import can_halve, halves
+from ldvae_core.data.halving import FEWEST_SAMPLES, can_halve, halves
 from ldvae_core.data.levels import levels_of
 from ldvae_core.durable import read_array, write_array
 from ldvae_core.errors import SettingsError
@@ -76,7 +76,7 @@ class Searching:
         training: TrainingConfig,
         search: Search,
     ) -> None:
-        """model: completed for the data. Raises SettingsError when there is no such annotation of samples."""
+        """model: completed for the data. Raises SettingsError without such an annotation, or with too few samples."""
         self.folder, self.names, self.training = folder / FOLDER, counts.gene_names, training
         chosen = some_cells(np.arange(counts.n_cells), MOST_SEARCHED, seed=training.split_seed)
         whole = Cells(counts.counts, counts.library_size, covariate_columns(counts.annotations, model.covariates))
@@ -138,11 +138,18 @@ class Searching:
 
 
 def _samples(counts: CountMatrix, column: str | None, chosen: np.ndarray) -> np.ndarray | None:
-    """The sample of each chosen cell; None where cells are halved: unasked, or with too few samples."""
+    """The sample of each chosen cell; None where cells are halved. Raises SettingsError."""
     if column is None:
         return None
     if column not in counts.annotations.columns:
         there = ", ".join(map(str, counts.annotations.columns)) or "none"
         raise SettingsError(f"The data has no annotation {column!r} to take samples from; it has: {there}.")
-    names = levels_of(counts.annotations[column])[chosen].astype(str)
-    return names if can_halve(names) else None
+    names: np.ndarray = levels_of(counts.annotations[column])[chosen].astype(str)
+    if not can_halve(names):
+        n = len(np.unique(names))
+        raise SettingsError(
+            f"Programs cannot be asked to come back in other levels of {column!r}: halving takes at least "
+            f"{FEWEST_SAMPLES} samples, and these cells have {n}.",
+            "Name no samples, and the cells are halved.",
+        )
+    return names

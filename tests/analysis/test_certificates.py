@@ -11,6 +11,7 @@ from ldvae_core.analysis.certificates import (
     Program,
     Shuffled,
     Siblings,
+    certified_words,
     certify,
     found_again,
     number_reason,
@@ -99,6 +100,41 @@ def test_the_reason_says_how_many_of_how_many_and_what_noise_reaches(found):
     none = number_reason(replace(found, programs=found.programs[3:]))
     assert none.startswith("None of 1 factors comes back")
     assert "no structure is found" in none
+
+
+def test_the_reason_does_not_give_the_match_where_shuffled_counts_give_the_same(found):
+    """A factor that matches above the bar is not one that matches too little: alone, and beside certified ones."""
+    first, *rest = (replace(program, certified=False) for program in found.programs)
+    none = number_reason(replace(found, programs=(first, *rest)))
+    assert none.startswith("None of 4 factors is certified: 3 come back in disjoint halves of the cells (match")
+    assert "shuffled counts give the same, explaining at least 50% as much, or each is inactive" in none
+    assert "no structure is found" in none
+    assert " 1 more comes back, but shuffled counts" in number_reason(
+        replace(found, programs=(first, *found.programs[1:]))
+    )
+    assert "more come" not in number_reason(found)
+
+
+def test_the_reason_says_what_came_of_the_training(found):
+    """Gene sets that take more factors than were found, and factors of the final model that are not certified."""
+    assert number_reason(found, n_sets=2, final=replace(found, programs=found.programs[:2])) == number_reason(found)
+    assert number_reason(found, n_sets=3).endswith("Trained with 3 factors, one for each gene set that guides.")
+    assert number_reason(found, final=found).endswith("Of the 4 factors of the final model only 3 are certified.")
+    none = replace(found, programs=found.programs[3:] * 2)
+    assert "none of the 2 factors of the final model is certified" in number_reason(found, final=none)
+
+
+def test_the_rule_in_words_names_everything_that_is_asked(found):
+    """Shuffled counts only where there were some."""
+    said = certified_words(found)
+    for asked in (
+        "is active",
+        "at least 0.60",
+        "without the gene that counts most",
+        "at least 50% of what it explains",
+    ):
+        assert asked in said
+    assert "shuffled" not in certified_words(replace(found, shuffled=()))
 
 
 def test_certificates_are_read_as_they_were_written(found):

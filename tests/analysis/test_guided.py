@@ -97,6 +97,16 @@ def test_wrong_genes_are_dropped_and_missing_ones_added(programs):
         assert wanted[found].mean() > 0.9
         assert len(found) >= 0.9 * wanted.sum()
     assert truth[changes.kept].all()
+    assert changes.added_can_be_told
+
+
+def test_no_gene_is_added_where_nearly_all_would_be():
+    """Four genes of a small panel in which every gene loads: the set's are not set apart."""
+    rng = np.random.default_rng(6)
+    loading = rng.uniform(0.3, 1.0, 80) * rng.choice([-1, 1], 80)
+    changes = changes_of(loading, np.full(80, 0.03), np.arange(80) < 4)
+    assert len(changes.added) == 0
+    assert not changes.added_can_be_told
 
 
 def test_a_gene_of_which_the_counts_say_nothing_stays_where_the_set_put_it(programs):

@@ -1,5 +1,7 @@
 """`advise` says how many programs there are and which come back; `train --factors auto` trains them."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -43,6 +45,21 @@ def test_the_answer_has_the_number_its_reason_and_the_programs(strong_file, tmp_
         assert list(program) == FIELDS
         assert program["certified"] == (program["half_match"] >= found["bar"])
         assert len(program["genes"]) == 10
+
+
+def test_the_reason_says_that_the_trained_programs_do_not_come_back(strong_file, answer, monkeypatch):
+    """Where the generous model's do: else the number and the certificates contradict each other."""
+    from ldvae_core.runs.searching import Found
+
+    def none(found, factors):
+        program = replace(found.generous.programs[-1], certified=False)
+        return replace(found.generous, programs=(program,) * factors.n_factors)
+
+    monkeypatch.setattr(Found, "certify", none)
+    found, _ = answer("advise", strong_file, *QUICK)
+    assert found["n_programs"] == 3
+    assert [program["certified"] for program in found["programs"]] == [False] * 3
+    assert "none of the 3 factors of the final model is certified: its programs do not come" in found["reason"]
 
 
 def test_without_a_folder_nothing_is_kept(permuted_file, tmp_path, answer, monkeypatch):

@@ -1,5 +1,7 @@
 """`train --guide`: factors that gene sets inform, from the command line to the export."""
 
+from dataclasses import replace
+
 import anndata
 import numpy as np
 import pytest
@@ -7,6 +9,7 @@ import pytest
 from ldvae_core.data.gmt import read_gmt
 from ldvae_core.data.guide import Guide
 from ldvae_core.durable import read_json
+from ldvae_core.report.methods import methods
 from ldvae_core.runs.opened import open_run_folder
 from ldvae_core.runs.recipe import train_command
 from ldvae_core.runs.settings import RunSettings
@@ -53,6 +56,20 @@ def test_a_guide_turns_axes_and_changes_no_prediction(trained, sets_file):
     before, after = (read_json(folder / "metrics.json") for folder in (alone, guided))
     for figure in ("test_reconstruction_error", "test_elbo"):
         assert after[figure] == pytest.approx(before[figure], rel=1e-5)
+
+
+def test_methods_name_the_sets_that_placed_an_axis_alone(trained, sets_file):
+    """Inactive sets placed none; on the axes as trained there is no guided factor."""
+    opened = open_run_folder(trained("--guide", str(sets_file)))
+    readable = opened.factors["readable"]
+    for sets, said in (
+        (("Moved", "", ""), "The axis of one factor was placed by a gene set (Moved)."),
+        (("Moved", "", "Random"), "The axes of 2 factors were placed by gene sets (Moved, Random), one factor a set."),
+    ):
+        factors = replace(readable, guided_by=sets)
+        assert said in methods(opened, factors, version="1", tested=False).words
+    none = methods(opened, replace(readable, guided_by=()), version="1", tested=False).words
+    assert "gene set" not in none
 
 
 def test_sets_are_kept_with_the_run(answer, counts_file, sets_file, tmp_path):

@@ -31,7 +31,18 @@ def test_the_card_names_what_the_data_added_and_dropped(guided_run, open_page, w
     assert told in said
     assert "Added by the data:</span> <i>Gene07</i>" in said
     assert "Dropped:</span> <i>Gene05</i>" in said
+    assert "cannot be told" not in said
     assert "Guided by" not in words(open_page("factors.py", view="One factor", x="Factor 1"))
+
+
+def test_the_card_says_where_added_genes_cannot_be_told(guided_run, workspace, open_page, words):
+    """In place of the genes."""
+    path = workspace.runs / guided_run / "metrics.json"
+    untold = [{**GUIDED[0], "added": [], "added_can_be_told": False}, GUIDED[1]]
+    write_json(path, {**read_json(path), "guided": untold})
+    found = words(open_page("factors.py", view="One factor", x="Factor 2"))
+    assert "Which genes the data would add cannot be told" in found
+    assert "Added by the data" not in found
 
 
 def test_sets_that_were_not_found_are_named_under_the_cards(guided_run, open_page, words):

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from ldvae_core.analysis.certificates import Certificates, Program
+from ldvae_core.data.guide import Guide
 from ldvae_core.data.prepare import DataChoices
 from ldvae_core.durable import read_json, write_json, write_table
 from ldvae_core.errors import LdvaeError
@@ -16,7 +17,7 @@ from ldvae_core.jobs.kinds import Outcome
 from ldvae_core.jobs.lanes import Lanes
 from ldvae_core.model.config import Covariate, ModelConfig, TrainingConfig
 from ldvae_core.model.presets import PAPERS_MODELS, PLANS
-from ldvae_core.runs.search import ADVICE_FILE, Search, read_certificates, write_certificates
+from ldvae_core.runs.search import ADVICE_FILE, CERTIFICATES_FILE, Search, read_certificates, write_certificates
 from ldvae_core.runs.settings import RunSettings
 from ldvae_core.runs.store import RunStore
 from ldvae_core.runs.training_jobs import TrainingJobs
@@ -147,6 +148,20 @@ def test_the_number_that_was_found_has_its_reason_and_a_picture(searched, train_
     assert "<b>2 programs</b>: trained with this number." in said
     assert "2 of 3 factors come back in disjoint halves of the cells" in said
     assert "shuffled counts reach 0.30" in said
+
+
+def test_sets_that_guide_and_programs_that_do_not_come_back_are_said(searched, runs, train_page, words):
+    """The reason tells of the run what its factors and its cards show."""
+    folder = runs.workspace.runs / searched
+    guide = Guide("mine", tuple((f"set {s}", (f"G{s}", "X", "Y")) for s in range(3)))
+    settings = RunSettings.read(folder)
+    replace(settings, guide=guide, model=replace(settings.model, n_factors=3)).write(folder)
+    found = read_certificates(folder / ADVICE_FILE)
+    write_certificates(folder / CERTIFICATES_FILE, replace(found, programs=found.programs[2:] * 3))
+    said = words(train_page(searched))
+    assert "<b>2 programs</b>: trained with 3 factors." in said
+    assert "one for each gene set that guides" in said
+    assert "none of the 3 factors of the final model is certified" in said
 
 
 def test_no_structure_is_said_so(searched, runs, train_page, words):

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from ldvae_core.data.counts import make_count_matrix
+from ldvae_core.data.guide import Guide
 from ldvae_core.data.prepare import DataChoices
 from ldvae_core.data.synthetic import plant_programs
 from ldvae_core.durable import read_array
@@ -66,6 +67,26 @@ def test_the_planted_number_is_found_and_trained(asked, counts):
     assert json.loads((folder / "run.json").read_text())["settings"]["search"]["auto"] is True
 
 
+def test_every_gene_set_that_guides_takes_a_factor(asked, counts):
+    """Also where fewer programs are found: the search is not lost, and the reason says so."""
+    folder, names = asked(), counts.gene_names
+    sets = tuple((f"set {s}", tuple(names[s * 5 : s * 5 + 5])) for s in range(N_PROGRAMS + 2))
+    replace(RunSettings.read(folder), guide=Guide("mine", sets)).write(folder)
+    summary = execute(folder, open_counts=lambda: counts)
+    assert summary["n_factors"] == RunSettings.read(folder).model.n_factors == N_PROGRAMS + 2
+    assert "Trained with 5 factors, one for each gene set that guides." in summary["reason"]
+    assert read_certificates(folder / ADVICE_FILE).n_programs == N_PROGRAMS
+
+
+def test_sets_that_cannot_guide_are_refused_before_the_search(asked, counts):
+    """A set of genes that are not modelled."""
+    folder = asked()
+    replace(RunSettings.read(folder), guide=Guide("mine", (("none", ("X1", "X2", "X3")),))).write(folder)
+    with pytest.raises(SettingsError, match="Fewer than 3 genes"):
+        execute(folder, open_counts=lambda: counts)
+    assert not (folder / "search").exists()
+
+
 def test_shuffled_counts_hold_no_program(asked, permuted):
     """The run ends in words, and keeps what was tried."""
     folder = asked()
@@ -105,15 +126,21 @@ def test_a_cancelled_search_leaves_no_results(asked, counts):
     assert read_folder_state(folder).stage == "cancelled"
 
 
-@pytest.mark.parametrize(("column", "unit"), [("donor", "samples"), ("lane", "cells")])
-def test_samples_are_halved_where_there_are_enough(asked, counts, column, unit, monkeypatch):
-    """Five donors can be; of three lanes the cells are halved."""
+@pytest.mark.parametrize(("column", "unit"), [("donor", "samples"), (None, "cells")])
+def test_samples_are_halved_where_they_are_named(asked, counts, column, unit, monkeypatch):
+    """Of five donors; without any the cells are halved."""
     monkeypatch.setattr(searching, "WORKS", searching.WORKS[:0])
     folder = asked(sample=column)
     (folder / "search").mkdir()
     one = searching.Searching(folder, counts, np.zeros(600, np.int8), model=ModelConfig(n_genes=100, n_factors=10),
                               training=TrainingConfig(), search=Search(auto=True, sample=column))  # fmt: skip
     assert one.unit == unit
+
+
+def test_too_few_samples_to_halve_are_refused(asked, counts):
+    """Three lanes; halving the cells instead would answer another question."""
+    with pytest.raises(SettingsError, match="'lane': halving takes at least 4 samples, and these cells have 3"):
+        execute(asked(sample="lane"), open_counts=lambda: counts)
 
 
 def test_a_column_that_is_not_there_is_named(asked, counts):

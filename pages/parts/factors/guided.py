@@ -9,6 +9,9 @@ from pages.parts.text import as_html, explained, genes, show
 
 MOST_GENES = 12  # of each kind on a card
 MOST_SETS = 10
+CANNOT_BE_TOLD = (
+    "Which genes the data would add cannot be told: too many genes outside the set load as strongly as those in it."
+)
 
 
 def show_guided(opened: OpenRun, factors: Factors, factor: int) -> None:
@@ -23,6 +26,8 @@ def show_guided(opened: OpenRun, factors: Factors, factor: int) -> None:
         if names:
             more = f" and {len(names) - MOST_GENES:,} more" if len(names) > MOST_GENES else ""
             show(f"<span class=gpe-quiet>{title}:</span> {genes(names[:MOST_GENES])}{more}")
+    if not row.get("added_can_be_told", True):
+        show(CANNOT_BE_TOLD, kind="quiet")
 
 
 def say_not_found(opened: OpenRun) -> None:

@@ -6,7 +6,7 @@ import streamlit as st
 from ldvae_core.analysis.certificates import Certificates, number_reason
 from ldvae_core.plots.certificates import plot_certificates
 from ldvae_core.runs.cards import RunCard
-from ldvae_core.runs.search import ADVICE_FILE, read_certificates
+from ldvae_core.runs.search import ADVICE_FILE, CERTIFICATES_FILE, read_certificates
 from pages.parts.figures import Panel, show_figure
 from pages.parts.runs import store
 from pages.parts.style import mode
@@ -18,7 +18,7 @@ HOW_TO_READ = (
     "is the same program. Filled ones come back in both halves with a match above the dotted bar, even without their "
     "strongest gene, and are no factors of shuffled counts: they are **certified**. **Below:** how much of the "
     "deviance each explains. **Grey:** the same of "
-    "shuffled counts, which hold no program. The dotted upright line is the number that the run is trained with."
+    "shuffled counts, which hold no program. The dotted upright line is the number of programs found."
 )
 
 
@@ -26,14 +26,16 @@ def show_advice(card: RunCard) -> None:
     """The recommendation of a run whose number is found; nothing for others, and before it is known."""
     if card.settings is None or not card.settings.search.auto:
         return
-    found = read_certificates(store().workspace.runs / card.run_id / ADVICE_FILE)
+    folder = store().workspace.runs / card.run_id
+    found, final = (read_certificates(folder / name) for name in (ADVICE_FILE, CERTIFICATES_FILE))
     if found is None:
         return
+    n_sets = len(card.settings.guide.sets)
     if not found.n_programs:
         show("<b>No structure found.</b>")
     else:
         number = f"{found.n_programs} program{'s' * (found.n_programs != 1)}"
-        show(f"<b>{number}</b>: trained with this number.")
+        show(f"<b>{number}</b>: trained with {'this number' if n_sets <= found.n_programs else f'{n_sets} factors'}.")
     panel = Panel(
         plot_certificates(found, mode=mode()),
         "number_of_programs",
@@ -41,7 +43,8 @@ def show_advice(card: RunCard) -> None:
         certificates_table(found),
     )
     with st.container(key="train_advice"):
-        show_figure(panel, key="train_advice_figure", finding=number_reason(found), how_to_read=HOW_TO_READ)
+        reason = number_reason(found, n_sets=n_sets, final=final)
+        show_figure(panel, key="train_advice_figure", finding=reason, how_to_read=HOW_TO_READ)
 
 
 def certificates_table(found: Certificates) -> pd.DataFrame:
