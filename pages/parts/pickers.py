@@ -120,7 +120,7 @@ def arrows_slider() -> int:
 
 def genes_slider() -> int:
     """How many genes of each end are listed."""
-    return st.slider("Genes at each end", 5, 40, 15, key="n_listed", bind="query-params", width=150)
+    return st.slider("Genes at each end", 5, 40, 15, key="n_genes", bind="query-params", width=150)
 
 
 def factor_select(label: str, factors: Factors, *, key: str, default: int, help: str | None = None) -> int:

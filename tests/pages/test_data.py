@@ -161,7 +161,7 @@ def test_a_filter_changes_the_cells_that_survive_at_once(loaded):
 
 def test_the_number_of_genes_the_batch_and_the_label_reach_training(loaded):
     """What the Train page takes up follows every change."""
-    loaded.number_input(key="n_genes").set_value(20)
+    loaded.number_input(key="n_modelled").set_value(20)
     loaded.selectbox(key="label_column").set_value("lane")
     loaded.radio(key="gene_selection").set_value("variance").run()
     assert choice(loaded)["label_column"] == "lane"
@@ -175,7 +175,7 @@ def test_another_data_set_starts_from_its_own_defaults(loaded):
     loaded.selectbox(key="data_picker").set_value("demo").run()
     assert choice(loaded)["data_source"] == "demo"
     assert choice(loaded)["choices"]["min_genes"] == 0
-    assert loaded.number_input(key="n_genes").value == 2000
+    assert loaded.number_input(key="n_modelled").value == 2000
 
 
 def test_choices_are_still_there_after_a_visit_to_another_page(loaded):
@@ -197,7 +197,7 @@ def test_an_unknown_gene_to_keep_is_named_in_a_box_and_training_waits(loaded):
 
 def test_the_search_says_whether_a_gene_is_modelled_and_can_keep_it(loaded):
     """Modelled, not modelled, or not in the data."""
-    loaded.number_input(key="n_genes").set_value(5)
+    loaded.number_input(key="n_modelled").set_value(5)
     loaded.text_area(key="keep_genes").set_value("Gapdh").run()
     missing = next(name for name in ("Ttr", "Actb", "Abc1", "Abc2", "Abc3", "Abc4") if is_left_out(loaded, name))
     loaded.text_input(key="gene_search").set_value(f"gapdh {missing} Nosuch1").run()

@@ -110,12 +110,12 @@ def test_a_gallery_of_many_cells_is_prepared_beside_the_page(finished_run, open_
     assert not at.exception
 
 
-def test_what_was_chosen_on_the_data_page_is_no_choice_here(pairs):
-    """A thousand genes to model are not a thousand genes to list: both had one key, and the page broke."""
-    pairs.session_state["n_genes"] = 1_000
-    pairs.segmented_control(key="view").set_value("One factor").run()
-    assert not pairs.exception
-    assert pairs.slider(key="n_listed").value == 15
+def test_numbers_of_the_data_page_do_not_reach_the_factors(open_page, with_demo):
+    """A thousand genes to model are not a thousand genes to list: both had one key, and One factor broke."""
+    at = open_page("data.py").switch_page("factors.py").run()
+    at.segmented_control(key="view").set_value("One factor").run()
+    assert not at.exception
+    assert at.slider(key="n_genes").value == 15
 
 
 def test_a_gallery_that_was_seen_is_not_drawn_again(pairs, monkeypatch):

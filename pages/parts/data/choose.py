@@ -126,7 +126,7 @@ def _put_defaults(data: OpenData) -> None:
         "min_genes": 0,
         "mitochondrial_percent": 100.0,
         "gene_selection": "variance" if demo else "seurat_v3",
-        "n_genes": max(2, min(DEMO_GENES if demo else DataChoices.n_genes, data.summary.n_genes)),
+        "n_modelled": max(2, min(DEMO_GENES if demo else DataChoices.n_genes, data.summary.n_genes)),
         "batch_column": NONE,
         "keep_genes": "",
         "drop_mitochondrial": False,

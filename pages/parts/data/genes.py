@@ -43,7 +43,7 @@ def choose_genes(data: OpenData, cells: DataChoices) -> DataChoices:
     method = st.radio("A gene is modelled when it is", list(METHODS), format_func=METHODS.get,
                       captions=CAPTIONS, key="gene_selection", persist_state="session")  # fmt: skip
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium", key="gene_numbers"):
-        n_genes = st.number_input("Number of genes", 2, min(max(total, 2), 100_000), step=100, key="n_genes",
+        n_genes = st.number_input("Number of genes", 2, min(max(total, 2), 100_000), step=100, key="n_modelled",
                                   persist_state="session", width=150)  # fmt: skip
         batch = st.selectbox(
             "Ranked within each", [NONE, *data.summary.labels], format_func=lambda name: plain(name) or "no batch",
