@@ -208,4 +208,7 @@ def _programs(card: RunCard, progress: TrainingProgress) -> None:
     body = "".join(f"<dt>{label}</dt><dd>{names}</dd>" for label, names in rows)
     fixed = card.state in UNDER_WAY or len(rows) > 5
     with st.container(height=GENES_HEIGHT if fixed else "content", border=False, key="train_programs"):
-        show(f'<dl class="gpe-programs">{body}</dl>' if body else NOT_YET, kind="line" if body else "quiet")
+        listed = (
+            f'<div role="group" tabindex="0" aria-label="{as_html(title)}"><dl class="gpe-programs">{body}</dl></div>'
+        )
+        show(listed if body else NOT_YET, kind="line" if body else "quiet")  # focus: the keyboard scrolls it, too
