@@ -1,6 +1,7 @@
 """Colour bars: a small one in the emptiest corner of a frame, which takes none of its width, and one beside a table."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -14,6 +15,15 @@ from ldvae_core.plots.theme import SMALL_SIZE, Mode, palette, viridis
 
 WIDTH, HEIGHT, TALL, EDGE = 0.32, 0.022, 0.06, 0.035  # of the frame's side; TALL: of the histogram
 BARS = 24
+
+
+def bar_above(title: str, **ticks: Any) -> dict[str, Any]:
+    """A colour bar lying above the left end of a frame, in plotly's terms. ticks: nticks, or tickvals and ticktext."""
+    return {
+        "title": {"text": escape(title), "font": {"size": SMALL_SIZE}, "side": "top"}, "orientation": "h",
+        "x": 0.0, "xanchor": "left", "y": 1.0, "yanchor": "bottom", "ypad": 4, "len": 150, "lenmode": "pixels",
+        "thickness": 8, "outlinewidth": 0, "tickfont": {"size": SMALL_SIZE}, **ticks,
+    }  # fmt: skip
 
 
 def add_colour_bar(

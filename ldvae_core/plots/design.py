@@ -7,12 +7,12 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
+from ldvae_core.plots.colour_bar import bar_above
 from ldvae_core.plots.escape import escape, escape_all, plain
 from ldvae_core.plots.frame import note_font, say_empty, title
 from ldvae_core.plots.labels import text_size
 from ldvae_core.plots.sheet import Sheet
 from ldvae_core.plots.theme import (
-    SMALL_SIZE,
     TICK_GAP,
     TICK_SIZE,
     Mode,
@@ -182,22 +182,9 @@ def _colours(reach: float, mode: Mode) -> dict[str, Any]:
         "colorscale": diverging_scale(mode),
         "cmin": -reach,
         "cmax": reach,
-        "colorbar": {
-            "title": {"text": "effect", "font": {"size": SMALL_SIZE}, "side": "top"},
-            "orientation": "h",
-            "x": 0.0,
-            "xanchor": "left",
-            "y": 1.0,
-            "yanchor": "bottom",
-            "ypad": 4,
-            "len": 150,
-            "lenmode": "pixels",
-            "thickness": 8,
-            "outlinewidth": 0,
-            "tickvals": [-reach, 0.0, reach],
-            "ticktext": [three_digits(-reach), "0", three_digits(reach)],
-            "tickfont": {"size": SMALL_SIZE},
-        },
+        "colorbar": bar_above(
+            "effect", tickvals=[-reach, 0.0, reach], ticktext=[three_digits(-reach), "0", three_digits(reach)]
+        ),
     }
 
 

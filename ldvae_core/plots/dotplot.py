@@ -6,11 +6,12 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
+from ldvae_core.plots.colour_bar import bar_above
 from ldvae_core.plots.escape import escape, italic, plain
 from ldvae_core.plots.frame import note_font, say_empty
 from ldvae_core.plots.labels import text_size
 from ldvae_core.plots.sheet import Sheet
-from ldvae_core.plots.theme import SMALL_SIZE, TICK_GAP, TICK_SIZE, Mode, bare_template, palette, viridis
+from ldvae_core.plots.theme import TICK_GAP, TICK_SIZE, Mode, bare_template, palette, viridis
 
 ROW_HEIGHT, LARGEST_DOT, SMALLEST_DOT = 24, 18.0, 1.5  # px
 SMALLEST_HEIGHT, LARGEST_HEIGHT = 220, 1400  # px
@@ -129,21 +130,7 @@ def _colour_bar(sheet: Sheet, title: str, high: float, mode: Mode) -> None:
         "colorscale": [[place / (len(colours) - 1), colour] for place, colour in enumerate(colours)],
         "cmin": 0.0,
         "cmax": high,
-        "colorbar": {
-            "title": {"text": escape(title), "font": {"size": SMALL_SIZE}, "side": "top"},
-            "orientation": "h",
-            "x": 0.0,
-            "xanchor": "left",
-            "y": 1.0,
-            "yanchor": "bottom",
-            "ypad": 4,
-            "len": 150,
-            "lenmode": "pixels",
-            "thickness": 8,
-            "outlinewidth": 0,
-            "nticks": 4,
-            "tickfont": {"size": SMALL_SIZE},
-        },
+        "colorbar": bar_above(title, nticks=4),
     }
 
 

@@ -35,8 +35,8 @@ def gene_picker(opened: OpenRun) -> Found:
         format_func=lambda name: said.get(name) or plain(name),
         placeholder="A symbol, an id, or a pasted list",
         help="Symbols and Ensembl ids in any case; a pasted list may be separated by commas, spaces or lines; "
-        "and names of proteins (CD20, PD-L1). Enter takes the first match; the last entry of the list, Add, takes all "
-        "genes that begin so.",
+        "and names of proteins (PD-L1 for CD274). Enter takes the first match; the last entry of the list, Add, takes "
+        "all genes that begin so.",
         select_all=False,  # its entry would stand first, where Enter takes every match
         on_change=_resolve_names,
         args=(opened,),
